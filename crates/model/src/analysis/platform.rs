@@ -1,0 +1,302 @@
+//! What is counted per arm: how late the platform was, and where recordings waited.
+
+use super::batches::{Batches, Sums};
+use super::delay::{Cdf, Delays};
+use crate::field::{Field, FieldSet};
+use crate::scenario::{ReadPath, StageSpec};
+use crate::stats::MeanEstimate;
+use crate::summary::{PlatformSummary, StageSummary};
+use crate::time::{Duration, Timestamp};
+use crate::timeline::{STAGES_MAX, StageTimes, Timeline};
+
+/// What lags behind the session's end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lag {
+    /// The media object.
+    Media,
+    /// All required fields on the primary read path.
+    Metadata,
+    /// All required fields on the index.
+    Index,
+    /// One field on the primary read path.
+    Field(Field),
+}
+
+const LAGS: usize = 3 + Field::METADATA_COUNT;
+
+impl Lag {
+    /// Its position; none for the media as a field, which is [`Lag::Media`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Media | Self::Field(Field::Media) => 0,
+            Self::Metadata => 1,
+            Self::Index => 2,
+            Self::Field(field) => 3 + field as usize,
+        }
+    }
+
+    fn of(self, timeline: &Timeline, required: FieldSet) -> Timestamp {
+        match self {
+            Self::Media | Self::Field(Field::Media) => timeline.media_at,
+            Self::Metadata => fields_at(timeline, ReadPath::Primary, required),
+            Self::Index => fields_at(timeline, ReadPath::Index, required),
+            Self::Field(field) => timeline.clock(Timestamp::NEVER, field).value_at,
+        }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        let fields = Field::METADATA.into_iter().map(Self::Field);
+        [Self::Media, Self::Metadata, Self::Index]
+            .into_iter()
+            .chain(fields)
+    }
+}
+
+/// When the last of the `required` metadata fields is visible on `path`.
+pub(crate) fn fields_at(timeline: &Timeline, path: ReadPath, required: FieldSet) -> Timestamp {
+    let fields = required.iter().filter(|field| *field != Field::Media);
+    fields
+        .map(|field| timeline.clock(Timestamp::NEVER, field).visible_at(path))
+        .fold(Timestamp::ZERO, Timestamp::max)
+}
+
+/// One arm's recordings of one phase and kind, or of several such cells added up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PlatformCell {
+    pub(crate) ended: u64,
+    pub(crate) never_complete: u64,
+    pub(crate) batches: Batches<PlatformSums>,
+    lags: [Delays; LAGS],
+    wait_max: [Duration; STAGES_MAX],
+}
+
+/// Sums of a batch of recordings.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PlatformSums {
+    lags: [LagSums; LAGS],
+    stages: [StageSums; STAGES_MAX],
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct LagSums {
+    count: u64,
+    nanos: u128,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct StageSums {
+    count: u64,
+    waited: u64,
+    wait_ns: u128,
+    service_ns: u128,
+}
+
+impl Sums for PlatformSums {
+    fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.lags.iter_mut().zip(&other.lags) {
+            mine.count += theirs.count;
+            mine.nanos += theirs.nanos;
+        }
+        for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
+            mine.count += theirs.count;
+            mine.waited += theirs.waited;
+            mine.wait_ns += theirs.wait_ns;
+            mine.service_ns += theirs.service_ns;
+        }
+    }
+}
+
+impl PlatformCell {
+    /// Counts a recording.
+    pub(crate) fn add(&mut self, timeline: &Timeline, required: FieldSet) {
+        self.ended += 1;
+        let sums = self.batches.at(timeline.recording.0);
+        for lag in Lag::all() {
+            let at = lag.of(timeline, required);
+            if at.is_never() {
+                self.never_complete += u64::from(lag == Lag::Metadata);
+                continue;
+            }
+            let delay = at.since(timeline.ended_at);
+            self.lags[lag.index()].record(delay);
+            let sums = &mut sums.lags[lag.index()];
+            sums.count += 1;
+            sums.nanos += u128::from(delay.as_nanos());
+        }
+        for (stage, times) in timeline.stages.iter().enumerate() {
+            if times.started_at.is_never() || times.done_at.is_never() {
+                continue;
+            }
+            let wait = times.started_at.since(times.queued_at);
+            let service = times.done_at.since(times.started_at);
+            self.wait_max[stage] = self.wait_max[stage].max(wait);
+            let sums = &mut sums.stages[stage];
+            sums.count += 1;
+            sums.waited += u64::from(wait > Duration::ZERO);
+            sums.wait_ns += u128::from(wait.as_nanos());
+            sums.service_ns += u128::from(service.as_nanos());
+        }
+    }
+
+    /// Adds another cell of the same run.
+    pub(crate) fn add_slice(&mut self, other: &Self) {
+        self.add_counts(other);
+        self.batches.add_slice(&other.batches);
+    }
+
+    /// Adds the same cell of further replications.
+    pub(crate) fn add_replications(&mut self, other: &Self) {
+        self.add_counts(other);
+        self.batches.add_replications(&other.batches);
+    }
+
+    fn add_counts(&mut self, other: &Self) {
+        self.ended += other.ended;
+        self.never_complete += other.never_complete;
+        for (mine, theirs) in self.lags.iter_mut().zip(&other.lags) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.wait_max.iter_mut().zip(&other.wait_max) {
+            *mine = (*mine).max(*theirs);
+        }
+    }
+
+    /// The distribution of a lag.
+    pub(crate) const fn delays(&self, lag: Lag) -> &Delays {
+        &self.lags[lag.index()]
+    }
+
+    /// The mean of a lag, in nanoseconds.
+    pub(crate) fn lag_mean(&self, lag: Lag) -> Option<MeanEstimate> {
+        self.batches.ratio(|sums| {
+            let sums = &sums.lags[lag.index()];
+            (sums.nanos as f64, sums.count as f64)
+        })
+    }
+
+    /// The mean wait in stage `stage`, in nanoseconds.
+    pub(crate) fn wait_mean(&self, stage: usize) -> Option<MeanEstimate> {
+        self.stage_ratio(stage, |sums| sums.wait_ns as f64)
+    }
+
+    /// The share of recordings that waited in stage `stage`.
+    pub(crate) fn wait_probability(&self, stage: usize) -> Option<MeanEstimate> {
+        self.stage_ratio(stage, |sums| sums.waited as f64)
+    }
+
+    /// Recordings that waited in stage `stage`, and all that went through it.
+    pub(crate) fn waited(&self, stage: usize) -> (u64, u64) {
+        let total = self.batches.total();
+        total
+            .stages
+            .get(stage)
+            .map_or((0, 0), |sums| (sums.waited, sums.count))
+    }
+
+    fn stage_ratio(&self, stage: usize, part: impl Fn(&StageSums) -> f64) -> Option<MeanEstimate> {
+        self.batches.ratio(|sums| {
+            sums.stages
+                .get(stage)
+                .map_or((0.0, 0.0), |sums| (part(sums), sums.count as f64))
+        })
+    }
+
+    /// The row of arm `arm` and kind `kind`; `stages` with the use of each.
+    pub(crate) fn summary<'a>(
+        &self,
+        arm: &str,
+        kind: &str,
+        stages: impl Iterator<Item = (&'a StageSpec, Usage)>,
+    ) -> PlatformSummary {
+        let row = |lag: Lag, cdf: Cdf| self.delays(lag).summary(self.lag_mean(lag), cdf);
+        let fields = Field::METADATA
+            .into_iter()
+            .filter(|field| self.delays(Lag::Field(*field)).count() > 0);
+        PlatformSummary {
+            arm: arm.to_owned(),
+            kind: kind.to_owned(),
+            media_lag: row(Lag::Media, Cdf::Drawn),
+            metadata_lag: row(Lag::Metadata, Cdf::Drawn),
+            index_lag: row(Lag::Index, Cdf::Drawn),
+            fields: fields
+                .map(|field| (field.name().to_owned(), row(Lag::Field(field), Cdf::Left)))
+                .collect(),
+            stages: stages
+                .enumerate()
+                .map(|(position, (spec, usage))| self.stage_summary(position, spec, usage))
+                .collect(),
+            never_complete: self.never_complete,
+        }
+    }
+
+    fn stage_summary(&self, position: usize, spec: &StageSpec, usage: Usage) -> StageSummary {
+        let total = self.batches.total();
+        let sums = total.stages.get(position).cloned().unwrap_or_default();
+        let wait = self.wait_mean(position).map(MeanEstimate::in_seconds);
+        let waited = self.wait_probability(position);
+        let service = self.stage_ratio(position, |sums| sums.service_ns as f64);
+        let error = |mean: Option<MeanEstimate>| mean.and_then(|mean| mean.standard_error);
+        StageSummary {
+            name: spec.name.clone(),
+            workers: spec.workers,
+            count: sums.count,
+            wait_mean_s: wait.map_or(0.0, |wait| wait.mean),
+            wait_mean_se_s: error(wait).unwrap_or(0.0),
+            wait_probability: waited.map_or(0.0, |waited| waited.mean),
+            wait_probability_se: error(waited).unwrap_or(0.0),
+            wait_max_s: self
+                .wait_max
+                .get(position)
+                .copied()
+                .unwrap_or_default()
+                .as_secs_f64(),
+            service_mean_s: service.map_or(0.0, |service| service.in_seconds().mean),
+            utilisation: usage.utilisation(spec.workers),
+        }
+    }
+}
+
+/// How busy the workers of a stage were, with all kinds and the warm-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Usage {
+    busy_ns: u128,
+    /// First arrival and last departure.
+    span: Option<(Timestamp, Timestamp)>,
+    /// Spans of the replications that were merged.
+    merged_ns: u128,
+}
+
+impl Usage {
+    /// Counts one recording's way through the stage.
+    pub(crate) fn add(&mut self, times: &StageTimes) {
+        if times.started_at.is_never() || times.done_at.is_never() {
+            return;
+        }
+        self.busy_ns += u128::from(times.done_at.since(times.started_at).as_nanos());
+        let (first, last) = self.span.unwrap_or((times.queued_at, times.done_at));
+        self.span = Some((first.min(times.queued_at), last.max(times.done_at)));
+    }
+
+    /// Adds further replications.
+    pub(crate) fn add_replications(&mut self, other: &Self) {
+        self.busy_ns += other.busy_ns;
+        self.merged_ns = self.span_ns() + other.span_ns();
+        self.span = None;
+    }
+
+    fn span_ns(&self) -> u128 {
+        let open = self
+            .span
+            .map_or(Duration::ZERO, |(first, last)| last.since(first));
+        self.merged_ns + u128::from(open.as_nanos())
+    }
+
+    fn utilisation(&self, workers: u32) -> f64 {
+        let capacity = self.span_ns() as f64 * f64::from(workers);
+        if capacity > 0.0 {
+            self.busy_ns as f64 / capacity
+        } else {
+            0.0
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Histories by hand, histories at random, and the simulator's.
+
+mod hand;
+mod random;
+mod world;

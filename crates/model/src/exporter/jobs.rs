@@ -1,0 +1,267 @@
+//! The exporter's side of export jobs: slots, the life cycle, polls, and their price.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use super::{Command, Output, Reply};
+use crate::history::JobRecord;
+use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::org::JobState;
+use crate::scenario::Slots;
+use crate::time::{Duration, Timestamp};
+
+/// The exporter's own name for a job, in the order in which it asked for them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LocalJob(pub u64);
+
+/// Gap between polls of a job, counted from its PUT.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// Wait after a call that got no answer.
+pub(super) const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug)]
+pub(super) struct Jobs {
+    tenant: TenantIndex,
+    slots: Slots,
+    next: LocalJob,
+    queue: Vec<RecordingIndex>,
+    running: BTreeMap<LocalJob, Job>,
+    /// Jobs that are done and whose export is being read: they hold no slot.
+    reading: BTreeMap<LocalJob, Job>,
+    due: BinaryHeap<Reverse<(Timestamp, LocalJob)>>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Debug)]
+struct Job {
+    recordings: Vec<RecordingIndex>,
+    next: Call,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    calls: u32,
+    throttled: u32,
+}
+
+/// What is to be called next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Call {
+    Create,
+    Poll,
+    Start,
+}
+
+impl Jobs {
+    pub(super) const fn new(tenant: TenantIndex, slots: Slots) -> Self {
+        Self {
+            tenant,
+            slots,
+            next: LocalJob(0),
+            queue: Vec::new(),
+            running: BTreeMap::new(),
+            reading: BTreeMap::new(),
+            due: BinaryHeap::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, recording: RecordingIndex) {
+        self.queue.push(recording);
+    }
+
+    /// Puts what is approved into jobs, as far as slots are free.
+    pub(super) fn submit(&mut self, now: Timestamp) {
+        match self.slots {
+            Slots::Unlimited => {
+                for recording in std::mem::take(&mut self.queue) {
+                    self.create(now, vec![recording]);
+                }
+            }
+            Slots::Limited(slots) => {
+                let free = usize::try_from(slots).unwrap_or(usize::MAX);
+                if !self.queue.is_empty() && self.running.len() < free {
+                    let recordings = std::mem::take(&mut self.queue);
+                    self.create(now, recordings);
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, now: Timestamp, recordings: Vec<RecordingIndex>) {
+        let id = self.next;
+        self.next = LocalJob(id.0 + 1);
+        let job = Job {
+            recordings,
+            next: Call::Create,
+            created_at: now,
+            started_at: None,
+            calls: 0,
+            throttled: 0,
+        };
+        self.running.insert(id, job);
+        self.call(id);
+    }
+
+    fn call(&mut self, id: LocalJob) {
+        let Some(job) = self.running.get_mut(&id) else { return };
+        job.calls += 1;
+        let command = match job.next {
+            Call::Create => Command::CreateJob { job: id, recordings: job.recordings.clone() },
+            Call::Poll => Command::PollJob(id),
+            Call::Start => Command::StartJob(id),
+        };
+        self.outputs.push_back(Output::Command(command));
+    }
+
+    /// Reply to POST. Returns recordings that cannot be exported at all.
+    pub(super) fn created(
+        &mut self,
+        now: Timestamp,
+        id: LocalJob,
+        reply: &Reply<()>,
+    ) -> Vec<RecordingIndex> {
+        let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
+        match reply {
+            Reply::Done(()) => {
+                job.next = Call::Poll;
+                self.call(id);
+                Vec::new()
+            }
+            _ => self.failed(now, id, reply),
+        }
+    }
+
+    /// Reply to GET.
+    pub(super) fn polled(
+        &mut self,
+        now: Timestamp,
+        id: LocalJob,
+        reply: &Reply<JobState>,
+    ) -> Vec<RecordingIndex> {
+        let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
+        let state = match reply {
+            Reply::Done(state) => *state,
+            _ => return self.failed(now, id, reply),
+        };
+        match state {
+            JobState::Pending | JobState::Processing => {
+                // Polls keep to a grid that begins with the PUT, so that a slow answer does not
+                // shift the later ones.
+                let origin = job.started_at.unwrap_or(job.created_at);
+                let steps = now.since(origin).as_nanos() / POLL_INTERVAL.as_nanos() + 1;
+                let wait = Duration::from_nanos(steps * POLL_INTERVAL.as_nanos());
+                self.due.push(Reverse((origin + wait, id)));
+                Vec::new()
+            }
+            JobState::Ready => {
+                job.next = Call::Start;
+                self.call(id);
+                Vec::new()
+            }
+            JobState::Fulfilled => {
+                if let Some(job) = self.running.remove(&id) {
+                    self.reading.insert(id, job);
+                    self.outputs.push_back(Output::Command(Command::ReadExport(id)));
+                }
+                Vec::new()
+            }
+            JobState::Cancelled => self.finish(now, id, None),
+        }
+    }
+
+    /// Reply to PUT, unless it names missing fields.
+    pub(super) fn started<T>(
+        &mut self,
+        now: Timestamp,
+        id: LocalJob,
+        reply: &Reply<T>,
+    ) -> Vec<RecordingIndex> {
+        let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
+        match reply {
+            Reply::Done(_) => {
+                job.started_at = Some(now);
+                job.next = Call::Poll;
+                self.due.push(Reverse((now + POLL_INTERVAL, id)));
+                Vec::new()
+            }
+            _ => self.failed(now, id, reply),
+        }
+    }
+
+    /// A strict export refused the job. Returns its recordings.
+    pub(super) fn refused(&mut self, now: Timestamp, id: LocalJob) -> Vec<RecordingIndex> {
+        self.finish(now, id, None)
+    }
+
+    /// The export was read. Returns the job's recordings.
+    pub(super) fn exported(
+        &mut self,
+        now: Timestamp,
+        id: LocalJob,
+        snapshot_at: Timestamp,
+    ) -> Vec<RecordingIndex> {
+        self.finish(now, id, Some(snapshot_at))
+    }
+
+    fn finish(
+        &mut self,
+        now: Timestamp,
+        id: LocalJob,
+        snapshot_at: Option<Timestamp>,
+    ) -> Vec<RecordingIndex> {
+        let Some(job) = self.running.remove(&id).or_else(|| self.reading.remove(&id)) else {
+            return Vec::new();
+        };
+        self.outputs.push_back(Output::Job(JobRecord {
+            tenant: self.tenant,
+            ordinal: JobOrdinal(id.0),
+            created_at: job.created_at,
+            started_at: job.started_at,
+            snapshot_at,
+            done_at: now,
+            recordings: job.recordings.len() as u64,
+            calls: job.calls,
+            throttled: job.throttled,
+        }));
+        job.recordings
+    }
+
+    fn failed<T>(
+        &mut self,
+        now: Timestamp,
+        id: LocalJob,
+        reply: &Reply<T>,
+    ) -> Vec<RecordingIndex> {
+        let wait = match reply {
+            Reply::Throttled(retry_after) => {
+                if let Some(job) = self.running.get_mut(&id) {
+                    job.throttled += 1;
+                }
+                *retry_after
+            }
+            Reply::Unavailable => RETRY_UNAVAILABLE,
+            Reply::Done(_) | Reply::NotFound | Reply::Forbidden => {
+                return self.finish(now, id, None);
+            }
+        };
+        self.due.push(Reverse((now + wait, id)));
+        Vec::new()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, id))) = self.due.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.due.pop();
+            self.call(id);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}

@@ -1,0 +1,378 @@
+//! The exporter of one tenant: asks its gate, submits what it approves in jobs, reads what they
+//! wrote, and says what became of each recording.
+//!
+//! It is a client: it knows the API and the storage, nothing of the platform behind them. Both
+//! engines drive it; the live one over HTTP, the simulated one by calls.
+
+mod jobs;
+mod tally;
+
+pub use jobs::LocalJob;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use crate::draws::Seed;
+use crate::field::{FieldSet, Kind};
+use crate::gate::{Action, Gate, Observation};
+use crate::history::{JobRecord, Settled};
+use crate::ids::{RecordingIndex, TenantIndex};
+use crate::org::JobState;
+use crate::outcome::OutcomeKind;
+use crate::scenario::{
+    ExportSpec, GateSpec, GateStart, ReadPath, Repair, RequiredFields, WebhookEvent,
+};
+use crate::time::{Duration, Timestamp};
+use crate::timeline::View;
+use jobs::Jobs;
+use tally::Tally;
+
+/// What the exporter wants done over the network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// GET the recording.
+    Check {
+        /// Which.
+        recording: RecordingIndex,
+        /// On which read path.
+        path: ReadPath,
+    },
+    /// POST a job.
+    CreateJob {
+        /// The exporter's own name for it.
+        job: LocalJob,
+        /// What it shall export.
+        recordings: Vec<RecordingIndex>,
+    },
+    /// GET the job.
+    PollJob(LocalJob),
+    /// PUT the job: it begins.
+    StartJob(LocalJob),
+    /// Read manifest and sidecars from storage.
+    ReadExport(LocalJob),
+}
+
+/// What the exporter has to say.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// To be done; its reply is an [`Input`].
+    Command(Command),
+    /// A recording is settled. Fate and cause are left to whoever knows the platform.
+    Settled(Settled),
+    /// A job is over.
+    Job(JobRecord),
+}
+
+/// What the exporter gets to know.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// A session has ended.
+    Ended(RecordingIndex, Kind),
+    /// Its media object is in storage.
+    MediaStored(RecordingIndex),
+    /// A notification arrived.
+    Notified(RecordingIndex, Kind, WebhookEvent),
+    /// Reply to [`Command::Check`].
+    Checked(RecordingIndex, Reply<View>),
+    /// Reply to [`Command::CreateJob`].
+    JobCreated(LocalJob, Reply<()>),
+    /// Reply to [`Command::PollJob`].
+    JobPolled(LocalJob, Reply<JobState>),
+    /// Reply to [`Command::StartJob`]; of a strict export: what is missing.
+    JobStarted(LocalJob, Reply<Vec<(RecordingIndex, FieldSet)>>),
+    /// Reply to [`Command::ReadExport`].
+    Exported(LocalJob, ExportRead),
+}
+
+/// The reply to a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply<T> {
+    /// It was done.
+    Done(T),
+    /// 404.
+    NotFound,
+    /// 429.
+    Throttled(Duration),
+    /// 403, 401: trying again does not help.
+    Forbidden,
+    /// No answer, or 5xx.
+    Unavailable,
+}
+
+impl<T> Reply<T> {
+    /// The same reply with what was done changed by `change`.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Reply<U> {
+        match self {
+            Self::Done(done) => Reply::Done(change(done)),
+            Self::NotFound => Reply::NotFound,
+            Self::Throttled(retry_after) => Reply::Throttled(retry_after),
+            Self::Forbidden => Reply::Forbidden,
+            Self::Unavailable => Reply::Unavailable,
+        }
+    }
+}
+
+/// What was read back from storage.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExportRead {
+    /// When the sidecars were taken, as they say themselves.
+    pub snapshot_at: Timestamp,
+    /// Recordings with a sidecar.
+    pub sidecars: Vec<(RecordingIndex, View)>,
+    /// Recordings that the job lists as failed.
+    pub failed: Vec<RecordingIndex>,
+}
+
+/// The exporter of one tenant.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    tenant: TenantIndex,
+    gate: Gate,
+    start: GateStart,
+    repair: Option<Repair>,
+    required: RequiredFields,
+    jobs: Jobs,
+    open: BTreeMap<RecordingIndex, Tally>,
+    /// Recordings to be approved again, by when.
+    again: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
+    outputs: VecDeque<Output>,
+}
+
+/// After a strict export's refusal its failures are tried again that much later …
+const REJECTED_RETRY: Duration = Duration::from_secs(5);
+/// … so many times in all.
+const REJECTED_TRIES: u32 = 3;
+
+impl Exporter {
+    /// The exporter of `tenant`, which runs `gate`.
+    #[must_use]
+    pub fn new(
+        tenant: TenantIndex,
+        gate: &GateSpec,
+        export: &ExportSpec,
+        required: RequiredFields,
+        seed: Seed,
+    ) -> Self {
+        Self {
+            tenant,
+            gate: Gate::new(gate, required, seed),
+            start: gate.start,
+            repair: gate.repair,
+            required,
+            jobs: Jobs::new(tenant, export.slots),
+            open: BTreeMap::new(),
+            again: BinaryHeap::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Tells the exporter what happened at `now`.
+    pub fn handle_input(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Ended(recording, kind) => {
+                self.know(recording, kind);
+                if self.start == GateStart::SessionEnd {
+                    self.gate.observe(now, Observation::Started(recording));
+                }
+            }
+            Input::MediaStored(recording) => {
+                if self.start == GateStart::Media {
+                    self.gate.observe(now, Observation::Started(recording));
+                }
+            }
+            Input::Notified(recording, kind, event) => {
+                self.know(recording, kind);
+                self.gate.observe(now, Observation::Notified(recording, event));
+            }
+            Input::Checked(recording, reply) => self.checked(now, recording, &reply),
+            Input::JobCreated(job, reply) => {
+                let given_up = self.jobs.created(now, job, &reply);
+                self.settle_all(now, &given_up, OutcomeKind::Errored);
+            }
+            Input::JobPolled(job, reply) => {
+                let given_up = self.jobs.polled(now, job, &reply);
+                self.settle_all(now, &given_up, OutcomeKind::Errored);
+            }
+            Input::JobStarted(job, reply) => self.job_started(now, job, reply),
+            Input::Exported(job, read) => self.exported(now, job, &read),
+        }
+        self.act(now);
+    }
+
+    /// Handles everything due until `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.gate.handle_timeout(now);
+        while let Some(Reverse((at, recording))) = self.again.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.again.pop();
+            self.approve(at, recording);
+        }
+        self.jobs.handle_timeout(now);
+        self.act(now);
+    }
+
+    /// When something is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let again = self.again.peek().map(|Reverse((at, _))| *at);
+        [self.gate.poll_timeout(), again, self.jobs.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Recordings that it knows of and has not settled.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Live only: a call for `recording` was made that much after its time.
+    pub fn note_lateness(&mut self, recording: RecordingIndex, lateness: Duration) {
+        if let Some(tally) = self.open.get_mut(&recording) {
+            tally.lateness = Some(tally.lateness.unwrap_or(Duration::ZERO).max(lateness));
+        }
+    }
+
+    fn know(&mut self, recording: RecordingIndex, kind: Kind) {
+        if let std::collections::btree_map::Entry::Vacant(entry) = self.open.entry(recording) {
+            entry.insert(Tally::new(kind));
+            self.gate.expect(recording, kind);
+        }
+    }
+
+    fn checked(&mut self, now: Timestamp, recording: RecordingIndex, reply: &Reply<View>) {
+        let Some(tally) = self.open.get_mut(&recording) else { return };
+        let observation = match reply {
+            Reply::Done(view) => Observation::Checked(recording, *view),
+            Reply::NotFound => Observation::NotFound(recording),
+            Reply::Throttled(retry_after) => {
+                tally.throttled += 1;
+                Observation::Throttled(recording, *retry_after)
+            }
+            Reply::Unavailable => Observation::Throttled(recording, jobs::RETRY_UNAVAILABLE),
+            Reply::Forbidden => {
+                self.settle(now, recording, OutcomeKind::Errored, FieldSet::EMPTY);
+                return;
+            }
+        };
+        tally.checks_answered += u32::from(matches!(reply, Reply::Done(_)));
+        self.gate.observe(now, observation);
+    }
+
+    /// Does what the gate wants, and submits what is approved.
+    fn act(&mut self, now: Timestamp) {
+        while let Some(action) = self.gate.poll_action() {
+            match action {
+                Action::Check(recording) => {
+                    if let Some(tally) = self.open.get_mut(&recording) {
+                        tally.gate_calls += 1;
+                        tally.checked_at = Some(now);
+                        let path = self.gate.read_path();
+                        self.outputs.push_back(Output::Command(Command::Check { recording, path }));
+                    }
+                }
+                Action::Export(recording) => {
+                    if let Some(tally) = self.open.get_mut(&recording) {
+                        tally.checks_passed = u32::from(tally.checks_answered > 0);
+                    }
+                    self.approve(now, recording);
+                }
+                Action::Abandon(recording) => {
+                    self.settle(now, recording, OutcomeKind::Abandoned, FieldSet::EMPTY);
+                }
+            }
+        }
+        self.jobs.submit(now);
+        while let Some(output) = self.jobs.poll_output() {
+            self.outputs.push_back(output);
+        }
+    }
+
+    fn approve(&mut self, now: Timestamp, recording: RecordingIndex) {
+        if let Some(tally) = self.open.get_mut(&recording) {
+            tally.approved_at = Some(now);
+            self.jobs.enqueue(recording);
+        }
+    }
+
+    fn job_started(
+        &mut self,
+        now: Timestamp,
+        job: LocalJob,
+        reply: Reply<Vec<(RecordingIndex, FieldSet)>>,
+    ) {
+        let missing = match reply {
+            Reply::Done(missing) if !missing.is_empty() => missing,
+            reply => {
+                let given_up = self.jobs.started(now, job, &reply);
+                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                return;
+            }
+        };
+        let failing = |recording| missing.iter().any(|(failed, _)| *failed == recording);
+        for recording in self.jobs.refused(now, job) {
+            if !failing(recording) {
+                self.jobs.enqueue(recording);
+            }
+        }
+        for (recording, fields) in missing {
+            let Some(tally) = self.open.get_mut(&recording) else { continue };
+            tally.rejections += 1;
+            if tally.rejections >= REJECTED_TRIES {
+                self.settle(now, recording, OutcomeKind::Rejected, fields);
+            } else {
+                self.again.push(Reverse((now + REJECTED_RETRY, recording)));
+            }
+        }
+    }
+
+    fn exported(&mut self, now: Timestamp, job: LocalJob, read: &ExportRead) {
+        for recording in self.jobs.exported(now, job, read.snapshot_at) {
+            let Some(tally) = self.open.get_mut(&recording) else { continue };
+            let sidecar = read.sidecars.iter().find(|(found, _)| *found == recording);
+            if read.failed.contains(&recording) {
+                self.settle(now, recording, OutcomeKind::Errored, FieldSet::EMPTY);
+            } else if let Some((_, view)) = sidecar {
+                let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, view);
+                tally.exports += 1;
+                tally.snapshot_at = Some(read.snapshot_at);
+                tally.first_outcome.get_or_insert(outcome);
+                match self.repair {
+                    Some(repair)
+                        if outcome != OutcomeKind::Complete
+                            && tally.exports < repair.max_exports =>
+                    {
+                        self.again.push(Reverse((now + repair.delay, recording)));
+                    }
+                    _ => self.settle(now, recording, outcome, missing),
+                }
+            } else {
+                self.settle(now, recording, OutcomeKind::Skipped, FieldSet::EMPTY);
+            }
+        }
+    }
+
+    fn settle_all(&mut self, now: Timestamp, recordings: &[RecordingIndex], outcome: OutcomeKind) {
+        for recording in recordings {
+            self.settle(now, *recording, outcome, FieldSet::EMPTY);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        now: Timestamp,
+        recording: RecordingIndex,
+        outcome: OutcomeKind,
+        missing: FieldSet,
+    ) {
+        if let Some(tally) = self.open.remove(&recording) {
+            let settled = tally.settled(self.tenant, recording, now, outcome, missing);
+            self.outputs.push_back(Output::Settled(settled));
+        }
+    }
+}

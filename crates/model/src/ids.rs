@@ -1,0 +1,174 @@
+//! Ids: internal ones are indices; public ones are UUIDs that lead back to them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::draws::{Draws, Purpose, Seed, mix64};
+
+/// Position of a call, and so of its recording, in the order of arrival.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct RecordingIndex(pub u64);
+
+/// Position of an export job among those of its tenant.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct JobOrdinal(pub u64);
+
+/// Position of a tenant, an (arm, gate) pair: arms in the scenario's order, then gates.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct TenantIndex(pub u32);
+
+/// Position of an arm in the scenario.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ArmIndex(pub u32);
+
+/// Which public id of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+enum IdKind {
+    Conversation = 1,
+    Recording = 2,
+    Session = 3,
+}
+
+macro_rules! public_id {
+    ($(#[$doc:meta])* $name:ident, $kind:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// The id of call `index` in a run with `seed`.
+            #[must_use]
+            pub fn of(seed: Seed, index: RecordingIndex) -> Self {
+                Self(encode(seed, index, $kind))
+            }
+
+            /// The call that the id belongs to; `None` if the run with `seed` made no such id.
+            #[must_use]
+            pub fn index(self, seed: Seed) -> Option<RecordingIndex> {
+                decode(seed, self.0, $kind)
+            }
+
+            /// Parses the hyphenated form.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                parse_uuid(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                format_uuid(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                format_uuid(self.0, f)
+            }
+        }
+    };
+}
+
+public_id!(
+    /// Public id of a conversation.
+    ConversationId,
+    IdKind::Conversation
+);
+public_id!(
+    /// Public id of a recording.
+    RecordingId,
+    IdKind::Recording
+);
+public_id!(
+    /// Public id of a softphone session.
+    SessionId,
+    IdKind::Session
+);
+
+// Layout, high to low: 48 bits of masked index, the version nibble 4, 12 bits of check, the
+// variant bits 10, 62 bits of check. 48 bits hold 2.8e14 calls.
+const INDEX_BITS: u32 = 48;
+
+fn encode(seed: Seed, index: RecordingIndex, kind: IdKind) -> u128 {
+    let mask = mix64(seed.0 ^ u64::from(kind as u8)) >> (64 - INDEX_BITS);
+    let masked = (index.0 ^ mask) & ((1 << INDEX_BITS) - 1);
+    let check = Draws::of_call(seed, index.0).draw_nth(Purpose::Identity, u32::from(kind as u8));
+    let second = mix64(check);
+    (u128::from(masked) << 80)
+        | (0x4 << 76)
+        | (u128::from(check & 0xFFF) << 64)
+        | (0b10 << 62)
+        | u128::from(second >> 2)
+}
+
+fn decode(seed: Seed, id: u128, kind: IdKind) -> Option<RecordingIndex> {
+    let mask = mix64(seed.0 ^ u64::from(kind as u8)) >> (64 - INDEX_BITS);
+    let masked = u64::try_from(id >> 80).ok()?;
+    let index = RecordingIndex(masked ^ mask);
+    (encode(seed, index, kind) == id).then_some(index)
+}
+
+fn parse_uuid(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    let hyphens = [8, 13, 18, 23];
+    if bytes.len() != 36 || hyphens.iter().any(|at| bytes[*at] != b'-') {
+        return None;
+    }
+    bytes.iter().enumerate().filter(|(at, _)| !hyphens.contains(at)).try_fold(
+        0_u128,
+        |id, (_, byte)| {
+            let digit = char::from(*byte).to_digit(16)?;
+            Some((id << 4) | u128::from(digit))
+        },
+    )
+}
+
+fn format_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        id >> 96,
+        (id >> 80) & 0xFFFF,
+        (id >> 64) & 0xFFFF,
+        (id >> 48) & 0xFFFF,
+        id & 0xFFFF_FFFF_FFFF
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_id_leads_back_to_its_call() {
+        for index in [0, 1, 77, 1 << 40] {
+            let id = ConversationId::of(Seed(42), RecordingIndex(index));
+            let parsed = ConversationId::parse(&id.to_string()).expect("own format parses");
+            assert_eq!(parsed.index(Seed(42)), Some(RecordingIndex(index)));
+            assert_eq!(parsed.index(Seed(43)), None);
+        }
+    }
+
+    #[test]
+    fn ids_look_like_random_uuids_and_others_are_refused() {
+        let id = RecordingId::of(Seed(1), RecordingIndex(5)).to_string();
+        assert_eq!(&id[14..15], "4");
+        assert!("89ab".contains(&id[19..20]));
+        assert_eq!(RecordingId::parse("nonsense"), None);
+        assert_eq!(RecordingId::parse("zzzzzzzz-zzzz-4zzz-8zzz-zzzzzzzzzzzz"), None);
+    }
+}

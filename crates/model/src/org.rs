@@ -1,0 +1,446 @@
+//! One organization on the platform, as its API shows it: a token's rate limit, export jobs, and
+//! the sidecars that they take. Every tenant is an organization of its own.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use crate::distribution::Sampler;
+use crate::draws::{Draws, Purpose, Seed};
+use crate::field::{FieldSet, Kind};
+use crate::ids::{JobOrdinal, RecordingIndex};
+use crate::scenario::{
+    ApiSpec, ExportPolicy, ExportSpec, RateLimit, ReadPath, RequiredFields, Slots, SnapshotInstant,
+};
+use crate::time::{Duration, Probability, Timestamp};
+use crate::timeline::{Timeline, View};
+
+/// Where an organization finds its recordings.
+pub trait Recordings {
+    /// Calls `read` with the timeline of `recording`, if there is such a recording.
+    fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T>;
+}
+
+/// A fixed-window rate limit of one token.
+#[derive(Clone, Debug)]
+pub struct RateLimiter {
+    limit: Option<RateLimit>,
+    window: u64,
+    used: u64,
+}
+
+/// How much of the limit is used, as the `inin-ratelimit-*` headers say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateUsage {
+    /// Calls in this window.
+    pub used: u64,
+    /// Calls allowed in a window.
+    pub allowed: u64,
+    /// Time to the window's end.
+    pub reset: Duration,
+}
+
+/// A call was refused: 429.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Throttled {
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+impl RateLimiter {
+    /// A limiter whose windows are counted from the run's start.
+    #[must_use]
+    pub const fn new(limit: Option<RateLimit>) -> Self {
+        Self { limit, window: 0, used: 0 }
+    }
+
+    /// Admits or refuses a call at `now`.
+    ///
+    /// # Errors
+    /// [`Throttled`] when the window's calls are used up; the refused call is not counted.
+    pub fn admit(&mut self, now: Timestamp) -> Result<(), Throttled> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        self.roll(now, limit);
+        if self.used >= limit.calls {
+            return Err(Throttled { retry_after: self.reset(now, limit) });
+        }
+        self.used += 1;
+        Ok(())
+    }
+
+    /// The usage at `now`; `None` when there is no limit.
+    pub fn usage(&mut self, now: Timestamp) -> Option<RateUsage> {
+        let limit = self.limit?;
+        self.roll(now, limit);
+        Some(RateUsage { used: self.used, allowed: limit.calls, reset: self.reset(now, limit) })
+    }
+
+    const fn roll(&mut self, now: Timestamp, limit: RateLimit) {
+        let window = now.as_nanos() / limit.window.as_nanos();
+        if window != self.window {
+            self.window = window;
+            self.used = 0;
+        }
+    }
+
+    const fn reset(&self, now: Timestamp, limit: RateLimit) -> Duration {
+        let end = (self.window + 1) * limit.window.as_nanos();
+        Duration::from_nanos(end.saturating_sub(now.as_nanos()))
+    }
+}
+
+/// What a client is told to wait for when all job slots are taken. Not documented for the real API;
+/// assumed.
+pub const SLOT_RETRY: Duration = Duration::from_secs(1);
+
+/// The state of an export job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JobState {
+    /// Its query runs.
+    Pending,
+    /// It waits for the caller's PUT.
+    Ready,
+    /// It runs.
+    Processing,
+    /// Its sidecars are written.
+    Fulfilled,
+    /// It was deleted.
+    Cancelled,
+}
+
+/// Why a job was refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JobError {
+    /// As many jobs as allowed are pending or processing.
+    TooManyJobs,
+    /// There is no such job.
+    NotFound,
+    /// The job is not in a state in which that is possible.
+    WrongState(JobState),
+    /// A strict export misses fields: recordings and what they lack.
+    MissingFields(Vec<(RecordingIndex, FieldSet)>),
+}
+
+/// What a job wrote for one recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sidecar {
+    /// The recording.
+    pub recording: RecordingIndex,
+    /// What the sidecar holds.
+    pub view: View,
+}
+
+/// What a fulfilled job left in storage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Export {
+    /// The job.
+    pub job: JobOrdinal,
+    /// When the sidecars were taken.
+    pub snapshot_at: Timestamp,
+    /// One per recording that the job's query saw.
+    pub sidecars: Vec<Sidecar>,
+    /// Recordings for which the job failed.
+    pub failed: Vec<RecordingIndex>,
+}
+
+#[derive(Clone, Debug)]
+struct Job {
+    state: JobState,
+    recordings: Vec<RecordingIndex>,
+    draws: Draws,
+    export: Option<Export>,
+}
+
+/// One organization.
+#[derive(Clone, Debug)]
+pub struct Org {
+    name: String,
+    seed: Seed,
+    limiter: RateLimiter,
+    rules: ExportRules,
+    next: JobOrdinal,
+    jobs: BTreeMap<JobOrdinal, Job>,
+    due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
+}
+
+#[derive(Clone, Debug)]
+struct ExportRules {
+    policy: ExportPolicy,
+    latency: Sampler,
+    query_time: Sampler,
+    slots: Slots,
+    snapshot: SnapshotInstant,
+    read: ReadPath,
+    schema: FieldSet,
+    failure: Probability,
+    required: RequiredFields,
+}
+
+impl Org {
+    /// An organization whose job draws are keyed by `name`, the gate's.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        seed: Seed,
+        api: &ApiSpec,
+        export: &ExportSpec,
+        required: RequiredFields,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            seed,
+            limiter: RateLimiter::new(api.rate_limit),
+            rules: ExportRules {
+                policy: export.policy,
+                latency: Sampler::new(&export.latency),
+                query_time: Sampler::new(&export.query_time),
+                slots: export.slots,
+                snapshot: export.snapshot,
+                read: export.read,
+                schema: export.schema,
+                failure: export.failure,
+                required,
+            },
+            next: JobOrdinal(0),
+            jobs: BTreeMap::new(),
+            due: BinaryHeap::new(),
+        }
+    }
+
+    /// The rate limit of its token. Every API call passes it first.
+    pub const fn limiter(&mut self) -> &mut RateLimiter {
+        &mut self.limiter
+    }
+
+    /// POST: a job for `recordings`. Its query takes its time; by default none.
+    ///
+    /// # Errors
+    /// [`JobError::TooManyJobs`].
+    pub fn create_job(
+        &mut self,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+    ) -> Result<JobOrdinal, JobError> {
+        let busy = self.jobs.values().filter(|job| job.state.occupies_slot()).count();
+        if let Slots::Limited(slots) = self.rules.slots
+            && busy >= usize::try_from(slots).unwrap_or(usize::MAX)
+        {
+            return Err(JobError::TooManyJobs);
+        }
+        let ordinal = self.next;
+        self.next = JobOrdinal(ordinal.0 + 1);
+        let draws = self.job_draws(ordinal, &recordings);
+        let query_time = self.rules.query_time.sample(draws.draw(Purpose::JobQuery));
+        let state = if query_time == Duration::ZERO { JobState::Ready } else { JobState::Pending };
+        if state == JobState::Pending {
+            self.due.push(Reverse((now + query_time, ordinal)));
+        }
+        self.jobs.insert(ordinal, Job { state, recordings, draws, export: None });
+        Ok(ordinal)
+    }
+
+    /// With slots for every recording a job has one recording, which keys its draws: then the
+    /// order in which jobs are created means nothing.
+    fn job_draws(&self, ordinal: JobOrdinal, recordings: &[RecordingIndex]) -> Draws {
+        match (self.rules.slots, recordings) {
+            (Slots::Unlimited, [only]) => Draws::of_stream(self.seed, &self.name, only.0),
+            _ => Draws::of_stream(self.seed, &self.name, ordinal.0),
+        }
+    }
+
+    /// GET: the job's state.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`].
+    pub fn job_state(&self, job: JobOrdinal) -> Result<JobState, JobError> {
+        self.jobs.get(&job).map(|job| job.state).ok_or(JobError::NotFound)
+    }
+
+    /// PUT: the job begins.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`], [`JobError::WrongState`], and from a strict export
+    /// [`JobError::MissingFields`], which cancels the job.
+    pub fn start_job(
+        &mut self,
+        now: Timestamp,
+        ordinal: JobOrdinal,
+        recordings: &impl Recordings,
+    ) -> Result<(), JobError> {
+        let job = self.jobs.get_mut(&ordinal).ok_or(JobError::NotFound)?;
+        if job.state != JobState::Ready {
+            return Err(JobError::WrongState(job.state));
+        }
+        if self.rules.policy == ExportPolicy::Strict {
+            let missing = self.rules.missing(now, &job.recordings, recordings);
+            if !missing.is_empty() {
+                job.state = JobState::Cancelled;
+                return Err(JobError::MissingFields(missing));
+            }
+        }
+        job.state = JobState::Processing;
+        if self.rules.snapshot == SnapshotInstant::Selection {
+            job.export = Some(self.rules.export(now, ordinal, job, recordings));
+        }
+        let latency = self.rules.latency.sample(job.draws.draw(Purpose::JobLatency));
+        self.due.push(Reverse((now + latency, ordinal)));
+        Ok(())
+    }
+
+    /// DELETE: the job is cancelled.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`], [`JobError::WrongState`].
+    pub fn cancel_job(&mut self, job: JobOrdinal) -> Result<(), JobError> {
+        let job = self.jobs.get_mut(&job).ok_or(JobError::NotFound)?;
+        match job.state {
+            JobState::Pending | JobState::Ready | JobState::Processing => {
+                job.state = JobState::Cancelled;
+                Ok(())
+            }
+            JobState::Fulfilled | JobState::Cancelled => Err(JobError::WrongState(job.state)),
+        }
+    }
+
+    /// When a job is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Handles the first thing that is due until `now`; call until it returns `None`. Returns what
+    /// a job has written, at most once per job.
+    pub fn handle_timeout(
+        &mut self,
+        now: Timestamp,
+        recordings: &impl Recordings,
+    ) -> Option<JobOrdinal> {
+        loop {
+            let Reverse((at, ordinal)) = self.due.peek().copied()?;
+            if at > now {
+                return None;
+            }
+            self.due.pop();
+            let Some(job) = self.jobs.get_mut(&ordinal) else { continue };
+            match job.state {
+                JobState::Pending => job.state = JobState::Ready,
+                JobState::Processing => {
+                    if job.export.is_none() {
+                        job.export = Some(self.rules.export(at, ordinal, job, recordings));
+                    }
+                    job.state = JobState::Fulfilled;
+                    return Some(ordinal);
+                }
+                JobState::Ready | JobState::Fulfilled | JobState::Cancelled => {}
+            }
+        }
+    }
+
+    /// What a fulfilled job has written.
+    #[must_use]
+    pub fn export(&self, job: JobOrdinal) -> Option<&Export> {
+        let job = self.jobs.get(&job)?;
+        if job.state == JobState::Fulfilled { job.export.as_ref() } else { None }
+    }
+
+    /// Forgets a job that nobody will ask for again.
+    pub fn forget(&mut self, job: JobOrdinal) {
+        self.jobs.remove(&job);
+    }
+}
+
+impl JobState {
+    /// Whether the job counts against the limit of jobs at once.
+    #[must_use]
+    pub const fn occupies_slot(self) -> bool {
+        matches!(self, Self::Pending | Self::Processing)
+    }
+}
+
+impl ExportRules {
+    fn missing(
+        &self,
+        now: Timestamp,
+        asked: &[RecordingIndex],
+        recordings: &impl Recordings,
+    ) -> Vec<(RecordingIndex, FieldSet)> {
+        let lacks = |recording: &RecordingIndex| {
+            let missing = recordings.read(*recording, |timeline| {
+                let view = self.view(now, timeline);
+                self.required.of(timeline.kind).difference(view.present)
+            })?;
+            (!missing.is_empty()).then_some((*recording, missing))
+        };
+        asked.iter().filter_map(lacks).collect()
+    }
+
+    fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
+        let mut view = timeline.view(now, self.read);
+        let written = self.schema.with(crate::field::Field::Media);
+        view.present = view.present.intersection(written);
+        view.null = view.null.intersection(written);
+        view.wrong = view.wrong.intersection(written);
+        view
+    }
+
+    fn export(
+        &self,
+        at: Timestamp,
+        ordinal: JobOrdinal,
+        job: &Job,
+        recordings: &impl Recordings,
+    ) -> Export {
+        let mut export =
+            Export { job: ordinal, snapshot_at: at, sidecars: Vec::new(), failed: Vec::new() };
+        for recording in &job.recordings {
+            let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
+            if self.failure.occurs(job.draws.draw_nth(Purpose::JobFailure, nth)) {
+                export.failed.push(*recording);
+                continue;
+            }
+            let seen = recordings.read(*recording, |timeline| {
+                (timeline.ended_at <= at).then(|| self.view(at, timeline))
+            });
+            if let Some(view) = seen.flatten() {
+                export.sidecars.push(Sidecar { recording: *recording, view });
+            }
+        }
+        export
+    }
+}
+
+/// What a recording of `kind` lacks in a sidecar, and whether what it has is true.
+#[must_use]
+pub fn verdict(
+    required: &RequiredFields,
+    kind: Kind,
+    view: &View,
+) -> (crate::outcome::OutcomeKind, FieldSet) {
+    use crate::outcome::OutcomeKind;
+    let needed = required.of(kind).with(crate::field::Field::Media);
+    let missing = needed.difference(view.present);
+    let outcome = if !missing.is_empty() {
+        OutcomeKind::Incomplete
+    } else if !view.wrong.intersection(needed).is_empty() {
+        OutcomeKind::Inconsistent
+    } else {
+        OutcomeKind::Complete
+    };
+    (outcome, missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fixed_window_refuses_until_it_rolls_over() {
+        let limit = RateLimit { calls: 2, window: Duration::from_secs(60) };
+        let mut limiter = RateLimiter::new(Some(limit));
+        let at = |secs| Timestamp::ZERO + Duration::from_secs(secs);
+        assert_eq!(limiter.admit(at(1)), Ok(()));
+        assert_eq!(limiter.admit(at(2)), Ok(()));
+        let refused = limiter.admit(at(18));
+        assert_eq!(refused, Err(Throttled { retry_after: Duration::from_secs(42) }));
+        assert_eq!(limiter.admit(at(60)), Ok(()));
+    }
+}

@@ -1,0 +1,116 @@
+//! A scenario: an experiment and what it must show. Right by construction: whoever holds one need
+//! not check it again. `crates/scenario` makes it from TOML.
+
+mod expect;
+mod gate;
+mod platform;
+mod workload;
+
+pub use expect::{Aggregate, Comparison, Condition, Expectation, Labels, Metric, Series};
+pub use gate::{
+    Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness, Repair, Strategy,
+    WebhookEvent,
+};
+pub use platform::{
+    ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec, NotificationSpec,
+    PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant, StageSpec, StateSpec, Sweep,
+};
+pub use workload::{
+    Arrivals, Executor, Fidelity, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
+};
+
+use crate::draws::Seed;
+use crate::field::{FieldSet, Kind, PerKind};
+use crate::time::Duration;
+
+/// The name of the arm that differs from the file in nothing.
+pub const BASE_ARM: &str = "base";
+
+/// One experiment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scenario {
+    /// Short name; also the name of the folder under `reports/`.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub description: String,
+    /// What all chance derives from.
+    pub seed: Seed,
+    /// The engine that runs it unless the command line says otherwise.
+    pub engine: Engine,
+    /// What makes the sessions; the same in every arm.
+    pub workload: Workload,
+    /// The arms; the first one is [`BASE_ARM`]. Never empty.
+    pub arms: Vec<Arm>,
+    /// What must be true of the results.
+    pub expect: Vec<Expectation>,
+    /// Bounds of the run.
+    pub limits: Limits,
+}
+
+/// One variant of the platform, and the gates raced on it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Arm {
+    /// Its name; unique.
+    pub name: String,
+    /// The platform.
+    pub platform: PlatformSpec,
+    /// The gates; names are unique within the arm. Never empty.
+    pub gates: Vec<GateSpec>,
+    /// The fields that a manifest must hold, per kind.
+    pub required: RequiredFields,
+}
+
+/// Which engine runs the scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Virtual time, deterministic by seed.
+    Sim,
+    /// Wall clock, real HTTP, real WebRTC, real S3 protocol.
+    Live,
+}
+
+impl Engine {
+    /// The name used in scenarios and summaries.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// The fields that a complete manifest holds, besides the media.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RequiredFields(pub PerKind<FieldSet>);
+
+impl RequiredFields {
+    /// Required fields of recordings of `kind`.
+    #[must_use]
+    pub const fn of(&self, kind: Kind) -> FieldSet {
+        *self.0.get(kind)
+    }
+}
+
+/// Bounds of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// How long to wait for what is in flight after the last session has ended (120 s).
+    pub drain: Duration,
+    /// Live only: a send-lateness p99 above this makes the run invalid (50 ms).
+    pub send_lateness: Duration,
+    /// Recordings per arm above which the folder keeps aggregates and failing recordings only
+    /// (1,000,000).
+    pub history: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(120),
+            send_lateness: Duration::from_millis(50),
+            history: 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One tenant in virtual time: its exporter, and its organization behind a network that takes no
+//! time.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, BTreeMap};
+
+use super::{News, Timelines};
+use crate::draws::Seed;
+use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
+use crate::field::Kind;
+use crate::history::{JobRecord, Settled};
+use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::org::{JobError, Org, Recordings};
+use crate::platform::Notification;
+use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
+use crate::time::Timestamp;
+use crate::timeline::Timeline;
+
+/// What a tenant has to record.
+pub(super) enum Record {
+    Settled(Settled),
+    Job(JobRecord),
+}
+
+pub(super) struct Tenant {
+    exporter: Exporter,
+    org: Org,
+    inbox: BinaryHeap<Reverse<(Timestamp, News, RecordingIndex)>>,
+    jobs: BTreeMap<LocalJob, JobOrdinal>,
+    outputs: Vec<Record>,
+}
+
+impl Tenant {
+    pub(super) fn new(tenant: TenantIndex, gate: &GateSpec, arm: &Arm, seed: Seed) -> Self {
+        let platform = &arm.platform;
+        Self {
+            exporter: Exporter::new(tenant, gate, &platform.export, arm.required, seed),
+            org: Org::new(&gate.name, seed, &platform.api, &platform.export, arm.required),
+            inbox: BinaryHeap::new(),
+            jobs: BTreeMap::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// The session of `timeline` has ended.
+    pub(super) fn announce(&mut self, timeline: &Timeline) {
+        let recording = timeline.recording;
+        self.inbox.push(Reverse((timeline.ended_at, News::Ended(timeline.kind), recording)));
+        self.inbox.push(Reverse((timeline.media_at, News::MediaStored, recording)));
+    }
+
+    pub(super) fn notify(&mut self, notification: Notification, kind: Kind, event: WebhookEvent) {
+        let news = News::Notified(kind, event, notification.copy);
+        self.inbox.push(Reverse((notification.at, news, notification.recording)));
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.exporter.open_count()
+    }
+
+    /// What came out since the last call.
+    pub(super) fn take_outputs(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
+    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Timelines) -> Timestamp {
+        let mut last = Timestamp::ZERO;
+        while let Some(now) = self.next_timeout().filter(|at| *at <= horizon) {
+            last = now;
+            while self.org.handle_timeout(now, timelines).is_some() {}
+            while let Some(Reverse((at, news, recording))) = self.inbox.peek().copied() {
+                if at > now {
+                    break;
+                }
+                self.inbox.pop();
+                self.exporter.handle_input(now, input(news, recording));
+                self.serve(now, timelines);
+            }
+            self.exporter.handle_timeout(now);
+            self.serve(now, timelines);
+        }
+        last
+    }
+
+    fn next_timeout(&self) -> Option<Timestamp> {
+        let inbox = self.inbox.peek().map(|Reverse((at, _, _))| *at);
+        [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Answers the exporter's calls until it has no more.
+    fn serve(&mut self, now: Timestamp, timelines: &Timelines) {
+        while let Some(output) = self.exporter.poll_output() {
+            match output {
+                Output::Command(command) => {
+                    let input = self.answer(now, command, timelines);
+                    self.exporter.handle_input(now, input);
+                }
+                Output::Settled(settled) => self.outputs.push(Record::Settled(settled)),
+                Output::Job(job) => self.outputs.push(Record::Job(job)),
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Timestamp, command: Command, timelines: &Timelines) -> Input {
+        match command {
+            Command::Check { recording, path } => {
+                Input::Checked(recording, self.check(now, recording, path, timelines))
+            }
+            Command::CreateJob { job, recordings } => {
+                let reply = self.call(now, |org| org.create_job(now, recordings));
+                if let Reply::Done(ordinal) = &reply {
+                    self.jobs.insert(job, *ordinal);
+                }
+                Input::JobCreated(job, reply.map(|_| ()))
+            }
+            Command::PollJob(job) => {
+                let ordinal = self.ordinal(job);
+                Input::JobPolled(job, self.call(now, |org| org.job_state(ordinal)))
+            }
+            Command::StartJob(job) => {
+                let ordinal = self.ordinal(job);
+                let reply = self.call(now, |org| match org.start_job(now, ordinal, timelines) {
+                    Ok(()) => Ok(Vec::new()),
+                    Err(JobError::MissingFields(missing)) => Ok(missing),
+                    Err(error) => Err(error),
+                });
+                Input::JobStarted(job, reply)
+            }
+            Command::ReadExport(job) => Input::Exported(job, self.read_export(job)),
+        }
+    }
+
+    fn check(
+        &mut self,
+        now: Timestamp,
+        recording: RecordingIndex,
+        path: ReadPath,
+        timelines: &Timelines,
+    ) -> Reply<crate::timeline::View> {
+        if let Err(throttled) = self.org.limiter().admit(now) {
+            return Reply::Throttled(throttled.retry_after);
+        }
+        match timelines.read(recording, |timeline| timeline.view(now, path)) {
+            Some(view) => Reply::Done(view),
+            None => Reply::NotFound,
+        }
+    }
+
+    fn call<T>(
+        &mut self,
+        now: Timestamp,
+        call: impl FnOnce(&mut Org) -> Result<T, JobError>,
+    ) -> Reply<T> {
+        if let Err(throttled) = self.org.limiter().admit(now) {
+            return Reply::Throttled(throttled.retry_after);
+        }
+        match call(&mut self.org) {
+            Ok(done) => Reply::Done(done),
+            Err(JobError::TooManyJobs) => Reply::Throttled(crate::org::SLOT_RETRY),
+            Err(_) => Reply::NotFound,
+        }
+    }
+
+    fn ordinal(&self, job: LocalJob) -> JobOrdinal {
+        self.jobs.get(&job).copied().unwrap_or(JobOrdinal(u64::MAX))
+    }
+
+    fn read_export(&mut self, job: LocalJob) -> ExportRead {
+        let ordinal = self.ordinal(job);
+        let read = self.org.export(ordinal).map(|export| ExportRead {
+            snapshot_at: export.snapshot_at,
+            sidecars: export.sidecars.iter().map(|s| (s.recording, s.view)).collect(),
+            failed: export.failed.clone(),
+        });
+        self.org.forget(ordinal);
+        self.jobs.remove(&job);
+        read.unwrap_or_default()
+    }
+}
+
+fn input(news: News, recording: RecordingIndex) -> Input {
+    match news {
+        News::Ended(kind) => Input::Ended(recording, kind),
+        News::MediaStored => Input::MediaStored(recording),
+        News::Notified(kind, event, _) => Input::Notified(recording, kind, event),
+    }
+}

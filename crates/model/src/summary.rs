@@ -1,0 +1,416 @@
+//! `summary.json`: the numbers of a run, in a versioned schema. Grow it, never rename.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::OutcomeKind;
+use crate::stats::Interval;
+
+/// Version of the schema.
+pub const SCHEMA: u32 = 1;
+
+/// The numbers of a run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Name and version of the program.
+    pub tool: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's description.
+    pub description: String,
+    /// `sim` or `live`.
+    pub engine: String,
+    /// The seed.
+    pub seed: u64,
+    /// Hash of the planned sessions; the same in both engines.
+    pub plan_hash: String,
+    /// Hash of all settled values; `sim` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_hash: Option<String>,
+    /// Whether the numbers can be trusted.
+    pub valid: bool,
+    /// Why not.
+    pub invalid_reasons: Vec<String>,
+    /// Whether the run was cut short.
+    pub interrupted: bool,
+    /// Recordings counted (of one arm; warm-up left out).
+    pub recordings: u64,
+    /// Recordings made in the warm-up.
+    pub warmup_recordings: u64,
+    /// Sessions that never came up (live only).
+    pub not_established: u64,
+    /// Length of the run, in seconds of its own clock.
+    pub duration_s: f64,
+    /// Replications that were merged.
+    pub replications: u64,
+    /// What the process is to exit with.
+    pub exit_code: u8,
+    /// One per tenant.
+    pub gates: Vec<GateSummary>,
+    /// One per arm and kind.
+    pub platform: Vec<PlatformSummary>,
+    /// One per phase: what arrived.
+    pub phases: Vec<PhaseSummary>,
+    /// One per expectation.
+    pub expect: Vec<ExpectationResult>,
+    /// Rates over time of arm `base`, for the picture.
+    pub over_time: OverTime,
+    /// How the generator kept its schedule (live only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorSummary>,
+    /// How the two engines agree (live only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conformance: Option<ConformanceSummary>,
+}
+
+/// One tenant.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct GateSummary {
+    /// The gate.
+    pub name: String,
+    /// The arm.
+    pub arm: String,
+    /// The strategy's name, as in the scenario.
+    pub strategy: String,
+    /// Counts and rates over all phases and kinds.
+    #[serde(flatten)]
+    pub total: OutcomeSummary,
+    /// Export instant − session end, over recordings with a sidecar.
+    pub added_delay: DelaySummary,
+    /// Export instant − first complete instant, over complete recordings.
+    pub regret: DelaySummary,
+    /// Gate calls per recording.
+    pub calls_per_recording: f64,
+    /// Its standard error.
+    pub calls_per_recording_se: f64,
+    /// Job calls per recording.
+    pub job_calls_per_recording: f64,
+    /// 429s.
+    pub throttled: u64,
+    /// 429s ÷ calls.
+    pub throttled_rate: f64,
+    /// Checks that found a recording not ready.
+    pub wasted_checks: u64,
+    /// Exports beyond the first.
+    pub re_exports: u64,
+    /// Export jobs.
+    pub jobs: u64,
+    /// Why recordings were not complete: cause → count.
+    pub causes: BTreeMap<String, u64>,
+    /// Missing fields of incomplete recordings: field → count.
+    pub missing: BTreeMap<String, u64>,
+    /// Of what was not complete: what waiting would have helped.
+    pub late: u64,
+    /// Of what was not complete: what nothing would have helped.
+    pub lost: u64,
+    /// The same counts and rates, and the delay, by phase.
+    pub phases: BTreeMap<String, SliceSummary>,
+    /// The same by kind.
+    pub kinds: BTreeMap<String, SliceSummary>,
+}
+
+/// A slice of a tenant's recordings.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SliceSummary {
+    /// Counts and rates.
+    #[serde(flatten)]
+    pub total: OutcomeSummary,
+    /// Export instant − session end.
+    pub added_delay: DelaySummary,
+    /// Gate calls per recording.
+    pub calls_per_recording: f64,
+}
+
+/// Counts and rates of outcomes.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct OutcomeSummary {
+    /// Recordings: settled and in flight.
+    pub recordings: u64,
+    /// Counts.
+    pub outcomes: OutcomeCounts,
+    /// Rates over recordings not in flight, with 95 % Wilson intervals.
+    pub complete_rate: Interval,
+    /// As above.
+    pub incomplete_rate: Interval,
+    /// As above.
+    pub inconsistent_rate: Interval,
+    /// As above.
+    pub rejected_rate: Interval,
+    /// As above.
+    pub skipped_rate: Interval,
+    /// As above.
+    pub abandoned_rate: Interval,
+    /// As above.
+    pub errored_rate: Interval,
+}
+
+/// Counts of outcomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct OutcomeCounts {
+    /// See [`OutcomeKind::Complete`].
+    pub complete: u64,
+    /// See [`OutcomeKind::Incomplete`].
+    pub incomplete: u64,
+    /// See [`OutcomeKind::Inconsistent`].
+    pub inconsistent: u64,
+    /// See [`OutcomeKind::Rejected`].
+    pub rejected: u64,
+    /// See [`OutcomeKind::Skipped`].
+    pub skipped: u64,
+    /// See [`OutcomeKind::Abandoned`].
+    pub abandoned: u64,
+    /// See [`OutcomeKind::Errored`].
+    pub errored: u64,
+    /// Ended and not settled when the run ended.
+    pub in_flight: u64,
+}
+
+impl OutcomeCounts {
+    /// The count of `outcome`.
+    #[must_use]
+    pub const fn of(&self, outcome: OutcomeKind) -> u64 {
+        match outcome {
+            OutcomeKind::Complete => self.complete,
+            OutcomeKind::Incomplete => self.incomplete,
+            OutcomeKind::Inconsistent => self.inconsistent,
+            OutcomeKind::Rejected => self.rejected,
+            OutcomeKind::Skipped => self.skipped,
+            OutcomeKind::Abandoned => self.abandoned,
+            OutcomeKind::Errored => self.errored,
+        }
+    }
+}
+
+impl OutcomeSummary {
+    /// The rate of `outcome`.
+    #[must_use]
+    pub const fn rate(&self, outcome: OutcomeKind) -> Interval {
+        match outcome {
+            OutcomeKind::Complete => self.complete_rate,
+            OutcomeKind::Incomplete => self.incomplete_rate,
+            OutcomeKind::Inconsistent => self.inconsistent_rate,
+            OutcomeKind::Rejected => self.rejected_rate,
+            OutcomeKind::Skipped => self.skipped_rate,
+            OutcomeKind::Abandoned => self.abandoned_rate,
+            OutcomeKind::Errored => self.errored_rate,
+        }
+    }
+}
+
+/// A distribution of times, in seconds. All zero when there is none (`count` says so).
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct DelaySummary {
+    /// Number of values.
+    pub count: u64,
+    /// Mean.
+    pub mean_s: f64,
+    /// Standard error of the mean, by batch means.
+    pub mean_se_s: f64,
+    /// Median.
+    pub p50_s: f64,
+    /// 0.95 quantile.
+    pub p95_s: f64,
+    /// 0.99 quantile.
+    pub p99_s: f64,
+    /// Maximum.
+    pub max_s: f64,
+    /// Points (seconds, share of recordings at most that late) of the distribution function, for
+    /// pictures; at most 200.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cdf: Vec<(f64, f64)>,
+}
+
+/// The platform of one arm, as one kind of call met it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlatformSummary {
+    /// The arm.
+    pub arm: String,
+    /// The kind.
+    pub kind: String,
+    /// Session end → media object.
+    pub media_lag: DelaySummary,
+    /// Session end → all required fields on the primary read path.
+    pub metadata_lag: DelaySummary,
+    /// Session end → all required fields on the index.
+    pub index_lag: DelaySummary,
+    /// Session end → primary read path, by field.
+    pub fields: BTreeMap<String, DelaySummary>,
+    /// The pipeline's stages, in order.
+    pub stages: Vec<StageSummary>,
+    /// Recordings whose required fields never all come.
+    pub never_complete: u64,
+}
+
+/// One stage of a pipeline, as one kind of call met it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// Its name.
+    pub name: String,
+    /// Workers.
+    pub workers: u32,
+    /// Recordings that entered it.
+    pub count: u64,
+    /// Mean wait in the queue, in seconds.
+    pub wait_mean_s: f64,
+    /// Its standard error, by batch means.
+    pub wait_mean_se_s: f64,
+    /// Share of recordings that waited.
+    pub wait_probability: f64,
+    /// Its standard error, by batch means.
+    pub wait_probability_se: f64,
+    /// The longest wait, in seconds.
+    pub wait_max_s: f64,
+    /// Mean service time, in seconds.
+    pub service_mean_s: f64,
+    /// Busy worker time of all kinds ÷ workers ÷ time from the first arrival to the last departure.
+    pub utilisation: f64,
+}
+
+/// What arrived in a phase.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PhaseSummary {
+    /// Its name.
+    pub name: String,
+    /// Start, in seconds of the run's clock.
+    pub start_s: f64,
+    /// End; the last phase lasts until all has drained.
+    pub end_s: f64,
+    /// Arrivals per second at its start and end, as configured; none for a closed model.
+    pub rate_per_s: Option<(f64, f64)>,
+    /// Sessions that ended in it.
+    pub ended: u64,
+}
+
+/// Rates over time.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct OverTime {
+    /// Width of a bin, in seconds.
+    pub bin_s: f64,
+    /// The bins, by session end.
+    pub bins: Vec<TimeBin>,
+}
+
+/// Sessions that ended in one bin of time.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct TimeBin {
+    /// Start of the bin, in seconds.
+    pub start_s: f64,
+    /// Arrivals in it.
+    pub arrivals: u64,
+    /// Sessions that ended in it.
+    pub ended: u64,
+    /// Median lag of the required fields on the primary read path, in seconds.
+    pub metadata_lag_p50_s: f64,
+    /// Maximum of the same.
+    pub metadata_lag_max_s: f64,
+    /// By gate: settled and incomplete recordings.
+    pub gates: BTreeMap<String, BinCounts>,
+}
+
+/// Outcomes of one gate in one bin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct BinCounts {
+    /// Settled.
+    pub settled: u64,
+    /// Of them incomplete.
+    pub incomplete: u64,
+    /// Of them abandoned.
+    pub abandoned: u64,
+}
+
+/// What came of an expectation.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ExpectationResult {
+    /// The expectation, as written.
+    pub expression: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was observed; none when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Interval>,
+    /// What a person should know about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The verdict on an expectation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The whole interval satisfies it.
+    Pass,
+    /// None of the interval does.
+    Fail,
+    /// Some of it does.
+    Inconclusive,
+    /// There was nothing to observe.
+    NoSamples,
+    /// The arm or gate was not run.
+    NotRun,
+}
+
+/// How the generator kept its schedule.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct GeneratorSummary {
+    /// Sessions that were to be real.
+    pub sessions: u64,
+    /// Most sessions at once.
+    pub sessions_peak: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets received and stored.
+    pub packets_received: u64,
+    /// RTP packets lost on the way.
+    pub packets_lost: u64,
+    /// Recordings whose digest differs from what was sent.
+    pub digest_mismatches: u64,
+    /// 0.99 quantile of packets' lateness, in seconds.
+    pub send_lateness_p99_s: f64,
+    /// 0.99 quantile of API calls' lateness against the gates' schedule, in seconds.
+    pub call_lateness_p99_s: f64,
+    /// Arrivals that could not be started within a second of their time.
+    pub dropped: u64,
+    /// Datagrams that the kernel dropped for want of buffer.
+    pub socket_drops: u64,
+    /// Recordings in storage.
+    pub recordings_stored: u64,
+    /// Bytes of audio in storage.
+    pub bytes_stored: u64,
+}
+
+/// How a live run and the simulation of the same file agree.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ConformanceSummary {
+    /// (gate, recording) pairs compared.
+    pub pairs: u64,
+    /// Pairs with the same outcome.
+    pub agreed: u64,
+    /// Pairs that differ, and whose margin is smaller than the measured lateness.
+    pub explained: u64,
+    /// The others.
+    pub unexplained: u64,
+    /// By gate: (pairs, agreed).
+    pub gates: BTreeMap<String, (u64, u64)>,
+    /// The largest margins of disagreement, worst first; at most 20.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// A pair on which the engines differ.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// The gate.
+    pub gate: String,
+    /// The recording.
+    pub recording: u64,
+    /// Outcome in the simulation.
+    pub sim: OutcomeKind,
+    /// Outcome in the live run.
+    pub live: OutcomeKind,
+    /// How near the decision was, in seconds.
+    pub margin_s: f64,
+    /// Measured lateness of the live run for this pair, in seconds.
+    pub lateness_s: f64,
+}

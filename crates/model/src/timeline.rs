@@ -1,0 +1,245 @@
+//! The heart of the model: when each thing of a recording becomes visible.
+//!
+//! An instant is decided as early as it can be and at latest when it occurs; a view treats the
+//! undecided as not yet visible. [`Timeline::view`] is pure, so reading takes no lock and every
+//! engine answers alike.
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::{Field, FieldSet, Kind};
+use crate::ids::RecordingIndex;
+use crate::outcome::{Cause, Fate};
+use crate::scenario::ReadPath;
+use crate::time::Timestamp;
+
+/// Stages of one pipeline at most; a timeline holds them inline.
+pub const STAGES_MAX: usize = 6;
+
+/// The instants of one recording.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Which recording.
+    pub recording: RecordingIndex,
+    /// Its kind, as it really was.
+    pub kind: Kind,
+    /// Whether it is under legal hold.
+    pub hold: Hold,
+    /// Start of the call.
+    pub started_at: Timestamp,
+    /// End of the session: from here on the recording exists.
+    pub ended_at: Timestamp,
+    /// Media object in storage.
+    pub media_at: Timestamp,
+    /// `state` COMPLETED.
+    pub state_at: Timestamp,
+    /// When the pipeline began on it, after any after-call work.
+    pub submitted_at: Timestamp,
+    /// When the last stage was done.
+    pub written_at: Timestamp,
+    /// The metadata fields, in the order of [`Field::METADATA`].
+    pub fields: [FieldClock; Field::METADATA_COUNT],
+    /// The stages it went through, in order; unused ones are [`StageTimes::NONE`].
+    pub stages: [StageTimes; STAGES_MAX],
+    /// Fields whose value is false.
+    pub false_fields: FieldSet,
+    /// Why fields that never come do not come.
+    pub lost_cause: Option<Cause>,
+    /// Later changes of field instants, in the order in which they were decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<Revision>,
+}
+
+/// Whether a recording is under legal hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hold {
+    /// It is.
+    Held,
+    /// It is not.
+    Free,
+}
+
+/// The clock of one metadata field: absent, then null, then its value; the value on the index.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct FieldClock {
+    /// From here on the key is there, with null.
+    pub null_at: Timestamp,
+    /// From here on the primary read path has the value.
+    pub value_at: Timestamp,
+    /// From here on the index has the value.
+    pub index_at: Timestamp,
+}
+
+impl FieldClock {
+    /// A field that is never visible.
+    pub const NEVER: Self =
+        Self { null_at: Timestamp::NEVER, value_at: Timestamp::NEVER, index_at: Timestamp::NEVER };
+
+    /// When the value is visible on `path`.
+    #[must_use]
+    pub const fn visible_at(self, path: ReadPath) -> Timestamp {
+        match path {
+            ReadPath::Primary => self.value_at,
+            ReadPath::Index => self.index_at,
+        }
+    }
+}
+
+/// What one stage did with a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct StageTimes {
+    /// It joined the queue.
+    pub queued_at: Timestamp,
+    /// A worker took it.
+    pub started_at: Timestamp,
+    /// The worker was done.
+    pub done_at: Timestamp,
+}
+
+impl StageTimes {
+    /// A stage that the recording did not go through.
+    pub const NONE: Self = Self {
+        queued_at: Timestamp::NEVER,
+        started_at: Timestamp::NEVER,
+        done_at: Timestamp::NEVER,
+    };
+}
+
+/// A later change of an instant: seen from `decided_at` on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Revision {
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// The field.
+    pub field: Field,
+    /// Its new clock; no instant in it lies before `decided_at` unless it has already passed.
+    pub clock: FieldClock,
+}
+
+/// What a reader sees of a recording at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct View {
+    /// Fields that are there with a value, `Media` included.
+    pub present: FieldSet,
+    /// Fields that are there with null.
+    pub null: FieldSet,
+    /// Fields whose value is false.
+    pub wrong: FieldSet,
+    /// `state`.
+    pub state: RecordingState,
+}
+
+/// The `state` of a recording in the forum dialect.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RecordingState {
+    /// Not yet.
+    Processing,
+    /// Done, so it says.
+    Completed,
+}
+
+impl Timeline {
+    /// The clock of a metadata field, as decided at `now`; [`FieldClock::NEVER`] for the media.
+    #[must_use]
+    pub fn clock(&self, now: Timestamp, field: Field) -> FieldClock {
+        let revised = self
+            .revisions
+            .iter()
+            .rev()
+            .find(|revision| revision.field == field && revision.decided_at <= now);
+        match revised {
+            Some(revision) => revision.clock,
+            None => self.fields.get(field as usize).copied().unwrap_or(FieldClock::NEVER),
+        }
+    }
+
+    /// What a reader of `path` sees at `now`. An instant is visible from itself on.
+    #[must_use]
+    pub fn view(&self, now: Timestamp, path: ReadPath) -> View {
+        let mut view = View {
+            present: FieldSet::EMPTY,
+            null: FieldSet::EMPTY,
+            wrong: FieldSet::EMPTY,
+            state: RecordingState::Processing,
+        };
+        for field in Field::METADATA {
+            let clock = self.clock(now, field);
+            if clock.visible_at(path) <= now {
+                view.present.insert(field);
+            } else if clock.null_at <= now {
+                view.null.insert(field);
+            }
+        }
+        if self.media_at <= now {
+            view.present.insert(Field::Media);
+        }
+        if self.state_at <= now {
+            view.state = RecordingState::Completed;
+        }
+        view.wrong = view.present.intersection(self.false_fields);
+        view
+    }
+
+    /// The first instant at which a reader of `path` sees all of `required`, the media aside.
+    #[must_use]
+    pub fn fields_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
+        let fields = Field::METADATA.into_iter().filter(|field| required.contains(*field));
+        fields
+            .map(|field| self.clock(Timestamp::NEVER, field).visible_at(path))
+            .fold(self.ended_at, Timestamp::max)
+    }
+
+    /// The first instant at which a snapshot read from `path` holds `required` and the media.
+    #[must_use]
+    pub fn complete_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
+        self.fields_at(path, required).max(self.media_at)
+    }
+
+    /// Whether waiting longer than `snapshot` would have helped.
+    #[must_use]
+    pub fn fate(&self, snapshot: Timestamp, path: ReadPath, required: FieldSet) -> Fate {
+        let complete_at = self.complete_at(path, required);
+        if complete_at.is_never() { Fate::Lost } else { Fate::Late(complete_at.since(snapshot)) }
+    }
+
+    /// What held the last of the `missing` fields at `snapshot`.
+    #[must_use]
+    pub fn cause(&self, snapshot: Timestamp, path: ReadPath, missing: FieldSet) -> Cause {
+        let last = missing.iter().max_by_key(|field| (self.visible_at(*field, path), *field));
+        let Some(field) = last else { return Cause::GaveUp };
+        if field == Field::Media {
+            return Cause::MediaLate;
+        }
+        let clock = self.clock(Timestamp::NEVER, field);
+        if clock.value_at.is_never() {
+            return self.lost_cause.unwrap_or(Cause::NotWritten);
+        }
+        if clock.value_at <= snapshot {
+            return if clock.visible_at(path) <= snapshot { Cause::Schema } else { Cause::Index };
+        }
+        self.pipeline_cause(snapshot)
+    }
+
+    fn pipeline_cause(&self, snapshot: Timestamp) -> Cause {
+        if snapshot < self.submitted_at {
+            return Cause::AfterCallWork;
+        }
+        for stage in self.stages.iter().filter(|stage| **stage != StageTimes::NONE) {
+            if snapshot < stage.started_at {
+                return Cause::QueueWait;
+            }
+            if snapshot < stage.done_at {
+                return Cause::Service;
+            }
+        }
+        self.lost_cause.unwrap_or(Cause::FieldLag)
+    }
+
+    fn visible_at(&self, field: Field, path: ReadPath) -> Timestamp {
+        match field {
+            Field::Media => self.media_at,
+            _ => self.clock(Timestamp::NEVER, field).visible_at(path),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Arrival instants of an open model with a piecewise linear rate, in integers.
+//!
+//! A point process of unit rate (gaps of mean one, exponential or equal) is mapped through the
+//! inverse of the cumulated rate, so the gaps' draws do not depend on the rates: the same seed with
+//! twice the rate gives the same pattern, twice as dense.
+
+use crate::distribution::{Distribution, Sampler};
+use crate::draws::{Draws, Purpose, Seed};
+use crate::scenario::{Arrivals, Executor, StageShape, Workload};
+use crate::time::{Duration, Rate, Timestamp};
+
+/// One event, in the unit of the cumulated rate.
+const EVENT: u128 = 1_000_000_000;
+const NANOS: u128 = 1_000_000_000;
+
+/// Arrival instants in order.
+#[derive(Clone, Debug)]
+pub struct ArrivalTimes {
+    seed: Seed,
+    gaps: Gaps,
+    segments: Vec<Segment>,
+    current: usize,
+    /// Cumulated rate at the last arrival, in billionths of an event.
+    reached: u128,
+    index: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Gaps {
+    Exponential(Sampler),
+    Equal,
+}
+
+/// A stretch in which the rate is linear.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    start: Timestamp,
+    duration: Duration,
+    /// Rate at its start and end, in billionths of an event per second.
+    rates: (u128, u128),
+    /// Cumulated rate at its start and end.
+    cumulated: (u128, u128),
+}
+
+impl ArrivalTimes {
+    /// The arrivals of an open workload; none for a closed one.
+    #[must_use]
+    pub fn new(workload: &Workload, seed: Seed) -> Self {
+        let gaps = match workload.arrivals {
+            Arrivals::Poisson => Gaps::Exponential(Sampler::new(&Distribution::Exponential {
+                mean: Duration::from_secs(1),
+            })),
+            Arrivals::Regular => Gaps::Equal,
+        };
+        Self { seed, gaps, segments: segments(workload), current: 0, reached: 0, index: 0 }
+    }
+
+    fn advance(&mut self) {
+        let first = self.index == 0;
+        self.reached += match &self.gaps {
+            // Half a gap before the first one: then each stage has rate × duration arrivals.
+            Gaps::Equal if first => EVENT / 2,
+            Gaps::Equal => EVENT,
+            Gaps::Exponential(sampler) => {
+                let draw = Draws::of_call(self.seed, self.index).draw(Purpose::Arrival);
+                u128::from(sampler.sample(draw).as_nanos())
+            }
+        };
+        self.index += 1;
+    }
+}
+
+impl Iterator for ArrivalTimes {
+    type Item = Timestamp;
+
+    fn next(&mut self) -> Option<Timestamp> {
+        self.advance();
+        loop {
+            let segment = self.segments.get(self.current)?;
+            if self.reached < segment.cumulated.1 {
+                return Some(segment.instant(self.reached));
+            }
+            self.current += 1;
+        }
+    }
+}
+
+impl Segment {
+    /// When the cumulated rate is `reached`, which lies within the segment.
+    ///
+    /// With rate `r0 + (r1 − r0)·t/D` the cumulated rate is `r0·t + (r1 − r0)·t²/(2D)`; of the
+    /// inverse the form `2Λ / (r0 + √(r0² + 2(r1 − r0)Λ/D))` is the one without cancellation.
+    fn instant(&self, reached: u128) -> Timestamp {
+        let (r0, r1) = self.rates;
+        let within = reached - self.cumulated.0;
+        let nanos = if r0 == r1 {
+            within * NANOS / r0
+        } else {
+            let mean = within * NANOS / u128::from(self.duration.as_nanos()).max(1);
+            let root = if r1 > r0 {
+                (r0 * r0 + 2 * (r1 - r0) * mean).isqrt()
+            } else {
+                (r0 * r0).saturating_sub(2 * (r0 - r1) * mean).isqrt()
+            };
+            2 * within * NANOS / (r0 + root).max(1)
+        };
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).min(self.duration.as_nanos());
+        self.start + Duration::from_nanos(nanos)
+    }
+}
+
+fn segments(workload: &Workload) -> Vec<Segment> {
+    let Executor::ArrivalRate(stages) = &workload.executor else { return Vec::new() };
+    let ends = |shape: StageShape| match shape {
+        StageShape::Constant(rate) => (rate, rate),
+        StageShape::Ramp(from, to) => (from, to),
+    };
+    let first = stages.first().map_or(Rate::from_nanohertz(0), |stage| ends(stage.shape).0);
+    let warmup = (workload.warmup, (first, first));
+    let stretches =
+        std::iter::once(warmup).chain(stages.iter().map(|stage| (stage.duration, ends(stage.shape))));
+    let mut start = Timestamp::ZERO;
+    let mut cumulated = 0;
+    stretches
+        .map(|(duration, (from, to))| {
+            let rates = (u128::from(from.as_nanohertz()), u128::from(to.as_nanohertz()));
+            let total = (rates.0 + rates.1) * u128::from(duration.as_nanos()) / 2 / NANOS;
+            let segment =
+                Segment { start, duration, rates, cumulated: (cumulated, cumulated + total) };
+            start = start + duration;
+            cumulated += total;
+            segment
+        })
+        .collect()
+}

@@ -1,0 +1,198 @@
+//! The planned sessions: call `i` is a pure function of the seed, `i` and the arrival process.
+
+mod arrivals;
+mod ends;
+
+pub use arrivals::ArrivalTimes;
+pub use ends::SessionEnds;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::distribution::Sampler;
+use crate::draws::{Draws, Purpose, Seed, mix64};
+use crate::field::Kind;
+use crate::ids::RecordingIndex;
+use crate::scenario::{Executor, Stage, StageShape, Workload};
+use crate::time::{Duration, Timestamp};
+use crate::timeline::Hold;
+
+/// One planned call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Call {
+    /// Its position in the order of arrival.
+    pub index: RecordingIndex,
+    /// When it begins.
+    pub arrival: Timestamp,
+    /// How long it lasts.
+    pub duration: Duration,
+    /// Its kind.
+    pub kind: Kind,
+    /// Whether it is under legal hold.
+    pub hold: Hold,
+    /// Which audio is spoken: a uniform number, to be reduced to the clips at hand.
+    pub clip: u64,
+}
+
+impl Call {
+    /// When it ends: in absolute time, however long its set-up takes.
+    #[must_use]
+    pub fn ended_at(&self) -> Timestamp {
+        self.arrival + self.duration
+    }
+}
+
+/// The calls of a workload in order of arrival.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    seed: Seed,
+    source: Source,
+    call_duration: Sampler,
+    webrtc_share: crate::time::Probability,
+    hold_fraction: crate::time::Probability,
+    next: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Open(ArrivalTimes),
+    Closed(VirtualUsers),
+}
+
+impl Calls {
+    /// The calls of `workload` for `seed`.
+    #[must_use]
+    pub fn new(workload: &Workload, seed: Seed) -> Self {
+        let source = match &workload.executor {
+            Executor::ArrivalRate(_) => Source::Open(ArrivalTimes::new(workload, seed)),
+            Executor::ConstantVus { vus, duration, pause } => Source::Closed(VirtualUsers {
+                free: (0..*vus).map(|user| Reverse((Timestamp::ZERO, user))).collect(),
+                until: Timestamp::ZERO + workload.warmup + *duration,
+                pause: *pause,
+            }),
+        };
+        Self {
+            seed,
+            source,
+            call_duration: Sampler::new(&workload.call_duration),
+            webrtc_share: workload.webrtc_share,
+            hold_fraction: workload.hold.fraction,
+            next: 0,
+        }
+    }
+
+    fn call(&self, index: u64, arrival: Timestamp) -> Call {
+        let draws = Draws::of_call(self.seed, index);
+        let webrtc = self.webrtc_share.occurs(draws.draw(Purpose::Kind));
+        let held = self.hold_fraction.occurs(draws.draw(Purpose::Hold));
+        Call {
+            index: RecordingIndex(index),
+            arrival,
+            duration: self.call_duration.sample(draws.draw(Purpose::CallDuration)),
+            kind: if webrtc { Kind::Webrtc } else { Kind::Sip },
+            hold: if held { Hold::Held } else { Hold::Free },
+            clip: draws.draw(Purpose::Clip),
+        }
+    }
+}
+
+impl Iterator for Calls {
+    type Item = Call;
+
+    fn next(&mut self) -> Option<Call> {
+        let index = self.next;
+        let call = match &mut self.source {
+            Source::Open(arrivals) => {
+                let arrival = arrivals.next()?;
+                self.call(index, arrival)
+            }
+            Source::Closed(users) => {
+                let (arrival, user) = users.take()?;
+                let call = self.call(index, arrival);
+                if let Source::Closed(users) = &mut self.source {
+                    users.release(user, call.ended_at());
+                }
+                call
+            }
+        };
+        self.next += 1;
+        Some(call)
+    }
+}
+
+/// A closed model: each user places the next call when its last one has ended.
+#[derive(Clone, Debug)]
+struct VirtualUsers {
+    free: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    until: Timestamp,
+    pause: Duration,
+}
+
+impl VirtualUsers {
+    fn take(&mut self) -> Option<(Timestamp, u32)> {
+        let Reverse((at, user)) = self.free.pop()?;
+        (at < self.until).then_some((at, user))
+    }
+
+    fn release(&mut self, user: u32, ended_at: Timestamp) {
+        // A call of no length and no pause would place calls for ever at one instant.
+        let gap = self.pause.max(Duration::from_nanos(1));
+        self.free.push(Reverse((ended_at + gap, user)));
+    }
+}
+
+/// A stretch of the run that results are counted by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end; the last one has none ([`Timestamp::NEVER`]).
+    pub end: Timestamp,
+}
+
+/// The phases of a workload, in order; they begin when the warm-up ends.
+#[must_use]
+pub fn phases(workload: &Workload) -> Vec<Phase> {
+    let whole;
+    let stages: &[Stage] = match &workload.executor {
+        Executor::ArrivalRate(stages) => stages,
+        Executor::ConstantVus { duration, .. } => {
+            let shape = StageShape::Constant(crate::time::Rate::from_nanohertz(0));
+            whole = [Stage { name: "steady".into(), duration: *duration, shape }];
+            &whole
+        }
+    };
+    let mut start = Timestamp::ZERO + workload.warmup;
+    let mut phases: Vec<Phase> = stages
+        .iter()
+        .map(|stage| {
+            let phase = Phase { name: stage.name.clone(), start, end: start + stage.duration };
+            start = phase.end;
+            phase
+        })
+        .collect();
+    if let Some(last) = phases.last_mut() {
+        last.end = Timestamp::NEVER;
+    }
+    phases
+}
+
+/// Hash of the planned sessions: order-free, the same in both engines.
+#[must_use]
+pub fn plan_hash(workload: &Workload, seed: Seed) -> u64 {
+    Calls::new(workload, seed).fold(0_u64, |sum, call| sum.wrapping_add(hash_call(&call)))
+}
+
+fn hash_call(call: &Call) -> u64 {
+    let words = [
+        call.index.0,
+        call.arrival.as_nanos(),
+        call.duration.as_nanos(),
+        call.kind as u64,
+        u64::from(call.hold == Hold::Held),
+        call.clip,
+    ];
+    words.iter().fold(0, |hash, word| mix64(hash ^ word))
+}

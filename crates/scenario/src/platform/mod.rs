@@ -1,0 +1,56 @@
+//! `[platform.*]`: the clocks of one arm.
+
+mod kind;
+mod services;
+
+use racegate_model::distribution::Distribution;
+use racegate_model::field::{Kind, PerKind};
+use racegate_model::scenario::{PipelineSpec, PlatformSpec};
+use racegate_model::time::Duration;
+
+use crate::reader::Table;
+
+pub(crate) use services::fields;
+
+/// A lag of nothing: the default of every clock.
+pub(crate) const fn at_once() -> Distribution {
+    Distribution::constant(Duration::ZERO)
+}
+
+/// Reads `[platform]`. What a kind does not say of itself is as for all kinds.
+pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
+    let mut pipelines = Vec::new();
+    let shared = kind::read(&mut table, &kind::defaults());
+    let own = Kind::ALL.map(|kind| {
+        let mut table = table.table(kind.name());
+        let read = kind::read(&mut table, &shared.spec);
+        table.finish();
+        read
+    });
+    if own.iter().any(|read| read.stages.is_none()) {
+        pipelines.push(PipelineSpec {
+            stages: shared.stages.unwrap_or_default(),
+        });
+    }
+    let [webrtc, sip] = own.map(|mut read| {
+        read.spec.pipeline = match read.stages {
+            Some(stages) => {
+                pipelines.push(PipelineSpec { stages });
+                pipelines.len() - 1
+            }
+            None => 0,
+        };
+        read.spec
+    });
+    let platform = PlatformSpec {
+        pipelines,
+        kinds: PerKind { webrtc, sip },
+        index: services::index(table.table("index")),
+        hold: services::hold(table.table("hold")),
+        notification: services::notification(table.table("notification")),
+        export: services::export(table.table("export")),
+        api: services::api(table.table("api")),
+    };
+    table.finish();
+    platform
+}

@@ -1,0 +1,128 @@
+//! Index, holds, notifications, exports and the API's limits.
+
+use racegate_model::field::FieldSet;
+use racegate_model::scenario::{
+    ApiSpec, ExportPolicy, ExportSpec, HoldSpec, IndexSpec, NotificationSpec, RateLimit, ReadPath,
+    Slots, SnapshotInstant, Sweep,
+};
+use racegate_model::time::{Duration, Probability};
+
+use super::at_once;
+use crate::distribution;
+use crate::reader::{Field, Table};
+
+/// Export jobs at once, where they are limited.
+const SLOTS_MAX: u32 = 10_000;
+/// Slots of the real platform.
+const SLOTS: u32 = 2;
+/// Calls per minute and token of the real platform.
+const CALLS_PER_MINUTE: u64 = 300;
+
+/// `[platform.index]`.
+pub(super) fn index(mut table: Table<'_>) -> IndexSpec {
+    let index = IndexSpec {
+        refresh: table.or("refresh", Duration::ZERO, Field::duration),
+        lag: table.or("lag", at_once(), distribution::read),
+    };
+    table.finish();
+    index
+}
+
+/// `[platform.hold]`.
+pub(super) fn hold(mut table: Table<'_>) -> HoldSpec {
+    let hold = HoldSpec {
+        missed: table.or("missed", Probability::ZERO, Field::probability),
+        sweep: table.or("sweep", Sweep::Never, |field| match field.node.text() {
+            Some("never") => Some(Sweep::Never),
+            _ => field.duration_above_zero().map(Sweep::Every),
+        }),
+        propagation: table.or("propagation", at_once(), distribution::read),
+    };
+    table.finish();
+    hold
+}
+
+/// `[platform.notification]`.
+pub(super) fn notification(mut table: Table<'_>) -> NotificationSpec {
+    let notification = NotificationSpec {
+        loss: table.or("loss", Probability::ZERO, Field::probability),
+        duplicate: table.or("duplicate", Probability::ZERO, Field::probability),
+        delay: table.or("delay", at_once(), distribution::read),
+        early: table.or("early", Probability::ZERO, Field::probability),
+    };
+    table.finish();
+    notification
+}
+
+/// `[platform.export]`.
+pub(super) fn export(mut table: Table<'_>) -> ExportSpec {
+    let export = ExportSpec {
+        policy: table.or("policy", ExportPolicy::Lenient, |field| {
+            field.choice(&[
+                ("lenient", ExportPolicy::Lenient),
+                ("strict", ExportPolicy::Strict),
+            ])
+        }),
+        latency: table.or("latency", at_once(), distribution::read),
+        query_time: table.or("query_time", at_once(), distribution::read),
+        slots: table.or("slots", Slots::Limited(SLOTS), slots),
+        snapshot: table.or("snapshot", SnapshotInstant::Write, |field| {
+            field.choice(&[
+                ("write", SnapshotInstant::Write),
+                ("selection", SnapshotInstant::Selection),
+            ])
+        }),
+        read: table.or("read", ReadPath::Index, |field| {
+            field.choice(&[("index", ReadPath::Index), ("primary", ReadPath::Primary)])
+        }),
+        schema: table.or("schema", FieldSet::METADATA, |field| Some(fields(field))),
+        failure: table.or("failure", Probability::ZERO, Field::probability),
+    };
+    table.finish();
+    export
+}
+
+fn slots(field: &Field<'_>) -> Option<Slots> {
+    if field.node.text().is_some() {
+        return field.choice(&[("unlimited", Slots::Unlimited)]);
+    }
+    field.count(1, SLOTS_MAX).map(Slots::Limited)
+}
+
+/// A list of metadata fields.
+pub(crate) fn fields(field: &Field<'_>) -> FieldSet {
+    field
+        .items(32)
+        .iter()
+        .filter_map(Field::manifest_field)
+        .collect()
+}
+
+/// `[platform.api]`.
+pub(super) fn api(mut table: Table<'_>) -> ApiSpec {
+    let window = Duration::from_secs(60);
+    let default = Some(RateLimit {
+        calls: CALLS_PER_MINUTE,
+        window,
+    });
+    let api = ApiSpec {
+        rate_limit: table.or("rate_limit", default, rate_limit),
+    };
+    table.finish();
+    api
+}
+
+fn rate_limit(field: &Field<'_>) -> Option<Option<RateLimit>> {
+    if field.node.text() == Some("none") {
+        return Some(None);
+    }
+    let limit = RateLimit::per_minute_window(field.rate()?);
+    if limit.calls > 0 {
+        return Some(Some(limit));
+    }
+    field.wrong(
+        "allows no call in a window of 60 s",
+        "use at least \"1/min\", or \"none\"",
+    );
+    None
+}

@@ -1,0 +1,103 @@
+//! The schema of `[platform]`.
+
+use serde_json::{Value, json};
+
+use super::parts::{array, extend, name, object, one_of, reference, words};
+
+/// `[platform]`.
+pub(super) fn schema() -> Value {
+    let mut properties = kind();
+    extend(
+        &mut properties,
+        json!({
+            "webrtc": object(kind(), &[]),
+            "sip": object(kind(), &[]),
+            "index": object(
+                json!({ "refresh": reference("duration"), "lag": reference("distribution") }),
+                &[],
+            ),
+            "hold": object(
+                json!({
+                    "missed": reference("share"),
+                    "sweep": one_of(vec![words(&["never"]), reference("duration")]),
+                    "propagation": reference("distribution"),
+                }),
+                &[],
+            ),
+            "notification": object(
+                json!({
+                    "loss": reference("share"),
+                    "duplicate": reference("share"),
+                    "delay": reference("distribution"),
+                    "early": reference("share"),
+                }),
+                &[],
+            ),
+            "export": export(),
+            "api": object(
+                json!({ "rate_limit": one_of(vec![words(&["none"]), reference("rate")]) }),
+                &[],
+            ),
+        }),
+    );
+    object(properties, &[])
+}
+
+/// What `[platform]` and its kinds have in common.
+fn kind() -> Value {
+    let lag = || reference("distribution");
+    let group = || {
+        let source = words(&["pipeline", "ingress", "nobody"]);
+        object(json!({ "lag": lag(), "source": source }), &[])
+    };
+    let stage = object(
+        json!({
+            "name": name(),
+            "workers": { "type": "integer", "minimum": 1, "maximum": 100_000 },
+            "service": lag(),
+            "writes": array(reference("group"), 0, 3),
+        }),
+        &["name", "workers", "service"],
+    );
+    json!({
+        "media": object(json!({ "lag": lag() }), &[]),
+        "metadata": object(
+            json!({
+                "lag": lag(),
+                "null_phase": lag(),
+                "after_call_work": lag(),
+                "stage": array(stage, 0, 32),
+                "identity": group(),
+                "webrtc": group(),
+                "hold": group(),
+            }),
+            &[],
+        ),
+        "state": {
+            "oneOf": [
+                object(json!({ "after_fields": lag() }), &[]),
+                object(json!({ "after_session": lag() }), &["after_session"]),
+            ],
+        },
+    })
+}
+
+fn export() -> Value {
+    let slots = one_of(vec![
+        words(&["unlimited"]),
+        json!({ "type": "integer", "minimum": 1, "maximum": 10_000 }),
+    ]);
+    object(
+        json!({
+            "policy": words(&["lenient", "strict"]),
+            "latency": reference("distribution"),
+            "query_time": reference("distribution"),
+            "slots": slots,
+            "snapshot": words(&["write", "selection"]),
+            "read": words(&["index", "primary"]),
+            "schema": array(reference("field"), 0, 32),
+            "failure": reference("share"),
+        }),
+        &[],
+    )
+}

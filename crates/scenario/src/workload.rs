@@ -1,0 +1,222 @@
+//! `[workload]`: what makes the sessions.
+
+use racegate_model::field::{Kind, PerKind};
+use racegate_model::scenario::{
+    Arrivals, Executor, Fidelity, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
+};
+use racegate_model::time::{Duration, Probability, Rate};
+
+use crate::diagnostics::Diagnostic;
+use crate::distribution;
+use crate::reader::{Field, Table, unique};
+use crate::units::DURATION_MAX;
+
+/// Stages of a workload.
+const STAGES_MAX: usize = 10_000;
+/// Virtual users.
+const VUS_MAX: u32 = 1_000_000;
+/// Distance from 1 that the shares of kinds may have: rounding, not an oversight.
+const SHARES_TOLERANCE: f64 = 1e-6;
+/// The name of the only phase of `constant-arrival-rate` and `constant-vus`, which have no table
+/// to name it.
+pub(crate) const ONLY_STAGE: &str = "steady";
+
+const EXECUTORS: [(&str, Form); 4] = [
+    ("constant-arrival-rate", Form::Constant),
+    ("stepped-arrival-rate", Form::Stepped),
+    ("ramping-arrival-rate", Form::Ramping),
+    ("constant-vus", Form::Vus),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Constant,
+    Stepped,
+    Ramping,
+    Vus,
+}
+
+/// Reads `[workload]`.
+pub(crate) fn read(mut table: Table<'_>) -> Workload {
+    let form = table.need("executor", "\"stepped-arrival-rate\"");
+    let form = form.and_then(|field| field.choice(&EXECUTORS));
+    let executor = match form {
+        Some(form) => executor(form, &mut table),
+        None => {
+            // Any executor's keys may be meant.
+            for key in ["rate", "duration", "stages", "start_rate", "vus", "pause"] {
+                table.get(key);
+            }
+            Executor::ArrivalRate(Vec::new())
+        }
+    };
+    let (mut arrivals, mut warmup) = (Arrivals::Poisson, Duration::ZERO);
+    if form != Some(Form::Vus) {
+        arrivals = table.or("arrivals", arrivals, |field| {
+            field.choice(&[
+                ("poisson", Arrivals::Poisson),
+                ("regular", Arrivals::Regular),
+            ])
+        });
+    }
+    warmup = table.or("warmup", warmup, Field::duration);
+    let example = "{ lognormal = { median = \"5s\", p99 = \"15s\" } }";
+    let call_duration = table.need("call_duration", example);
+    let call_duration = call_duration.and_then(|field| distribution::read(&field));
+    let workload = Workload {
+        executor,
+        arrivals,
+        warmup,
+        call_duration: call_duration.unwrap_or_else(crate::platform::at_once),
+        webrtc_share: table.or("media", Probability::ONE, webrtc_share),
+        hold: hold(table.table("legal_hold")),
+        fidelity: fidelity(table.table("fidelity")),
+    };
+    table.finish();
+    workload
+}
+
+fn executor(form: Form, table: &mut Table<'_>) -> Executor {
+    let zero = Rate::from_nanohertz(0);
+    match form {
+        Form::Constant => {
+            let rate = table
+                .need("rate", "\"10/s\"")
+                .and_then(|field| field.rate());
+            let shape = StageShape::Constant(rate.unwrap_or(zero));
+            let name = ONLY_STAGE.to_owned();
+            Executor::ArrivalRate(vec![Stage {
+                name,
+                duration: lasting(table),
+                shape,
+            }])
+        }
+        Form::Stepped => stages(table, |stage| {
+            let rate = stage
+                .need("rate", "\"10/s\"")
+                .and_then(|field| field.rate());
+            StageShape::Constant(rate.unwrap_or(zero))
+        }),
+        Form::Ramping => {
+            let start = table.need("start_rate", "\"10/s\"");
+            let mut before = start.and_then(|field| field.rate_or_zero()).unwrap_or(zero);
+            stages(table, |stage| {
+                let rate = stage.need("rate", "\"10/s\"");
+                let reached = rate.as_ref().and_then(Field::rate_or_zero);
+                if let (Some(rate), true) = (&rate, reached == Some(zero) && before == zero) {
+                    rate.wrong(
+                        "is zero at both ends",
+                        "raise one of them, or leave the stage out",
+                    );
+                }
+                let from = std::mem::replace(&mut before, reached.unwrap_or(zero));
+                StageShape::Ramp(from, before)
+            })
+        }
+        Form::Vus => Executor::ConstantVus {
+            vus: table
+                .need("vus", "50")
+                .and_then(|field| field.count(1, VUS_MAX))
+                .unwrap_or(1),
+            duration: lasting(table),
+            pause: table.or("pause", Duration::ZERO, Field::duration),
+        },
+    }
+}
+
+fn lasting(table: &mut Table<'_>) -> Duration {
+    let field = table.need("duration", "\"1m\"");
+    field
+        .and_then(|field| field.duration_above_zero())
+        .unwrap_or_default()
+}
+
+fn stages(table: &mut Table<'_>, mut shape: impl FnMut(&mut Table<'_>) -> StageShape) -> Executor {
+    let example = "[ { name = \"steady\", duration = \"1m\", rate = \"10/s\" } ]";
+    let Some(field) = table.need("stages", example) else {
+        return Executor::ArrivalRate(Vec::new());
+    };
+    let (mut stages, mut spans) = (Vec::new(), Vec::new());
+    let mut total = Duration::ZERO;
+    for mut stage in table.tables("stages", STAGES_MAX) {
+        let name = stage.need("name", "\"spike\"");
+        spans.push(name.as_ref().map_or(stage.span, |name| name.node.span));
+        let name = name.and_then(|name| name.name()).unwrap_or_default();
+        let duration = lasting(&mut stage);
+        let shape = shape(&mut stage);
+        total = total.saturating_add(duration);
+        stages.push(Stage {
+            name,
+            duration,
+            shape,
+        });
+        stage.finish();
+    }
+    if field.node.array().is_some_and(<[_]>::is_empty) {
+        field.wrong("is empty", format!("give at least one stage: {example}"));
+    }
+    if total > DURATION_MAX {
+        field.wrong("take more than 30 days together", "shorten them");
+    }
+    unique(
+        field.context,
+        "stage",
+        stages.iter().map(|stage| stage.name.as_str()).zip(spans),
+    );
+    Executor::ArrivalRate(stages)
+}
+
+/// `{ webrtc = 0.8, sip = 0.2 }`; what is left out is 0.
+fn webrtc_share(field: &Field<'_>) -> Option<Probability> {
+    let mut table = field.table();
+    let given = Kind::ALL.map(|kind| table.get(kind.name()));
+    let shares = given.each_ref().map(|share| match share {
+        Some(share) => share.probability(),
+        None => Some(Probability::ZERO),
+    });
+    table.finish();
+    let ([Some(webrtc), Some(sip)], crate::document::Value::Table(_)) = (shares, &field.node.value)
+    else {
+        return None;
+    };
+    let sum = webrtc.as_f64() + sip.as_f64();
+    if (sum - 1.0).abs() > SHARES_TOLERANCE {
+        let message = format!("`{}` sums to {:.4}", field.path, sum);
+        let help = "the shares of webrtc and sip must sum to 1";
+        field
+            .context
+            .report(Diagnostic::new(field.node.span, message).help(help));
+    }
+    Some(webrtc)
+}
+
+fn hold(mut table: Table<'_>) -> HoldWorkload {
+    let hold = HoldWorkload {
+        fraction: table.or("fraction", Probability::ZERO, Field::probability),
+        set_at: table.or("set_at", HoldSetAt::CallEnd, |field| {
+            field.choice(&[
+                ("call-start", HoldSetAt::CallStart),
+                ("call-end", HoldSetAt::CallEnd),
+            ])
+        }),
+    };
+    table.finish();
+    hold
+}
+
+fn fidelity(mut table: Table<'_>) -> PerKind<Fidelity> {
+    let webrtc = table.or("webrtc", Fidelity::Media, |field| {
+        field.choice(&[
+            ("media", Fidelity::Media),
+            ("wire", Fidelity::Wire),
+            ("transport", Fidelity::Transport),
+            ("signalling", Fidelity::Signalling),
+            ("model", Fidelity::Model),
+        ])
+    });
+    let sip = table.or("sip", Fidelity::Model, |field| {
+        field.choice(&[("model", Fidelity::Model)])
+    });
+    table.finish();
+    PerKind { webrtc, sip }
+}

@@ -1,0 +1,414 @@
+//! What scenarios mean: the model that a text becomes.
+
+use racegate_model::distribution::Distribution;
+use racegate_model::draws::Seed;
+use racegate_model::field::{Field, FieldGroup, FieldSet, Kind};
+use racegate_model::outcome::{Cause, OutcomeKind};
+use racegate_model::scenario::{
+    Aggregate, Comparison, Engine, Executor, ForumCheck, GateSpec, GroupSource, Jitter, Limits,
+    Metric, OnFailure, Polling, RateLimit, Scenario, Slots, StageShape, StateSpec, Strategy, Sweep,
+    WebhookEvent,
+};
+use racegate_model::time::{Duration, Fixed, Probability, Rate};
+use racegate_scenario::{Override, Source, parse, parse_with_files};
+
+use crate::files;
+
+const MINIMAL: &str = r#"
+name = "minimal"
+[workload]
+executor = "constant-arrival-rate"
+rate = "10/s"
+duration = "1m"
+call_duration = "5s"
+[[gate]]
+name = "backoff"
+strategy = "exponential-backoff"
+"#;
+
+fn good(name: &str) -> Scenario {
+    let found = files::good().into_iter().find(|(other, _)| other == name);
+    read(&found.expect("it exists").1.text)
+}
+
+fn read(text: &str) -> Scenario {
+    match parse(&Source::new("test.toml", text), &[]) {
+        Ok(scenario) => scenario,
+        Err(mistakes) => panic!("{mistakes}"),
+    }
+}
+
+fn gate<'s>(scenario: &'s Scenario, name: &str) -> &'s GateSpec {
+    scenario.arms[0]
+        .gates
+        .iter()
+        .find(|gate| gate.name == name)
+        .expect("it exists")
+}
+
+fn seconds(count: u64) -> Distribution {
+    Distribution::constant(Duration::from_secs(count))
+}
+
+#[test]
+fn the_main_scenario_is_as_designed() {
+    let scenario = good("webrtc-spike");
+    assert_eq!((scenario.seed, scenario.engine), (Seed(42), Engine::Live));
+    let names: Vec<&str> = scenario.arms[0]
+        .gates
+        .iter()
+        .map(|gate| gate.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["ungated", "fixed-5s", "forum", "full-jitter", "webhook"]
+    );
+    let Executor::ArrivalRate(stages) = &scenario.workload.executor else {
+        panic!("open model")
+    };
+    let shapes: Vec<_> = stages
+        .iter()
+        .map(|stage| (stage.name.as_str(), stage.shape))
+        .collect();
+    let steady = StageShape::Constant(Rate::per_second(10));
+    let spike = StageShape::Constant(Rate::per_second(80));
+    let expected = [
+        ("before", steady),
+        ("spike", spike),
+        ("drain", steady),
+        ("after", steady),
+    ];
+    assert_eq!(shapes, expected);
+    let workers = |arm: usize| scenario.arms[arm].platform.pipelines[0].stages[0].workers;
+    assert_eq!(scenario.arms.len(), 2);
+    assert_eq!((scenario.arms[0].name.as_str(), workers(0)), ("base", 6));
+    assert_eq!(
+        (scenario.arms[1].name.as_str(), workers(1)),
+        ("enough-workers", 64)
+    );
+    assert_eq!(scenario.arms[1].gates, scenario.arms[0].gates);
+    assert_eq!(
+        scenario.arms[0]
+            .platform
+            .api
+            .rate_limit
+            .map(|limit| limit.calls),
+        Some(15_000)
+    );
+    assert_eq!(scenario.limits, Limits::default());
+    assert_eq!(scenario.expect.len(), 5);
+    let spiked = &scenario.expect[1];
+    assert_eq!(
+        spiked.expression,
+        "incomplete_rate{gate=ungated,phase=spike} > 40%"
+    );
+    assert_eq!(
+        spiked.series.metric,
+        Metric::OutcomeRate(OutcomeKind::Incomplete)
+    );
+    assert_eq!(spiked.series.labels.phase.as_deref(), Some("spike"));
+    assert_eq!(spiked.conditions[0].comparison, Comparison::Greater);
+    assert!((spiked.conditions[0].bound - 0.4).abs() < 1e-12);
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let scenario = read(MINIMAL);
+    let arm = &scenario.arms[0];
+    let all = [
+        Field::LegalHoldFlag,
+        Field::MediaType,
+        Field::StartTime,
+        Field::EndTime,
+    ];
+    assert_eq!(arm.required.of(Kind::Sip), all.into_iter().collect());
+    assert_eq!(arm.required.of(Kind::Webrtc), FieldSet::METADATA);
+    let window = Duration::from_secs(60);
+    assert_eq!(
+        arm.platform.api.rate_limit,
+        Some(RateLimit { calls: 300, window })
+    );
+    assert_eq!(arm.platform.export.slots, Slots::Limited(2));
+    assert_eq!(arm.platform.hold.sweep, Sweep::Never);
+    assert!(arm.platform.pipelines.len() == 1 && arm.platform.pipelines[0].stages.is_empty());
+    assert_eq!(scenario.workload.webrtc_share, Probability::ONE);
+    let Strategy::ExponentialBackoff(polling) = &gate(&scenario, "backoff").strategy else {
+        panic!("another strategy");
+    };
+    let Polling {
+        initial_delay,
+        backoff,
+        max_attempts,
+        deadline,
+        ready,
+    } = polling;
+    assert_eq!(*initial_delay, Duration::from_secs(1));
+    assert_eq!(
+        (backoff.base, backoff.cap),
+        (Duration::from_secs(1), Duration::from_secs(30))
+    );
+    assert_eq!(
+        (backoff.multiplier, backoff.jitter),
+        (Fixed::new(2.0).unwrap(), Jitter::Full)
+    );
+    assert_eq!(
+        (*max_attempts, *deadline),
+        (None, Some(Duration::from_secs(300)))
+    );
+    assert!(ready.required_fields.needed() && !ready.index_visible.needed());
+}
+
+#[test]
+fn kinds_share_a_pipeline_unless_one_has_stages_of_its_own() {
+    let shared = &good("webrtc-spike").arms[0].platform;
+    assert_eq!(
+        (shared.kinds.webrtc.pipeline, shared.kinds.sip.pipeline),
+        (0, 0)
+    );
+    let one = &good("everything").arms[0].platform;
+    let stages = |kind: Kind| one.pipelines[one.kinds.get(kind).pipeline].stages.len();
+    assert_eq!(
+        (one.pipelines.len(), stages(Kind::Webrtc), stages(Kind::Sip)),
+        (2, 1, 2)
+    );
+    let both = &good("constant-arrival-rate").arms[0].platform;
+    let first = |kind: Kind| &both.pipelines[both.kinds.get(kind).pipeline].stages[0].name;
+    assert_eq!(
+        (both.pipelines.len(), first(Kind::Webrtc).as_str()),
+        (2, "browser")
+    );
+    assert_eq!(first(Kind::Sip), "telephone");
+}
+
+#[test]
+fn what_a_kind_does_not_say_is_as_for_all_kinds() {
+    let platform = &good("everything").arms[0].platform;
+    let (webrtc, sip) = (&platform.kinds.webrtc, &platform.kinds.sip);
+    assert_eq!(sip.media_lag, seconds(3));
+    assert_ne!(webrtc.media_lag, sip.media_lag);
+    assert_eq!(webrtc.null_phase, sip.null_phase);
+    assert_eq!(webrtc.groups, sip.groups);
+    assert_eq!(
+        sip.groups[FieldGroup::Hold.index()].source,
+        GroupSource::Ingress
+    );
+    assert!(matches!(webrtc.state, StateSpec::AfterSession(_)));
+    assert!(matches!(
+        sip.state,
+        StateSpec::AfterFields(Distribution::Empirical(_))
+    ));
+    assert_eq!(
+        platform.pipelines[0].stages[0].writes,
+        [FieldGroup::Identity]
+    );
+}
+
+#[test]
+fn ramps_go_from_the_rate_reached_before() {
+    let Executor::ArrivalRate(stages) = good("everything").workload.executor else {
+        panic!("open model");
+    };
+    let shapes: Vec<StageShape> = stages.iter().map(|stage| stage.shape).collect();
+    let (none, high, low) = (
+        Rate::per_second(0),
+        Rate::per_second(50),
+        Rate::per_second(5),
+    );
+    assert_eq!(
+        shapes,
+        [StageShape::Ramp(none, high), StageShape::Ramp(high, low)]
+    );
+}
+
+#[test]
+fn strategies_have_their_own_keys() {
+    let scenario = good("everything");
+    let strategy = |name: &str| &gate(&scenario, name).strategy;
+    let (on_failure, check) = (OnFailure::ExportAnyway, ForumCheck::StateOnly);
+    assert_eq!(
+        *strategy("forum"),
+        Strategy::ForumBackoff {
+            attempts: 7,
+            on_failure,
+            check
+        }
+    );
+    let (event, delay) = (WebhookEvent::MetadataReady, Duration::from_secs(1));
+    assert_eq!(*strategy("webhook"), Strategy::Webhook { event, delay });
+    let Strategy::FixedInterval(interval) = strategy("interval") else {
+        panic!("an interval")
+    };
+    let two = Duration::from_secs(2);
+    assert_eq!((interval.backoff.base, interval.backoff.cap), (two, two));
+    assert_eq!((interval.max_attempts, interval.deadline), (Some(5), None));
+    assert!(!interval.ready.required_fields.needed() && interval.ready.state_completed.needed());
+    assert_eq!(interval.ready.fields, FieldSet::EMPTY.with(Field::ClientIp));
+    assert_eq!(*strategy("repair"), Strategy::None);
+    let delay = Duration::from_secs(2);
+    assert_eq!(*strategy("repair-delayed"), Strategy::FixedDelay { delay });
+    let exports = |name: &str| {
+        gate(&scenario, name)
+            .repair
+            .map(|repair| repair.max_exports)
+    };
+    assert_eq!(
+        (exports("repair"), exports("fixed"), exports("ungated")),
+        (Some(3), Some(2), None)
+    );
+}
+
+#[test]
+fn arms_differ_in_what_they_set_and_select_gates() {
+    let scenario = good("everything");
+    let (base, arm) = (&scenario.arms[0], &scenario.arms[1]);
+    let names: Vec<&str> = arm.gates.iter().map(|gate| gate.name.as_str()).collect();
+    assert_eq!(
+        (arm.name.as_str(), names),
+        ("more-workers", vec!["ungated", "forum"])
+    );
+    assert_eq!(arm.platform.export.slots, Slots::Unlimited);
+    assert_eq!(arm.platform.api.rate_limit, None);
+    assert_eq!(arm.platform.kinds.webrtc.media_lag, seconds(0));
+    assert_eq!(
+        arm.platform.kinds.sip.media_lag,
+        base.platform.kinds.sip.media_lag
+    );
+    assert!(matches!(
+        arm.gates[1].strategy,
+        Strategy::ForumBackoff { attempts: 3, .. }
+    ));
+    assert_eq!(arm.required, base.required);
+}
+
+#[test]
+fn rates_per_minute_are_exact_in_windows() {
+    let limit = |name: &str| {
+        good(name).arms[0]
+            .platform
+            .api
+            .rate_limit
+            .map(|limit| limit.calls)
+    };
+    assert_eq!(limit("everything"), Some(100));
+    for calls in 1..2_000 {
+        let text = format!("{MINIMAL}[platform.api]\nrate_limit = \"{calls}/min\"\n");
+        let limit = read(&text).arms[0].platform.api.rate_limit;
+        assert_eq!(limit.map(|limit| limit.calls), Some(calls));
+    }
+}
+
+#[test]
+fn expectations_know_units_labels_and_differences() {
+    let scenario = good("everything");
+    let find = |start: &str| {
+        let mut all = scenario.expect.iter();
+        all.find(|expectation| expectation.expression.starts_with(start))
+            .expect("it exists")
+    };
+    let two = find("incomplete_rate{gate=ungated,phase=up}");
+    let bounds: Vec<_> = two
+        .conditions
+        .iter()
+        .map(|c| (c.comparison, c.bound))
+        .collect();
+    assert_eq!(
+        bounds,
+        [(Comparison::Greater, 0.01), (Comparison::Less, 0.9)]
+    );
+    let difference = find("incomplete_rate{gate=ungated,arm=more-workers}");
+    assert_eq!(
+        difference.series.labels.arm.as_deref(),
+        Some("more-workers")
+    );
+    assert_eq!(
+        difference
+            .minus
+            .as_ref()
+            .map(|series| series.labels.arm.clone()),
+        Some(None)
+    );
+    assert!((difference.conditions[0].bound + 0.01).abs() < 1e-12);
+    let delay = find("added_delay_p95");
+    assert_eq!(delay.series.metric, Metric::AddedDelay(Aggregate::P95));
+    assert!((delay.conditions[0].bound - 90.0).abs() < 1e-9);
+    let labels = &find("incomplete_rate{gate=forum,cause").series.labels;
+    assert_eq!(
+        (labels.cause, labels.kind),
+        (Some(Cause::QueueWait), Some(Kind::Webrtc))
+    );
+}
+
+#[test]
+fn overrides_may_change_workload_and_seed() {
+    let source = Source::new("test.toml", MINIMAL);
+    let overrides = [
+        Override::of_flag("--seed", "seed", "18446744073709551615"),
+        Override::set("workload.rate=20/s"),
+        Override::set("platform.index.refresh=\"5s\""),
+        Override::set("gate.backoff.ready=[\"media-available\"]"),
+        Override::set("name=other"),
+    ];
+    let scenario = parse(&source, &overrides).expect("good overrides");
+    assert_eq!(
+        (scenario.seed, scenario.name.as_str()),
+        (Seed(u64::MAX), "other")
+    );
+    let Executor::ArrivalRate(stages) = &scenario.workload.executor else {
+        panic!("open model")
+    };
+    assert_eq!(stages[0].shape, StageShape::Constant(Rate::per_second(20)));
+    assert_eq!(
+        scenario.arms[0].platform.index.refresh,
+        Duration::from_secs(5)
+    );
+    let Strategy::ExponentialBackoff(polling) = &scenario.arms[0].gates[0].strategy else {
+        panic!("another strategy");
+    };
+    assert!(polling.ready.media_available.needed() && !polling.ready.required_fields.needed());
+}
+
+#[test]
+fn an_arm_sets_after_the_overrides() {
+    let text = format!(
+        "{MINIMAL}[[arm]]\nname = \"fast\"\nset = {{ \"platform.index.refresh\" = \"1s\" }}\n"
+    );
+    let overrides = [
+        Override::set("platform.index.refresh=9s"),
+        Override::set("platform.index.lag=2s"),
+    ];
+    let scenario = parse(&Source::new("test.toml", text), &overrides).expect("good");
+    let index = |arm: usize| &scenario.arms[arm].platform.index;
+    assert_eq!(index(0).refresh, Duration::from_secs(9));
+    assert_eq!(index(1).refresh, Duration::from_secs(1));
+    assert_eq!((&index(0).lag, &index(1).lag), (&seconds(2), &seconds(2)));
+}
+
+#[test]
+fn samples_and_quantiles_are_read_from_files() {
+    let text =
+        format!("{MINIMAL}[platform.index]\nlag = {{ empirical = {{ file = \"lag.csv\" }} }}\n");
+    let source = Source::new("test.toml", text);
+    let with = |content: &str| {
+        let read = |name: &str| match name {
+            "lag.csv" => Ok(content.to_owned()),
+            _ => Err("no such file".to_owned()),
+        };
+        let parsed = parse_with_files(&source, &[], &read);
+        parsed.map(|scenario| scenario.arms[0].platform.index.lag.clone())
+    };
+    let times = [1, 2, 2].map(Duration::from_secs);
+    let samples = Distribution::empirical(times).expect("samples");
+    assert_eq!(with("lag\n1s\n\n# twice\n2s\n2s\n"), Ok(samples));
+    let pairs = [(0.0, Duration::ZERO), (0.5, times[0]), (1.0, times[1])];
+    let quantiles = Distribution::quantiles(&pairs).expect("quantiles");
+    assert_eq!(with("quantile,lag\n0,0s\n0.5,1s\n1,2s\n"), Ok(quantiles));
+    for (content, reason) in [
+        ("1s\nsoon\n", "line 2"),
+        ("1s\n0.5,2s\n", "mixes"),
+        ("", "no sample"),
+        ("0.5,1s\n", "quantiles run from"),
+    ] {
+        let mistakes = with(content).unwrap_err().to_string();
+        assert!(mistakes.contains(reason), "{mistakes}");
+    }
+}

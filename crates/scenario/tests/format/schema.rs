@@ -1,0 +1,60 @@
+//! The JSON Schema and the parser agree.
+
+use racegate_scenario::{Source, json_schema, parse};
+use serde_json::{Map, Value, json};
+use toml_spanner::{Arena, Item, Value as Toml};
+
+use crate::files;
+
+/// Files whose mistakes depend on other parts of the file: the schema cannot see them.
+const BEYOND_STRUCTURE: [&str; 2] = ["expect-ambiguous-stage", "syntax"];
+
+fn to_json(item: &Item<'_>) -> Value {
+    match item.value() {
+        Toml::String(text) => json!(text),
+        Toml::Integer(number) => json!(number.as_i64()),
+        Toml::Float(number) => json!(number),
+        Toml::Boolean(value) => json!(value),
+        Toml::DateTime(_) => Value::Null,
+        Toml::Array(array) => array.iter().map(to_json).collect(),
+        Toml::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(key, item)| (key.name.to_owned(), to_json(item)));
+            Value::Object(Map::from_iter(entries))
+        }
+    }
+}
+
+fn document(source: &Source) -> Option<Value> {
+    let arena = Arena::new();
+    let document = toml_spanner::parse(&source.text, &arena).ok()?;
+    Some(to_json(document.table().as_item()))
+}
+
+#[test]
+fn the_schema_accepts_what_the_parser_accepts() {
+    let validator = jsonschema::validator_for(&json_schema()).unwrap();
+    for (name, source) in files::good() {
+        if let Err(mistakes) = parse(&source, &[]) {
+            panic!("{mistakes}");
+        }
+        let errors: Vec<String> = validator
+            .iter_errors(&document(&source).unwrap())
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{name}: {errors:#?}");
+    }
+}
+
+#[test]
+fn the_schema_rejects_what_is_wrong_in_structure() {
+    let validator = jsonschema::validator_for(&json_schema()).unwrap();
+    for (name, source) in files::folder("tests/bad") {
+        let Some(document) = document(&source) else {
+            continue;
+        };
+        let structural = !BEYOND_STRUCTURE.contains(&name.as_str());
+        assert_eq!(!validator.is_valid(&document), structural, "{name}");
+    }
+}

@@ -1,0 +1,20 @@
+//! Batched UDP for the live engine: sockets, a timing wheel, and run-to-completion shards.
+//!
+//! A syscall costs more than encrypting the packet it carries, so datagrams travel in batches and one socket speaks for
+//! thousands of callers, each from its own source address. This is the only crate of the workspace with `unsafe`.
+
+mod batch;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(any(not(target_os = "linux"), test))]
+mod plain;
+mod shard;
+mod snmp;
+mod socket;
+mod wheel;
+
+pub use batch::{BATCH, DATAGRAM_MAX, Datagram, RecvBatch, SendBatch, SendCount};
+pub use shard::{Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, TICK};
+pub use snmp::receive_buffer_errors;
+pub use socket::{BatchSocket, BindError, SocketBuffers};
+pub use wheel::Wheel;

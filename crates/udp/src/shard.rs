@@ -1,0 +1,485 @@
+//! A shard: one thread that runs its endpoints to completion, once a millisecond.
+//!
+//! Callers and the server they talk to belong on one shard: loopback between cores tops out at half the packets per second. A tick of
+//! 1 ms batches well; 5 ms gains little more and makes every packet late.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::batch::{BATCH, Datagram, RecvBatch, SendBatch, SendCount};
+use crate::socket::BatchSocket;
+
+/// How often a shard runs its endpoints.
+pub const TICK: Duration = Duration::from_millis(1);
+
+/// Batches received per endpoint and tick; what is left waits in the kernel's buffer, so that timers of others are not starved.
+const BATCHES_PER_TICK: usize = 16;
+
+/// Lateness beyond a minute is recorded as a minute.
+const LATENESS_MAX_US: u64 = 60_000_000;
+
+/// A machine on one socket. The shard owns the socket and the clock, so an endpoint can be tested with neither.
+///
+/// In each tick: every datagram that has arrived, then control messages, then timers. `out` is sent afterwards.
+pub trait Endpoint: Send {
+    /// What to call it in errors.
+    fn name(&self) -> &str;
+
+    /// Takes one datagram.
+    fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch);
+
+    /// Drains its control channel.
+    fn handle_control(&mut self, now: Instant, out: &mut SendBatch);
+
+    /// Does what has become due.
+    fn handle_timeout(&mut self, now: Instant, out: &mut SendBatch);
+
+    /// Ends everything: the shard stops after this call.
+    fn handle_stop(&mut self, now: Instant, out: &mut SendBatch);
+
+    /// Learns that a flush is done, and what became of its datagrams: what was due before has been sent by `now`.
+    fn handle_sent(&mut self, _now: Instant, _count: SendCount) {}
+}
+
+/// An endpoint and the socket that it speaks through.
+pub struct Station {
+    /// The socket; only the shard's thread touches it.
+    pub socket: BatchSocket,
+    /// The machine.
+    pub endpoint: Box<dyn Endpoint>,
+}
+
+impl std::fmt::Debug for Station {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Station")
+            .field("socket", &self.socket)
+            .field("endpoint", &self.endpoint.name())
+            .finish()
+    }
+}
+
+/// Why a shard did not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// The system gave no thread.
+    #[error("cannot start the thread of shard {shard}")]
+    Spawn {
+        /// The shard's name.
+        shard: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An endpoint panicked; its sessions are lost.
+    #[error("endpoint {endpoint} of shard {shard} panicked: {message}")]
+    Panicked {
+        /// The shard's name.
+        shard: String,
+        /// The endpoint that was running.
+        endpoint: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// A socket failed.
+    #[error("the socket of endpoint {endpoint} of shard {shard} failed")]
+    Socket {
+        /// The shard's name.
+        shard: String,
+        /// The endpoint whose socket it was.
+        endpoint: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What a shard did, as far as it has got.
+#[derive(Debug, Clone)]
+pub struct ShardReport {
+    /// Ticks run.
+    pub ticks: u64,
+    /// Ticks left out because an earlier one took longer than a millisecond.
+    pub ticks_skipped: u64,
+    /// Datagrams received.
+    pub received: u64,
+    /// Datagrams sent and refused.
+    pub sends: SendCount,
+    /// Datagrams longer than the receive buffers.
+    pub truncated: u64,
+    /// When each tick began, less when it was due, in microseconds.
+    pub lateness_us: Histogram<u64>,
+    /// Time in which the thread worked rather than slept.
+    pub busy: Duration,
+}
+
+impl ShardReport {
+    fn new() -> Self {
+        Self {
+            ticks: 0,
+            ticks_skipped: 0,
+            received: 0,
+            sends: SendCount::default(),
+            truncated: 0,
+            lateness_us: Histogram::new_with_bounds(1, LATENESS_MAX_US, 3)
+                .expect("the bounds are a valid range"),
+            busy: Duration::ZERO,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    stop: AtomicBool,
+    /// Which station is running, for the panic message.
+    current: AtomicUsize,
+    report: Mutex<ShardReport>,
+}
+
+impl Shared {
+    fn report(&self) -> MutexGuard<'_, ShardReport> {
+        // The report stays meaningful when an endpoint panicked: it is only ever counted up.
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a running shard's counters from anywhere.
+#[derive(Debug, Clone)]
+pub struct ShardMeter(Arc<Shared>);
+
+impl ShardMeter {
+    /// The counters as of the last tick.
+    #[must_use]
+    pub fn report(&self) -> ShardReport {
+        self.0.report().clone()
+    }
+}
+
+/// A running shard. Dropping it asks the thread to stop and does not wait; [`Shard::stop`] waits and tells how it went.
+#[derive(Debug)]
+pub struct Shard {
+    name: String,
+    endpoints: Vec<String>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<(), ShardError>>>,
+}
+
+impl Shard {
+    /// Starts a thread called `name` that runs `stations` until told to stop.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(name: &str, stations: Vec<Station>) -> Result<Self, ShardError> {
+        let endpoints: Vec<_> = stations
+            .iter()
+            .map(|station| station.endpoint.name().to_owned())
+            .collect();
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            current: AtomicUsize::new(0),
+            report: Mutex::new(ShardReport::new()),
+        });
+        let (running, shard) = (Arc::clone(&shared), name.to_owned());
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(&shard, stations, &running))
+            .map_err(|source| ShardError::Spawn {
+                shard: name.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            name: name.to_owned(),
+            endpoints,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// A reader of its counters that outlives it.
+    #[must_use]
+    pub fn meter(&self) -> ShardMeter {
+        ShardMeter(Arc::clone(&self.shared))
+    }
+
+    /// Whether the thread has ended; before [`Shard::stop`] that means that it failed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Ends all endpoints, waits for the thread and says how it went.
+    ///
+    /// # Errors
+    /// When an endpoint panicked or a socket failed, however long ago.
+    pub fn stop(mut self) -> Result<ShardReport, ShardError> {
+        self.shared.stop.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else {
+            return Ok(self.shared.report().clone());
+        };
+        match thread.join() {
+            Ok(Ok(())) => Ok(self.shared.report().clone()),
+            Ok(Err(error)) => Err(error),
+            Err(payload) => {
+                let current = self.shared.current.load(Ordering::Acquire);
+                Err(ShardError::Panicked {
+                    shard: std::mem::take(&mut self.name),
+                    endpoint: self.endpoints.get(current).cloned().unwrap_or_default(),
+                    message: message_of(payload.as_ref()),
+                })
+            }
+        }
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+    }
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+fn run(shard: &str, mut stations: Vec<Station>, shared: &Shared) -> Result<(), ShardError> {
+    let mut recv = RecvBatch::new();
+    let mut out = SendBatch::new();
+    let mut due = Instant::now();
+    while !shared.stop.load(Ordering::Acquire) {
+        let began = Instant::now();
+        let mut traffic = Traffic::default();
+        for (at, station) in stations.iter_mut().enumerate() {
+            shared.current.store(at, Ordering::Release);
+            turn(station, &mut recv, &mut out, &mut traffic).map_err(|source| {
+                ShardError::Socket {
+                    shard: shard.to_owned(),
+                    endpoint: station.endpoint.name().to_owned(),
+                    source,
+                }
+            })?;
+        }
+        let ended = Instant::now();
+        let lateness = began.saturating_duration_since(due);
+        due += TICK;
+        let behind = ended.saturating_duration_since(due);
+        let skipped = u32::try_from(behind.as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
+        due += TICK * skipped;
+        count(
+            shared,
+            &traffic,
+            recv.truncated(),
+            lateness,
+            ended - began,
+            skipped,
+        );
+        if let Some(rest) = due.checked_duration_since(ended) {
+            std::thread::sleep(rest);
+        }
+    }
+    stop(&mut stations, &mut out, shared);
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Traffic {
+    received: u64,
+    sends: SendCount,
+}
+
+/// One tick of one station.
+fn turn(
+    station: &mut Station,
+    recv: &mut RecvBatch,
+    out: &mut SendBatch,
+    traffic: &mut Traffic,
+) -> std::io::Result<()> {
+    let Station { socket, endpoint } = station;
+    for _ in 0..BATCHES_PER_TICK {
+        let taken = socket.recv(recv)?;
+        let now = Instant::now();
+        for datagram in recv.iter() {
+            endpoint.handle_datagram(now, &datagram, out);
+        }
+        traffic.received += recv.len() as u64;
+        if out.len() >= BATCH {
+            flush(socket, endpoint.as_mut(), out, traffic);
+        }
+        if taken < BATCH {
+            break;
+        }
+    }
+    endpoint.handle_control(Instant::now(), out);
+    endpoint.handle_timeout(Instant::now(), out);
+    flush(socket, endpoint.as_mut(), out, traffic);
+    Ok(())
+}
+
+fn flush(
+    socket: &mut BatchSocket,
+    endpoint: &mut dyn Endpoint,
+    out: &mut SendBatch,
+    traffic: &mut Traffic,
+) {
+    let count = socket.send(out);
+    traffic.sends.add(count);
+    endpoint.handle_sent(Instant::now(), count);
+}
+
+fn count(
+    shared: &Shared,
+    traffic: &Traffic,
+    truncated: u64,
+    lateness: Duration,
+    busy: Duration,
+    skipped: u32,
+) {
+    let mut report = shared.report();
+    report.ticks += 1;
+    report.ticks_skipped += u64::from(skipped);
+    report.received += traffic.received;
+    report.sends.add(traffic.sends);
+    report.truncated = truncated;
+    report.busy += busy;
+    let lateness = u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX);
+    report
+        .lateness_us
+        .saturating_record(lateness.clamp(1, LATENESS_MAX_US));
+}
+
+/// Lets every endpoint end its sessions; one that panics here must not keep the others from theirs, and is reported afterwards.
+fn stop(stations: &mut [Station], out: &mut SendBatch, shared: &Shared) {
+    let mut panicked = None;
+    for (at, Station { socket, endpoint }) in stations.iter_mut().enumerate() {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            endpoint.handle_control(Instant::now(), out);
+            endpoint.handle_stop(Instant::now(), out);
+        }));
+        match ended {
+            Ok(()) => shared.report().sends.add(socket.send(out)),
+            Err(payload) => panicked = Some((at, payload)),
+        }
+        out.clear();
+    }
+    if let Some((at, payload)) = panicked {
+        shared.current.store(at, Ordering::Release);
+        std::panic::resume_unwind(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::sync::mpsc;
+
+    /// Sends what it gets back to where it came from, and tells the test.
+    struct Echo {
+        seen: mpsc::Sender<Vec<u8>>,
+        fault: Option<&'static str>,
+        first: Option<SocketAddrV4>,
+    }
+
+    impl Endpoint for Echo {
+        fn name(&self) -> &str {
+            "echo"
+        }
+        fn handle_datagram(&mut self, _now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
+            self.seen.send(datagram.bytes.to_vec()).unwrap();
+            if datagram.bytes.len() < 4 {
+                out.push(None, datagram.source, &[datagram.bytes, b"."].concat());
+            }
+        }
+        fn handle_control(&mut self, _now: Instant, out: &mut SendBatch) {
+            if let Some(to) = self.first.take() {
+                out.push(None, to, b"x");
+            }
+        }
+        fn handle_timeout(&mut self, _now: Instant, _out: &mut SendBatch) {
+            assert_ne!(self.fault, Some("timeout"), "a fault on purpose");
+        }
+        fn handle_stop(&mut self, _now: Instant, _out: &mut SendBatch) {
+            assert_ne!(self.fault, Some("stop"), "a fault on purpose");
+            self.seen.send(b"stopped".to_vec()).unwrap();
+        }
+    }
+
+    fn station(
+        seen: &mpsc::Sender<Vec<u8>>,
+        fault: Option<&'static str>,
+        first: Option<SocketAddrV4>,
+    ) -> Station {
+        Station {
+            socket: BatchSocket::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap(),
+            endpoint: Box::new(Echo {
+                seen: seen.clone(),
+                fault,
+                first,
+            }),
+        }
+    }
+
+    #[test]
+    fn two_endpoints_on_one_thread_talk_and_stop_cleanly() {
+        let (seen, told) = mpsc::channel();
+        let server = station(&seen, None, None);
+        let client = station(&seen, None, Some(server.socket.local_addr()));
+        let shard = Shard::spawn("pair", vec![server, client]).unwrap();
+        let messages: Vec<_> = (0..4).map(|_| told.recv().unwrap()).collect();
+        assert_eq!(messages, [&b"x"[..], b"x.", b"x..", b"x..."]);
+        assert!(!shard.is_finished());
+        let meter = shard.meter();
+        let report = shard.stop().unwrap();
+        assert_eq!(
+            told.try_iter().collect::<Vec<_>>(),
+            [b"stopped", b"stopped"]
+        );
+        assert_eq!((report.received, report.sends.sent), (4, 4));
+        assert!(report.ticks > 0 && report.lateness_us.len() == report.ticks);
+        assert_eq!(meter.report().ticks, report.ticks);
+    }
+
+    #[test]
+    fn a_panicking_endpoint_is_an_error_at_join() {
+        let (seen, _told) = mpsc::channel();
+        let shard = Shard::spawn(
+            "bad",
+            vec![
+                station(&seen, None, None),
+                station(&seen, Some("timeout"), None),
+            ],
+        )
+        .unwrap();
+        while !shard.is_finished() {
+            std::thread::yield_now();
+        }
+        let error = shard.stop().unwrap_err().to_string();
+        assert!(
+            error.contains("echo") && error.contains("bad") && error.contains("on purpose"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_panic_while_stopping_does_not_keep_others_from_stopping() {
+        let (seen, told) = mpsc::channel();
+        let shard = Shard::spawn(
+            "bad",
+            vec![
+                station(&seen, Some("stop"), None),
+                station(&seen, None, None),
+            ],
+        )
+        .unwrap();
+        assert!(matches!(shard.stop(), Err(ShardError::Panicked { .. })));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [b"stopped"]);
+    }
+}

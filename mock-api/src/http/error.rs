@@ -1,0 +1,221 @@
+//! Why the API refuses: one enum, one body. The body's `contextId` is filled in on the way out.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use racegate_model::field::{Field, FieldSet};
+use racegate_model::ids::{ConversationId, RecordingId};
+use racegate_model::time::Duration;
+use thiserror::Error;
+
+use super::wire::{ErrorBody, ErrorDetail, ErrorLimit, MissingFields};
+
+/// A refusal.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub(super) enum ApiError {
+    #[error("No authentication bearer token specified in authorization header.")]
+    AuthenticationRequired,
+    #[error("Invalid login credentials.")]
+    BadCredentials,
+    /// At the login only.
+    #[error("Invalid client credentials.")]
+    InvalidClient,
+    #[error("Only the grant type client_credentials is supported.")]
+    UnsupportedGrant,
+    #[error("The requested resource was not found.")]
+    NotFound,
+    #[error("The method is not allowed for the requested resource.")]
+    MethodNotAllowed,
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    #[error("Value [{value}] is not valid for field type [{field}]. Allowable values are: {allowed}")]
+    InvalidValue { field: &'static str, value: String, allowed: &'static str },
+    #[error("The export is strict and required fields are missing.")]
+    MissingRequiredFields(Missing),
+    #[error("The request did not arrive in time.")]
+    RequestTimeout,
+    #[error("The request entity is too large.")]
+    TooLarge,
+    #[error("The media type of the request is not supported.")]
+    UnsupportedMediaType,
+    #[error("Rate limit exceeded the maximum. Retry the request in [{}] seconds", whole_seconds(*.0))]
+    RateLimited(Duration),
+    #[error("The maximum number of concurrent jobs are pending or processing. Wait for one to finish.")]
+    TooManyJobs { status: StatusCode, retry_after: Duration },
+    #[error("The maximum number of {0} has been reached.")]
+    TooMany(&'static str),
+}
+
+/// What a strict export misses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Missing {
+    pub(super) recordings: Vec<(ConversationId, RecordingId, FieldSet)>,
+    /// Whether the forum threads' list rides along.
+    pub(super) forum: Option<()>,
+}
+
+/// The error that a response stands for, until the gateway writes its body.
+#[derive(Clone)]
+pub(super) struct Unwritten(pub(super) Box<ApiError>);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Unwritten(Box::new(self)));
+        response
+    }
+}
+
+/// Seconds rounded up, as `Retry-After` has it.
+pub(super) const fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_nanos().div_ceil(1_000_000_000)
+}
+
+impl ApiError {
+    pub(super) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::BadRequest(message.into())
+    }
+
+    pub(super) fn malformed() -> Self {
+        Self::bad_request(
+            "The request could not be understood by the server due to malformed syntax.",
+        )
+    }
+
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::AuthenticationRequired | Self::BadCredentials | Self::InvalidClient => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedGrant
+            | Self::BadRequest(_)
+            | Self::InvalidValue { .. }
+            | Self::MissingRequiredFields(_)
+            | Self::TooMany(_) => StatusCode::BAD_REQUEST,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyJobs { status, .. } => *status,
+        }
+    }
+
+    /// What a client is told to wait for.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        if let Self::RateLimited(wait) | Self::TooManyJobs { retry_after: wait, .. } = self {
+            return (self.status() == StatusCode::TOO_MANY_REQUESTS).then_some(*wait);
+        }
+        None
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::AuthenticationRequired => "authentication.required",
+            Self::BadCredentials | Self::InvalidClient => "bad.credentials",
+            Self::NotFound => "not.found",
+            Self::MethodNotAllowed => "method.not.allowed",
+            Self::UnsupportedGrant | Self::BadRequest(_) | Self::MissingRequiredFields(_) => {
+                "bad.request"
+            }
+            Self::InvalidValue { .. } => "invalid.value",
+            Self::RequestTimeout => "request.timeout",
+            Self::TooLarge => "request.entity.too.large",
+            Self::UnsupportedMediaType => "unsupported.media.type",
+            Self::RateLimited(_) => "too.many.requests.retry.after",
+            Self::TooManyJobs { .. } => match self.retry_after() {
+                Some(_) => "too.many.requests.retry.after",
+                None => "bad.request",
+            },
+            Self::TooMany(_) => "limit.exceeded",
+        }
+    }
+
+    /// The login's own word (RFC 6749 §5.2).
+    const fn oauth_error(&self) -> Option<&'static str> {
+        if matches!(self, Self::InvalidClient) {
+            Some("invalid_client")
+        } else if matches!(self, Self::UnsupportedGrant) {
+            Some("unsupported_grant_type")
+        } else {
+            None
+        }
+    }
+
+    /// The body, to the request with that correlation id.
+    pub(super) fn body(&self, context_id: String) -> ErrorBody {
+        let mut body = ErrorBody {
+            message: self.to_string().into(),
+            code: self.code().into(),
+            status: self.status().as_u16(),
+            context_id,
+            ..ErrorBody::default()
+        };
+        body.error = self.oauth_error().map(Cow::Borrowed);
+        if let Self::InvalidValue { field, .. } = self {
+            body.details.push(ErrorDetail {
+                error_code: "invalid.value".into(),
+                field_name: (*field).into(),
+                ..ErrorDetail::default()
+            });
+        }
+        if let Self::MissingRequiredFields(missing) = self {
+            body.details = missing.details();
+            body.missing_required_fields = missing.forum.map(|()| missing.list());
+        }
+        if let Self::TooManyJobs { .. } = self {
+            body.limit = Some(ErrorLimit {
+                key: "recording.bulk.jobs.concurrent".into(),
+                namespace: "recording".into(),
+            });
+        }
+        body
+    }
+}
+
+impl Missing {
+    fn details(&self) -> Vec<ErrorDetail> {
+        let details = self.recordings.iter().flat_map(|(_, recording, fields)| {
+            fields.iter().map(|field| ErrorDetail {
+                error_code: "missing_required_fields".into(),
+                field_name: field.name().into(),
+                entity_id: recording.to_string(),
+                entity_name: "recording".into(),
+            })
+        });
+        details.collect()
+    }
+
+    fn list(&self) -> Vec<MissingFields> {
+        let lists = self.recordings.iter().map(|(conversation, recording, fields)| MissingFields {
+            recording_id: recording.to_string(),
+            conversation_id: conversation.to_string(),
+            fields: fields.iter().map(Field::name).map(Cow::Borrowed).collect(),
+        });
+        lists.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_rounded_up() {
+        assert_eq!(whole_seconds(Duration::from_millis(41_001)), 42);
+        assert_eq!(whole_seconds(Duration::from_secs(42)), 42);
+    }
+
+    #[test]
+    fn the_rate_limits_message_is_the_apis() {
+        let error = ApiError::RateLimited(Duration::from_millis(41_500));
+        let body = error.body("c".into());
+        assert_eq!(
+            body.message,
+            "Rate limit exceeded the maximum. Retry the request in [42] seconds"
+        );
+        assert_eq!(body.code, "too.many.requests.retry.after");
+    }
+}

@@ -1,0 +1,116 @@
+//! Extractors whose refusals are the API's own.
+
+use std::time::Duration as StdDuration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use axum::http::request::Parts;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::error::ApiError;
+use super::state::ApiState;
+
+/// The largest body that is read.
+pub(super) const BODY_MAX: usize = 1 << 20;
+/// A larger body is read to here before it is refused, so that the refusal reaches a client that
+/// is still sending.
+const DISCARD_MAX: usize = 16 << 20;
+
+/// The parts of the path that vary.
+pub(super) struct PathOf<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for PathOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(path)| Self(path)).map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// The query parameters.
+pub(super) struct QueryOf<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<ApiState> for QueryOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        serde_urlencoded::from_str(query).map(Self).map_err(|_| ApiError::malformed())
+    }
+}
+
+/// A JSON body, parsed and as it was.
+pub(super) struct JsonBody<T> {
+    pub(super) value: T,
+    pub(super) raw: Box<RawValue>,
+}
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        if !is_of_type(request.headers(), "application/json") {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let bytes = read_body(request, state.config().limits.body_timeout).await?;
+        let raw: Box<RawValue> =
+            serde_json::from_slice(&bytes).map_err(|_| ApiError::malformed())?;
+        let value = serde_json::from_str(raw.get())
+            .map_err(|error| ApiError::bad_request(format!("The body does not fit: {error}.")))?;
+        Ok(Self { value, raw })
+    }
+}
+
+/// A form body.
+pub(super) struct FormBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for FormBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        if !is_of_type(request.headers(), "application/x-www-form-urlencoded") {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let bytes = read_body(request, state.config().limits.body_timeout).await?;
+        serde_urlencoded::from_bytes(&bytes).map(Self).map_err(|_| ApiError::malformed())
+    }
+}
+
+/// Whether the body is, or may be, of that type: some clients do not say.
+fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let Some(said) = headers.get(CONTENT_TYPE) else { return true };
+    said.to_str().is_ok_and(|said| {
+        let essence = said.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(wanted)
+    })
+}
+
+async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiError> {
+    let said = request.headers().get(CONTENT_LENGTH);
+    let length = said.and_then(|said| said.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > DISCARD_MAX) {
+        return Err(ApiError::TooLarge);
+    }
+    let body = collect(request.into_body(), length.unwrap_or(0));
+    tokio::time::timeout(within, body).await.unwrap_or(Err(ApiError::RequestTimeout))
+}
+
+async fn collect(mut body: Body, expected: usize) -> Result<Bytes, ApiError> {
+    let mut seen = 0_usize;
+    let mut kept = Vec::with_capacity(expected.min(BODY_MAX));
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ApiError::malformed())?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen > DISCARD_MAX {
+            return Err(ApiError::TooLarge);
+        }
+        if seen <= BODY_MAX {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if seen > BODY_MAX { Err(ApiError::TooLarge) } else { Ok(kept.into()) }
+}

@@ -1,0 +1,133 @@
+//! Ids that the API makes up itself: jobs, triggers, messages, correlation. They are UUIDs that
+//! only the holder of a tenant's secret could predict.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::hmac;
+use axum::http::HeaderValue;
+use racegate_model::draws::mix64;
+use racegate_model::ids::JobOrdinal;
+
+use crate::service::TenantConfig;
+
+/// A random-looking UUID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(u128);
+
+impl Uuid {
+    /// A version 4 UUID of these bits, less the six that say so.
+    #[must_use]
+    pub const fn of(bits: u128) -> Self {
+        let cleared = bits & !(0xF << 76) & !(0b11 << 62);
+        Self(cleared | (0x4 << 76) | (0b10 << 62))
+    }
+
+    /// The UUID of `name` among those that `key` makes.
+    pub(super) fn keyed(key: &hmac::Key, name: &str) -> Self {
+        let tag = hmac::sign(key, name.as_bytes());
+        let mut bits = [0_u8; 16];
+        bits.copy_from_slice(&tag.as_ref()[..16]);
+        Self::of(u128::from_be_bytes(bits))
+    }
+
+    /// Parses the hyphenated form, lower case or upper.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|at| bytes[*at] != b'-') {
+            return None;
+        }
+        let digits = bytes.iter().filter(|byte| **byte != b'-');
+        let mut count = 0;
+        let id = digits.inspect(|_| count += 1).try_fold(0_u128, |id, byte| {
+            Some((id << 4) | u128::from(char::from(*byte).to_digit(16)?))
+        })?;
+        (count == 32).then_some(Self(id))
+    }
+
+    fn text(self) -> [u8; 36] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; 36];
+        let mut digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+        for (at, place) in text.iter_mut().enumerate() {
+            if !matches!(at, 8 | 13 | 18 | 23) {
+                let digit = digits.next().unwrap_or(0);
+                *place = HEX[usize::from(digit)];
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The id of a tenant's job, as the API shows it. Another tenant's is another, and neither can be
+/// guessed without the secret.
+#[must_use]
+pub fn job_id(tenant: &TenantConfig, job: JobOrdinal) -> Uuid {
+    Uuid::keyed(&tenant_key(tenant), &format!("job {}", job.0))
+}
+
+/// The key that a tenant's ids and signatures are made with.
+pub(super) fn tenant_key(tenant: &TenantConfig) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, tenant.credentials.client_secret.as_bytes())
+}
+
+/// Correlation ids: unique in a process, and cheap.
+#[derive(Debug)]
+pub(super) struct CorrelationIds {
+    key: u64,
+    next: AtomicU64,
+}
+
+impl CorrelationIds {
+    pub(super) const fn new(key: u64) -> Self {
+        Self { key, next: AtomicU64::new(0) }
+    }
+
+    pub(super) fn next(&self) -> Uuid {
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        let high = mix64(self.key ^ count);
+        Uuid::of((u128::from(high) << 64) | u128::from(mix64(high)))
+    }
+}
+
+impl Uuid {
+    /// The id as a header's value.
+    pub(super) fn header(self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.text())
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_survives_its_text() {
+        let id = Uuid::of(0x0123_4567_89AB_CDEF_0123_4567_89AB_CDEF);
+        assert_eq!(id.to_string(), "01234567-89ab-4def-8123-456789abcdef");
+        assert_eq!(Uuid::parse(&id.to_string()), Some(id));
+        assert_eq!(Uuid::parse("01234567-89ab-4def-8123-456789abcde-"), None);
+        assert_eq!(Uuid::parse("0123456789ab4def8123456789abcdef"), None);
+        assert_eq!(Uuid::parse("0123456é-9ab-4def-8123-456789abcdef"), None);
+    }
+
+    #[test]
+    fn correlation_ids_differ() {
+        let ids = CorrelationIds::new(7);
+        assert_ne!(ids.next(), ids.next());
+    }
+}

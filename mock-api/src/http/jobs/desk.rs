@@ -1,0 +1,123 @@
+//! A tenant's jobs as the API knows them: their ids, their queries, and what they selected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use racegate_model::ids::{JobOrdinal, RecordingIndex};
+use racegate_model::time::Timestamp;
+use serde_json::value::RawValue;
+
+use crate::http::ids::Uuid;
+
+/// Jobs that are remembered; the oldest is forgotten first.
+const JOBS_MAX: usize = 65_536;
+/// Bytes of queries that are remembered, likewise.
+const QUERY_BYTES_MAX: usize = 64 << 20;
+
+/// A job that was created.
+#[derive(Debug)]
+pub(in crate::http) struct JobEntry {
+    pub(super) id: Uuid,
+    pub(super) ordinal: JobOrdinal,
+    pub(super) created_at: Timestamp,
+    pub(super) selected: Vec<RecordingIndex>,
+    pub(super) query: Box<RawValue>,
+}
+
+/// The jobs of a tenant.
+#[derive(Debug, Default)]
+pub(in crate::http) struct JobDesk {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    jobs: BTreeMap<JobOrdinal, Arc<JobEntry>>,
+    by_id: BTreeMap<Uuid, JobOrdinal>,
+    /// The last job that was started for a recording, and when.
+    exports: BTreeMap<RecordingIndex, (JobOrdinal, Timestamp)>,
+    query_bytes: usize,
+}
+
+impl JobDesk {
+    pub(super) fn add(&self, entry: JobEntry) -> Arc<JobEntry> {
+        let entry = Arc::new(entry);
+        let mut known = self.known.write();
+        known.query_bytes += entry.query.get().len();
+        known.by_id.insert(entry.id, entry.ordinal);
+        known.jobs.insert(entry.ordinal, Arc::clone(&entry));
+        while known.jobs.len() > JOBS_MAX
+            || (known.query_bytes > QUERY_BYTES_MAX && known.jobs.len() > 1)
+        {
+            known.forget_oldest();
+        }
+        entry
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<Arc<JobEntry>> {
+        let id = Uuid::parse(id)?;
+        let known = self.known.read();
+        known.jobs.get(known.by_id.get(&id)?).cloned()
+    }
+
+    /// All of them, in the order in which they were created.
+    pub(super) fn all(&self) -> Vec<Arc<JobEntry>> {
+        self.known.read().jobs.values().cloned().collect()
+    }
+
+    pub(super) fn started(&self, now: Timestamp, entry: &JobEntry) {
+        let mut known = self.known.write();
+        for recording in &entry.selected {
+            known.exports.insert(*recording, (entry.ordinal, now));
+        }
+    }
+
+    /// The last job that was started for a recording, and when.
+    pub(in crate::http) fn export_of(
+        &self,
+        recording: RecordingIndex,
+    ) -> Option<(JobOrdinal, Timestamp)> {
+        self.known.read().exports.get(&recording).copied()
+    }
+}
+
+impl Known {
+    fn forget_oldest(&mut self) {
+        let Some((ordinal, entry)) = self.jobs.pop_first() else { return };
+        self.by_id.remove(&entry.id);
+        self.query_bytes -= entry.query.get().len();
+        for recording in &entry.selected {
+            if self.exports.get(recording).is_some_and(|(job, _)| *job == ordinal) {
+                self.exports.remove(recording);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let desk = JobDesk::default();
+        let query = format!("\"{}\"", "x".repeat(1 << 20));
+        let entry = |ordinal: u64| JobEntry {
+            id: Uuid::of(u128::from(ordinal) << 64),
+            ordinal: JobOrdinal(ordinal),
+            created_at: Timestamp::ZERO,
+            selected: vec![RecordingIndex(ordinal)],
+            query: RawValue::from_string(query.clone()).unwrap(),
+        };
+        let first = desk.add(entry(0));
+        desk.started(Timestamp::ZERO, &first);
+        assert!(desk.find(&first.id.to_string()).is_some());
+        for ordinal in 1..80 {
+            desk.add(entry(ordinal));
+        }
+        assert!(desk.find(&first.id.to_string()).is_none());
+        assert_eq!(desk.export_of(RecordingIndex(0)), None);
+        assert!(desk.all().len() < 64);
+    }
+}

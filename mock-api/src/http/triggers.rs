@@ -1,0 +1,248 @@
+//! Triggers: `/api/v2/processautomation/triggers`. The real ones start workflows; ours may also
+//! have a webhook as target, which is what the forum threads believe in.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use parking_lot::Mutex;
+use racegate_model::ids::TenantIndex;
+use racegate_model::scenario::WebhookEvent;
+use serde_json::value::RawValue;
+
+use super::config::WebhookTargets;
+use super::error::ApiError;
+use super::extract::{JsonBody, PathOf, QueryOf};
+use super::gateway::Caller;
+use super::ids::Uuid;
+use super::paging::{Paging, invalid};
+use super::state::ApiState;
+use super::wire::paging::PagingParams;
+use super::wire::trigger::{TargetKind, Trigger, TriggerRequest, TriggerTarget};
+use crate::service::Subscription;
+
+const BASE: &str = "/api/v2/processautomation/triggers";
+/// The topic of a session's end; the real API has it.
+pub(super) const TOPIC_ENDED: &str = "v2.detail.events.conversation.{id}.customer.end";
+/// The topic of complete metadata; only the forum threads have it.
+pub(super) const TOPIC_READY: &str = "conversation:recordings:metadata:ready";
+const TOPICS: &str = "v2.detail.events.conversation.{id}.customer.end, \
+                      conversation:recordings:metadata:ready";
+/// Triggers of a tenant.
+const TRIGGERS_MAX: usize = 100;
+/// Length of a webhook's address, of a name and of a description.
+const TEXT_MAX: usize = 2048;
+
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/v2/processautomation/triggers", get(list).post(create))
+        .route("/api/v2/processautomation/triggers/{trigger}", get(one).delete(remove))
+}
+
+/// The triggers of a tenant.
+#[derive(Debug, Default)]
+pub(super) struct TriggerDesk {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    made: u64,
+    triggers: BTreeMap<u64, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    id: Uuid,
+    trigger: Trigger,
+    subscription: Option<Subscription>,
+}
+
+impl Known {
+    fn find(&self, id: &str) -> Option<(u64, &Entry)> {
+        let id = Uuid::parse(id)?;
+        self.triggers.iter().find(|(_, entry)| entry.id == id).map(|(at, entry)| (*at, entry))
+    }
+}
+
+/// The topic of an event.
+pub(super) const fn topic(event: WebhookEvent) -> &'static str {
+    match event {
+        WebhookEvent::SessionEnded => TOPIC_ENDED,
+        WebhookEvent::MetadataReady => TOPIC_READY,
+    }
+}
+
+async fn create(
+    State(state): State<ApiState>,
+    caller: Caller,
+    JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
+) -> Result<Response, ApiError> {
+    let event = match request.topic_name.as_deref() {
+        Some(TOPIC_ENDED) => WebhookEvent::SessionEnded,
+        Some(TOPIC_READY) if state.forum().is_some() => WebhookEvent::MetadataReady,
+        other => return Err(invalid("topicName", other, TOPICS)),
+    };
+    let texts = [&request.name, &request.description];
+    if texts.into_iter().flatten().any(|text| text.len() > TEXT_MAX) {
+        return Err(ApiError::bad_request("A name or description is too long."));
+    }
+    let target = request.target.as_ref();
+    let target = target.ok_or_else(|| invalid("target", None, "Workflow, Webhook"))?;
+    let url = webhook_url(&state, target)?;
+    let enabled = request.enabled.unwrap_or(true);
+    let tenant = state.tenant(caller).config();
+    let subscription = url.filter(|_| enabled).map(|url| Subscription {
+        tenant: caller.tenant,
+        arm: tenant.arm,
+        event,
+        url: Some(url),
+    });
+    let trigger = add(&state, caller.tenant, request, topic(event), subscription, caller)?;
+    Ok((StatusCode::CREATED, Json(trigger)).into_response())
+}
+
+fn add(
+    state: &ApiState,
+    tenant: TenantIndex,
+    request: TriggerRequest,
+    topic_name: &str,
+    subscription: Option<Subscription>,
+    caller: Caller,
+) -> Result<Trigger, ApiError> {
+    let desk = state.desk(caller);
+    let mut known = desk.triggers.known.lock();
+    if known.triggers.len() >= TRIGGERS_MAX {
+        return Err(ApiError::TooMany("triggers"));
+    }
+    let at = known.made;
+    known.made += 1;
+    let id = Uuid::keyed(&desk.key, &format!("trigger {} {at}", tenant.0));
+    let target = request.target.unwrap_or(TriggerTarget {
+        kind: TargetKind::Workflow,
+        id: None,
+        url: None,
+    });
+    let trigger = Trigger {
+        id: id.to_string(),
+        name: request.name.unwrap_or_default(),
+        description: request.description,
+        topic_name: topic_name.to_owned(),
+        target,
+        match_criteria: request.match_criteria.unwrap_or_else(no_criteria),
+        enabled: request.enabled.unwrap_or(true),
+        event_ttl_seconds: request.event_ttl_seconds,
+        delay_by_seconds: request.delay_by_seconds,
+        version: 1,
+        self_uri: format!("{BASE}/{id}"),
+    };
+    if let Some(subscription) = &subscription {
+        state.service().subscribe(subscription.clone());
+    }
+    known.triggers.insert(at, Entry { id, trigger: trigger.clone(), subscription });
+    Ok(trigger)
+}
+
+async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(params): QueryOf<PagingParams>,
+) -> Result<Response, ApiError> {
+    let paging = Paging::parse(&params)?;
+    let known = state.desk(caller).triggers.known.lock();
+    let all: Vec<&Entry> = known.triggers.values().collect();
+    let listing = paging.listing(BASE, &all, |entry| Some(entry.trigger.clone()));
+    drop(known);
+    Ok(Json(listing).into_response())
+}
+
+async fn one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Result<Response, ApiError> {
+    let known = state.desk(caller).triggers.known.lock();
+    let trigger = known.find(&id).map(|(_, entry)| entry.trigger.clone());
+    drop(known);
+    Ok(Json(trigger.ok_or(ApiError::NotFound)?).into_response())
+}
+
+async fn remove(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Result<Response, ApiError> {
+    let mut known = state.desk(caller).triggers.known.lock();
+    let at = known.find(&id).map(|(at, _)| at).ok_or(ApiError::NotFound)?;
+    let removed = known.triggers.remove(&at).and_then(|entry| entry.subscription);
+    if let Some(subscription) = removed {
+        let mut others = known.triggers.values();
+        if !others.any(|other| other.subscription.as_ref() == Some(&subscription)) {
+            state.service().unsubscribe(&subscription);
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn no_criteria() -> Box<RawValue> {
+    RawValue::from_string("[]".to_owned()).unwrap_or_default()
+}
+
+/// The webhook's address; none for a workflow, which nothing here runs.
+fn webhook_url(state: &ApiState, target: &TriggerTarget) -> Result<Option<String>, ApiError> {
+    if target.kind == TargetKind::Workflow {
+        return Ok(None);
+    }
+    let url = target.url.as_deref();
+    let allowed = match state.config().webhook_targets {
+        WebhookTargets::Loopback => "http addresses of this machine",
+        WebhookTargets::Anywhere => "http addresses",
+    };
+    let good = url.filter(|url| url.len() <= TEXT_MAX).filter(|url| {
+        is_http(url) && (state.config().webhook_targets == WebhookTargets::Anywhere || is_loopback(url))
+    });
+    match good {
+        Some(url) => Ok(Some(url.to_owned())),
+        None => Err(invalid("target.url", url, allowed)),
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| {
+        uri.scheme_str() == Some("http")
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    })
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for url in ["http://127.0.0.1:9/x", "http://127.8.8.8/", "http://[::1]:80/", "http://localhost/"] {
+            assert!(is_http(url) && is_loopback(url), "{url}");
+        }
+        for url in [
+            "http://10.0.0.1/",
+            "http://127.0.0.1.example.org/",
+            "http://localhost.example.org/",
+            "http://2130706433/",
+            "/relative",
+        ] {
+            assert!(!is_loopback(url), "{url}");
+        }
+        for url in ["https://127.0.0.1/", "http://a@127.0.0.1/", "ftp://127.0.0.1/", "127.0.0.1"] {
+            assert!(!is_http(url), "{url}");
+        }
+    }
+}

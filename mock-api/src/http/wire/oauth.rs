@@ -1,0 +1,26 @@
+//! The login's form and answer.
+
+use serde::{Deserialize, Serialize};
+
+/// The form of `POST /oauth/token`. Credentials may be in the form or in a Basic header.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(in crate::http) struct TokenForm {
+    pub(in crate::http) grant_type: String,
+    pub(in crate::http) client_id: Option<String>,
+    pub(in crate::http) client_secret: Option<String>,
+}
+
+/// A granted token.
+#[derive(Serialize)]
+pub(in crate::http) struct TokenGrant<'a> {
+    pub(in crate::http) access_token: &'a str,
+    pub(in crate::http) token_type: &'static str,
+    pub(in crate::http) expires_in: u64,
+}
+
+/// A granted token, as a client reads it.
+#[derive(Deserialize)]
+pub(in crate::http) struct TokenRead {
+    pub(in crate::http) access_token: String,
+}

@@ -1,0 +1,362 @@
+//! The media side of the ingest: all sessions on one UDP port.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use racegate_media::{DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, Stack};
+use racegate_udp::{Datagram, Endpoint, SendBatch, Wheel};
+use slab::Slab;
+use tokio::sync::mpsc;
+
+use super::events::{EndReason, SessionEvents, Started};
+use super::handle::{Command, Counters, IngestError, IngestSettings, Notice, add};
+use super::session::Session;
+
+/// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
+const HANDSHAKES_WAITING_MAX: usize = 8192;
+
+/// Commands taken per tick, so that a storm of calls cannot make audio late.
+const COMMANDS_PER_TICK: usize = 32;
+
+/// All sessions of an ingest, as a machine: datagrams, commands and time go in.
+pub struct IngestEndpoint {
+    settings: IngestSettings,
+    local: SocketAddr,
+    stack: Arc<dyn Stack>,
+    events: Arc<dyn SessionEvents>,
+    commands: mpsc::Receiver<Command>,
+    counters: Arc<Counters>,
+    sessions: Slab<Session>,
+    keys: BTreeMap<String, usize>,
+    demux: Demux,
+    wheel: Option<Wheel>,
+    due: Vec<usize>,
+    /// Sessions whose end was asked for in the last tick.
+    ending: Vec<usize>,
+    handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
+}
+
+impl fmt::Debug for IngestEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IngestEndpoint")
+            .field("local", &self.local)
+            .field("sessions", &self.sessions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl IngestEndpoint {
+    pub(super) fn new(
+        settings: IngestSettings,
+        local: SocketAddr,
+        stack: Arc<dyn Stack>,
+        events: Arc<dyn SessionEvents>,
+        commands: mpsc::Receiver<Command>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            settings,
+            local,
+            stack,
+            events,
+            commands,
+            counters,
+            sessions: Slab::new(),
+            keys: BTreeMap::new(),
+            demux: Demux::new(),
+            wheel: None,
+            due: Vec::new(),
+            ending: Vec::new(),
+            handshakes: VecDeque::new(),
+        }
+    }
+
+    /// Sessions at this moment.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn command(&mut self, now: Instant, command: Command, out: &mut SendBatch) {
+        match command {
+            Command::Create {
+                conversation_id,
+                session_id,
+                notices,
+                reply,
+            } => {
+                let offer = self.create(now, conversation_id, session_id.clone(), notices);
+                let made = offer.is_ok();
+                // A caller that has gone away meanwhile will never hang up.
+                if reply.send(offer).is_err() && made {
+                    self.request_end(&session_id, EndReason::SignallingLost, now);
+                }
+            }
+            Command::Answer {
+                session_id,
+                sdp,
+                reply,
+            } => {
+                let taken = self.answer(now, &session_id, &sdp, out);
+                // Whoever asked and did not wait learns of a refusal by the notice.
+                drop(reply.send(taken));
+            }
+            Command::End {
+                session_id,
+                reason,
+                at,
+            } => self.request_end(&session_id, reason, at),
+        }
+    }
+
+    fn create(
+        &mut self,
+        now: Instant,
+        conversation_id: String,
+        session_id: String,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<String, IngestError> {
+        if self.sessions.len() >= self.settings.sessions_max || self.keys.contains_key(&session_id)
+        {
+            add(&self.counters.refused, 1);
+            let sessions = self.settings.sessions_max;
+            return Err(IngestError::Full { sessions });
+        }
+        let (peer, offer) = self.stack.offer(now, self.local)?;
+        let entry = self.sessions.vacant_entry();
+        let key = entry.key();
+        self.demux.insert(peer.ufrag(), key);
+        self.keys.insert(session_id.clone(), key);
+        let setup_by = now + self.settings.setup_timeout;
+        entry.insert(Session::new(
+            conversation_id.clone(),
+            session_id.clone(),
+            peer,
+            notices,
+            setup_by,
+        ));
+        self.wheel
+            .get_or_insert_with(|| Wheel::new(now))
+            .arm(key, now);
+        add(&self.counters.started, 1);
+        self.events.started(&Started {
+            conversation_id,
+            session_id,
+            at: now,
+        });
+        Ok(offer)
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        session_id: &str,
+        sdp: &str,
+        out: &mut SendBatch,
+    ) -> Result<(), IngestError> {
+        let key = *self
+            .keys
+            .get(session_id)
+            .ok_or_else(|| IngestError::Unknown {
+                session_id: session_id.to_owned(),
+            })?;
+        let taken = self.sessions[key].peer.accept_answer(now, sdp);
+        match &taken {
+            Ok(()) => self.drain(now, key, out),
+            Err(_) => self.finish(now, key, EndReason::AnswerRefused),
+        }
+        Ok(taken?)
+    }
+
+    /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and
+    /// the next tick begins with them.
+    fn request_end(&mut self, session_id: &str, reason: EndReason, at: Instant) {
+        let Some(key) = self.keys.get(session_id) else {
+            return;
+        };
+        let session = &mut self.sessions[*key];
+        if session.ending.is_none() {
+            session.ending = Some((reason, at));
+            self.ending.push(*key);
+        }
+    }
+
+    fn feed(
+        &mut self,
+        now: Instant,
+        key: usize,
+        source: SocketAddr,
+        bytes: &[u8],
+        out: &mut SendBatch,
+    ) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.peer.handle_datagram(now, source, self.local, bytes);
+            self.drain(now, key, out);
+        }
+    }
+
+    /// Carries out what the session's peer wants, and files its next deadline.
+    fn drain(&mut self, now: Instant, key: usize, out: &mut SendBatch) {
+        let session = &mut self.sessions[key];
+        let mut departed = None;
+        while let Some(output) = session.peer.poll_output() {
+            match output {
+                PeerOutput::Transmit {
+                    destination, bytes, ..
+                } => push(out, destination, &bytes),
+                PeerOutput::Event(PeerEvent::Received(packet)) => session.hear(now, &packet),
+                PeerOutput::Event(PeerEvent::Established) => {
+                    session.established_at = Some(now);
+                    add(&self.counters.established, 1);
+                    self.events
+                        .established(&session.conversation_id, &session.session_id, now);
+                }
+                PeerOutput::Event(PeerEvent::Departed(departure)) => departed = Some(departure),
+                PeerOutput::Event(PeerEvent::PathFound) => {}
+            }
+        }
+        if let Some(departure) = departed {
+            let reason = match departure {
+                Departure::Goodbye => EndReason::HungUp,
+                Departure::ConsentLost => EndReason::ConsentLost,
+                Departure::Failed => EndReason::MediaFailed,
+            };
+            self.finish(now, key, reason);
+        } else if let Some(deadline) = session.deadline() {
+            self.wheel
+                .get_or_insert_with(|| Wheel::new(now))
+                .arm(key, deadline);
+        }
+    }
+
+    /// Takes what waits, in order. Only handshakes cost a place in the tick: audio that waits behind them would otherwise hold up the
+    /// next ones, whose callers then speak too early in turn.
+    fn work_on_handshakes(&mut self, now: Instant, out: &mut SendBatch) {
+        let mut left = self.settings.handshakes_per_tick;
+        while left > 0 {
+            let Some((source, bytes)) = self.handshakes.pop_front() else {
+                return;
+            };
+            left -= usize::from(DatagramKind::of(&bytes) == DatagramKind::Dtls);
+            if let Route::Session(key) = self.demux.route(source, &bytes) {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.waiting = session.waiting.saturating_sub(1);
+                }
+                self.feed(now, key, source, &bytes, out);
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Instant, key: usize, out: &mut SendBatch) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.established_at.is_none() && session.setup_by <= now {
+            self.finish(now, key, EndReason::SetupTimeout);
+            return;
+        }
+        session.peer.handle_timeout(now);
+        self.drain(now, key, out);
+    }
+
+    /// Takes a session out and reports its end; an end that was asked for keeps its reason and instant.
+    fn finish(&mut self, now: Instant, key: usize, reason: EndReason) {
+        let session = self.sessions.remove(key);
+        self.demux.remove(session.peer.ufrag());
+        self.keys.remove(&session.session_id);
+        self.ending.retain(|ending| *ending != key);
+        if let Some(wheel) = &mut self.wheel {
+            wheel.disarm(key);
+        }
+        let (reason, at) = session.ending.unwrap_or((reason, now));
+        let notice = Notice {
+            session_id: session.session_id.clone(),
+            reason,
+        };
+        // A WebSocket that is gone or does not read needs no notice: its own end is near.
+        drop(session.notices.try_send(notice));
+        let media = session.finish(reason, at);
+        add(&self.counters.ended, 1);
+        add(&self.counters.packets_received, media.packets_received);
+        add(&self.counters.packets_lost, media.packets_lost);
+        self.events.ended(media);
+    }
+}
+
+impl Endpoint for IngestEndpoint {
+    fn name(&self) -> &'static str {
+        "ingest"
+    }
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
+        let source = SocketAddr::V4(datagram.source);
+        let Route::Session(key) = self.demux.route(source, datagram.bytes) else {
+            add(&self.counters.stray_datagrams, 1);
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        session.client_address = Some(source);
+        // The caller speaks as soon as its half of the handshake is done: audio must not overtake the handshake that waits here.
+        let early = session.established_at.is_none() || session.waiting > 0;
+        let handshake = match DatagramKind::of(datagram.bytes) {
+            DatagramKind::Dtls => true,
+            DatagramKind::Srtp => early,
+            DatagramKind::Stun | DatagramKind::Other => false,
+        };
+        if !handshake {
+            self.feed(now, key, source, datagram.bytes, out);
+        } else if self.handshakes.len() < HANDSHAKES_WAITING_MAX {
+            session.waiting += 1;
+            self.handshakes.push_back((source, datagram.bytes.to_vec()));
+        } else {
+            add(&self.counters.handshakes_dropped, 1);
+        }
+    }
+
+    fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {
+        self.work_on_handshakes(now, out);
+        for key in std::mem::take(&mut self.ending) {
+            self.finish(now, key, EndReason::HungUp);
+        }
+        for _ in 0..COMMANDS_PER_TICK {
+            let Ok(command) = self.commands.try_recv() else {
+                return;
+            };
+            self.command(now, command, out);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut SendBatch) {
+        let mut due = std::mem::take(&mut self.due);
+        if let Some(wheel) = &mut self.wheel {
+            wheel.expire(now, &mut due);
+        }
+        for key in due.drain(..) {
+            self.expire(now, key, out);
+        }
+        self.due = due;
+    }
+
+    fn handle_stop(&mut self, now: Instant, out: &mut SendBatch) {
+        self.commands.close();
+        let keys: Vec<_> = self.sessions.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.sessions[key].peer.close(now);
+            self.drain(now, key, out);
+            if self.sessions.contains(key) {
+                self.finish(now, key, EndReason::Shutdown);
+            }
+        }
+    }
+}
+
+fn push(out: &mut SendBatch, destination: SocketAddr, bytes: &[u8]) {
+    if let SocketAddr::V4(destination) = destination {
+        out.push(None, destination, bytes);
+    }
+}

@@ -1,0 +1,98 @@
+//! What the ingest tells the rest of the platform.
+
+use std::fmt;
+use std::time::Instant;
+
+use bytes::Bytes;
+use racegate_media::Sha256;
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndReason {
+    /// The caller hung up, by `terminate` or by a goodbye in the media.
+    HungUp,
+    /// The caller's checks stopped coming; its network or its process is gone.
+    ConsentLost,
+    /// Its WebSocket closed without `terminate`.
+    SignallingLost,
+    /// No audio path within the time for set-up.
+    SetupTimeout,
+    /// The answer could not be used.
+    AnswerRefused,
+    /// Handshake or encryption broke.
+    MediaFailed,
+    /// The server stopped.
+    Shutdown,
+}
+
+impl EndReason {
+    /// The word used on the wire and in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HungUp => "hung-up",
+            Self::ConsentLost => "consent-lost",
+            Self::SignallingLost => "signalling-lost",
+            Self::SetupTimeout => "setup-timeout",
+            Self::AnswerRefused => "answer-refused",
+            Self::MediaFailed => "media-failed",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A session that has begun: it has an offer and no audio yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The conversation it belongs to.
+    pub conversation_id: String,
+    /// Its own id, unique in this server.
+    pub session_id: String,
+    /// When the offer was made.
+    pub at: Instant,
+}
+
+/// A session that is over, and what it left.
+#[derive(Debug, Clone)]
+pub struct EndedMedia {
+    /// The conversation it belonged to.
+    pub conversation_id: String,
+    /// Its own id.
+    pub session_id: String,
+    /// The Ogg/Opus recording; without audio packets if none came. Its comments name conversation and session.
+    pub ogg: Bytes,
+    /// SHA-256 over the received payloads, in order of arrival.
+    pub digest_received: Sha256,
+    /// Audio packets received, none twice.
+    pub packets_received: u64,
+    /// Packets missing between the first and the last one received.
+    pub packets_lost: u64,
+    /// From where the audio came, once there was a path.
+    pub client_address: Option<std::net::SocketAddr>,
+    /// When audio could flow; `None` if it never could: such a session makes no recording.
+    pub established_at: Option<Instant>,
+    /// When the first audio packet came.
+    pub first_packet_at: Option<Instant>,
+    /// When the end was seen.
+    pub ended_at: Instant,
+    /// Why it ended.
+    pub reason: EndReason,
+}
+
+/// Told of every session, in order, on the media thread: implementations must return at once.
+pub trait SessionEvents: Send + Sync {
+    /// An offer was made.
+    fn started(&self, session: &Started);
+
+    /// Audio can flow.
+    fn established(&self, conversation_id: &str, session_id: &str, at: Instant);
+
+    /// The session is over, for whatever reason; every started session ends exactly once.
+    fn ended(&self, media: EndedMedia);
+}

@@ -1,0 +1,309 @@
+//! The handle by which the tokio side reaches the media thread.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use racegate_media::{PayloadDigest, PeerError, Stack};
+use racegate_udp::{BatchSocket, BindError, Station};
+use tokio::sync::{mpsc, oneshot};
+
+use super::endpoint::IngestEndpoint;
+use super::events::{EndReason, SessionEvents};
+
+/// Commands that may wait for the media thread; senders beyond that wait in turn.
+const COMMANDS_MAX: usize = 1024;
+
+/// Why the ingest refused something.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The media thread is gone.
+    #[error("the media ingest has stopped")]
+    Stopped,
+    /// There are as many sessions as there may be.
+    #[error("the media ingest is full: {sessions} sessions")]
+    Full {
+        /// The limit.
+        sessions: usize,
+    },
+    /// No such session, or not any more.
+    #[error("there is no session {session_id}")]
+    Unknown {
+        /// The id that was asked for.
+        session_id: String,
+    },
+    /// The stack could not make an offer or refused the answer.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+}
+
+/// Limits and times of an ingest.
+#[derive(Debug, Clone)]
+pub struct IngestSettings {
+    /// Where to listen; port 0 lets the system choose.
+    pub address: SocketAddrV4,
+    /// Sessions at once, at most.
+    pub sessions_max: usize,
+    /// From the offer until audio must be able to flow.
+    pub setup_timeout: Duration,
+    /// Handshake datagrams worked on per millisecond; more wait their turn, so that a burst of set-ups does not make audio late.
+    pub handshakes_per_tick: usize,
+}
+
+impl Default for IngestSettings {
+    /// Loopback, 10,000 sessions, 15 s for set-up, 8 handshake datagrams a millisecond.
+    fn default() -> Self {
+        Self {
+            address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
+            sessions_max: 10_000,
+            setup_timeout: Duration::from_secs(15),
+            handshakes_per_tick: 8,
+        }
+    }
+}
+
+/// What the ingest has counted so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IngestCounters {
+    /// Sessions that got an offer.
+    pub started: u64,
+    /// Sessions in which audio could flow.
+    pub established: u64,
+    /// Sessions that are over.
+    pub ended: u64,
+    /// Requests for a session that found the ingest full.
+    pub refused: u64,
+    /// Audio packets received in sessions that are over.
+    pub packets_received: u64,
+    /// Audio packets lost in sessions that are over.
+    pub packets_lost: u64,
+    /// Datagrams that belonged to no session.
+    pub stray_datagrams: u64,
+    /// Handshake datagrams dropped because too many waited.
+    pub handshakes_dropped: u64,
+}
+
+/// The counters as the media thread keeps them.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) started: AtomicU64,
+    pub(super) established: AtomicU64,
+    pub(super) ended: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) packets_received: AtomicU64,
+    pub(super) packets_lost: AtomicU64,
+    pub(super) stray_datagrams: AtomicU64,
+    pub(super) handshakes_dropped: AtomicU64,
+}
+
+/// Adds to a counter; counters are only read for reports, so order between them does not matter.
+pub(super) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+/// Tells the WebSocket of a session that the server's side of it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The session.
+    pub session_id: String,
+    /// Why it is over.
+    pub reason: EndReason,
+}
+
+/// What the handle asks of the media thread.
+pub(super) enum Command {
+    Create {
+        conversation_id: String,
+        session_id: String,
+        notices: mpsc::Sender<Notice>,
+        reply: oneshot::Sender<Result<String, IngestError>>,
+    },
+    Answer {
+        session_id: String,
+        sdp: String,
+        reply: oneshot::Sender<Result<(), IngestError>>,
+    },
+    End {
+        session_id: String,
+        reason: EndReason,
+        at: Instant,
+    },
+}
+
+/// A handle on a running ingest; clones reach the same one.
+#[derive(Clone)]
+pub struct Ingest {
+    commands: mpsc::Sender<Command>,
+    counters: Arc<Counters>,
+    address: SocketAddrV4,
+    ordinal: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ingest")
+            .field("address", &self.address)
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ingest {
+    /// Binds the media port and makes the endpoint that serves it, together with the handle. Nothing happens until the station runs
+    /// on a shard.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn bind(
+        settings: &IngestSettings,
+        stack: Arc<dyn Stack>,
+        events: Arc<dyn SessionEvents>,
+    ) -> Result<(Self, Station), BindError> {
+        let socket = BatchSocket::bind(settings.address)?;
+        let (ingest, endpoint) = Self::detached(settings, socket.local_addr(), stack, events);
+        let endpoint = Box::new(endpoint);
+        Ok((ingest, Station { socket, endpoint }))
+    }
+
+    /// The same without a socket, for tests that carry the datagrams themselves; `address` is what offers will name.
+    #[must_use]
+    pub fn detached(
+        settings: &IngestSettings,
+        address: SocketAddrV4,
+        stack: Arc<dyn Stack>,
+        events: Arc<dyn SessionEvents>,
+    ) -> (Self, IngestEndpoint) {
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let counters = Arc::new(Counters::default());
+        let local = SocketAddr::V4(address);
+        let endpoint = IngestEndpoint::new(
+            settings.clone(),
+            local,
+            stack,
+            events,
+            inbox,
+            Arc::clone(&counters),
+        );
+        let ordinal = Arc::new(AtomicU64::new(0));
+        let ingest = Self {
+            commands,
+            counters,
+            address,
+            ordinal,
+        };
+        (ingest, endpoint)
+    }
+
+    /// The media port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    /// The counters at this moment.
+    #[must_use]
+    pub fn counters(&self) -> IngestCounters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        IngestCounters {
+            started: read(&counters.started),
+            established: read(&counters.established),
+            ended: read(&counters.ended),
+            refused: read(&counters.refused),
+            packets_received: read(&counters.packets_received),
+            packets_lost: read(&counters.packets_lost),
+            stray_datagrams: read(&counters.stray_datagrams),
+            handshakes_dropped: read(&counters.handshakes_dropped),
+        }
+    }
+
+    /// A new session id in the form of a UUID, unique in this server.
+    #[must_use]
+    pub fn next_session_id(&self, conversation_id: &str) -> String {
+        let ordinal = self.ordinal.fetch_add(1, Ordering::Relaxed);
+        let mut digest = PayloadDigest::new();
+        digest.update(conversation_id.as_bytes());
+        digest.update(&ordinal.to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.finish().0[..16]);
+        // Version 8 is RFC 9562's for ids of the maker's own recipe.
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex = u128::from_be_bytes(bytes);
+        let part = |shift: u32, digits: u32| hex >> shift & ((1 << (digits * 4)) - 1);
+        format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            part(96, 8),
+            part(80, 4),
+            part(64, 4),
+            part(48, 4),
+            part(0, 12)
+        )
+    }
+
+    /// Makes a session and returns its SDP offer. If the server ends the session, it says so in `notices`.
+    ///
+    /// # Errors
+    /// When the ingest is full or has stopped.
+    pub async fn create(
+        &self,
+        conversation_id: &str,
+        session_id: &str,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<String, IngestError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Create {
+            conversation_id: conversation_id.to_owned(),
+            session_id: session_id.to_owned(),
+            notices,
+            reply,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| IngestError::Stopped)?;
+        answer.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Gives the session the caller's SDP answer. A session whose answer is refused is over.
+    ///
+    /// # Errors
+    /// When there is no such session, or the answer is not one to its offer.
+    pub async fn answer(&self, session_id: &str, sdp: &str) -> Result<(), IngestError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Answer {
+            session_id: session_id.to_owned(),
+            sdp: sdp.to_owned(),
+            reply,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| IngestError::Stopped)?;
+        answer.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Ends a session as of `at`; one that is over already stays as it ended.
+    ///
+    /// # Errors
+    /// When the ingest has stopped.
+    pub async fn end(
+        &self,
+        session_id: &str,
+        reason: EndReason,
+        at: Instant,
+    ) -> Result<(), IngestError> {
+        let session_id = session_id.to_owned();
+        let command = Command::End {
+            session_id,
+            reason,
+            at,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| IngestError::Stopped)
+    }
+}

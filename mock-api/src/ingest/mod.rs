@@ -1,0 +1,18 @@
+//! The media ingest: where softphones call, and where their audio becomes recordings.
+//!
+//! Signalling is JSON-RPC over a WebSocket and lives on tokio; media is an [`Endpoint`](racegate_udp::Endpoint) on a shard of its
+//! own thread. The two meet in [`Ingest`], through a bounded channel. The server offers and the caller answers, as at Genesys.
+
+mod endpoint;
+mod events;
+mod handle;
+pub mod rpc;
+mod session;
+mod signalling;
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::IngestEndpoint;
+pub use events::{EndReason, EndedMedia, SessionEvents, Started};
+pub use handle::{Ingest, IngestCounters, IngestError, IngestSettings, Notice};
+pub use signalling::{FRAME_MAX, serve_signalling, upgrade_signalling};

@@ -1,0 +1,253 @@
+//! The signalling messages: JSON-RPC 2.0, one object per WebSocket frame, with the methods of `genesys-webrtc`.
+//!
+//! `propose` and `proceed` are XMPP messages at Genesys and plain methods here; `call` replaces the REST request that rings a phone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A message that one side sends the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "method",
+    content = "params",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Method {
+    /// Softphone: connect me to this conversation.
+    Call {
+        /// The conversation.
+        conversation_id: String,
+    },
+    /// Server: a session is to be had.
+    Propose {
+        /// The session.
+        session_id: String,
+        /// The conversation.
+        conversation_id: String,
+        /// Whether the phone should take it without ringing.
+        autoanswer: bool,
+    },
+    /// Softphone: go on.
+    Proceed {
+        /// The session.
+        session_id: String,
+    },
+    /// Server: its SDP.
+    Offer {
+        /// The session.
+        session_id: String,
+        /// The conversation.
+        conversation_id: String,
+        /// The description.
+        sdp: String,
+    },
+    /// Softphone: its SDP.
+    Answer {
+        /// The session.
+        session_id: String,
+        /// The description.
+        sdp: String,
+    },
+    /// A candidate, or the end of them.
+    IceCandidate {
+        /// The session.
+        session_id: String,
+        /// A media section with one candidate line.
+        sdp: String,
+    },
+    /// Softphone: how it goes; `active` when the path is up.
+    Info {
+        /// The session.
+        session_id: String,
+        /// What has changed.
+        status: String,
+    },
+    /// Either side: it is over.
+    Terminate {
+        /// The session.
+        session_id: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// JSON-RPC's error object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct RpcError {
+    /// JSON-RPC's number for the kind of error.
+    pub code: i64,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl RpcError {
+    /// The frame was not JSON.
+    pub const PARSE: i64 = -32_700;
+    /// The frame was JSON and not a request.
+    pub const REQUEST: i64 = -32_600;
+    /// No such method.
+    pub const METHOD: i64 = -32_601;
+    /// The parameters do not fit the method.
+    pub const PARAMS: i64 = -32_602;
+    /// The server cannot do it, now or in this state.
+    pub const SERVER: i64 = -32_000;
+
+    /// An error of that kind.
+    #[must_use]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, message }
+    }
+}
+
+/// One frame, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// A request or notification; `id` is null for a notification.
+    Method {
+        /// The sender's id, to be repeated in an error.
+        id: Value,
+        /// What it asks.
+        method: Method,
+    },
+    /// The other side refused something.
+    Error(RpcError),
+    /// The other side confirmed something; nothing here waits for that.
+    Result,
+}
+
+const METHODS: [&str; 8] = [
+    "call",
+    "propose",
+    "proceed",
+    "offer",
+    "answer",
+    "iceCandidate",
+    "info",
+    "terminate",
+];
+
+/// Takes a frame apart.
+///
+/// # Errors
+/// The sender's id, or null where it cannot be told, and the error that it should get.
+pub fn parse(frame: &str) -> Result<Incoming, (Value, RpcError)> {
+    let value: Value = serde_json::from_str(frame).map_err(|error| {
+        (
+            Value::Null,
+            RpcError::new(RpcError::PARSE, format!("not JSON: {error}")),
+        )
+    })?;
+    let id = match &value["id"] {
+        id @ (Value::Number(_) | Value::String(_)) => id.clone(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Value::Null,
+    };
+    let fail = |code, message: String| Err((id.clone(), RpcError::new(code, message)));
+    if value["jsonrpc"] != "2.0" {
+        return fail(RpcError::REQUEST, "jsonrpc must be \"2.0\"".to_owned());
+    }
+    if let Some(error) = value.get("error") {
+        return match RpcError::deserialize(error) {
+            Ok(error) => Ok(Incoming::Error(error)),
+            Err(error) => fail(RpcError::REQUEST, format!("not an error object: {error}")),
+        };
+    }
+    let Some(name) = value["method"].as_str() else {
+        if value.get("result").is_some() {
+            return Ok(Incoming::Result);
+        }
+        return fail(RpcError::REQUEST, "there is no method".to_owned());
+    };
+    if !METHODS.contains(&name) {
+        // The name comes from outside and is shown cut short.
+        let name: String = name.chars().take(40).collect();
+        return fail(RpcError::METHOD, format!("there is no method {name:?}"));
+    }
+    match Method::deserialize(&value) {
+        Ok(method) => Ok(Incoming::Method { id, method }),
+        Err(error) => fail(RpcError::PARAMS, error.to_string()),
+    }
+}
+
+/// A frame with a method; the id only has to be unique for the sender.
+#[must_use]
+pub fn frame(id: u64, method: &Method) -> String {
+    let mut value = serde_json::to_value(method).unwrap_or_default();
+    value["jsonrpc"] = json!("2.0");
+    value["id"] = json!(id);
+    value.to_string()
+}
+
+/// A frame with an error.
+#[must_use]
+pub fn error_frame(id: &Value, error: &RpcError) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(frame: &str) -> (Value, i64) {
+        let (id, error) = parse(frame).unwrap_err();
+        (id, error.code)
+    }
+
+    #[test]
+    fn a_frame_comes_back_as_it_was_written() {
+        let method = Method::Offer {
+            session_id: "s".to_owned(),
+            conversation_id: "c".to_owned(),
+            sdp: "v=0\r\n".to_owned(),
+        };
+        let text = frame(7, &method);
+        assert!(
+            text.contains(r#""method":"offer""#) && text.contains(r#""conversationId":"c""#),
+            "{text}"
+        );
+        assert_eq!(
+            parse(&text),
+            Ok(Incoming::Method {
+                id: json!(7),
+                method
+            })
+        );
+    }
+
+    #[test]
+    fn every_kind_of_garbage_has_its_own_error() {
+        assert_eq!(code("nonsense"), (Value::Null, RpcError::PARSE));
+        assert_eq!(code("[]"), (Value::Null, RpcError::REQUEST));
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":1}"#),
+            (json!(1), RpcError::REQUEST)
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":"a","method":"dance"}"#),
+            (json!("a"), RpcError::METHOD)
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","id":2,"method":"call"}"#),
+            (json!(2), RpcError::PARAMS)
+        );
+        assert_eq!(
+            code(r#"{"jsonrpc":"2.0","method":"call","params":{"conversationId":5}}"#),
+            (Value::Null, RpcError::PARAMS)
+        );
+    }
+
+    #[test]
+    fn errors_and_results_are_told_from_methods() {
+        let error = RpcError::new(RpcError::SERVER, "full");
+        assert_eq!(
+            parse(&error_frame(&json!(3), &error)),
+            Ok(Incoming::Error(error))
+        );
+        assert_eq!(
+            parse(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+            Ok(Incoming::Result)
+        );
+    }
+}

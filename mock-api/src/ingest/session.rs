@@ -1,0 +1,118 @@
+//! One session: its peer, and the recording that grows from it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use racegate_media::ogg::OpusMuxer;
+use racegate_media::{PayloadDigest, Received, Recorder};
+use tokio::sync::mpsc;
+
+use super::events::{EndReason, EndedMedia};
+use super::handle::Notice;
+
+pub(super) struct Session {
+    pub(super) conversation_id: String,
+    pub(super) session_id: String,
+    pub(super) peer: Box<dyn Recorder>,
+    pub(super) notices: mpsc::Sender<Notice>,
+    /// Until when audio must be able to flow.
+    pub(super) setup_by: Instant,
+    pub(super) established_at: Option<Instant>,
+    pub(super) client_address: Option<SocketAddr>,
+    /// An end that has been asked for and waits for the audio that was sent before it.
+    pub(super) ending: Option<(EndReason, Instant)>,
+    /// Datagrams that wait with the handshakes.
+    pub(super) waiting: usize,
+    tape: Tape,
+}
+
+/// What has been heard.
+struct Tape {
+    muxer: OpusMuxer,
+    digest: PayloadDigest,
+    packets: u64,
+    first: Option<(u64, Instant)>,
+    /// The highest sequence number.
+    last: u64,
+}
+
+impl Session {
+    pub(super) fn new(
+        conversation_id: String,
+        session_id: String,
+        peer: Box<dyn Recorder>,
+        notices: mpsc::Sender<Notice>,
+        setup_by: Instant,
+    ) -> Self {
+        let comments = [
+            ("CONVERSATION_ID", conversation_id.as_str()),
+            ("SESSION_ID", session_id.as_str()),
+        ];
+        let tape = Tape {
+            muxer: OpusMuxer::new(serial_of(&session_id), &comments),
+            digest: PayloadDigest::new(),
+            packets: 0,
+            first: None,
+            last: 0,
+        };
+        Self {
+            conversation_id,
+            session_id,
+            peer,
+            notices,
+            setup_by,
+            established_at: None,
+            client_address: None,
+            ending: None,
+            waiting: 0,
+            tape,
+        }
+    }
+
+    /// When the session must be looked at next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let setup = self.established_at.is_none().then_some(self.setup_by);
+        self.peer.poll_timeout().into_iter().chain(setup).min()
+    }
+
+    pub(super) fn hear(&mut self, now: Instant, packet: &Received) {
+        // Browsers send packets of padding; they carry no audio and count as none.
+        if packet.payload.is_empty() {
+            return;
+        }
+        let tape = &mut self.tape;
+        tape.digest.update(&packet.payload);
+        tape.muxer.push(packet.time, &packet.payload);
+        tape.packets += 1;
+        tape.first.get_or_insert((packet.sequence, now));
+        tape.last = tape.last.max(packet.sequence);
+    }
+
+    pub(super) fn finish(self, reason: EndReason, ended_at: Instant) -> EndedMedia {
+        let tape = self.tape;
+        let expected = tape
+            .first
+            .map_or(0, |(first, _)| tape.last.saturating_sub(first) + 1);
+        EndedMedia {
+            conversation_id: self.conversation_id,
+            session_id: self.session_id,
+            ogg: Bytes::from(tape.muxer.finish()),
+            digest_received: tape.digest.finish(),
+            packets_received: tape.packets,
+            packets_lost: expected.saturating_sub(tape.packets),
+            client_address: self.client_address,
+            established_at: self.established_at,
+            first_packet_at: tape.first.map(|(_, at)| at),
+            ended_at,
+            reason,
+        }
+    }
+}
+
+/// Ogg wants a serial number that differs between streams that may be joined.
+fn serial_of(session_id: &str) -> u32 {
+    session_id.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}

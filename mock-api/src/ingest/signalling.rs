@@ -1,0 +1,261 @@
+//! The signalling WebSocket, server side.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::events::EndReason;
+use super::handle::{Ingest, Notice};
+use super::rpc::{self, Incoming, Method, RpcError};
+
+/// The longest frame that is read, in bytes; a session description has one or two thousand.
+pub const FRAME_MAX: usize = 64 * 1024;
+
+/// Sessions that may share one WebSocket.
+const SESSIONS_MAX: usize = 256;
+
+/// Bad frames after which a WebSocket is closed.
+const STRIKES_MAX: u32 = 5;
+
+/// The longest conversation id that is taken, in bytes; real ones are UUIDs.
+const ID_MAX: usize = 128;
+
+/// A WebSocket without sessions is closed after this time, and so is one that does not take what is sent to it.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Answers an upgrade request with a signalling WebSocket whose frames are bounded.
+pub fn upgrade_signalling(upgrade: WebSocketUpgrade, ingest: Ingest) -> Response {
+    upgrade
+        .max_message_size(FRAME_MAX)
+        .max_frame_size(FRAME_MAX)
+        .on_upgrade(move |socket| serve_signalling(socket, ingest))
+}
+
+/// Serves one signalling WebSocket until it closes; then what is left of its sessions ends as [`EndReason::SignallingLost`].
+pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
+    let (sender, mut notices) = mpsc::channel(SESSIONS_MAX);
+    let mut line = Line::new(ingest, sender);
+    loop {
+        let replies = tokio::select! {
+            frame = timeout(IDLE_MAX, socket.recv()) => match frame {
+                Ok(Some(Ok(Message::Text(text)))) => line.handle(&text, Instant::now()).await,
+                Ok(Some(Ok(Message::Binary(_)))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
+                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => break,
+                // A call in progress has nothing to say for minutes.
+                Err(_) if !line.sessions.is_empty() => Vec::new(),
+                Err(_) => break,
+            },
+            Some(notice) = notices.recv() => line.notice(notice),
+        };
+        if send_all(&mut socket, replies).await.is_err() {
+            break;
+        }
+        if line.strikes > STRIKES_MAX {
+            let frame = CloseFrame {
+                code: close_code::POLICY,
+                reason: "too many bad frames".into(),
+            };
+            // It is over either way.
+            drop(timeout(IDLE_MAX, socket.send(Message::Close(Some(frame)))).await);
+            break;
+        }
+    }
+    line.lose(Instant::now()).await;
+}
+
+async fn send_all(socket: &mut WebSocket, frames: Vec<String>) -> Result<(), ()> {
+    for frame in frames {
+        match timeout(IDLE_MAX, socket.send(Message::Text(frame.into()))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Err(()),
+        }
+    }
+    Ok(())
+}
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Proposed,
+    Offered,
+    Answered,
+}
+
+struct Leg {
+    conversation_id: String,
+    stage: Stage,
+}
+
+/// One WebSocket's sessions: frames in, frames out.
+struct Line {
+    ingest: Ingest,
+    notices: mpsc::Sender<Notice>,
+    sessions: BTreeMap<String, Leg>,
+    strikes: u32,
+    next_id: u64,
+}
+
+impl Line {
+    fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
+        Self {
+            ingest,
+            notices,
+            sessions: BTreeMap::new(),
+            strikes: 0,
+            next_id: 0,
+        }
+    }
+
+    async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
+        match rpc::parse(text) {
+            Ok(Incoming::Method { id, method }) => match self.method(method, now).await {
+                Ok(replies) => replies,
+                Err(error) if error.code == RpcError::SERVER => vec![rpc::error_frame(&id, &error)],
+                Err(error) => self.strike(&id, &error),
+            },
+            Ok(Incoming::Error(_) | Incoming::Result) => Vec::new(),
+            Err((id, error)) => self.strike(&id, &error),
+        }
+    }
+
+    /// Answers a bad frame and counts it.
+    fn strike(&mut self, id: &Value, error: &RpcError) -> Vec<String> {
+        self.strikes += 1;
+        vec![rpc::error_frame(id, error)]
+    }
+
+    async fn method(&mut self, method: Method, now: Instant) -> Result<Vec<String>, RpcError> {
+        match method {
+            Method::Call { conversation_id } => self.propose(conversation_id),
+            Method::Proceed { session_id } => self.offer(session_id).await,
+            Method::Answer { session_id, sdp } => self.answer(&session_id, &sdp).await,
+            // The server is ICE-lite: it learns a caller's addresses from its checks.
+            Method::IceCandidate { session_id, .. } | Method::Info { session_id, .. } => {
+                self.leg(&session_id).map(|_| Vec::new())
+            }
+            Method::Terminate { session_id, .. } => {
+                // Both sides may hang up at once, so an unknown session is no error here.
+                if self.sessions.remove(&session_id).is_some() {
+                    self.end(&session_id, EndReason::HungUp, now).await;
+                }
+                Ok(Vec::new())
+            }
+            Method::Propose { .. } | Method::Offer { .. } => Err(RpcError::new(
+                RpcError::METHOD,
+                "only the server proposes and offers",
+            )),
+        }
+    }
+
+    fn propose(&mut self, conversation_id: String) -> Result<Vec<String>, RpcError> {
+        if conversation_id.is_empty() || conversation_id.len() > ID_MAX {
+            return Err(RpcError::new(
+                RpcError::PARAMS,
+                format!("conversationId must have 1 to {ID_MAX} bytes"),
+            ));
+        }
+        if self.sessions.len() >= SESSIONS_MAX {
+            return Err(RpcError::new(
+                RpcError::SERVER,
+                "too many sessions on this connection",
+            ));
+        }
+        let session_id = self.ingest.next_session_id(&conversation_id);
+        let leg = Leg {
+            conversation_id: conversation_id.clone(),
+            stage: Stage::Proposed,
+        };
+        self.sessions.insert(session_id.clone(), leg);
+        Ok(self.frame(&Method::Propose {
+            session_id,
+            conversation_id,
+            autoanswer: true,
+        }))
+    }
+
+    async fn offer(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
+        let conversation_id = self.advance(&session_id, Stage::Proposed, Stage::Offered)?;
+        match self
+            .ingest
+            .create(&conversation_id, &session_id, self.notices.clone())
+            .await
+        {
+            Ok(sdp) => Ok(self.frame(&Method::Offer {
+                session_id,
+                conversation_id,
+                sdp,
+            })),
+            Err(error) => {
+                self.sessions.remove(&session_id);
+                Err(RpcError::new(RpcError::SERVER, error.to_string()))
+            }
+        }
+    }
+
+    async fn answer(&mut self, session_id: &str, sdp: &str) -> Result<Vec<String>, RpcError> {
+        self.advance(session_id, Stage::Offered, Stage::Answered)?;
+        match self.ingest.answer(session_id, sdp).await {
+            Ok(()) => Ok(Vec::new()),
+            Err(error) => {
+                self.sessions.remove(session_id);
+                Err(RpcError::new(RpcError::SERVER, error.to_string()))
+            }
+        }
+    }
+
+    fn leg(&mut self, session_id: &str) -> Result<&mut Leg, RpcError> {
+        self.sessions.get_mut(session_id).ok_or_else(|| {
+            RpcError::new(
+                RpcError::SERVER,
+                "there is no such session on this connection",
+            )
+        })
+    }
+
+    /// Moves a session on, and gives its conversation.
+    fn advance(&mut self, session_id: &str, from: Stage, to: Stage) -> Result<String, RpcError> {
+        let leg = self.leg(session_id)?;
+        if leg.stage != from {
+            return Err(RpcError::new(
+                RpcError::REQUEST,
+                "the session is not at that point",
+            ));
+        }
+        leg.stage = to;
+        Ok(leg.conversation_id.clone())
+    }
+
+    /// The server's side of a session is over: the phone is told, unless it said so itself.
+    fn notice(&mut self, notice: Notice) -> Vec<String> {
+        if self.sessions.remove(&notice.session_id).is_none() {
+            return Vec::new();
+        }
+        self.frame(&Method::Terminate {
+            session_id: notice.session_id,
+            reason: notice.reason.as_str().to_owned(),
+        })
+    }
+
+    fn frame(&mut self, method: &Method) -> Vec<String> {
+        self.next_id += 1;
+        vec![rpc::frame(self.next_id, method)]
+    }
+
+    async fn end(&self, session_id: &str, reason: EndReason, at: Instant) {
+        if let Err(error) = self.ingest.end(session_id, reason, at).await {
+            tracing::debug!(session_id, %error, "a session could not be ended");
+        }
+    }
+
+    async fn lose(self, at: Instant) {
+        for session_id in self.sessions.keys() {
+            self.end(session_id, EndReason::SignallingLost, at).await;
+        }
+    }
+}

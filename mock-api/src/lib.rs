@@ -1,0 +1,3 @@
+//! The lagging Recording API.
+pub mod clock;
+pub mod service;

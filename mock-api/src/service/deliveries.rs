@@ -1,0 +1,101 @@
+//! Notifications on their way: who subscribed, and what is due when.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use racegate_model::field::Kind;
+use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
+use racegate_model::platform::Notification;
+use racegate_model::scenario::WebhookEvent;
+use racegate_model::time::Timestamp;
+
+/// A tenant wants to be told of an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subscription {
+    /// Who.
+    pub tenant: TenantIndex,
+    /// On which arm's platform.
+    pub arm: ArmIndex,
+    /// Of what.
+    pub event: WebhookEvent,
+    /// Where to; none for a subscriber in the same process.
+    pub url: Option<String>,
+}
+
+/// A notification that is due for one subscriber.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// When it was due.
+    pub at: Timestamp,
+    /// The subscriber.
+    pub subscription: Subscription,
+    /// The recording.
+    pub recording: RecordingIndex,
+    /// Its kind.
+    pub kind: Kind,
+    /// Which copy: the second is a duplicate.
+    pub copy: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    subscriptions: Vec<Subscription>,
+    calendar: BinaryHeap<Reverse<Entry>>,
+    due: Vec<Delivery>,
+}
+
+type Entry = (Timestamp, RecordingIndex, u32, ArmIndex, WebhookEvent, Kind);
+
+impl Deliveries {
+    /// One subscription per tenant, event and address; the same one again changes nothing.
+    pub(super) fn subscribe(&mut self, subscription: Subscription) {
+        self.unsubscribe(&subscription);
+        self.subscriptions.push(subscription);
+    }
+
+    pub(super) fn unsubscribe(&mut self, subscription: &Subscription) {
+        self.subscriptions.retain(|known| known != subscription);
+    }
+
+    pub(super) fn schedule(
+        &mut self,
+        arm: ArmIndex,
+        kind: Kind,
+        event: WebhookEvent,
+        notification: Notification,
+    ) {
+        let listening =
+            self.subscriptions.iter().any(|known| known.arm == arm && known.event == event);
+        if listening {
+            let Notification { at, recording, copy } = notification;
+            self.calendar.push(Reverse((at, recording, copy, arm, event, kind)));
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.calendar.peek().map(|Reverse(entry)| entry.0)
+    }
+
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<Delivery> {
+        while self.due.is_empty() {
+            let Reverse((at, recording, copy, arm, event, kind)) = *self.calendar.peek()?;
+            if at > now {
+                return None;
+            }
+            self.calendar.pop();
+            let listeners = self
+                .subscriptions
+                .iter()
+                .rev()
+                .filter(|known| known.arm == arm && known.event == event);
+            self.due.extend(listeners.map(|subscription| Delivery {
+                at,
+                subscription: subscription.clone(),
+                recording,
+                kind,
+                copy,
+            }));
+        }
+        self.due.pop()
+    }
+}

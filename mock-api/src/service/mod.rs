@@ -1,0 +1,264 @@
+//! The recording platform as a service: what the HTTP servers, the in-process tests and the media
+//! ingest all talk to. It decides nothing itself: `racegate_model` does; this joins the model's
+//! machines to shared memory and storage.
+//!
+//! Time is an argument here too. Reading a recording takes no lock on the platform.
+
+mod calls;
+mod deliveries;
+mod exports;
+mod tenant;
+mod timelines;
+
+pub use calls::CallRegistry;
+pub use deliveries::{Delivery, Subscription};
+pub use tenant::{Credentials, Tenant, TenantConfig};
+pub use timelines::Timelines;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use racegate_model::draws::Seed;
+use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
+use racegate_model::platform::{Notifications, Output, Platform, notifications};
+use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
+use racegate_model::time::Timestamp;
+use racegate_model::timeline::Timeline;
+use racegate_model::workload::Call;
+use tokio::sync::{Notify, mpsc};
+
+use crate::storage::Store;
+use deliveries::Deliveries;
+
+/// What the platform made known, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A recording exists on an arm's platform.
+    Began(ArmIndex, Arc<Timeline>),
+    /// Every instant of it is decided.
+    Decided(ArmIndex, Arc<Timeline>),
+    /// A notification is due for a subscriber.
+    Deliver(Delivery),
+}
+
+/// What the service is made of.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// What chance derives from.
+    pub seed: Seed,
+    /// The workload: it says when holds are set.
+    pub workload: Workload,
+    /// The arms whose platforms are run.
+    pub arms: Vec<Arm>,
+    /// The tenants; their order is that of [`TenantIndex`].
+    pub tenants: Vec<TenantConfig>,
+}
+
+/// The platform with all its tenants. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    seed: Seed,
+    arms: Vec<ArmWorld>,
+    tenants: Vec<Tenant>,
+    calls: CallRegistry,
+    store: Store,
+    deliveries: Mutex<Deliveries>,
+    /// Rung when something may be due earlier than before.
+    alarm: Notify,
+    news: mpsc::UnboundedSender<News>,
+}
+
+struct ArmWorld {
+    platform: Mutex<Platform>,
+    timelines: Timelines,
+    notifications: Notifications,
+    required: RequiredFields,
+}
+
+impl Service {
+    /// A service, and what it makes known. The receiver may be dropped by whoever does not care.
+    #[must_use]
+    pub fn new(config: ServiceConfig, store: Store) -> (Self, mpsc::UnboundedReceiver<News>) {
+        let (news, receiver) = mpsc::unbounded_channel();
+        let seed = config.seed;
+        let arms = config.arms.iter().map(|arm| ArmWorld {
+            platform: Mutex::new(Platform::new(arm, &config.workload, seed)),
+            timelines: Timelines::default(),
+            notifications: notifications(&arm.platform.notification, seed),
+            required: arm.required,
+        });
+        let tenants = config.tenants.into_iter().map(|tenant| {
+            let arm = &config.arms[tenant.arm.0 as usize];
+            Tenant::new(tenant, arm, seed)
+        });
+        let inner = Inner {
+            seed,
+            arms: arms.collect(),
+            tenants: tenants.collect(),
+            calls: CallRegistry::new(seed),
+            store,
+            deliveries: Mutex::new(Deliveries::default()),
+            alarm: Notify::new(),
+            news,
+        };
+        (Self { inner: Arc::new(inner) }, receiver)
+    }
+
+    /// The seed that public ids derive from.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.inner.seed
+    }
+
+    /// The calls that the platform knows of.
+    #[must_use]
+    pub fn calls(&self) -> &CallRegistry {
+        &self.inner.calls
+    }
+
+    /// Objects in storage.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// All tenants, in order.
+    #[must_use]
+    pub fn tenants(&self) -> &[Tenant] {
+        &self.inner.tenants
+    }
+
+    /// A tenant.
+    #[must_use]
+    pub fn tenant(&self, tenant: TenantIndex) -> Option<&Tenant> {
+        self.inner.tenants.get(tenant.0 as usize)
+    }
+
+    /// The timelines of an arm.
+    #[must_use]
+    pub fn timelines(&self, arm: ArmIndex) -> &Timelines {
+        &self.inner.arms[arm.0 as usize].timelines
+    }
+
+    /// A session has ended at `now`: every arm's platform takes it from here. A session that ends
+    /// twice ends once.
+    pub fn session_ended(&self, now: Timestamp, call: &Call) {
+        if !self.inner.calls.end(call) {
+            return;
+        }
+        for (index, arm) in self.inner.arms.iter().enumerate() {
+            let mut platform = arm.platform.lock();
+            platform.handle_input(now, call);
+            self.publish(ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)), arm, &mut platform);
+        }
+        self.inner.alarm.notify_one();
+    }
+
+    /// The audio of a session, as it was received.
+    ///
+    /// # Errors
+    /// When storage is full.
+    pub fn store_media(
+        &self,
+        recording: RecordingIndex,
+        media: bytes::Bytes,
+    ) -> Result<(), crate::storage::StoreError> {
+        self.inner.store.put_media(recording, media)
+    }
+
+    /// Subscribes a tenant to an event; deliveries come out as [`News::Deliver`].
+    pub fn subscribe(&self, subscription: Subscription) {
+        self.inner.deliveries.lock().subscribe(subscription);
+    }
+
+    /// Ends a subscription; nothing more is scheduled for it.
+    pub fn unsubscribe(&self, subscription: &Subscription) {
+        self.inner.deliveries.lock().unsubscribe(subscription);
+    }
+
+    /// When something is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let platforms = self.inner.arms.iter().filter_map(|arm| arm.platform.lock().poll_timeout());
+        let orgs = self.inner.tenants.iter().filter_map(Tenant::poll_timeout);
+        let deliveries = self.inner.deliveries.lock().poll_timeout();
+        platforms.chain(orgs).chain(deliveries).min()
+    }
+
+    /// Handles everything due until `now`: platform, then jobs, then notifications.
+    pub fn handle_timeout(&self, now: Timestamp) {
+        for (index, arm) in self.inner.arms.iter().enumerate() {
+            let mut platform = arm.platform.lock();
+            platform.handle_timeout(now);
+            self.publish(ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)), arm, &mut platform);
+        }
+        for tenant in &self.inner.tenants {
+            tenant.handle_timeout(now, self);
+        }
+        let mut deliveries = self.inner.deliveries.lock();
+        while let Some(delivery) = deliveries.take_due(now) {
+            // Nobody listening is no fault of the platform.
+            drop(self.inner.news.send(News::Deliver(delivery)));
+        }
+    }
+
+    /// Waits until something may be due earlier than before.
+    pub async fn alarmed(&self) {
+        self.inner.alarm.notified().await;
+    }
+
+    pub(crate) fn ring(&self) {
+        self.inner.alarm.notify_one();
+    }
+
+    fn publish(&self, index: ArmIndex, arm: &ArmWorld, platform: &mut Platform) {
+        while let Some(output) = platform.poll_output() {
+            let (timeline, decided, known) = match output {
+                Output::Began(timeline) => (Arc::new(timeline), false, false),
+                Output::Decided(timeline) => {
+                    let known = arm.timelines.get(timeline.recording).is_some();
+                    (Arc::new(timeline), true, known)
+                }
+            };
+            arm.timelines.set(Arc::clone(&timeline));
+            if !known {
+                drop(self.inner.news.send(News::Began(index, Arc::clone(&timeline))));
+            }
+            if decided {
+                self.schedule(index, arm, &timeline);
+                drop(self.inner.news.send(News::Decided(index, timeline)));
+            }
+        }
+    }
+
+    /// Puts the notifications about a decided recording on the calendar.
+    fn schedule(&self, index: ArmIndex, arm: &ArmWorld, timeline: &Timeline) {
+        let required = arm.required.of(timeline.kind);
+        let mut deliveries = self.inner.deliveries.lock();
+        for event in [WebhookEvent::SessionEnded, WebhookEvent::MetadataReady] {
+            for notification in arm.notifications.of(event, timeline, required) {
+                deliveries.schedule(index, timeline.kind, event, notification);
+            }
+        }
+    }
+}
+
+/// Drives the service in real time (or on tokio's paused clock) until it is dropped.
+pub async fn drive(service: Service, clock: crate::clock::RunClock) {
+    loop {
+        match service.poll_timeout() {
+            Some(at) if at <= clock.now() => service.handle_timeout(clock.now()),
+            Some(at) => {
+                tokio::select! {
+                    () = clock.sleep_until(at) => {}
+                    () = service.alarmed() => {}
+                }
+            }
+            None => service.alarmed().await,
+        }
+    }
+}

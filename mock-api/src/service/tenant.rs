@@ -1,0 +1,202 @@
+//! One organization of the service, with its credentials and its export jobs.
+
+use parking_lot::Mutex;
+use racegate_model::draws::{Draws, Purpose, Seed};
+use racegate_model::field::FieldSet;
+use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
+use racegate_model::org::{Export, JobError, JobState, Org, RateUsage, Throttled};
+use racegate_model::scenario::{Arm, ReadPath, RequiredFields};
+use racegate_model::time::Timestamp;
+use racegate_model::timeline::Timeline;
+
+use super::{Service, exports};
+
+/// What a tenant logs in with, for the API and for storage alike.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// OAuth client id; also the S3 access key.
+    pub client_id: String,
+    /// OAuth client secret; also the S3 secret key.
+    pub client_secret: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+/// A tenant to be.
+#[derive(Clone, Debug)]
+pub struct TenantConfig {
+    /// Its position.
+    pub index: TenantIndex,
+    /// The arm whose platform it sees.
+    pub arm: ArmIndex,
+    /// The gate's name, which keys the draws of its jobs.
+    pub gate: String,
+    /// Its organization id, which is its bucket's name too.
+    pub organization: String,
+    /// Its credentials.
+    pub credentials: Credentials,
+}
+
+impl TenantConfig {
+    /// A tenant with an organization and credentials derived from the seed.
+    #[must_use]
+    pub fn derived(seed: Seed, index: TenantIndex, arm: ArmIndex, gate: &str) -> Self {
+        let draws = Draws::of_stream(seed, "tenant", u64::from(index.0));
+        let word = |nth| draws.draw_nth(Purpose::Identity, nth);
+        Self {
+            index,
+            arm,
+            gate: gate.to_owned(),
+            organization: format!("org-{:016x}", word(0)),
+            credentials: Credentials {
+                client_id: format!("client-{:016x}", word(1)),
+                client_secret: format!("{:016x}{:016x}", word(2), word(3)),
+            },
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Debug)]
+pub struct Tenant {
+    config: TenantConfig,
+    required: RequiredFields,
+    org: Mutex<Org>,
+}
+
+impl Tenant {
+    pub(super) fn new(config: TenantConfig, arm: &Arm, seed: Seed) -> Self {
+        let platform = &arm.platform;
+        let org = Org::new(&config.gate, seed, &platform.api, &platform.export, arm.required);
+        Self { config, required: arm.required, org: Mutex::new(org) }
+    }
+
+    /// What it was made of.
+    #[must_use]
+    pub const fn config(&self) -> &TenantConfig {
+        &self.config
+    }
+
+    /// The fields that its manifests must hold.
+    #[must_use]
+    pub const fn required(&self) -> &RequiredFields {
+        &self.required
+    }
+
+    /// Counts an API call against the token's limit.
+    ///
+    /// # Errors
+    /// [`Throttled`] when the limit is reached.
+    pub fn admit(&self, now: Timestamp) -> Result<(), Throttled> {
+        self.org.lock().limiter().admit(now)
+    }
+
+    /// How much of the limit is used.
+    #[must_use]
+    pub fn usage(&self, now: Timestamp) -> Option<RateUsage> {
+        self.org.lock().limiter().usage(now)
+    }
+
+    /// What the tenant sees of a recording.
+    pub fn read<T>(
+        &self,
+        service: &Service,
+        recording: RecordingIndex,
+        read: impl FnOnce(&Timeline) -> T,
+    ) -> Option<T> {
+        use racegate_model::org::Recordings;
+        service.timelines(self.config.arm).read(recording, read)
+    }
+
+    /// What the tenant sees of a recording on `path` at `now`.
+    #[must_use]
+    pub fn view(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        recording: RecordingIndex,
+        path: ReadPath,
+    ) -> Option<racegate_model::timeline::View> {
+        self.read(service, recording, |timeline| {
+            (timeline.ended_at <= now).then(|| timeline.view(now, path))
+        })
+        .flatten()
+    }
+
+    /// POST: a job.
+    ///
+    /// # Errors
+    /// See [`Org::create_job`].
+    pub fn create_job(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+    ) -> Result<JobOrdinal, JobError> {
+        let job = self.org.lock().create_job(now, recordings);
+        service.ring();
+        job
+    }
+
+    /// GET: a job's state.
+    ///
+    /// # Errors
+    /// See [`Org::job_state`].
+    pub fn job_state(&self, job: JobOrdinal) -> Result<JobState, JobError> {
+        self.org.lock().job_state(job)
+    }
+
+    /// What a fulfilled job has written; none before.
+    pub fn read_export<T>(&self, job: JobOrdinal, read: impl FnOnce(&Export) -> T) -> Option<T> {
+        self.org.lock().export(job).map(read)
+    }
+
+    /// PUT: a job begins.
+    ///
+    /// # Errors
+    /// See [`Org::start_job`].
+    pub fn start_job(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        job: JobOrdinal,
+    ) -> Result<(), JobError> {
+        let timelines = service.timelines(self.config.arm);
+        let started = self.org.lock().start_job(now, job, timelines);
+        service.ring();
+        started
+    }
+
+    /// DELETE: a job is cancelled.
+    ///
+    /// # Errors
+    /// See [`Org::cancel_job`].
+    pub fn cancel_job(&self, job: JobOrdinal) -> Result<(), JobError> {
+        self.org.lock().cancel_job(job)
+    }
+
+    /// Names of the fields in `missing`, for an error body.
+    #[must_use]
+    pub fn field_names(missing: FieldSet) -> Vec<&'static str> {
+        missing.iter().map(racegate_model::field::Field::name).collect()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.org.lock().poll_timeout()
+    }
+
+    /// Jobs that are due write their export before anybody can see them fulfilled.
+    pub(super) fn handle_timeout(&self, now: Timestamp, service: &Service) {
+        let mut org = self.org.lock();
+        let timelines = service.timelines(self.config.arm);
+        while let Some(job) = org.handle_timeout(now, timelines) {
+            if let Some(export) = org.export(job) {
+                exports::write(service, &self.config, export);
+            }
+        }
+    }
+}

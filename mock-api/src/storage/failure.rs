@@ -1,0 +1,37 @@
+//! Our errors as S3's.
+
+use hyper::StatusCode;
+use s3s::{S3Error, S3ErrorCode, s3_error};
+
+use super::multipart::UploadError;
+use super::store::StoreError;
+use super::usage::StorageFull;
+
+/// 403 `QuotaExceeded`, as Ceph has it: a 5xx would make clients try again for minutes.
+pub(super) fn full(full: &StorageFull) -> S3Error {
+    let code = S3ErrorCode::Custom("QuotaExceeded".into());
+    let mut error = S3Error::with_message(code, full.to_string());
+    error.set_status_code(StatusCode::FORBIDDEN);
+    error
+}
+
+pub(super) fn put(error: &StoreError) -> S3Error {
+    match error {
+        StoreError::Full(error) => full(error),
+        StoreError::NoSuchBucket { .. } => s3_error!(NoSuchBucket, "{error}"),
+        StoreError::KeyLength { .. } => s3_error!(KeyTooLongError, "{error}"),
+        StoreError::ConditionFailed => s3_error!(PreconditionFailed, "{error}"),
+    }
+}
+
+pub(super) fn upload(error: &UploadError) -> S3Error {
+    match error {
+        UploadError::NoSuchUpload => s3_error!(NoSuchUpload, "{error}"),
+        UploadError::TooManyUploads => s3_error!(InvalidRequest, "{error}"),
+        UploadError::PartNumber { .. } => s3_error!(InvalidArgument, "{error}"),
+        UploadError::InvalidPart { .. } => s3_error!(InvalidPart, "{error}"),
+        UploadError::PartOrder => s3_error!(InvalidPartOrder, "{error}"),
+        UploadError::PartTooSmall { .. } => s3_error!(EntityTooSmall, "{error}"),
+        UploadError::Store(error) => put(error),
+    }
+}

@@ -1,0 +1,32 @@
+//! Storage: objects, the S3 endpoint that serves them, and what an export writes there.
+//!
+//! [`Store`] is the memory that platform and endpoint share. [`S3Endpoint`] shows it to S3
+//! clients, to each access key one bucket. [`sidecar`], [`manifest`] and [`layout`] say what a
+//! job writes and where. [`client`] reads it back.
+
+mod access;
+mod answers;
+mod body;
+mod conditions;
+mod endpoint;
+mod failure;
+pub mod layout;
+mod listing;
+pub mod manifest;
+mod multipart;
+mod object;
+mod operations;
+pub mod sidecar;
+mod store;
+mod usage;
+
+pub use access::AccessKey;
+pub use endpoint::{EndpointError, EndpointLimits, S3Endpoint};
+pub use listing::{ListQuery, PAGE_MAX, Page};
+pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
+pub use object::{Attributes, Object};
+pub use store::{
+    BUCKETS_MAX, Condition, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage,
+    TooManyBuckets,
+};
+pub use usage::StorageFull;

@@ -1,0 +1,287 @@
+//! The object store that the platform writes to and the S3 endpoint serves from: in memory, with
+//! a bound, and without a clock of its own.
+//!
+//! Each bucket has its own lock, and each tenant its own bucket, so tenants do not wait for each
+//! other; a reader holds a lock only to clone a handle.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use racegate_model::ids::RecordingIndex;
+
+use super::listing::{self, ListQuery, Page};
+use super::object::{Attributes, Content, Object};
+use super::usage::{Reservation, StorageFull, Usage};
+
+/// Bytes a store holds unless told otherwise: 4 GiB.
+pub const STORE_LIMIT_DEFAULT: u64 = 4 << 30;
+/// Length of a key at most, as in S3.
+pub const KEY_LENGTH_MAX: usize = 1024;
+/// Buckets at most; a run has one per tenant.
+pub const BUCKETS_MAX: usize = 4096;
+
+/// What each key is charged beside its body, so that empty objects are bounded too: key, map
+/// node, attributes and two shared headers come to about 500 bytes.
+const KEY_CHARGE: u64 = 512;
+/// Not a valid bucket name in S3, so that no S3 client can reach it.
+const MEDIA_BUCKET: &str = "_media";
+
+/// Why a put was refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The byte bound is reached.
+    #[error(transparent)]
+    Full(#[from] StorageFull),
+    /// There is no such bucket.
+    #[error("no bucket is named {bucket:?}")]
+    NoSuchBucket {
+        /// The name.
+        bucket: String,
+    },
+    /// The key is empty or longer than [`KEY_LENGTH_MAX`].
+    #[error("a key has 1 to {KEY_LENGTH_MAX} bytes, this one {length}")]
+    KeyLength {
+        /// Its length.
+        length: usize,
+    },
+    /// The condition of a conditional put does not hold.
+    #[error("what is stored under the key is not what the caller expects")]
+    ConditionFailed,
+}
+
+/// As many buckets as allowed exist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a store has at most {BUCKETS_MAX} buckets")]
+pub struct TooManyBuckets;
+
+/// When a put may happen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// Whatever is there.
+    Always,
+    /// If nothing is there.
+    Absent,
+    /// If an object is there.
+    Exists,
+    /// If an object with that etag is there.
+    Matches(String),
+}
+
+/// How full a store is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoreUsage {
+    /// Keys, in all buckets.
+    pub objects: u64,
+    /// Bytes charged: bodies (one that was copied counts once), 512 for each key, and uploads
+    /// under way.
+    pub bytes: u64,
+    /// Bytes allowed.
+    pub limit: u64,
+}
+
+/// An object store. Cheap to clone; clones are the same store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
+    usage: Arc<Usage>,
+    objects: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    created_at: SystemTime,
+    objects: RwLock<BTreeMap<Arc<str>, Object>>,
+}
+
+impl Bucket {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            created_at: SystemTime::now(),
+            objects: RwLock::default(),
+        })
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(STORE_LIMIT_DEFAULT)
+    }
+}
+
+impl Store {
+    /// An empty store that holds at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        let buckets = BTreeMap::from([(MEDIA_BUCKET.to_owned(), Bucket::new())]);
+        Self {
+            inner: Arc::new(Inner {
+                buckets: RwLock::new(buckets),
+                usage: Arc::new(Usage::new(limit)),
+                objects: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// How full it is.
+    #[must_use]
+    pub fn usage(&self) -> StoreUsage {
+        StoreUsage {
+            objects: self.inner.objects.load(Ordering::Relaxed),
+            bytes: self.inner.usage.bytes(),
+            limit: self.inner.usage.limit(),
+        }
+    }
+
+    /// Makes a bucket, unless there is one of that name.
+    ///
+    /// # Errors
+    /// [`TooManyBuckets`].
+    pub fn create_bucket(&self, name: &str) -> Result<(), TooManyBuckets> {
+        let mut buckets = self.inner.buckets.write();
+        if !buckets.contains_key(name) {
+            if buckets.len() > BUCKETS_MAX {
+                return Err(TooManyBuckets);
+            }
+            buckets.insert(name.to_owned(), Bucket::new());
+        }
+        Ok(())
+    }
+
+    /// When a bucket was made; none if there is no such bucket.
+    #[must_use]
+    pub fn bucket_created_at(&self, name: &str) -> Option<SystemTime> {
+        Some(self.bucket(name)?.created_at)
+    }
+
+    /// Stores a body under a key and returns the object.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was there stays.
+    pub fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Bytes,
+        attributes: Attributes,
+    ) -> Result<Object, StoreError> {
+        let reservation = Reservation::of(&self.inner.usage, body.len() as u64)?;
+        let content = Arc::new(Content::new(body, reservation));
+        self.put_content(bucket, key, content, attributes, &Condition::Always)
+    }
+
+    /// Stores the bytes of `source`, which may be in any bucket, under a further key. They are
+    /// shared.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was there stays.
+    pub fn copy(
+        &self,
+        source: &Object,
+        bucket: &str,
+        key: &str,
+        attributes: Attributes,
+    ) -> Result<Object, StoreError> {
+        let content = Arc::clone(source.content());
+        self.put_content(bucket, key, content, attributes, &Condition::Always)
+    }
+
+    pub(super) fn put_content(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: Arc<Content>,
+        attributes: Attributes,
+        condition: &Condition,
+    ) -> Result<Object, StoreError> {
+        if key.is_empty() || key.len() > KEY_LENGTH_MAX {
+            return Err(StoreError::KeyLength { length: key.len() });
+        }
+        let missing = || StoreError::NoSuchBucket {
+            bucket: bucket.to_owned(),
+        };
+        let bucket = self.bucket(bucket).ok_or_else(missing)?;
+        let charge = Reservation::of(&self.inner.usage, KEY_CHARGE)?;
+        let object = Object::new(content, attributes, charge);
+        let mut objects = bucket.objects.write();
+        if !condition.holds(objects.get(key)) {
+            return Err(StoreError::ConditionFailed);
+        }
+        let replaced = objects.insert(Arc::from(key), object.clone());
+        drop(objects);
+        self.inner
+            .objects
+            .fetch_add(u64::from(replaced.is_none()), Ordering::Relaxed);
+        Ok(object)
+    }
+
+    pub(super) fn reservation(&self) -> Reservation {
+        Reservation::empty(&self.inner.usage)
+    }
+
+    /// The object under a key.
+    #[must_use]
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Object> {
+        self.bucket(bucket)?.objects.read().get(key).cloned()
+    }
+
+    /// The length of the object under a key.
+    #[must_use]
+    pub fn head(&self, bucket: &str, key: &str) -> Option<u64> {
+        self.bucket(bucket)?.objects.read().get(key).map(Object::size)
+    }
+
+    /// Removes the object under a key and returns it.
+    pub fn delete(&self, bucket: &str, key: &str) -> Option<Object> {
+        let removed = self.bucket(bucket)?.objects.write().remove(key)?;
+        self.inner.objects.fetch_sub(1, Ordering::Relaxed);
+        Some(removed)
+    }
+
+    /// A page of a bucket's keys in order; none if there is no such bucket.
+    #[must_use]
+    pub fn list(&self, bucket: &str, query: &ListQuery<'_>) -> Option<Page> {
+        Some(listing::page(&self.bucket(bucket)?.objects.read(), query))
+    }
+
+    /// Keeps the audio of a recording as it was received, out of reach of S3 clients.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`].
+    pub fn put_media(&self, recording: RecordingIndex, media: Bytes) -> Result<(), StoreError> {
+        let key = media_key(recording);
+        self.put(MEDIA_BUCKET, &key, media, Attributes::AUDIO).map(drop)
+    }
+
+    /// The audio of a recording; [`Store::copy`] puts it into an organization's bucket.
+    #[must_use]
+    pub fn media(&self, recording: RecordingIndex) -> Option<Object> {
+        self.get(MEDIA_BUCKET, &media_key(recording))
+    }
+
+    fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {
+        self.inner.buckets.read().get(name).cloned()
+    }
+}
+
+impl Condition {
+    fn holds(&self, stored: Option<&Object>) -> bool {
+        match (self, stored) {
+            (Self::Always, _) | (Self::Absent, None) | (Self::Exists, Some(_)) => true,
+            (Self::Matches(etag), Some(object)) => object.etag() == etag,
+            (Self::Absent, Some(_)) | (Self::Exists | Self::Matches(_), None) => false,
+        }
+    }
+}
+
+fn media_key(recording: RecordingIndex) -> String {
+    recording.0.to_string()
+}

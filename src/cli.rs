@@ -1,0 +1,190 @@
+//! The command line: arguments → command → exit code. The only file of the package that knows clap.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use racegate_model::scenario::Engine;
+use racegate_scenario::Override;
+
+use crate::live::Arms;
+use crate::run::{Output, RunOptions};
+
+/// Reproduces, measures and fixes the race between a recording's media and its metadata.
+#[derive(Debug, Parser)]
+#[command(name = "racegate", version, about, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+    0  all expectations met           92  the run is invalid
+    1  internal failure               93  an expectation had no samples
+    2  bad command line               99  an expectation failed
+   90  regression (compare)          104  bad scenario
+   91  inconclusive                  105  interrupted
+
+The human table goes to stdout (with --json: the summary); progress and logs go to stderr.
+Start with:  racegate run scenarios/webrtc-spike.toml";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario, report, and judge its [expect]
+    Run(RunArgs),
+    /// Parse scenarios and print their plan: duration, sessions, file descriptors, memory, disk
+    Check(CheckArgs),
+    /// Render a run's folder again, also that of a run that was cut short
+    Report(ReportArgs),
+    /// Print the JSON Schema of the scenario format
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Engine: virtual time, or wall clock with real HTTP, WebRTC and S3 [default: the scenario's]
+    #[arg(long, value_enum)]
+    engine: Option<EngineArg>,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Run only this gate (repeatable)
+    #[arg(long = "gate", value_name = "NAME")]
+    gates: Vec<String>,
+    /// Live: which arms to run
+    #[arg(long, value_enum, default_value = "base")]
+    arms: ArmsArg,
+    /// Sim: independent repetitions with seeds SEED, SEED+1, …, merged
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    replications: u32,
+    /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print summary.json on stdout instead of the table
+    #[arg(long)]
+    json: bool,
+    /// No progress and no notes on stderr, but for errors and the last line
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+struct ChangeArgs {
+    /// Seed of all chance [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Change one value of the scenario, e.g. platform.metadata.stage.inject.workers=12 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The scenario files
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// The run's folder
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Print summary.json on stdout instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EngineArg {
+    Sim,
+    Live,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ArmsArg {
+    Base,
+    All,
+}
+
+impl ChangeArgs {
+    fn overrides(&self) -> Vec<Override> {
+        let seed = self.seed.map(|seed| Override::of_flag("--seed", "seed", &seed.to_string()));
+        self.set.iter().map(Override::set).chain(seed).collect()
+    }
+}
+
+impl RunArgs {
+    fn options(self) -> RunOptions {
+        RunOptions {
+            overrides: self.change.overrides(),
+            engine: self.engine.map(|engine| match engine {
+                EngineArg::Sim => Engine::Sim,
+                EngineArg::Live => Engine::Live,
+            }),
+            gates: self.gates,
+            arms: match self.arms {
+                ArmsArg::Base => Arms::Base,
+                ArmsArg::All => Arms::All,
+            },
+            replications: self.replications,
+            out: self.out,
+            output: if self.json { Output::Json } else { Output::Table },
+            quiet: self.quiet,
+            scenario: self.scenario,
+        }
+    }
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Run(args) => crate::run::run(&args.options()),
+        Command::Check(args) => {
+            let overrides = args.change.overrides();
+            crate::plan::check(&args.scenarios, &overrides)
+        }
+        Command::Report(args) => {
+            let output = if args.json { Output::Json } else { Output::Table };
+            crate::run::report(&args.runs, output)
+        }
+        Command::Schema => crate::run::print_schema(),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "racegate",
+                &mut std::io::stdout(),
+            );
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_seed_becomes_an_override_that_wins_over_set() {
+        let change = ChangeArgs { seed: Some(7), set: vec!["seed=1".into()] };
+        let last = change.overrides().pop().map(|last| last.assignment);
+        assert_eq!(last.as_deref(), Some("seed=7"));
+    }
+}

@@ -1,0 +1,97 @@
+//! The live engine as the main job sees it: a runtime, Ctrl-C, and the comparison afterwards.
+
+use racegate_model::conformance::Conformance;
+use racegate_model::ids::TenantIndex;
+use racegate_model::recorder::Sink;
+use racegate_model::scenario::Scenario;
+use racegate_model::summary::{ConformanceSummary, GeneratorSummary};
+use tokio::sync::watch;
+
+use crate::live::{self, Arms, Stop};
+use crate::progress::Bar;
+use crate::run::{Failure, note};
+use crate::sinks::SimulatedSide;
+
+/// Runs `scenario` live until it is over or Ctrl-C was pressed.
+pub(crate) fn live(
+    scenario: &Scenario,
+    arms: Arms,
+    sink: &mut impl Sink,
+    progress: &Bar,
+) -> Result<GeneratorSummary, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::internal)?;
+    let result = runtime.block_on(async {
+        let (sender, stop) = watch::channel(Stop::No);
+        let signals = tokio::spawn(watch_signals(sender));
+        let report = live::run(scenario, arms, sink, stop, |state| progress.show(&state)).await;
+        signals.abort();
+        report
+    });
+    // Tasks that still wait for something are of no use any more.
+    runtime.shutdown_background();
+    result.map(live::GeneratorReport::finish).map_err(Failure::internal)
+}
+
+async fn watch_signals(stop: watch::Sender<Stop>) {
+    for (level, text) in [
+        (Stop::Arrivals, "interrupted: no more calls; finishing what is under way (again: stop now)"),
+        (Stop::Now, "interrupted: stopping now"),
+    ] {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        note(text);
+        if stop.send(level).is_err() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Why a live run cannot be trusted, as far as the generator knows.
+pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let limit = scenario.limits.send_lateness.as_secs_f64();
+    if generator.send_lateness_p99_s > limit {
+        reasons.push(format!(
+            "CPU: 1 % of audio packets were sent more than {:.0} ms late (limit {:.0} ms); run fewer calls or on more cores",
+            generator.send_lateness_p99_s * 1000.0,
+            limit * 1000.0
+        ));
+    }
+    if generator.dropped > 0 {
+        reasons.push(format!(
+            "CPU: {} calls were begun more than a second late; lower the rates",
+            generator.dropped
+        ));
+    }
+    if generator.socket_drops > 0 {
+        reasons.push(format!(
+            "socket buffers: the kernel dropped {} datagrams; raise net.core.rmem_max",
+            generator.socket_drops
+        ));
+    }
+    if generator.digest_mismatches > 0 {
+        reasons.push(format!(
+            "media: {} recordings differ from what was sent",
+            generator.digest_mismatches
+        ));
+    }
+    reasons
+}
+
+/// Compares a live run with the simulation of the same file.
+pub(crate) fn compare(scenario: &Scenario, seen: Conformance) -> ConformanceSummary {
+    let mut side = SimulatedSide { scenario, conformance: seen };
+    racegate_model::sim::run(scenario, &mut side);
+    let gates: Vec<String> = scenario
+        .arms
+        .iter()
+        .flat_map(|arm| arm.gates.iter().map(|gate| gate.name.clone()))
+        .collect();
+    let name = |tenant: TenantIndex| gates.get(tenant.0 as usize).cloned().unwrap_or_default();
+    side.conformance.summary(name)
+}

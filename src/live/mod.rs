@@ -1,0 +1,26 @@
+//! The live engine: the embedded mock on loopback, real softphones, real exporters, wall clock.
+//!
+//! Arrivals are an open model on an absolute schedule. Everything is told to the sink as it
+//! happens; nothing is computed here.
+
+mod callers;
+mod generator;
+mod softphone;
+mod storage;
+mod synthetic;
+mod tenant;
+pub mod transport;
+mod webhooks;
+mod world;
+
+pub use generator::{GeneratorReport, Progress};
+pub use world::{LiveError, Stop, run};
+
+/// Which arms a live run runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arms {
+    /// The base arm only.
+    Base,
+    /// All of them, fed by the same sessions.
+    All,
+}

@@ -1,0 +1,284 @@
+//! One call's signalling: from the WebSocket to `terminate`.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use mock_api::ingest::FRAME_MAX;
+use mock_api::ingest::rpc::{self, Incoming, Method};
+use racegate_media::PayloadDigest;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::endpoint::{Answered, Command};
+use super::phone::{Finished, Progress};
+use super::{CallEnd, CallOutcome, CallStage, Dial, Softphones};
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// How long after the hang-up the media thread may take to say that it is done; it takes a millisecond or two.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a WebSocket may take to take our last frames.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// A call as far as it has come.
+struct Call<'a> {
+    phones: &'a Softphones,
+    dial: &'a Dial,
+    stage: CallStage,
+    socket: Option<Socket>,
+    session_id: Option<String>,
+    /// The phone that has answered.
+    ordinal: Option<u32>,
+    established_at: Option<Instant>,
+    next_id: u64,
+}
+
+/// Makes a call and sees it through.
+pub(super) async fn place(phones: &Softphones, dial: Dial) -> CallOutcome {
+    let mut call = Call {
+        phones,
+        dial: &dial,
+        stage: CallStage::Connect,
+        socket: None,
+        session_id: None,
+        ordinal: None,
+        established_at: None,
+        next_id: 0,
+    };
+    let (sender, progress) = mpsc::channel(4);
+    let hang_up_at = TokioInstant::from_std(dial.hang_up_at);
+    let ended = match timeout_at(hang_up_at, call.set_up(sender)).await {
+        Ok(Ok(())) => call.talk(progress).await,
+        Ok(Err(cause)) => Ended::without_media(cause),
+        Err(_) => Ended::without_media("not set up when it was time to hang up".to_owned()),
+    };
+    call.say_goodbye().await;
+    call.outcome(ended)
+}
+
+/// How the talking ended.
+struct Ended {
+    finished: Option<Finished>,
+    /// Why it ended before it was time.
+    cause: Option<String>,
+}
+
+impl Ended {
+    fn without_media(cause: String) -> Self {
+        Self {
+            finished: None,
+            cause: Some(cause),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Everything up to the answer; afterwards the media thread goes on by itself.
+    async fn set_up(&mut self, progress: mpsc::Sender<Progress>) -> Result<(), String> {
+        self.socket = Some(connect(&self.phones.signalling_url).await?);
+        self.stage = CallStage::Propose;
+        let conversation_id = self.dial.conversation_id.clone();
+        self.send(&Method::Call { conversation_id }).await?;
+        let session_id = loop {
+            if let Method::Propose { session_id, .. } = self.receive().await? {
+                break session_id;
+            }
+        };
+        self.session_id = Some(session_id.clone());
+        self.stage = CallStage::Offer;
+        self.send(&Method::Proceed {
+            session_id: session_id.clone(),
+        })
+        .await?;
+        let offer = loop {
+            if let Method::Offer { sdp, .. } = self.receive().await? {
+                break sdp;
+            }
+        };
+        self.stage = CallStage::Answer;
+        let (reply, answered) = oneshot::channel();
+        let command = Command::Answer {
+            dial: self.dial.clone(),
+            offer,
+            progress,
+            reply,
+        };
+        let stopped = "the softphones have stopped";
+        self.phones
+            .commands
+            .send(command)
+            .await
+            .map_err(|_| stopped)?;
+        let answered = answered.await.map_err(|_| stopped)?;
+        let Answered { ordinal, sdp } = answered.map_err(|error| error.to_string())?;
+        self.ordinal = Some(ordinal);
+        self.send(&Method::Answer { session_id, sdp }).await?;
+        self.stage = CallStage::Path;
+        Ok(())
+    }
+
+    /// Waits until the phone has hung up, or until the other side ends it.
+    async fn talk(&mut self, mut progress: mpsc::Receiver<Progress>) -> Ended {
+        let latest = TokioInstant::from_std(self.dial.hang_up_at) + GRACE;
+        let mut cause = None;
+        loop {
+            tokio::select! {
+                biased;
+                news = progress.recv() => match news {
+                    Some(Progress::PathFound) => self.stage = self.stage.max(CallStage::Handshake),
+                    Some(Progress::Established(at)) => {
+                        self.established_at = Some(at);
+                        self.report_active().await;
+                    }
+                    Some(Progress::Finished(finished)) => return Ended { finished: Some(finished), cause },
+                    None => return Ended { finished: None, cause: cause.or(Some("the softphones have stopped".to_owned())) },
+                },
+                frame = self.receive(), if cause.is_none() => {
+                    if let Some(end) = ending(frame) {
+                        cause = Some(end);
+                        self.hang_up_media().await;
+                    }
+                }
+                () = tokio::time::sleep_until(latest) => {
+                    return Ended { finished: None, cause: cause.or(Some("the media thread did not hang up in time".to_owned())) };
+                }
+            }
+        }
+    }
+
+    async fn report_active(&mut self) {
+        let session_id = self.session_id.clone().unwrap_or_default();
+        let status = "active".to_owned();
+        // If this fails, so does the next receive, which ends the call.
+        drop(self.send(&Method::Info { session_id, status }).await);
+    }
+
+    async fn hang_up_media(&self) {
+        if let Some(ordinal) = self.ordinal {
+            // If the media thread is gone, the progress channel says so.
+            drop(self.phones.commands.send(Command::HangUp { ordinal }).await);
+        }
+    }
+
+    async fn say_goodbye(&mut self) {
+        if let Some(session_id) = self.session_id.clone() {
+            let reason = "hang-up".to_owned();
+            // Whatever the other side does now, the call is over.
+            drop(
+                timeout(
+                    GOODBYE,
+                    self.send(&Method::Terminate { session_id, reason }),
+                )
+                .await,
+            );
+        }
+        if let Some(socket) = &mut self.socket {
+            drop(timeout(GOODBYE, socket.close(None)).await);
+        }
+    }
+
+    async fn send(&mut self, method: &Method) -> Result<(), String> {
+        let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
+        self.next_id += 1;
+        let frame = Message::Text(Utf8Bytes::from(rpc::frame(self.next_id, method)));
+        socket.send(frame).await.map_err(|error| error.to_string())
+    }
+
+    /// The next method that the server calls.
+    async fn receive(&mut self) -> Result<Method, String> {
+        let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
+        loop {
+            let frame = socket
+                .next()
+                .await
+                .ok_or("the server closed the WebSocket")?;
+            match frame.map_err(|error| error.to_string())? {
+                Message::Text(text) => {
+                    match rpc::parse(&text).map_err(|(_, error)| error.to_string())? {
+                        Incoming::Method { method, .. } => return Ok(method),
+                        Incoming::Error(error) => return Err(error.to_string()),
+                        Incoming::Result => {}
+                    }
+                }
+                Message::Close(_) => return Err("the server closed the WebSocket".to_owned()),
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    fn outcome(self, ended: Ended) -> CallOutcome {
+        let Ended { finished, cause } = ended;
+        let departure = finished.as_ref().and_then(|finished| finished.departure);
+        let end = match (self.established_at, cause) {
+            (None, cause) => CallEnd::NotEstablished {
+                stage: self.stage,
+                cause: cause.unwrap_or_else(|| match departure {
+                    Some(departure) => format!("the other side went away: {departure:?}"),
+                    None => "not set up when it was time to hang up".to_owned(),
+                }),
+            },
+            (Some(_), None) if departure.is_none() => CallEnd::HungUp,
+            (Some(_), _) => CallEnd::CutOff { departure },
+        };
+        CallOutcome {
+            conversation_id: self.dial.conversation_id.clone(),
+            session_id: self.session_id,
+            established_at: self.established_at,
+            ended_at: finished
+                .as_ref()
+                .map_or_else(Instant::now, |finished| finished.at),
+            packets_sent: finished
+                .as_ref()
+                .map_or(0, |finished| finished.packets_sent),
+            digest_sent: finished.map_or_else(
+                || PayloadDigest::new().finish(),
+                |finished| finished.digest_sent,
+            ),
+            end,
+        }
+    }
+}
+
+/// Whether a frame ends the call, and why.
+fn ending(frame: Result<Method, String>) -> Option<String> {
+    match frame {
+        Ok(Method::Terminate { reason, .. }) => Some(format!("the server hung up: {reason}")),
+        Ok(_) => None,
+        Err(cause) => Some(cause),
+    }
+}
+
+/// Opens the WebSocket, without Nagle's delay: signalling is small frames that wait for each other.
+async fn connect(url: &str) -> Result<Socket, String> {
+    let request = url
+        .into_client_request()
+        .map_err(|error| error.to_string())?;
+    let host = request
+        .uri()
+        .host()
+        .ok_or("the signalling URL has no host")?
+        .to_owned();
+    let port = request.uri().port_u16().unwrap_or(80);
+    let stream = TcpStream::connect((host.as_str(), port))
+        .await
+        .map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(FRAME_MAX))
+        .max_frame_size(Some(FRAME_MAX))
+        // The default of 128 KiB per call is most of a caller's memory.
+        .read_buffer_size(4096)
+        .write_buffer_size(0);
+    let (socket, _) = client_async_with_config(request, stream, Some(config))
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(socket)
+}

@@ -1,0 +1,294 @@
+//! The media side of all softphones: one socket, a source address per caller.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use racegate_media::{DatagramKind, Departure, PeerError, PeerEvent, PeerOutput, Speech, Stack};
+use racegate_udp::{Datagram, Endpoint, SendBatch, SendCount, Wheel};
+use slab::Slab;
+use tokio::sync::{mpsc, oneshot};
+
+use super::meter::Meter;
+use super::phone::{Phone, Progress};
+use super::{Dial, SoftphoneSettings, caller_address};
+
+/// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
+const HANDSHAKES_WAITING_MAX: usize = 8192;
+
+/// Commands taken per tick, so that a storm of calls cannot make audio late.
+const COMMANDS_PER_TICK: usize = 32;
+
+/// What a call asks of the media thread.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Answer this offer.
+    Answer {
+        dial: Dial,
+        offer: String,
+        progress: mpsc::Sender<Progress>,
+        reply: oneshot::Sender<Result<Answered, PeerError>>,
+    },
+    /// Hang up before the time.
+    HangUp { ordinal: u32 },
+}
+
+/// A phone that has answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) ordinal: u32,
+    pub(super) sdp: String,
+}
+
+/// All softphones' media, as a machine: datagrams, commands and time go in.
+pub struct SoftphoneEndpoint {
+    stack: Arc<dyn Stack>,
+    commands: mpsc::Receiver<Command>,
+    meter: Arc<Meter>,
+    first_address: Ipv4Addr,
+    port: u16,
+    handshakes_per_tick: usize,
+    /// The next caller's ordinal. Addresses are taken in turn and not reused at once, so that a late datagram of an old call does
+    /// not reach a new one.
+    next: u32,
+    phones: Slab<Phone>,
+    keys: BTreeMap<SocketAddr, usize>,
+    wheel: Option<Wheel>,
+    due: Vec<usize>,
+    handshakes: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// When the frames that wait in the batch were due.
+    sending: Vec<Instant>,
+}
+
+impl fmt::Debug for SoftphoneEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SoftphoneEndpoint")
+            .field("phones", &self.phones.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SoftphoneEndpoint {
+    pub(super) fn new(
+        settings: &SoftphoneSettings,
+        port: u16,
+        stack: Arc<dyn Stack>,
+        commands: mpsc::Receiver<Command>,
+        meter: Arc<Meter>,
+    ) -> Self {
+        Self {
+            stack,
+            commands,
+            meter,
+            first_address: settings.first_address,
+            port,
+            handshakes_per_tick: settings.handshakes_per_tick,
+            next: 0,
+            phones: Slab::new(),
+            keys: BTreeMap::new(),
+            wheel: None,
+            due: Vec::new(),
+            handshakes: VecDeque::new(),
+            sending: Vec::new(),
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command, out: &mut SendBatch) {
+        match command {
+            Command::Answer {
+                dial,
+                offer,
+                progress,
+                reply,
+            } => {
+                let answered = self.answer(now, &dial, &offer, progress, out);
+                let ordinal = answered.as_ref().ok().map(|answered| answered.ordinal);
+                if let (Err(_), Some(ordinal)) = (reply.send(answered), ordinal) {
+                    self.hang_up(now, ordinal, out);
+                }
+            }
+            Command::HangUp { ordinal } => self.hang_up(now, ordinal, out),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        dial: &Dial,
+        offer: &str,
+        progress: mpsc::Sender<Progress>,
+        out: &mut SendBatch,
+    ) -> Result<Answered, PeerError> {
+        let ordinal = self.next;
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let (peer, sdp) = self.stack.answer(now, address, offer)?;
+        self.next = self.next.wrapping_add(1);
+        let speech = Speech::of(&dial.conversation_id, dial.clip);
+        let key = self
+            .phones
+            .insert(Phone::new(peer, address, dial.hang_up_at, speech, progress));
+        self.keys.insert(address, key);
+        self.drain(now, key, out);
+        Ok(Answered { ordinal, sdp })
+    }
+
+    fn hang_up(&mut self, now: Instant, ordinal: u32, out: &mut SendBatch) {
+        let address = caller_address(self.first_address, ordinal, self.port);
+        if let Some(key) = self.keys.get(&address) {
+            self.leave(now, *key, out);
+        }
+    }
+
+    /// Says goodbye and removes the phone.
+    fn leave(&mut self, now: Instant, key: usize, out: &mut SendBatch) {
+        self.phones[key].peer.close(now);
+        self.drain(now, key, out);
+        self.remove(now, key, None);
+    }
+
+    fn remove(&mut self, now: Instant, key: usize, departure: Option<Departure>) {
+        let Some(phone) = self.phones.try_remove(key) else {
+            return;
+        };
+        self.keys.remove(&phone.address);
+        if let Some(wheel) = &mut self.wheel {
+            wheel.disarm(key);
+        }
+        phone.finish(now, departure);
+    }
+
+    fn feed(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        address: SocketAddr,
+        bytes: &[u8],
+        out: &mut SendBatch,
+    ) {
+        if let Some(key) = self.keys.get(&address).copied() {
+            self.phones[key]
+                .peer
+                .handle_datagram(now, source, address, bytes);
+            self.drain(now, key, out);
+        }
+    }
+
+    /// Carries out what the phone's peer wants, and files its next deadline.
+    fn drain(&mut self, now: Instant, key: usize, out: &mut SendBatch) {
+        let phone = &mut self.phones[key];
+        let mut departed = None;
+        while let Some(output) = phone.peer.poll_output() {
+            match output {
+                PeerOutput::Transmit {
+                    source,
+                    destination,
+                    bytes,
+                } => push(out, source, destination, &bytes),
+                PeerOutput::Event(PeerEvent::PathFound) => phone.tell(Progress::PathFound),
+                PeerOutput::Event(PeerEvent::Established) => phone.establish(now),
+                PeerOutput::Event(PeerEvent::Departed(departure)) => departed = Some(departure),
+                PeerOutput::Event(PeerEvent::Received(_)) => {}
+            }
+        }
+        let deadline = phone.deadline();
+        match departed {
+            Some(departure) => self.remove(now, key, Some(departure)),
+            None => self
+                .wheel
+                .get_or_insert_with(|| Wheel::new(now))
+                .arm(key, deadline),
+        }
+    }
+
+    fn expire(&mut self, now: Instant, key: usize, out: &mut SendBatch) {
+        let Some(phone) = self.phones.get_mut(key) else {
+            return;
+        };
+        let mut spoke = false;
+        while let Some(due) = phone.speak(now) {
+            self.sending.push(due);
+            spoke = true;
+        }
+        let over = phone.hang_up_at <= now;
+        if !spoke && !over {
+            phone.peer.handle_timeout(now);
+        }
+        self.drain(now, key, out);
+        if over && self.phones.contains(key) {
+            self.leave(now, key, out);
+        }
+    }
+}
+
+impl Endpoint for SoftphoneEndpoint {
+    fn name(&self) -> &'static str {
+        "softphones"
+    }
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
+        let (source, address) = (
+            SocketAddr::V4(datagram.source),
+            SocketAddr::V4(datagram.destination),
+        );
+        if DatagramKind::of(datagram.bytes) != DatagramKind::Dtls {
+            self.feed(now, source, address, datagram.bytes, out);
+        } else if self.keys.contains_key(&address) && self.handshakes.len() < HANDSHAKES_WAITING_MAX
+        {
+            self.handshakes
+                .push_back((source, address, datagram.bytes.to_vec()));
+        }
+    }
+
+    fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {
+        for _ in 0..self.handshakes_per_tick {
+            let Some((source, address, bytes)) = self.handshakes.pop_front() else {
+                break;
+            };
+            self.feed(now, source, address, &bytes, out);
+        }
+        for _ in 0..COMMANDS_PER_TICK {
+            let Ok(command) = self.commands.try_recv() else {
+                return;
+            };
+            self.command(now, command, out);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut SendBatch) {
+        let mut due = std::mem::take(&mut self.due);
+        if let Some(wheel) = &mut self.wheel {
+            wheel.expire(now, &mut due);
+        }
+        for key in due.drain(..) {
+            self.expire(now, key, out);
+        }
+        self.due = due;
+    }
+
+    fn handle_stop(&mut self, now: Instant, out: &mut SendBatch) {
+        self.commands.close();
+        let keys: Vec<_> = self.phones.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.leave(now, key, out);
+        }
+    }
+
+    fn handle_sent(&mut self, now: Instant, count: SendCount) {
+        if self.sending.is_empty() && count.refused == 0 {
+            return;
+        }
+        let lateness = self
+            .sending
+            .drain(..)
+            .map(|due| now.saturating_duration_since(due));
+        self.meter.count_sent(lateness, count);
+    }
+}
+
+fn push(out: &mut SendBatch, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+    if let (SocketAddr::V4(source), SocketAddr::V4(destination)) = (source, destination) {
+        out.push(Some(*source.ip()), destination, bytes);
+    }
+}

@@ -1,0 +1,30 @@
+//! Recordings of calls that use no network: a clip, muxed as if it had been received.
+
+use bytes::Bytes;
+use racegate_media::clip::Speech;
+use racegate_media::ogg::OpusMuxer;
+use racegate_model::draws::Seed;
+use racegate_model::ids::{ConversationId, SessionId};
+use racegate_model::time::Duration;
+use racegate_model::workload::Call;
+
+/// An Opus frame lasts 20 ms: 960 samples at 48 kHz.
+const FRAME: Duration = Duration::from_millis(20);
+const FRAME_SAMPLES: u64 = 960;
+
+/// The Ogg/Opus recording of a synthetic call.
+#[must_use]
+pub(super) fn recording(seed: Seed, call: &Call) -> Bytes {
+    let conversation = ConversationId::of(seed, call.index).to_string();
+    let session = SessionId::of(seed, call.index).to_string();
+    let clip = usize::try_from(call.clip >> 32).unwrap_or(0);
+    let speech = Speech::of(&conversation, clip);
+    let serial = u32::try_from(call.index.0 & 0xFFFF_FFFF).unwrap_or(0);
+    let comments = [("CONVERSATION", conversation.as_str()), ("SESSION", session.as_str())];
+    let mut muxer = OpusMuxer::new(serial, &comments);
+    let frames = call.duration.as_nanos() / FRAME.as_nanos();
+    for frame in 0..frames {
+        muxer.push(frame * FRAME_SAMPLES, &speech.frame(frame));
+    }
+    Bytes::from(muxer.finish())
+}

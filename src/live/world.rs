@@ -1,0 +1,445 @@
+//! A live run from start to end: servers up, calls made, gates raced, everything told to the sink.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use mock_api::clock::RunClock;
+use mock_api::server::{MockServer, ServerConfig, ServerError};
+use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
+use racegate_model::exporter::{Exporter, Input};
+use racegate_model::history::EndReason;
+use racegate_model::ids::{ArmIndex, TenantIndex};
+use racegate_model::recorder::{Recorder, Sink};
+use racegate_model::scenario::{Arm, Fidelity, Scenario};
+use racegate_model::sim::listens_to;
+use racegate_model::time::{Duration, Timestamp};
+use racegate_model::timeline::Timeline;
+use racegate_udp::{Shard, ShardError, Station};
+use tokio::sync::{mpsc, watch};
+
+use super::Arms;
+use super::callers::{CallCounters, CallReport, Callers};
+use super::generator::{GeneratorReport, Progress};
+use super::softphone::{CallEnd, SoftphoneSettings, Softphones};
+use super::storage::HttpTransport;
+use super::tenant::{Message, Record, TenantDriver};
+use super::webhooks;
+
+/// Why a live run could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// A server could not be started.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A socket could not be opened.
+    #[error("{what} could not be opened: {source}{hint}", hint = hint(source))]
+    Socket {
+        /// What it was for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The media stack could not be set up.
+    #[error("the media stack could not be set up: {0}")]
+    Media(String),
+    /// The media thread failed.
+    #[error("the media thread failed: {0}")]
+    Shard(#[from] ShardError),
+    /// A fidelity that the live engine does not have.
+    #[error("fidelity `{0:?}` is not available; use `media` or `model`")]
+    Fidelity(Fidelity),
+    /// An exporter could not log in.
+    #[error("the exporter of gate `{gate}` could not log in: {reason}")]
+    Login {
+        /// Which.
+        gate: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(24 | 23) => "\n  too few file descriptors: raise the limit (`ulimit -n 4096`) or lower the rates",
+        _ => "",
+    }
+}
+
+/// How far a run is to be stopped; raised by Ctrl-C.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Stop {
+    /// Not at all.
+    #[default]
+    No,
+    /// No more arrivals; what is under way is finished.
+    Arrivals,
+    /// Now.
+    Now,
+}
+
+/// How often progress is shown and the history gets a chance to be flushed.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+/// Time for servers to settle before the first arrival.
+const LEAD: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Runs `scenario` against the embedded mock.
+///
+/// # Errors
+/// When a server, a socket or the media stack cannot be set up, or the media thread fails.
+pub async fn run(
+    scenario: &Scenario,
+    arms: Arms,
+    sink: &mut impl Sink,
+    stop: watch::Receiver<Stop>,
+    mut progress: impl FnMut(Progress),
+) -> Result<GeneratorReport, LiveError> {
+    let arms = match arms {
+        Arms::Base => scenario.arms.get(..1).unwrap_or_default(),
+        Arms::All => &scenario.arms[..],
+    };
+    let (mut world, server) = World::start(scenario, arms).await?;
+    let result = world.coordinate(sink, stop, &mut progress).await;
+    world.callers.abort();
+    let shard_failed = world.shard.take().map(Shard::stop).transpose();
+    server.stop().await;
+    let report = world.finish(sink, result);
+    shard_failed?;
+    Ok(report)
+}
+
+/// Everything that is running.
+struct World<'a> {
+    scenario: &'a Scenario,
+    clock: RunClock,
+    arms: Vec<LiveArm>,
+    inboxes: Vec<mpsc::UnboundedSender<Message>>,
+    service: mock_api::service::Service,
+    ingest: mock_api::ingest::Ingest,
+    news: mpsc::UnboundedReceiver<News>,
+    records: mpsc::UnboundedReceiver<Record>,
+    reports: mpsc::UnboundedReceiver<CallReport>,
+    counters: Arc<CallCounters>,
+    callers: tokio::task::JoinHandle<()>,
+    softphones: Option<Softphones>,
+    shard: Option<Shard>,
+    webhooks: mock_api::http::webhooks::Sender,
+    generator: GeneratorReport,
+    ended: u64,
+    settled: u64,
+    digests: super::digests::Digests,
+}
+
+struct LiveArm {
+    recorder: Recorder,
+    tenants: std::ops::Range<usize>,
+    ended: u64,
+}
+
+impl<'a> World<'a> {
+    async fn start(
+        scenario: &'a Scenario,
+        arms: &'a [Arm],
+    ) -> Result<(World<'a>, MockServer), LiveError> {
+        check_fidelity(scenario)?;
+        let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
+        let config = service_config(scenario, arms);
+        let tenants = config.tenants.clone();
+        let digests = super::digests::Digests::default();
+        let events = digests.session_events(scenario.seed, clock);
+        let (mut server, news) =
+            MockServer::start(ServerConfig::loopback(config), clock, events).await?;
+        let (softphones, shard) = start_media(scenario, &mut server)?;
+        let (record_sender, records) = mpsc::unbounded_channel();
+        let (inboxes, receivers): (Vec<_>, Vec<_>) =
+            tenants.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        start_webhooks(arms, &server, &inboxes, &tenants, clock).await?;
+        let mut inbox = receivers.into_iter();
+        for tenant in &tenants {
+            let arm = &arms[tenant.arm.0 as usize];
+            let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
+            let (Some(gate), Some(inbox)) = (gate, inbox.next()) else { continue };
+            let export = &arm.platform.export;
+            let exporter =
+                Exporter::new(tenant.index, gate, export, arm.required, scenario.seed);
+            let transport = HttpTransport::connect(&server, tenant).await?;
+            let driver = TenantDriver::new(exporter, transport, clock, record_sender.clone());
+            tokio::spawn(driver.run(inbox));
+        }
+        let (report_sender, reports) = mpsc::unbounded_channel();
+        let counters = Arc::<CallCounters>::default();
+        let callers = Callers {
+            service: server.service().clone(),
+            clock,
+            softphones: softphones.clone(),
+            workload: scenario.workload.clone(),
+            seed: scenario.seed,
+            counters: Arc::clone(&counters),
+            reports: report_sender,
+        };
+        let world = World {
+            scenario,
+            clock,
+            arms: live_arms(arms),
+            inboxes,
+            service: server.service().clone(),
+            ingest: server.ingest().clone(),
+            webhooks: server.webhooks().clone(),
+            news,
+            records,
+            reports,
+            counters,
+            callers: tokio::spawn(callers.run()),
+            softphones,
+            shard,
+            generator: GeneratorReport::new(),
+            ended: 0,
+            settled: 0,
+            digests,
+        };
+        Ok((world, server))
+    }
+
+    /// Joins calls, platform and tenants until the run is over. Returns why it ended.
+    async fn coordinate(
+        &mut self,
+        sink: &mut impl Sink,
+        mut stop: watch::Receiver<Stop>,
+        progress: &mut impl FnMut(Progress),
+    ) -> EndReason {
+        let mut tick = tokio::time::interval(PROGRESS_EVERY);
+        let mut drained_by = Timestamp::NEVER;
+        loop {
+            tokio::select! {
+                biased;
+                Some(news) = self.news.recv() => self.hear(news, sink),
+                Some(record) = self.records.recv() => self.record(record, sink),
+                Some(report) = self.reports.recv() => self.call_over(report, sink),
+                _ = tick.tick() => {
+                    progress(self.progress());
+                    self.watch_shard();
+                }
+                Ok(()) = stop.changed() => {
+                    let stopped = *stop.borrow_and_update();
+                    if stopped == Stop::Now {
+                        return EndReason::Interrupted;
+                    }
+                    self.callers.abort();
+                    self.counters.all_begun.store(true, Ordering::Release);
+                }
+            }
+            let calls_over = self.counters.all_begun.load(Ordering::Acquire)
+                && self.counters.active.load(Ordering::Relaxed) == 0;
+            if calls_over && drained_by.is_never() {
+                drained_by = self.clock.now() + self.scenario.limits.drain;
+            }
+            let settled = calls_over && self.is_settled();
+            if settled || self.clock.now() >= drained_by {
+                let stopped = *stop.borrow() != Stop::No;
+                return if stopped { EndReason::Interrupted } else { EndReason::Finished };
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.news.is_empty()
+            && self.records.is_empty()
+            && self.reports.is_empty()
+            && self.settled >= self.expected()
+            && usize::try_from(self.ended).is_ok_and(|ended| {
+                ended == self.service.calls().ended_count() * self.arms.len()
+            })
+    }
+
+    /// (tenant, recording) pairs to be settled of what has ended so far.
+    fn expected(&self) -> u64 {
+        self.arms.iter().map(|arm| arm.ended * arm.tenants.len() as u64).sum()
+    }
+
+    fn hear(&mut self, news: News, sink: &mut impl Sink) {
+        match news {
+            News::Began(arm, timeline) => self.began(arm, &timeline),
+            News::Decided(arm, timeline) => {
+                sink.timeline(arm, &timeline);
+                let timeline = Timeline::clone(&timeline);
+                self.arms[arm.0 as usize].recorder.decided(timeline, sink);
+            }
+            News::Deliver(delivery) => self.deliver(delivery),
+        }
+    }
+
+    fn began(&mut self, arm: ArmIndex, timeline: &Timeline) {
+        let planned = self.service.calls().get(timeline.recording).map(|call| call.ended_at());
+        let lateness = planned.map_or(Duration::ZERO, |planned| timeline.ended_at.since(planned));
+        let arm = &mut self.arms[arm.0 as usize];
+        arm.ended += 1;
+        self.ended += 1;
+        for inbox in &self.inboxes[arm.tenants.clone()] {
+            let ended = Input::Ended(timeline.recording, timeline.kind);
+            let stored = Input::MediaStored(timeline.recording);
+            let message = Message { at: timeline.ended_at, input: ended, lateness };
+            drop(inbox.send(message));
+            let (inbox, clock, at) = (inbox.clone(), self.clock, timeline.media_at);
+            tokio::spawn(async move {
+                clock.sleep_until(at).await;
+                drop(inbox.send(Message { at, input: stored, lateness }));
+            });
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        self.webhooks.send(delivery);
+    }
+
+    fn record(&mut self, record: Record, sink: &mut impl Sink) {
+        match record {
+            Record::Settled(settled) => {
+                self.settled += 1;
+                let tenant = settled.tenant.0 as usize;
+                let arm = self.arms.iter_mut().find(|arm| arm.tenants.contains(&tenant));
+                if let Some(arm) = arm {
+                    arm.recorder.settle(settled, sink);
+                }
+            }
+            Record::Job(job) => sink.job(&job),
+            Record::Sent(lateness) => self.generator.call_sent(lateness),
+        }
+    }
+
+    fn call_over(&mut self, report: CallReport, sink: &mut impl Sink) {
+        match report {
+            CallReport::Synthetic(_) => {}
+            CallReport::Abandoned(call) => sink.not_established(call.index, "stopped"),
+            CallReport::Real(call, outcome) => {
+                self.generator.summary.sessions += 1;
+                if let CallEnd::NotEstablished { stage, .. } = &outcome.end {
+                    sink.not_established(call.index, stage.as_str());
+                } else if !self.digests.agree(&outcome) {
+                    self.generator.summary.digest_mismatches += 1;
+                }
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            elapsed: self.clock.now().since(Timestamp::ZERO),
+            begun: self.counters.begun.load(Ordering::Relaxed),
+            active: self.counters.active.load(Ordering::Relaxed),
+            ended: self.ended,
+            settled: self.settled,
+            expected: self.expected(),
+        }
+    }
+
+    /// A media thread that has ended before its time ends the run.
+    fn watch_shard(&self) {
+        if self.shard.as_ref().is_some_and(Shard::is_finished) {
+            tracing::error!("the media thread has ended; calls cannot go on");
+        }
+    }
+
+    fn finish(mut self, sink: &mut impl Sink, reason: EndReason) -> GeneratorReport {
+        while let Ok(record) = self.records.try_recv() {
+            self.record(record, sink);
+        }
+        let ended: Vec<u64> = self.arms.iter().map(|arm| arm.ended).collect();
+        sink.end(self.clock.now(), reason, &ended);
+        let summary = &mut self.generator.summary;
+        summary.sessions_peak = self.counters.peak.load(Ordering::Relaxed);
+        summary.dropped = self.counters.dropped.load(Ordering::Relaxed);
+        let received = self.ingest.counters();
+        summary.packets_received = received.packets_received;
+        if let Some(softphones) = &self.softphones {
+            let report = softphones.report();
+            summary.packets_sent = report.packets_sent;
+            summary.packets_lost = report.packets_sent.saturating_sub(received.packets_received);
+            summary.send_lateness_p99_s = report.send_lateness_p99().as_secs_f64();
+            summary.socket_drops = report.receive_buffer_errors.unwrap_or(0);
+        }
+        let media = self.service.store().media_usage();
+        summary.recordings_stored = media.objects;
+        summary.bytes_stored = media.bytes;
+        self.generator
+    }
+}
+
+fn check_fidelity(scenario: &Scenario) -> Result<(), LiveError> {
+    let fidelity = scenario.workload.fidelity.webrtc;
+    match fidelity {
+        Fidelity::Media | Fidelity::Model => Ok(()),
+        Fidelity::Signalling | Fidelity::Transport | Fidelity::Wire => {
+            Err(LiveError::Fidelity(fidelity))
+        }
+    }
+}
+
+fn service_config(scenario: &Scenario, arms: &[Arm]) -> ServiceConfig {
+    let mut tenants = Vec::new();
+    for (index, arm) in (0..).zip(arms) {
+        for gate in &arm.gates {
+            let tenant = TenantIndex(u32::try_from(tenants.len()).unwrap_or(u32::MAX));
+            let arm = ArmIndex(index);
+            tenants.push(TenantConfig::derived(scenario.seed, tenant, arm, &gate.name));
+        }
+    }
+    ServiceConfig {
+        seed: scenario.seed,
+        workload: scenario.workload.clone(),
+        arms: arms.to_vec(),
+        tenants,
+    }
+}
+
+fn live_arms(arms: &[Arm]) -> Vec<LiveArm> {
+    let mut first = 0;
+    arms.iter()
+        .map(|arm| {
+            let tenants = first..first + arm.gates.len();
+            first = tenants.end;
+            LiveArm { recorder: Recorder::new(arm), tenants, ended: 0 }
+        })
+        .collect()
+}
+
+/// Softphones and ingest share one thread, so that a packet never changes cores.
+fn start_media(
+    scenario: &Scenario,
+    server: &mut MockServer,
+) -> Result<(Option<Softphones>, Option<Shard>), LiveError> {
+    let mut stations: Vec<Station> = server.take_station().into_iter().collect();
+    let mut softphones = None;
+    if scenario.workload.fidelity.webrtc == Fidelity::Media {
+        let settings = SoftphoneSettings::new(server.signalling_url());
+        let stack =
+            racegate_media::RtcStack::new().map_err(|error| LiveError::Media(error.to_string()))?;
+        let (phones, station) = Softphones::bind(&settings, Arc::new(stack))
+            .map_err(|error| LiveError::Media(error.to_string()))?;
+        stations.push(station);
+        softphones = Some(phones);
+    }
+    let shard = Shard::spawn("media-0", stations)?;
+    Ok((softphones, Some(shard)))
+}
+
+async fn start_webhooks(
+    arms: &[Arm],
+    server: &MockServer,
+    inboxes: &[mpsc::UnboundedSender<Message>],
+    tenants: &[TenantConfig],
+    clock: RunClock,
+) -> Result<(), LiveError> {
+    let service = server.service();
+    let address = webhooks::receive(inboxes.to_vec(), service.clone(), clock)
+        .await
+        .map_err(|source| LiveError::Socket { what: "the webhook receiver", source })?;
+    for tenant in tenants {
+        let arm = &arms[tenant.arm.0 as usize];
+        let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
+        if let Some(event) = gate.and_then(|gate| listens_to(&gate.strategy)) {
+            let url = Some(webhooks::url(address, tenant.index, event));
+            service.subscribe(Subscription { tenant: tenant.index, arm: tenant.arm, event, url });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The `racegate` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    racegate::cli::main()
+}

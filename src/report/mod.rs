@@ -1,0 +1,72 @@
+//! What a run says to people and to CI: terminal, HTML, Markdown, JUnit, CSV and pictures.
+//!
+//! Everything here is a pure function of a [`Summary`]; the run's folder is another module's, which
+//! is handed names and bytes by [`write_all`].
+
+mod content;
+pub mod csv;
+mod document;
+mod doubt;
+pub mod html;
+mod human;
+pub mod junit;
+pub mod markdown;
+mod plot;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use racegate_model::summary::Summary;
+
+pub use self::plot::{Picture, PlotError, pictures};
+pub use self::terminal::Style;
+
+/// What can go wrong when a report is written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A picture could not be drawn.
+    #[error("cannot draw the report's pictures")]
+    Plot(#[from] PlotError),
+    /// The JUnit file could not be made.
+    #[error("cannot make junit.xml")]
+    Junit(#[from] quick_junit::SerializeError),
+    /// The caller could not write a file.
+    #[error("cannot write {name}")]
+    Write {
+        /// The file.
+        name: String,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// Makes every file of a report and hands each to `write` as name and bytes: `report.html`,
+/// `report.md`, `junit.xml`, `gates.csv`, and each picture as `.svg` and `.png`.
+///
+/// # Errors
+///
+/// Fails if `write` does, or if a file cannot be made.
+pub fn write_all(
+    summary: &Summary,
+    write: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>,
+) -> Result<(), ReportError> {
+    let mut put = |name: &str, bytes: &[u8]| {
+        write(name, bytes).map_err(|source| ReportError::Write {
+            name: name.to_owned(),
+            source,
+        })
+    };
+    put("report.md", markdown::render(summary).as_bytes())?;
+    put("junit.xml", junit::render(summary)?.as_bytes())?;
+    put("gates.csv", csv::render(summary).as_bytes())?;
+    let pictures = pictures(summary)?;
+    for picture in &pictures {
+        put(&format!("{}.svg", picture.name), picture.svg.as_bytes())?;
+        put(&format!("{}.png", picture.name), &picture.png)?;
+    }
+    put("report.html", html::render(summary, &pictures).as_bytes())
+}

@@ -1,0 +1,43 @@
+//! A run's folder. The only module that knows its layout.
+//!
+//! ```text
+//! run.toml             what was run: tool, seed, engine, machine, scenario; written first
+//! history.ndjson.zst   what happened, a line per entry, a zstd frame per second
+//! summary.json         the numbers
+//! latency.hlog         added delays by gate and phase, as an HdrHistogram interval log
+//! recordings.csv       one row per gate and recording
+//! report.html, report.md, junit.xml, gates.csv, *.svg, *.png
+//! ```
+//!
+//! Files are written under another name and renamed, so that a name is there with all its bytes or
+//! not at all. Only the history grows in place: whoever reads it may find it cut off, and says so.
+
+mod folder;
+mod history;
+mod latency;
+mod machine;
+mod recordings;
+mod run_file;
+#[cfg(test)]
+mod tests;
+
+pub use folder::{CreateError, NewRun, OpenError, ReportsError, RunFolder, WriteError};
+use history::WhenFull;
+pub use history::{HistoryError, HistoryLost, HistoryReader, HistoryWriter, Tail};
+pub use machine::Machine;
+pub use recordings::RecordingsError;
+use run_file::utc_now;
+pub use run_file::{Stored, StoredError};
+
+/// What was run.
+const RUN: &str = "run.toml";
+/// What happened.
+const HISTORY: &str = "history.ndjson.zst";
+/// The numbers.
+const SUMMARY: &str = "summary.json";
+/// Added delays.
+const LATENCY: &str = "latency.hlog";
+/// One row per gate and recording.
+const RECORDINGS: &str = "recordings.csv";
+/// Points at the newest run of a scenario.
+const LATEST: &str = "latest";

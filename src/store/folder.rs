@@ -1,0 +1,584 @@
+//! The folder itself: made, found again, filled.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use racegate_model::analysis::Accumulator;
+use racegate_model::scenario::{Engine, Scenario};
+use racegate_model::summary::Summary;
+use racegate_scenario::{Override, Source};
+
+use super::latency::interval_log;
+use super::run_file::folder_of;
+use super::{
+    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, Machine, RECORDINGS, RUN, SUMMARY,
+    Stored, StoredError, WhenFull, utc_now,
+};
+use crate::live::Arms;
+use crate::report::{self, ReportError};
+
+/// Where runs go unless they are told.
+const REPORTS: &str = "reports";
+
+/// A run that is to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRun<'a> {
+    /// The folder itself; the default is a new one under `reports/<scenario>`.
+    pub out: Option<&'a Path>,
+    /// The scenario, overrides applied.
+    pub scenario: &'a Scenario,
+    /// Its text.
+    pub source: &'a Source,
+    /// Changes to it.
+    pub overrides: &'a [Override],
+    /// Gates that were asked for; all if empty.
+    pub gates: &'a [String],
+    /// Arms of a live run.
+    pub arms: Arms,
+    /// The engine.
+    pub engine: Engine,
+}
+
+/// Where a run's folder is to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Place {
+    /// The folder itself; an earlier run in it is replaced.
+    Folder(PathBuf),
+    /// A new folder `<reports>/<scenario>/<utc>-<seed>`, and `latest` beside it.
+    Under(PathBuf),
+}
+
+/// Why a run's folder cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The folder holds something else.
+    #[error("{path} is not empty and no run's folder; choose another --out", path = .0.display())]
+    Occupied(PathBuf),
+    /// The file system refused.
+    #[error("cannot make the run's folder {path} ({source}); choose another --out", path = path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// Why a run's folder cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such folder, or no run in it.
+    #[error("{path} is no run's folder: there is no {RUN}", path = .0.display())]
+    NotARun(PathBuf),
+    /// A file cannot be read.
+    #[error("cannot read {path} ({source})", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// `run.toml` is not understood.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Run {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: StoredError,
+    },
+    /// `summary.json` is not understood.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Summary {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: serde_json::Error,
+    },
+}
+
+/// A file that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path} ({source})", path = path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason.
+    pub source: io::Error,
+}
+
+/// Reports that cannot be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportsError {
+    /// `summary.json` cannot be written.
+    #[error(transparent)]
+    Summary(#[from] WriteError),
+    /// A report cannot be made or written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+impl NewRun<'_> {
+    fn stored(&self) -> Stored {
+        Stored {
+            tool: concat!("racegate ", env!("CARGO_PKG_VERSION")).to_owned(),
+            started: utc_now(),
+            engine: self.engine,
+            seed: self.scenario.seed.0,
+            name: self.scenario.name.clone(),
+            scenario_name: self.source.name.clone(),
+            scenario_folder: folder_of(&self.source.name),
+            overrides: self.overrides.to_vec(),
+            gates: self.gates.to_vec(),
+            all_arms: self.engine == Engine::Sim || self.arms == Arms::All,
+            machine: Machine::here(),
+            scenario: self.source.text.clone(),
+        }
+    }
+}
+
+/// A run's folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    run: Stored,
+}
+
+impl RunFolder {
+    /// Makes the folder and writes `run.toml`: what was run is on disk before anything happens.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder holds something else, or cannot be written.
+    pub fn create(run: &NewRun<'_>) -> Result<Self, CreateError> {
+        let place = match run.out {
+            Some(path) => Place::Folder(path.to_path_buf()),
+            None => Place::Under(PathBuf::from(REPORTS)),
+        };
+        Self::create_at(&place, run.stored())
+    }
+
+    fn create_at(place: &Place, run: Stored) -> Result<Self, CreateError> {
+        let path = match place {
+            Place::Folder(path) => {
+                empty_run_folder(path)?;
+                path.clone()
+            }
+            Place::Under(reports) => new_folder(&reports.join(file_name(&run.name)), &run)?,
+        };
+        let folder = Self { path, run };
+        folder
+            .write(RUN, folder.run.to_text().as_bytes())
+            .map_err(|WriteError { path, source }| CreateError::Io { path, source })?;
+        if matches!(place, Place::Under(_)) {
+            point_at(&folder.path);
+        }
+        Ok(folder)
+    }
+
+    /// Finds the folder of an earlier run, or the one that a `latest` points at.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no run in it, or `run.toml` is not understood.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = follow(path);
+        let file = path.join(RUN);
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if not_there(&error) => return Err(OpenError::NotARun(path)),
+            Err(source) => return Err(OpenError::Io { path: file, source }),
+        };
+        match Stored::parse(&text) {
+            Ok(run) => Ok(Self { path, run }),
+            Err(source) => Err(OpenError::Run { path: file, source }),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was run.
+    #[must_use]
+    pub const fn stored(&self) -> &Stored {
+        &self.run
+    }
+
+    /// Begins the history. When the disk is far behind, a simulated run waits for it and a live
+    /// run loses entries.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be made.
+    pub fn history(&self) -> Result<HistoryWriter, WriteError> {
+        let when_full = match self.run.engine {
+            Engine::Sim => WhenFull::Wait,
+            Engine::Live => WhenFull::Lose,
+        };
+        let path = self.path.join(HISTORY);
+        let writer = File::create(&path).and_then(|file| HistoryWriter::start(file, when_full));
+        writer.map_err(|source| WriteError { path, source })
+    }
+
+    /// Reads the history; a run that kept none has an empty one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there and cannot be opened.
+    pub fn read_history(&self) -> Result<HistoryReader, OpenError> {
+        let path = self.path.join(HISTORY);
+        match HistoryReader::open(&path) {
+            Ok(reader) => Ok(reader),
+            Err(error) if not_there(&error) => Ok(HistoryReader::empty()),
+            Err(source) => Err(OpenError::Io { path, source }),
+        }
+    }
+
+    /// Writes `summary.json`, then everything that a person or CI reads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be made or written; those before it are there.
+    pub fn write_reports(&self, summary: &Summary) -> Result<(), ReportsError> {
+        self.write_summary(summary)?;
+        report::write_all(summary, &mut |name, bytes| {
+            self.write(name, bytes).map_err(|error| error.source)
+        })?;
+        Ok(())
+    }
+
+    fn write_summary(&self, summary: &Summary) -> Result<(), WriteError> {
+        let mut text = serde_json::to_vec_pretty(summary).map_err(|error| WriteError {
+            path: self.path.join(SUMMARY),
+            source: error.into(),
+        })?;
+        text.push(b'\n');
+        self.write(SUMMARY, &text)
+    }
+
+    /// Reads `summary.json`; none if the run was cut short before it had one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there and is not understood.
+    pub fn summary(&self) -> Result<Option<Summary>, OpenError> {
+        let path = self.path.join(SUMMARY);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if not_there(&error) => return Ok(None),
+            Err(source) => return Err(OpenError::Io { path, source }),
+        };
+        match serde_json::from_slice(&text) {
+            Ok(summary) => Ok(Some(summary)),
+            Err(source) => Err(OpenError::Summary { path, source }),
+        }
+    }
+
+    /// Writes `latency.hlog`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn write_latency(&self, counted: &Accumulator) -> Result<(), WriteError> {
+        let started = self.run.started.parse::<jiff::Timestamp>();
+        let started = started.map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
+        self.write(
+            LATENCY,
+            &interval_log(started, &counted.latency_intervals()),
+        )
+    }
+
+    /// Writes the file `name`, a report's for instance; there is all of it, or what was before.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written, or `name` is not that of a file in the folder.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
+        self.write_with(name, |file| file.write_all(bytes))
+    }
+
+    /// As [`RunFolder::write`], for what is made while it is written.
+    pub(super) fn write_with(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), WriteError> {
+        let path = self.path.join(name);
+        if Path::new(name).file_name().is_none_or(|file| file != name) {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a plain file name");
+            return Err(WriteError { path, source });
+        }
+        let draft = self.path.join(format!(".{name}.part"));
+        let written = File::create(&draft)
+            .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&draft, &path));
+        written.map_err(|source| {
+            // The draft says nothing that the error does not.
+            drop(fs::remove_file(&draft));
+            WriteError { path, source }
+        })
+    }
+}
+
+/// Whether an error says that there is no such file.
+fn not_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Makes the folder, or empties it of the run that is in it.
+fn empty_run_folder(path: &Path) -> Result<(), CreateError> {
+    let failed = |source| CreateError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    fs::create_dir_all(path).map_err(failed)?;
+    let mut files = Vec::new();
+    for file in fs::read_dir(path).map_err(failed)? {
+        files.push(file.map_err(failed)?.path());
+    }
+    if !files.is_empty() && !path.join(RUN).is_file() {
+        return Err(CreateError::Occupied(path.to_path_buf()));
+    }
+    // `run.toml` last: if this is cut short, the folder is still known for what it is.
+    files.sort_by_key(|file| file.ends_with(RUN));
+    for file in files.iter().filter(|file| file.is_file() && is_ours(file)) {
+        fs::remove_file(file).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Whether a run writes such a file.
+fn is_ours(file: &Path) -> bool {
+    const NAMES: [&str; 9] = [
+        RUN,
+        HISTORY,
+        SUMMARY,
+        LATENCY,
+        RECORDINGS,
+        "report.html",
+        "report.md",
+        "junit.xml",
+        "gates.csv",
+    ];
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    NAMES.iter().any(|name| file.ends_with(name))
+        || matches!(extension, Some("svg" | "png" | "part"))
+}
+
+/// A new folder in `parent`; a second one within a second gets a number.
+fn new_folder(parent: &Path, run: &Stored) -> Result<PathBuf, CreateError> {
+    let failed = |path: &Path, source| CreateError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
+    let utc: String = run
+        .started
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .collect();
+    let name = format!("{utc}-{}", run.seed);
+    let mut path = parent.join(&name);
+    let mut number = 2;
+    loop {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                path = parent.join(format!("{name}-{number}"));
+                number += 1;
+            }
+            Err(source) => return Err(failed(&path, source)),
+        }
+    }
+}
+
+/// A name that is one component of a path everywhere.
+fn file_name(name: &str) -> String {
+    let safe = |c: char| {
+        if c.is_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let name: String = name.chars().map(safe).collect();
+    if name.trim_matches('.').is_empty() {
+        "scenario".to_owned()
+    } else {
+        name
+    }
+}
+
+/// Makes `latest` point at `folder`, or say its name where there are no symbolic links. A
+/// convenience: a run does not fail for want of it.
+fn point_at(folder: &Path) {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return;
+    };
+    let draft = parent.join(format!(".{LATEST}.{}", std::process::id()));
+    let made = link(Path::new(name), &draft)
+        .or_else(|_| fs::write(&draft, name.to_string_lossy().as_bytes()));
+    if made
+        .and_then(|()| fs::rename(&draft, parent.join(LATEST)))
+        .is_err()
+    {
+        drop(fs::remove_file(&draft));
+    }
+}
+
+#[cfg(unix)]
+fn link(target: &Path, at: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, at)
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The folder meant by `path`, which may be a `latest` that is a file.
+fn follow(path: &Path) -> PathBuf {
+    let names = || {
+        let name = fs::read_to_string(path).ok()?;
+        Some(path.parent()?.join(file_name(name.trim())))
+    };
+    let is_pointer = path.file_name().is_some_and(|name| name == LATEST) && path.is_file();
+    is_pointer
+        .then(names)
+        .flatten()
+        .unwrap_or_else(|| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::run_file::tests::stored;
+
+    fn temporary() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn a_new_folder_is_found_again_by_its_name_and_as_the_latest() {
+        let reports = temporary();
+        let place = Place::Under(reports.path().to_path_buf());
+        let first = RunFolder::create_at(&place, stored()).unwrap();
+        let second = RunFolder::create_at(&place, stored()).unwrap();
+        let expected = format!("spike/20261121T095656Z-{}", u64::MAX);
+        assert_eq!(first.path(), reports.path().join(&expected));
+        assert_eq!(second.path(), reports.path().join(format!("{expected}-2")));
+        assert_eq!(RunFolder::open(first.path()).unwrap(), first);
+        let latest = RunFolder::open(&reports.path().join("spike/latest")).unwrap();
+        assert_eq!(
+            latest.path().canonicalize().unwrap(),
+            second.path().canonicalize().unwrap()
+        );
+    }
+
+    #[test]
+    fn a_latest_that_is_a_file_is_followed() {
+        let reports = temporary();
+        let run = RunFolder::create_at(&Place::Folder(reports.path().join("a")), stored()).unwrap();
+        fs::write(reports.path().join("latest"), "a\n").unwrap();
+        assert_eq!(
+            RunFolder::open(&reports.path().join("latest")).unwrap(),
+            run
+        );
+    }
+
+    #[test]
+    fn an_earlier_run_is_replaced_and_nothing_else_is_touched() {
+        let folder = temporary();
+        let place = Place::Folder(folder.path().to_path_buf());
+        let first = RunFolder::create_at(&place, stored()).unwrap();
+        first.write("summary.json", b"old").unwrap();
+        first.write("rates.svg", b"old").unwrap();
+        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        RunFolder::create_at(&place, stored()).unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["notes.txt", "run.toml"]);
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_refused() {
+        let folder = temporary();
+        fs::write(folder.path().join("thesis.tex"), "years of work").unwrap();
+        let place = Place::Folder(folder.path().to_path_buf());
+        let error = RunFolder::create_at(&place, stored()).unwrap_err();
+        assert!(matches!(error, CreateError::Occupied(_)), "{error}");
+        assert!(error.to_string().contains("choose another --out"));
+        let error = RunFolder::open(folder.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("there is no run.toml"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_told_with_its_path() {
+        // A file stands where a folder must be: that fails for every user, root included.
+        let folder = temporary();
+        let blocked = folder.path().join("blocked");
+        fs::write(&blocked, "").unwrap();
+        for place in [
+            Place::Folder(blocked.join("run")),
+            Place::Under(blocked.clone()),
+        ] {
+            let error = RunFolder::create_at(&place, stored())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("blocked") && error.contains("choose another"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_plain_names_are_written_and_no_draft_is_left() {
+        let folder = temporary();
+        let place = Place::Folder(folder.path().to_path_buf());
+        let run = RunFolder::create_at(&place, stored()).unwrap();
+        for name in ["../escape", "a/b", "", "..", "/etc/x"] {
+            assert!(run.write(name, b"").is_err(), "{name:?}");
+        }
+        fs::create_dir(folder.path().join("report.md")).unwrap();
+        let error = run.write("report.md", b"text").unwrap_err();
+        assert!(error.to_string().contains("report.md"), "{error}");
+        assert!(!folder.path().join(".report.md.part").exists());
+    }
+
+    #[test]
+    fn a_missing_summary_or_history_is_none_and_a_broken_one_an_error() {
+        let folder = temporary();
+        let place = Place::Folder(folder.path().to_path_buf());
+        let run = RunFolder::create_at(&place, stored()).unwrap();
+        assert!(run.summary().unwrap().is_none());
+        assert_eq!(run.read_history().unwrap().count(), 0);
+        run.write("summary.json", b"{}").unwrap();
+        assert!(matches!(run.summary(), Err(OpenError::Summary { .. })));
+    }
+
+    #[test]
+    fn a_scenario_s_name_cannot_leave_the_reports() {
+        for (name, expected) in [
+            ("../../etc", "..-..-etc"),
+            ("..", "scenario"),
+            ("", "scenario"),
+            ("Größe 2", "Größe-2"),
+        ] {
+            assert_eq!(file_name(name), expected);
+        }
+    }
+}

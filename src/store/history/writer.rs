@@ -1,0 +1,286 @@
+//! Writes a history without ever holding up the run.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use racegate_model::history::Entry;
+
+/// Entries between the run and the disk: at 5,000 per second, a stall of thirteen seconds.
+const QUEUE: usize = 65_536;
+/// A crash loses at most this much.
+const FRAME_TIME: Duration = Duration::from_secs(1);
+/// A frame is closed early when it holds this much, so that a reader's memory is bounded.
+pub(super) const FRAME_BYTES: usize = 4 << 20;
+/// zstd's own default: a tenth of the size at a few hundred MB/s.
+const LEVEL: i32 = 3;
+
+/// What to do with an entry when the disk is far behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::store) enum WhenFull {
+    /// Wait for the disk: the clock is virtual.
+    Wait,
+    /// Lose it, and say so at the end: the load must not wait.
+    Lose,
+}
+
+/// What became of a history that could not be written whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the history is incomplete: {reason}; {kept} entries are kept, {lost} are lost")]
+pub struct HistoryError {
+    /// Entries in the file.
+    pub kept: u64,
+    /// Entries that are not.
+    pub lost: u64,
+    /// Why.
+    #[source]
+    pub reason: HistoryLost,
+}
+
+/// Why entries were lost.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryLost {
+    /// The disk refused.
+    #[error("writing failed ({0})")]
+    Disk(io::Error),
+    /// The disk was too slow.
+    #[error("the disk did not keep up")]
+    Slow,
+    /// The writer itself failed.
+    #[error("the writer failed")]
+    Writer,
+}
+
+/// Where frames go.
+pub(super) trait Disk: Send {
+    /// Writes a whole frame, past any crash of this process.
+    fn append(&mut self, frame: &[u8]) -> io::Result<()>;
+    /// Drops everything after the first `length` bytes.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Disk for File {
+    fn append(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.write_all(frame)?;
+        self.sync_data()
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// Writes a history from a thread of its own.
+///
+/// Dropped without [`HistoryWriter::finish`], it writes what it was given, as in a panic.
+pub struct HistoryWriter {
+    when_full: WhenFull,
+    /// None once finished.
+    sender: Option<SyncSender<Entry>>,
+    thread: Option<JoinHandle<Written>>,
+    lost: AtomicU64,
+}
+
+impl fmt::Debug for HistoryWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryWriter")
+            .field("when_full", &self.when_full)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HistoryWriter {
+    /// Writes to an empty file.
+    pub(in crate::store) fn start(file: File, when_full: WhenFull) -> io::Result<Self> {
+        Self::spawn(Box::new(file), when_full, FRAME_BYTES)
+    }
+
+    pub(super) fn spawn(
+        disk: Box<dyn Disk>,
+        when_full: WhenFull,
+        frame_bytes: usize,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let frames = Frames::new(disk, frame_bytes);
+        let thread = std::thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(move || frames.run(&receiver))?;
+        Ok(Self {
+            when_full,
+            sender: Some(sender),
+            thread: Some(thread),
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Hands over an entry; a failure of the disk is told by [`HistoryWriter::finish`].
+    pub fn write(&self, entry: Entry) {
+        let Some(sender) = &self.sender else { return };
+        let sent = match self.when_full {
+            WhenFull::Wait => sender.send(entry).is_ok(),
+            WhenFull::Lose => match sender.try_send(entry) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+            },
+        };
+        if !sent {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes what is left and returns how many entries the file holds.
+    ///
+    /// # Errors
+    ///
+    /// Says what was lost and why.
+    pub fn finish(mut self) -> Result<u64, HistoryError> {
+        let written = self.join();
+        let lost_here = self.lost.load(Ordering::Relaxed);
+        let Some(Written { kept, lost, error }) = written else {
+            return Err(HistoryError {
+                kept: 0,
+                lost: lost_here,
+                reason: HistoryLost::Writer,
+            });
+        };
+        let lost = lost + lost_here;
+        match error {
+            Some(error) => Err(HistoryError {
+                kept,
+                lost,
+                reason: HistoryLost::Disk(error),
+            }),
+            None if lost > 0 => Err(HistoryError {
+                kept,
+                lost,
+                reason: HistoryLost::Slow,
+            }),
+            None => Ok(kept),
+        }
+    }
+
+    fn join(&mut self) -> Option<Written> {
+        drop(self.sender.take());
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for HistoryWriter {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+/// What the thread did.
+struct Written {
+    kept: u64,
+    lost: u64,
+    error: Option<io::Error>,
+}
+
+/// The thread's state: the frame being filled, and what is on disk.
+struct Frames {
+    disk: Box<dyn Disk>,
+    frame_bytes: usize,
+    lines: Vec<u8>,
+    entries: u64,
+    /// When the frame is due.
+    due: Option<Instant>,
+    /// Bytes of whole frames.
+    length: u64,
+    written: Written,
+}
+
+impl Frames {
+    fn new(disk: Box<dyn Disk>, frame_bytes: usize) -> Self {
+        Self {
+            disk,
+            frame_bytes,
+            lines: Vec::new(),
+            entries: 0,
+            due: None,
+            length: 0,
+            written: Written {
+                kept: 0,
+                lost: 0,
+                error: None,
+            },
+        }
+    }
+
+    fn run(mut self, receiver: &Receiver<Entry>) -> Written {
+        loop {
+            let wait = self
+                .due
+                .map(|due| due.saturating_duration_since(Instant::now()));
+            let received = match wait {
+                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => receiver.recv_timeout(wait),
+            };
+            match received {
+                Ok(entry) => self.add(&entry),
+                Err(RecvTimeoutError::Timeout) => self.close_frame(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.close_frame();
+                    return self.written;
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        let now = Instant::now();
+        let line_start = self.lines.len();
+        match serde_json::to_writer(&mut self.lines, entry) {
+            Ok(()) => {
+                self.lines.push(b'\n');
+                self.entries += 1;
+            }
+            Err(error) => {
+                self.lines.truncate(line_start);
+                self.written.lost += 1;
+                self.written.error.get_or_insert(error.into());
+            }
+        }
+        let due = *self.due.get_or_insert(now + FRAME_TIME);
+        if self.lines.len() >= self.frame_bytes || now >= due {
+            self.close_frame();
+        }
+    }
+
+    fn close_frame(&mut self) {
+        self.due = None;
+        if self.lines.is_empty() {
+            return;
+        }
+        // After a failure nothing is written: what would follow a hole could not be read.
+        let result = match &self.written.error {
+            Some(_) => Err(None),
+            None => self.append().map_err(Some),
+        };
+        match result {
+            Ok(()) => self.written.kept += self.entries,
+            Err(error) => {
+                self.written.lost += self.entries;
+                if error.is_some() {
+                    self.written.error = error;
+                    // What is left of the frame would be skipped by a reader anyway.
+                    drop(self.disk.cut(self.length));
+                }
+            }
+        }
+        self.lines.clear();
+        self.entries = 0;
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let frame = zstd::bulk::compress(&self.lines, LEVEL)?;
+        self.disk.append(&frame)?;
+        self.length += frame.len() as u64;
+        Ok(())
+    }
+}

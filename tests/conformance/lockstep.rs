@@ -1,0 +1,170 @@
+//! The live parts without sockets, on a paused clock: the service, storage and its documents, and
+//! the exporters. The model's own deadlines are passed as `now`, since tokio's timers are a
+//! millisecond coarse.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use mock_api::clock::RunClock;
+use mock_api::service::{News, Service, ServiceConfig, Subscription, TenantConfig};
+use mock_api::storage::Store;
+use racegate::live::transport::InProcess;
+use racegate_model::exporter::{Exporter, Input, Output};
+use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
+use racegate_model::recorder::{Recorder, Sink};
+use racegate_model::scenario::Scenario;
+use racegate_model::sim::listens_to;
+use racegate_model::time::Timestamp;
+use racegate_model::timeline::Timeline;
+use racegate_model::workload::{Call, Calls, SessionEnds};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+struct Tenant {
+    arm: ArmIndex,
+    exporter: Exporter,
+    transport: InProcess,
+}
+
+struct World<S> {
+    service: Service,
+    news: UnboundedReceiver<News>,
+    tenants: Vec<Tenant>,
+    recorders: Vec<Recorder>,
+    /// Media objects on their way: (when, arm, recording).
+    media: BinaryHeap<Reverse<(Timestamp, ArmIndex, RecordingIndex)>>,
+    sink: S,
+}
+
+/// Runs every arm of `scenario` and returns the sink.
+pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
+    let mut world = World::new(scenario, sink);
+    let mut ends = SessionEnds::new(Calls::new(&scenario.workload, scenario.seed)).peekable();
+    let clock = RunClock::start();
+    let mut last_end = Timestamp::ZERO;
+    loop {
+        let next_end = ends.peek().map(Call::ended_at);
+        let Some(now) = world.next(next_end) else { break };
+        if next_end.is_none() && now > last_end + scenario.limits.drain {
+            break;
+        }
+        clock.sleep_until(now).await;
+        world.service.handle_timeout(now);
+        while let Some(call) = ends.next_if(|call| call.ended_at() <= now) {
+            last_end = call.ended_at();
+            world.service.calls().begin(call);
+            let media = bytes::Bytes::from_static(b"OggS");
+            world.service.store_media(call.index, media).expect("storage has room");
+            world.service.session_ended(now, &call);
+        }
+        world.hear(now);
+        for tenant in &mut world.tenants {
+            tenant.exporter.handle_timeout(now);
+        }
+        world.serve(now);
+    }
+    world.sink
+}
+
+impl<S: Sink> World<S> {
+    fn new(scenario: &Scenario, sink: S) -> Self {
+        let mut configs = Vec::new();
+        for (arm, spec) in (0..).zip(&scenario.arms) {
+            for gate in &spec.gates {
+                let index = TenantIndex(u32::try_from(configs.len()).expect("few tenants"));
+                configs.push(TenantConfig::derived(
+                    scenario.seed,
+                    index,
+                    ArmIndex(arm),
+                    &gate.name,
+                ));
+            }
+        }
+        let config = ServiceConfig {
+            seed: scenario.seed,
+            workload: scenario.workload.clone(),
+            arms: scenario.arms.clone(),
+            tenants: configs.clone(),
+        };
+        let (service, news) = Service::new(config, Store::default());
+        let gates = scenario.arms.iter().flat_map(|arm| arm.gates.iter().map(move |g| (arm, g)));
+        let tenants = configs.iter().zip(gates).map(|(config, (arm, gate))| {
+            if let Some(event) = listens_to(&gate.strategy) {
+                let (tenant, arm) = (config.index, config.arm);
+                service.subscribe(Subscription { tenant, arm, event, url: None });
+            }
+            let export = &arm.platform.export;
+            Tenant {
+                arm: config.arm,
+                exporter: Exporter::new(config.index, gate, export, arm.required, scenario.seed),
+                transport: InProcess::new(service.clone(), config.index),
+            }
+        });
+        let tenants = tenants.collect();
+        let recorders = scenario.arms.iter().map(Recorder::new).collect();
+        Self { service, news, tenants, recorders, media: BinaryHeap::new(), sink }
+    }
+
+    fn next(&self, next_end: Option<Timestamp>) -> Option<Timestamp> {
+        let exporters = self.tenants.iter().filter_map(|tenant| tenant.exporter.poll_timeout());
+        let media = self.media.peek().map(|Reverse((at, _, _))| *at);
+        exporters.chain(self.service.poll_timeout()).chain(media).chain(next_end).min()
+    }
+
+    /// Passes on what the platform made known.
+    fn hear(&mut self, now: Timestamp) {
+        while let Ok(news) = self.news.try_recv() {
+            match news {
+                News::Began(arm, timeline) => {
+                    self.media.push(Reverse((timeline.media_at, arm, timeline.recording)));
+                    let input = Input::Ended(timeline.recording, timeline.kind);
+                    self.tell(now, arm, &input);
+                }
+                News::Decided(arm, timeline) => {
+                    self.sink.timeline(arm, &timeline);
+                    let timeline = Timeline::clone(&timeline);
+                    self.recorders[arm.0 as usize].decided(timeline, &mut self.sink);
+                }
+                News::Deliver(delivery) => {
+                    let event = delivery.subscription.event;
+                    let input = Input::Notified(delivery.recording, delivery.kind, event);
+                    let tenant = delivery.subscription.tenant.0 as usize;
+                    self.tenants[tenant].exporter.handle_input(now, input);
+                    self.serve(now);
+                }
+            }
+        }
+        while let Some(Reverse((at, arm, recording))) = self.media.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.media.pop();
+            self.tell(now, arm, &Input::MediaStored(recording));
+        }
+    }
+
+    fn tell(&mut self, now: Timestamp, arm: ArmIndex, input: &Input) {
+        for tenant in self.tenants.iter_mut().filter(|tenant| tenant.arm == arm) {
+            tenant.exporter.handle_input(now, input.clone());
+        }
+        self.serve(now);
+    }
+
+    /// Answers every exporter's calls until there are no more.
+    fn serve(&mut self, now: Timestamp) {
+        for tenant in &mut self.tenants {
+            while let Some(output) = tenant.exporter.poll_output() {
+                match output {
+                    Output::Command(command) => {
+                        let input = tenant.transport.answer(now, command);
+                        tenant.exporter.handle_input(now, input);
+                    }
+                    Output::Settled(settled) => {
+                        let recorder = &mut self.recorders[tenant.arm.0 as usize];
+                        recorder.settle(settled, &mut self.sink);
+                    }
+                    Output::Job(job) => self.sink.job(&job),
+                }
+            }
+        }
+    }
+}
