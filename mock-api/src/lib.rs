@@ -1,3 +1,12 @@
-//! The lagging Recording API.
+//! The lagging Recording API: a recording platform whose media and metadata become visible on
+//! separate clocks, as servers on loopback.
+//!
+//! [`server::MockServer`] is the whole of it. [`service::Service`] is the platform, decided by
+//! `racegate_model`; [`http`] its API, [`storage`] its S3 endpoint, [`ingest`] its media port.
+
 pub mod clock;
+pub mod http;
+pub mod ingest;
+pub mod server;
 pub mod service;
+pub mod storage;

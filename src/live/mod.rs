@@ -5,8 +5,8 @@
 
 mod callers;
 mod generator;
+mod network;
 mod softphone;
-mod storage;
 mod synthetic;
 mod tenant;
 pub mod transport;

@@ -1,7 +1,7 @@
 //! Recordings of calls that use no network: a clip, muxed as if it had been received.
 
 use bytes::Bytes;
-use racegate_media::clip::Speech;
+use racegate_media::Speech;
 use racegate_media::ogg::OpusMuxer;
 use racegate_model::draws::Seed;
 use racegate_model::ids::{ConversationId, SessionId};

@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mock_api::http::job_id;
+use mock_api::http::wire::truth_of_timeline;
 use mock_api::service::{Service, Tenant};
+use mock_api::storage::layout::manifest_key;
+use mock_api::storage::manifest::{JobManifest, ManifestEntry};
 use mock_api::storage::sidecar::{self, Truth};
 use parking_lot::Mutex;
 use racegate_model::exporter::{Command, ExportRead, Input, LocalJob, Reply};
-use racegate_model::ids::{JobOrdinal, TenantIndex};
+use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingId, TenantIndex};
 use racegate_model::org::{JobError, SLOT_RETRY};
 use racegate_model::time::Timestamp;
 
@@ -81,34 +85,30 @@ impl InProcess {
     fn read_export(&self, tenant: &Tenant, job: LocalJob) -> ExportRead {
         let store = self.service.store();
         let organization = &tenant.config().organization;
-        let ordinal = self.ordinal(job);
-        let get = |key: &str| store.get(organization, key).ok().map(|object| object.bytes);
-        let id = mock_api::service::job_id(self.service.seed(), tenant.config().index, ordinal);
-        let manifest = get(&sidecar::manifest_key(&id))
-            .and_then(|bytes| sidecar::parse_manifest(&bytes).ok());
+        let get = |key: &str| store.get(organization, key).map(|object| object.body().clone());
+        let id = job_id(tenant.config(), self.ordinal(job)).to_string();
+        let manifest = get(&manifest_key(organization, &id));
+        let manifest = manifest.and_then(|bytes| JobManifest::parse(&bytes).ok());
         let Some(manifest) = manifest else { return ExportRead::default() };
-        read_manifest(&self.service, &manifest, get)
+        let seed = self.service.seed();
+        let sidecar = |entry: &ManifestEntry| {
+            let truth = truth(&self.service, tenant.config().arm, entry.recording)?;
+            let parsed = sidecar::parse(&get(&entry.sidecar_key)?, &truth).ok()?;
+            Some((entry.recording.index(seed)?, parsed.view))
+        };
+        ExportRead {
+            snapshot_at: manifest.snapshot_at,
+            sidecars: manifest.recordings.iter().filter_map(sidecar).collect(),
+            failed: manifest.failed.iter().filter_map(|entry| entry.recording.index(seed)).collect(),
+        }
     }
 }
 
-/// What a manifest and its sidecars say, read with `get`.
-fn read_manifest(
-    service: &Service,
-    manifest: &sidecar::Manifest,
-    get: impl Fn(&str) -> Option<bytes::Bytes>,
-) -> ExportRead {
-    let mut read = ExportRead { snapshot_at: manifest.snapshot_at, ..ExportRead::default() };
-    for entry in &manifest.recordings {
-        let Some(call) = service.calls().by_recording(&entry.recording_id) else { continue };
-        let Some(bytes) = get(&entry.sidecar_key) else { continue };
-        let truth = Truth::of(service.seed(), &call);
-        if let Ok(parsed) = sidecar::parse(&bytes, &truth) {
-            read.sidecars.push((call.index, parsed.view));
-        }
-    }
-    let failed = manifest.failed.iter().filter_map(|id| service.calls().by_recording(id));
-    read.failed = failed.map(|call| call.index).collect();
-    read
+/// What is true of a recording: its session's own end, not the planned one.
+pub(super) fn truth(service: &Service, arm: ArmIndex, recording: RecordingId) -> Option<Truth> {
+    let index = recording.index(service.seed())?;
+    let timeline = service.timelines(arm).get(index)?;
+    Some(truth_of_timeline(service.seed(), service.epoch(), &timeline))
 }
 
 impl Transport for InProcess {

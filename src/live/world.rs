@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mock_api::clock::RunClock;
-use mock_api::server::{MockServer, ServerConfig, ServerError};
+use mock_api::server::{MockServer, PlatformEvents, ServerConfig, ServerError};
+use mock_api::storage::layout::RunEpoch;
 use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
+use racegate_media::Sha256;
 use racegate_model::exporter::{Exporter, Input};
 use racegate_model::history::EndReason;
 use racegate_model::ids::{ArmIndex, TenantIndex};
@@ -21,7 +23,7 @@ use super::Arms;
 use super::callers::{CallCounters, CallReport, Callers};
 use super::generator::{GeneratorReport, Progress};
 use super::softphone::{CallEnd, SoftphoneSettings, Softphones};
-use super::storage::HttpTransport;
+use super::network::HttpTransport;
 use super::tenant::{Message, Record, TenantDriver};
 use super::webhooks;
 
@@ -123,11 +125,13 @@ struct World<'a> {
     callers: tokio::task::JoinHandle<()>,
     softphones: Option<Softphones>,
     shard: Option<Shard>,
-    webhooks: mock_api::http::webhooks::Sender,
+    webhooks: mock_api::http::Webhooks,
     generator: GeneratorReport,
     ended: u64,
     settled: u64,
-    digests: super::digests::Digests,
+    received: Arc<PlatformEvents>,
+    /// What real calls sent, to be held against what was received: conversation and digest.
+    sent: Vec<(String, Sha256)>,
 }
 
 struct LiveArm {
@@ -145,10 +149,8 @@ impl<'a> World<'a> {
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
         let config = service_config(scenario, arms);
         let tenants = config.tenants.clone();
-        let digests = super::digests::Digests::default();
-        let events = digests.session_events(scenario.seed, clock);
         let (mut server, news) =
-            MockServer::start(ServerConfig::loopback(config), clock, events).await?;
+            MockServer::start(ServerConfig::loopback(config), clock).await?;
         let (softphones, shard) = start_media(scenario, &mut server)?;
         let (record_sender, records) = mpsc::unbounded_channel();
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
@@ -195,7 +197,8 @@ impl<'a> World<'a> {
             generator: GeneratorReport::new(),
             ended: 0,
             settled: 0,
-            digests,
+            received: server.received(),
+            sent: Vec::new(),
         };
         Ok((world, server))
     }
@@ -264,7 +267,7 @@ impl<'a> World<'a> {
                 let timeline = Timeline::clone(&timeline);
                 self.arms[arm.0 as usize].recorder.decided(timeline, sink);
             }
-            News::Deliver(delivery) => self.deliver(delivery),
+            News::Deliver(delivery) => self.deliver(&delivery),
         }
     }
 
@@ -287,8 +290,10 @@ impl<'a> World<'a> {
         }
     }
 
-    fn deliver(&mut self, delivery: Delivery) {
-        self.webhooks.send(delivery);
+    fn deliver(&self, delivery: &Delivery) {
+        if let Err(error) = self.webhooks.deliver(&delivery) {
+            tracing::warn!(%error, "a webhook was not sent");
+        }
     }
 
     fn record(&mut self, record: Record, sink: &mut impl Sink) {
@@ -314,8 +319,8 @@ impl<'a> World<'a> {
                 self.generator.summary.sessions += 1;
                 if let CallEnd::NotEstablished { stage, .. } = &outcome.end {
                     sink.not_established(call.index, stage.as_str());
-                } else if !self.digests.agree(&outcome) {
-                    self.generator.summary.digest_mismatches += 1;
+                } else {
+                    self.sent.push((outcome.conversation_id, outcome.digest_sent));
                 }
             }
         }
@@ -357,9 +362,13 @@ impl<'a> World<'a> {
             summary.send_lateness_p99_s = report.send_lateness_p99().as_secs_f64();
             summary.socket_drops = report.receive_buffer_errors.unwrap_or(0);
         }
-        let media = self.service.store().media_usage();
-        summary.recordings_stored = media.objects;
-        summary.bytes_stored = media.bytes;
+        let differs = |(conversation, digest): &&(String, Sha256)| {
+            self.received.of(conversation).is_none_or(|received| received.digest != *digest)
+        };
+        summary.digest_mismatches = self.sent.iter().filter(differs).count() as u64;
+        let usage = self.service.store().usage();
+        summary.recordings_stored = self.service.calls().ended_count() as u64;
+        summary.bytes_stored = usage.bytes;
         self.generator
     }
 }
@@ -385,6 +394,7 @@ fn service_config(scenario: &Scenario, arms: &[Arm]) -> ServiceConfig {
     }
     ServiceConfig {
         seed: scenario.seed,
+        epoch: RunEpoch::now(),
         workload: scenario.workload.clone(),
         arms: arms.to_vec(),
         tenants,

@@ -1,4 +1,4 @@
-//! The gates' numbers as `gates.csv`, one row per gate, arm and phase, for spreadsheets and notebooks.
+//! The gates' numbers as `gates.csv`, one row per gate, arm and phase, for spreadsheets.
 
 use racegate_model::outcome::OutcomeKind;
 use racegate_model::summary::{DelaySummary, OutcomeSummary, Summary};

@@ -34,7 +34,7 @@ pub(super) fn doubts(summary: &Summary) -> Vec<Doubt> {
                 "the engines disagree on {} that lateness does not explain",
                 human::counted(conformance.unexplained, "outcome")
             ),
-            "one of the two engines is wrong: take the worst disagreement below to `racegate repro`",
+            "one of the two engines is wrong: `racegate repro` shrinks the worst one to a file",
         ));
     }
     doubts
@@ -54,7 +54,7 @@ fn trust(summary: &Summary, doubts: &mut Vec<Doubt>) {
     for reason in &summary.invalid_reasons {
         let way_out = if summary.engine == "live" {
             format!(
-                "give the generator more room (fewer calls, lower fidelity, more cores), then {again}"
+                "give the generator room (fewer calls, lower fidelity, more cores), then {again}"
             )
         } else {
             format!(

@@ -7,11 +7,11 @@ use super::content::verdict_line;
 use super::document::{Severity, VerdictLine, verdict_word};
 use super::doubt;
 
-/// The report as `junit.xml`: one test case per expectation, and one for the run if it is invalid or
-/// was cut short.
+/// The report as `junit.xml`: one test case per expectation, and one for the run if it is invalid
+/// or was cut short.
 ///
-/// What does not turn the exit code is `skipped` (the arm or gate was not run), a failed expectation
-/// is a `failure`, and what could not be judged is an `error`.
+/// What does not turn the exit code is `skipped` (the arm or gate was not run), a failed
+/// expectation is a `failure`, and what could not be judged is an `error`.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! A made-up run for tests: one queue with six workers, five gates, four phases, two arms.
 //!
-//! The numbers come from a toy of the platform, so that tables and pictures look as a real run's do.
+//! The numbers come from a toy platform, so that tables and pictures look as those of a real run.
 
 use std::collections::BTreeMap;
 

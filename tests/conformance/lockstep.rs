@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 use mock_api::clock::RunClock;
 use mock_api::service::{News, Service, ServiceConfig, Subscription, TenantConfig};
 use mock_api::storage::Store;
+use mock_api::storage::layout::RunEpoch;
 use racegate::live::transport::InProcess;
 use racegate_model::exporter::{Exporter, Input, Output};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
@@ -81,6 +82,7 @@ impl<S: Sink> World<S> {
         }
         let config = ServiceConfig {
             seed: scenario.seed,
+            epoch: RunEpoch::from_unix_millis(1_800_000_000_000),
             workload: scenario.workload.clone(),
             arms: scenario.arms.clone(),
             tenants: configs.clone(),

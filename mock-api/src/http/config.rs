@@ -4,14 +4,15 @@ use std::time::Duration as StdDuration;
 
 use axum::http::StatusCode;
 
-use super::wire::Epoch;
+use crate::storage::layout::RunEpoch;
+use crate::storage::sidecar::Dialect;
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
     /// The date of the run's start.
-    pub epoch: Epoch,
-    /// Whether the forum threads' dialect is spoken beside the real one.
+    pub epoch: RunEpoch,
+    /// Whether the forum threads' dialect is spoken too.
     pub dialect: Dialect,
     /// How a job too many is refused.
     pub job_refusal: JobRefusal,
@@ -26,25 +27,16 @@ pub struct ApiConfig {
 impl ApiConfig {
     /// Both dialects, and the defaults of everything else.
     #[must_use]
-    pub fn new(epoch: Epoch) -> Self {
+    pub fn new(epoch: RunEpoch) -> Self {
         Self {
             epoch,
-            dialect: Dialect::GenesysAndForum,
+            dialect: Dialect::Forum,
             job_refusal: JobRefusal::TooManyRequests,
             webhook_targets: WebhookTargets::Loopback,
             media_base: None,
             limits: ServerLimits::default(),
         }
     }
-}
-
-/// Which API is spoken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Dialect {
-    /// The real one only.
-    Genesys,
-    /// Also the paths and fields that the forum threads believe in.
-    GenesysAndForum,
 }
 
 /// How a job too many is refused. The real API's answer is not documented; a forum thread says 429.

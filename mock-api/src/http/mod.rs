@@ -7,6 +7,8 @@
 
 mod client;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod error;
 mod extract;
 mod gateway;
@@ -23,7 +25,7 @@ mod webhooks;
 pub mod wire;
 
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
-pub use config::{ApiConfig, Dialect, JobRefusal, ServerLimits, WebhookTargets};
+pub use config::{ApiConfig, JobRefusal, ServerLimits, WebhookTargets};
 pub use ids::{Uuid, job_id};
 pub use server::{Server, serve, serve_router};
 pub use state::ApiState;
@@ -39,7 +41,6 @@ use axum::routing::{get, post};
 use error::ApiError;
 
 /// The API as a router, to be served alone or beside others.
-#[must_use]
 pub fn router(state: ApiState) -> Router {
     Router::new()
         .route("/healthz", get(health))

@@ -23,7 +23,9 @@ use super::wire::fields::{Fields, Shown};
 use super::wire::recording::{
     ForumExtras, ForumRecording, MediaUri, Recording, RecordingMetadata,
 };
-use super::wire::{Facts, WallTime};
+use super::wire::{ApiDate, truth_of_timeline};
+use crate::storage::layout::media_key;
+use crate::storage::sidecar::Truth;
 
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -132,7 +134,7 @@ async fn forum_one(
 /// What a tenant sees of a recording.
 struct Seen {
     index: RecordingIndex,
-    facts: Facts,
+    truth: Truth,
     view: View,
     length: Duration,
 }
@@ -143,7 +145,7 @@ impl Seen {
     }
 
     const fn subtype(&self) -> &'static str {
-        match self.facts.kind() {
+        match self.truth.kind {
             Kind::Webrtc => "Station",
             Kind::Sip => "Trunk",
         }
@@ -162,7 +164,7 @@ fn look(
     let seen = state.tenant(caller).read(service, index, |timeline| {
         (timeline.ended_at <= now).then(|| Seen {
             index,
-            facts: Facts::of_timeline(service.seed(), state.config().epoch, timeline),
+            truth: truth_of_timeline(service.seed(), state.config().epoch, timeline),
             view: timeline.view(now, path),
             length: timeline.ended_at.since(timeline.started_at),
         })
@@ -232,10 +234,12 @@ fn recording_index(
 
 fn recording_of(state: &ApiState, caller: Caller, seen: &Seen) -> Recording {
     let (conversation, recording, self_uri) = identity(state, seen.index, "recordings");
-    let fields = Fields::of(&seen.view, &seen.facts);
+    let fields = Fields::of(&seen.view, &seen.truth);
     let (export_date, exported_date) = export_dates(state, caller, seen.index);
     let media_uri = state.config().media_base.as_ref().map(|base| {
-        let media_uri = format!("{}/{recording}.opus", base.trim_end_matches('/'));
+        let organization = &state.tenant(caller).config().organization;
+        let key = media_key(organization, seen.truth.start_time, conversation, recording);
+        let media_uri = format!("{}/{key}", base.trim_end_matches('/'));
         BTreeMap::from([("0", MediaUri { media_uri })])
     });
     Recording {
@@ -254,7 +258,7 @@ fn recording_of(state: &ApiState, caller: Caller, seen: &Seen) -> Recording {
         session_id: fields.session_id(),
         users: [],
         recording_file_role: "CUSTOMER_EXPERIENCE",
-        creation_time: seen.facts.ended(),
+        creation_time: ApiDate(seen.truth.end_time),
         forum: state.forum().map(|()| ForumExtras { state: seen.view.state, fields }),
         self_uri,
     }
@@ -262,7 +266,7 @@ fn recording_of(state: &ApiState, caller: Caller, seen: &Seen) -> Recording {
 
 fn metadata_of(state: &ApiState, caller: Caller, seen: &Seen) -> RecordingMetadata {
     let (conversation, recording, self_uri) = identity(state, seen.index, "recordingmetadata");
-    let fields = Fields::of(&seen.view, &seen.facts);
+    let fields = Fields::of(&seen.view, &seen.truth);
     let (export_date, exported_date) = export_dates(state, caller, seen.index);
     RecordingMetadata {
         id: Shown(recording),
@@ -284,7 +288,7 @@ fn metadata_of(state: &ApiState, caller: Caller, seen: &Seen) -> RecordingMetada
 
 fn forum_of(state: &ApiState, seen: &Seen) -> ForumRecording {
     let (conversation, recording, self_uri) = identity(state, seen.index, "recordings");
-    let metadata = Fields::of(&seen.view, &seen.facts);
+    let metadata = Fields::of(&seen.view, &seen.truth);
     ForumRecording {
         id: Shown(recording),
         conversation_id: Shown(conversation),
@@ -313,14 +317,14 @@ fn export_dates(
     state: &ApiState,
     caller: Caller,
     index: RecordingIndex,
-) -> (Option<WallTime>, Option<WallTime>) {
+) -> (Option<ApiDate>, Option<ApiDate>) {
     let Some((job, started_at)) = state.desk(caller).jobs.export_of(index) else {
         return (None, None);
     };
     let epoch = state.config().epoch;
     let exported = state.tenant(caller).read_export(job, |export| {
         let written = export.sidecars.iter().any(|sidecar| sidecar.recording == index);
-        written.then(|| epoch.date(export.snapshot_at))
+        written.then(|| ApiDate::of(epoch, export.snapshot_at))
     });
-    (Some(epoch.date(started_at)), exported.flatten())
+    (Some(ApiDate::of(epoch, started_at)), exported.flatten())
 }

@@ -8,7 +8,7 @@ use racegate_model::draws::mix64;
 use racegate_model::ids::TenantIndex;
 use racegate_model::time::{Duration, Timestamp};
 
-use super::config::{ApiConfig, Dialect};
+use super::config::ApiConfig;
 use super::gateway::Caller;
 use super::ids::{CorrelationIds, Uuid, tenant_key};
 use super::jobs::JobDesk;
@@ -17,6 +17,7 @@ use super::triggers::TriggerDesk;
 use super::wire::job::Reference;
 use crate::clock::RunClock;
 use crate::service::{Service, Tenant};
+use crate::storage::sidecar::Dialect;
 
 /// How long a token is good for.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(86_399);
@@ -54,7 +55,7 @@ impl ApiState {
             let config = tenant.config();
             (config.credentials.client_id.clone(), config.index)
         });
-        let key = mix64(config.epoch.date(Timestamp::ZERO).unix_millis().unsigned_abs());
+        let key = mix64(config.epoch.wall_time(Timestamp::ZERO).unix_millis().unsigned_abs());
         let inner = Inner {
             tokens: TokenStore::default(),
             correlation: CorrelationIds::new(key ^ service.seed().0),
@@ -88,7 +89,7 @@ impl ApiState {
     }
 
     pub(super) fn forum(&self) -> Option<()> {
-        (self.inner.config.dialect == Dialect::GenesysAndForum).then_some(())
+        (self.inner.config.dialect == Dialect::Forum).then_some(())
     }
 
     pub(super) fn next_correlation(&self) -> Uuid {

@@ -1,7 +1,6 @@
 //! Webhooks: notifications on their way out. Each is signed, tried a few times, and counted; a
 //! receiver that hangs holds up its own tenant only.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration as StdDuration;
@@ -21,10 +20,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use super::client::pooled_client;
 use super::ids::{Uuid, tenant_key};
 use super::triggers::{TOPIC_ENDED, topic};
-use super::wire::Epoch;
 use super::wire::fields::Shown;
 use super::wire::trigger::WebhookMessage;
 use crate::service::{Delivery, Service};
+use crate::storage::layout::RunEpoch;
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 /// What a receiver may answer; more is cut off.
@@ -89,7 +88,7 @@ pub struct Webhooks {
 
 struct Inner {
     service: Service,
-    epoch: Epoch,
+    epoch: RunEpoch,
     settings: WebhookSettings,
     lanes: Vec<Lane>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -116,7 +115,7 @@ struct Message {
 impl Webhooks {
     /// A sender for the tenants of `service`.
     #[must_use]
-    pub fn new(service: Service, epoch: Epoch, settings: WebhookSettings) -> Self {
+    pub fn new(service: Service, epoch: RunEpoch, settings: WebhookSettings) -> Self {
         let lanes = service.tenants().iter().map(|tenant| Lane {
             key: tenant_key(tenant.config()),
             permits: Semaphore::new(settings.concurrency),
@@ -223,7 +222,7 @@ impl Inner {
         let message = WebhookMessage {
             id: Uuid::keyed(key, &name).to_string(),
             topic_name: &topic_name,
-            event_time: self.epoch.date(happened_at).unix_millis(),
+            event_time: self.epoch.wall_time(happened_at).unix_millis(),
             conversation_id: Shown(conversation),
             recording_id: Shown(RecordingId::of(seed, delivery.recording)),
             media_type: "VOICE",
@@ -282,11 +281,9 @@ impl Inner {
 /// The signature of a body, as the header has it.
 fn sign(key: &hmac::Key, body: &[u8]) -> String {
     let tag = hmac::sign(key, body);
-    tag.as_ref().iter().fold(String::from("sha256="), |mut text, byte| {
-        // Writing to a string cannot fail.
-        drop(write!(text, "{byte:02x}"));
-        text
-    })
+    let digits = tag.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+    let digits = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
+    "sha256=".chars().chain(digits).collect()
 }
 
 /// Whether `signature` is that of `body` under a tenant's secret: what a receiver checks.

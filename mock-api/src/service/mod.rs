@@ -27,6 +27,7 @@ use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
 use tokio::sync::{Notify, mpsc};
 
+use crate::storage::layout::RunEpoch;
 use crate::storage::Store;
 use deliveries::Deliveries;
 
@@ -46,6 +47,8 @@ pub enum News {
 pub struct ServiceConfig {
     /// What chance derives from.
     pub seed: Seed,
+    /// The date of the run's start.
+    pub epoch: RunEpoch,
     /// The workload: it says when holds are set.
     pub workload: Workload,
     /// The arms whose platforms are run.
@@ -62,6 +65,7 @@ pub struct Service {
 
 struct Inner {
     seed: Seed,
+    epoch: RunEpoch,
     arms: Vec<ArmWorld>,
     tenants: Vec<Tenant>,
     calls: CallRegistry,
@@ -92,11 +96,16 @@ impl Service {
             required: arm.required,
         });
         let tenants = config.tenants.into_iter().map(|tenant| {
+            if let Err(error) = store.create_bucket(&tenant.organization) {
+                // Its exports will then be listed as failed.
+                tracing::error!(%error, "an organization has no bucket");
+            }
             let arm = &config.arms[tenant.arm.0 as usize];
             Tenant::new(tenant, arm, seed)
         });
         let inner = Inner {
             seed,
+            epoch: config.epoch,
             arms: arms.collect(),
             tenants: tenants.collect(),
             calls: CallRegistry::new(seed),
@@ -112,6 +121,12 @@ impl Service {
     #[must_use]
     pub fn seed(&self) -> Seed {
         self.inner.seed
+    }
+
+    /// The date of the run's start.
+    #[must_use]
+    pub fn epoch(&self) -> RunEpoch {
+        self.inner.epoch
     }
 
     /// The calls that the platform knows of.

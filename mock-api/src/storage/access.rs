@@ -23,7 +23,10 @@ pub struct AccessKey {
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("AccessKey");
-        debug.field("id", &self.id).field("bucket", &self.bucket).finish_non_exhaustive()
+        debug
+            .field("id", &self.id)
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,9 +39,14 @@ pub(super) struct Keyring {
 impl Keyring {
     pub(super) fn new(keys: &[AccessKey]) -> Self {
         let entry = |key: &AccessKey| {
-            (key.id.clone(), (SecretKey::from(key.secret.as_str()), key.bucket.clone()))
+            (
+                key.id.clone(),
+                (SecretKey::from(key.secret.as_str()), key.bucket.clone()),
+            )
         };
-        Self { keys: Arc::new(keys.iter().map(entry).collect()) }
+        Self {
+            keys: Arc::new(keys.iter().map(entry).collect()),
+        }
     }
 
     /// The bucket of whoever signed a request.
@@ -52,7 +60,10 @@ impl Keyring {
 impl S3Auth for Keyring {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let unknown = || s3_error!(InvalidAccessKeyId, "The access key is not known here.");
-        self.keys.get(access_key).map(|(secret, _)| secret.clone()).ok_or_else(unknown)
+        self.keys
+            .get(access_key)
+            .map(|(secret, _)| secret.clone())
+            .ok_or_else(unknown)
     }
 }
 
@@ -67,9 +78,10 @@ impl S3Access for Keyring {
             S3Path::Bucket { bucket } | S3Path::Object { bucket, .. } if **bucket == *granted => {
                 Ok(())
             }
-            S3Path::Bucket { .. } | S3Path::Object { .. } => {
-                Err(s3_error!(AccessDenied, "The access key sees the bucket {granted} only."))
-            }
+            S3Path::Bucket { .. } | S3Path::Object { .. } => Err(s3_error!(
+                AccessDenied,
+                "The access key sees the bucket {granted} only."
+            )),
         }
     }
 }

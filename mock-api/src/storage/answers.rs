@@ -30,7 +30,12 @@ pub(super) fn attributes(
 
 fn user_metadata(object: &Object) -> Option<dto::Metadata> {
     let metadata = &object.attributes().user_metadata;
-    let shown = || metadata.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let shown = || {
+        metadata
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
     (!metadata.is_empty()).then(shown)
 }
 
@@ -38,12 +43,15 @@ pub(super) fn object(object: &Object, range: Option<Range>) -> S3Result<GetObjec
     let (body, content_range) = match range {
         None => (object.body().clone(), None),
         Some(range) => {
-            let part = range.check(object.size()).map_err(|_| {
-                s3_error!(InvalidRange, "The object has {} bytes.", object.size())
-            })?;
+            let part = range
+                .check(object.size())
+                .map_err(|_| s3_error!(InvalidRange, "The object has {} bytes.", object.size()))?;
             let shown = format!("bytes {}-{}/{}", part.start, part.end - 1, object.size());
             let at = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
-            (object.body().slice(at(part.start)..at(part.end)), Some(shown))
+            (
+                object.body().slice(at(part.start)..at(part.end)),
+                Some(shown),
+            )
         }
     };
     Ok(GetObjectOutput {
@@ -105,7 +113,9 @@ impl Listing {
             after: self.after.as_deref().filter(|after| !after.is_empty()),
             max: self.max_keys()?,
         };
-        store.list(&self.bucket, &query).ok_or_else(|| s3_error!(NoSuchBucket))
+        store
+            .list(&self.bucket, &query)
+            .ok_or_else(|| s3_error!(NoSuchBucket))
     }
 
     pub(super) fn encoded(&self, text: &str) -> String {
@@ -124,11 +134,16 @@ impl Listing {
             storage_class: Some(dto::ObjectStorageClass::from_static("STANDARD")),
             ..dto::Object::default()
         };
-        page.objects.iter().map(|(key, object)| shown(key, object)).collect()
+        page.objects
+            .iter()
+            .map(|(key, object)| shown(key, object))
+            .collect()
     }
 
     pub(super) fn common_prefixes(&self, page: &Page) -> Vec<CommonPrefix> {
-        let shown = |prefix: &String| CommonPrefix { prefix: Some(self.encoded(prefix)) };
+        let shown = |prefix: &String| CommonPrefix {
+            prefix: Some(self.encoded(prefix)),
+        };
         page.common_prefixes.iter().map(shown).collect()
     }
 }
@@ -171,6 +186,13 @@ pub(super) fn token_place(token: &str) -> S3Result<String> {
     let whole = pairs.remainder().is_empty();
     let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = pairs.map(byte).collect();
-    let place = bytes.filter(|_| whole).and_then(|bytes| String::from_utf8(bytes).ok());
-    place.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token is not one of ours."))
+    let place = bytes
+        .filter(|_| whole)
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    place.ok_or_else(|| {
+        s3_error!(
+            InvalidArgument,
+            "The continuation token is not one of ours."
+        )
+    })
 }

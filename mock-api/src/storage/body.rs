@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use md5::{Digest, Md5};
@@ -46,31 +48,45 @@ pub(super) async fn read(
             if (bytes.len() + chunk.len()) as u64 > limits.size {
                 return Err(too_large(limits));
             }
-            reservation.grow(chunk.len() as u64).map_err(|full| failure::full(&full))?;
+            reservation
+                .grow(chunk.len() as u64)
+                .map_err(|full| failure::full(&full))?;
             digest.update(&chunk);
             bytes.extend_from_slice(&chunk);
         }
     }
     if announced.is_some_and(|length| length != bytes.len() as u64) {
-        return Err(s3_error!(IncompleteBody, "The body is not as long as Content-Length says."));
+        return Err(s3_error!(
+            IncompleteBody,
+            "The body is not as long as Content-Length says."
+        ));
     }
     let digest = digest.finalize();
-    if md5.is_some_and(|expected| base64(&digest) != expected) {
+    if md5.is_some_and(|expected| STANDARD.encode(digest) != expected) {
         return Err(s3_error!(BadDigest, "The body does not match Content-MD5."));
     }
-    Ok(Content::with_etag(trimmed(bytes), reservation, hex(&digest)))
+    Ok(Content::with_etag(
+        trimmed(bytes),
+        reservation,
+        hex(&digest),
+    ))
 }
 
 async fn next(body: &mut StreamingBlob, limits: BodyLimits) -> S3Result<Option<Bytes>> {
     let chunk = tokio::time::timeout(limits.stall, body.next()).await;
-    let chunk =
-        chunk.map_err(|_| s3_error!(RequestTimeout, "The body did not arrive in time."))?;
+    let chunk = chunk.map_err(|_| s3_error!(RequestTimeout, "The body did not arrive in time."))?;
     // Whatever breaks a body, be it the connection or a chunk's signature, is the client's.
-    chunk.transpose().map_err(|error| s3_error!(IncompleteBody, "The body broke off: {error}"))
+    chunk
+        .transpose()
+        .map_err(|error| s3_error!(IncompleteBody, "The body broke off: {error}"))
 }
 
 fn too_large(limits: BodyLimits) -> s3s::S3Error {
-    s3_error!(EntityTooLarge, "A body may have {} bytes; upload it in parts.", limits.size)
+    s3_error!(
+        EntityTooLarge,
+        "A body may have {} bytes; upload it in parts.",
+        limits.size
+    )
 }
 
 /// A body that grew by doubling would hold up to twice what it was charged.
@@ -79,34 +95,5 @@ fn trimmed(bytes: BytesMut) -> Bytes {
         Bytes::copy_from_slice(&bytes)
     } else {
         bytes.freeze()
-    }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0_usize, |bits, at| {
-            bits << 8 | usize::from(group.get(at).copied().unwrap_or(0))
-        });
-        for digit in 0..4 {
-            let shown = digit <= group.len();
-            let digit = DIGITS[bits >> (18 - 6 * digit) & 63];
-            text.push(if shown { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_is_as_the_rfc_has_it() {
-        for (plain, encoded) in [("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
     }
 }

@@ -45,9 +45,10 @@ pub(super) fn of_write(
         (None, Some(ETagCondition::Any)) => Ok(Condition::Absent),
         (Some(ETagCondition::Any), None) => Ok(Condition::Exists),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::Matches(etag.into_value())),
-        (None, Some(ETagCondition::ETag(_))) | (Some(_), Some(_)) => {
-            Err(s3_error!(InvalidRequest, "A write takes If-Match or If-None-Match: * alone."))
-        }
+        (None, Some(ETagCondition::ETag(_))) | (Some(_), Some(_)) => Err(s3_error!(
+            InvalidRequest,
+            "A write takes If-Match or If-None-Match: * alone."
+        )),
     }
 }
 

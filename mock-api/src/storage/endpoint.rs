@@ -98,7 +98,11 @@ impl S3Endpoint {
         let service = service(store, keys, limits);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, service, limits, stopped));
-        Ok(Self { address, stop: Some(stop), task })
+        Ok(Self {
+            address,
+            stop: Some(stop),
+            task,
+        })
     }
 
     /// The address it listens on.
@@ -137,7 +141,10 @@ fn service(store: Store, keys: &[AccessKey], limits: EndpointLimits) -> S3Servic
         store,
         keyring: keyring.clone(),
         uploads: Uploads::default(),
-        limits: BodyLimits { size: limits.body, stall: limits.stall },
+        limits: BodyLimits {
+            size: limits.body,
+            stall: limits.stall,
+        },
     };
     let mut config = S3Config::default();
     config.xml_max_body_size = XML_MAX;
@@ -184,8 +191,14 @@ async fn serve(
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(left = connections.len(), "S3 requests did not end in time and were cut");
+    if tokio::time::timeout(limits.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            left = connections.len(),
+            "S3 requests did not end in time and were cut"
+        );
     }
 }
 
@@ -194,12 +207,15 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without it a two-write answer waits 40 ms for a delayed ACK; with an old
-                // kernel's refusal it is merely slow.
+                // Without it an answer in two writes waits some 40 ms for a delayed ACK; where it
+                // is refused answers are merely slow.
                 stream.set_nodelay(true).ok();
                 return (stream, place);
             }

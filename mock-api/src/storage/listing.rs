@@ -50,7 +50,9 @@ pub(super) fn page(objects: &BTreeMap<Arc<str>, Object>, query: &ListQuery<'_>) 
     let mut page = Page::default();
     let max = query.max.min(PAGE_MAX);
     let mut last: Option<String> = None;
-    let Some(start) = start(query) else { return page };
+    let Some(start) = start(query) else {
+        return page;
+    };
     let mut range = objects.range::<str, _>(borrowed(&start));
     while let Some((key, object)) = range.next() {
         if !key.starts_with(query.prefix) {
@@ -68,7 +70,9 @@ pub(super) fn page(objects: &BTreeMap<Arc<str>, Object>, query: &ListQuery<'_>) 
         page.common_prefixes.push(common.to_owned());
         last = Some(common.to_owned());
         // Skipped by a search, not key by key: there may be millions behind a common prefix.
-        let Some(next) = after_prefix(common) else { break };
+        let Some(next) = after_prefix(common) else {
+            break;
+        };
         range = objects.range::<str, _>((Bound::Included(&*next), Bound::Unbounded));
     }
     page
@@ -102,7 +106,11 @@ fn after_prefix(prefix: &str) -> Option<String> {
     let mut next = prefix.to_owned();
     while let Some(last) = next.pop() {
         // The step over the surrogates keeps the order of UTF-8.
-        let code = if last == '\u{D7FF}' { 0xE000 } else { u32::from(last) + 1 };
+        let code = if last == '\u{D7FF}' {
+            0xE000
+        } else {
+            u32::from(last) + 1
+        };
         if let Some(char) = char::from_u32(code) {
             next.push(char);
             return Some(next);
@@ -128,7 +136,10 @@ mod tests {
     fn walk(store: &Store, query: ListQuery<'_>) -> (Vec<String>, usize) {
         let (mut seen, mut pages, mut after) = (Vec::new(), 0, None::<String>);
         loop {
-            let query = ListQuery { after: after.as_deref().or(query.after), ..query };
+            let query = ListQuery {
+                after: after.as_deref().or(query.after),
+                ..query
+            };
             let page = store.list("org", &query).unwrap();
             seen.extend(page.objects.iter().map(|(key, _)| key.to_string()));
             seen.extend(page.common_prefixes);
@@ -148,7 +159,10 @@ mod tests {
         all.extend(["b", "a"]);
         let store = store(&all);
         for max in [1, 7, 25, 26, 1000] {
-            let query = ListQuery { max, ..ListQuery::of_prefix("a/") };
+            let query = ListQuery {
+                max,
+                ..ListQuery::of_prefix("a/")
+            };
             let (seen, pages) = walk(&store, query);
             assert_eq!(seen, keys);
             assert_eq!(pages, keys.len().div_ceil(max));
@@ -157,24 +171,53 @@ mod tests {
 
     #[test]
     fn common_prefixes_stand_for_their_keys_once() {
-        let store = store(&["x/a/1", "x/a/2", "x/b", "x/c/1", "x/c/2", "x/\u{10FFFF}/1", "y/1"]);
+        let store = store(&[
+            "x/a/1",
+            "x/a/2",
+            "x/b",
+            "x/c/1",
+            "x/c/2",
+            "x/\u{10FFFF}/1",
+            "y/1",
+        ]);
         for max in 1..6 {
-            let query = ListQuery { delimiter: Some("/"), max, ..ListQuery::of_prefix("x/") };
+            let query = ListQuery {
+                delimiter: Some("/"),
+                max,
+                ..ListQuery::of_prefix("x/")
+            };
             let expected = ["x/a/", "x/b", "x/c/", "x/\u{10FFFF}/"];
             assert_eq!(walk(&store, query).0, expected, "{max} at a time");
         }
-        let query = ListQuery { delimiter: Some("/"), ..ListQuery::of_prefix("") };
+        let query = ListQuery {
+            delimiter: Some("/"),
+            ..ListQuery::of_prefix("")
+        };
         assert_eq!(walk(&store, query).0, ["x/", "y/"]);
     }
 
     #[test]
     fn a_start_between_keys_and_an_empty_page_are_no_problem() {
         let store = store(&["k1", "k3"]);
-        let query = ListQuery { after: Some("k2"), ..ListQuery::of_prefix("k") };
+        let query = ListQuery {
+            after: Some("k2"),
+            ..ListQuery::of_prefix("k")
+        };
         assert_eq!(walk(&store, query).0, ["k3"]);
-        let query = ListQuery { after: Some("a"), ..ListQuery::of_prefix("k") };
+        let query = ListQuery {
+            after: Some("a"),
+            ..ListQuery::of_prefix("k")
+        };
         assert_eq!(walk(&store, query).0, ["k1", "k3"]);
-        let page = store.list("org", &ListQuery { max: 0, ..ListQuery::of_prefix("") }).unwrap();
+        let page = store
+            .list(
+                "org",
+                &ListQuery {
+                    max: 0,
+                    ..ListQuery::of_prefix("")
+                },
+            )
+            .unwrap();
         assert!(page.objects.is_empty() && page.next_after.is_none());
         assert!(store.list("other", &ListQuery::of_prefix("")).is_none());
     }

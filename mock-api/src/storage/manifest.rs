@@ -130,7 +130,9 @@ impl JobManifest {
     /// [`ManifestError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > MANIFEST_MAX {
-            return Err(ManifestError::TooLong { length: bytes.len() });
+            return Err(ManifestError::TooLong {
+                length: bytes.len(),
+            });
         }
         let wire: Wire = serde_json::from_slice(bytes)?;
         let entry = |entry: WireEntry| {
@@ -162,11 +164,15 @@ impl JobManifest {
 }
 
 fn conversation(text: &str) -> Result<ConversationId, ManifestError> {
-    ConversationId::parse(text).ok_or_else(|| ManifestError::Id { text: text.to_owned() })
+    ConversationId::parse(text).ok_or_else(|| ManifestError::Id {
+        text: text.to_owned(),
+    })
 }
 
 fn recording(text: &str) -> Result<RecordingId, ManifestError> {
-    RecordingId::parse(text).ok_or_else(|| ManifestError::Id { text: text.to_owned() })
+    RecordingId::parse(text).ok_or_else(|| ManifestError::Id {
+        text: text.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -179,7 +185,10 @@ mod tests {
     fn manifest() -> JobManifest {
         let ids = |index| {
             let index = RecordingIndex(index);
-            (ConversationId::of(Seed(3), index), RecordingId::of(Seed(3), index))
+            (
+                ConversationId::of(Seed(3), index),
+                RecordingId::of(Seed(3), index),
+            )
         };
         let entry = |index, media: Option<&str>| ManifestEntry {
             conversation: ids(index).0,
@@ -193,7 +202,10 @@ mod tests {
             organization: "org".to_owned(),
             snapshot_at: Timestamp::from_nanos(u64::MAX - 1),
             recordings: vec![entry(1, Some("k1")), entry(2, None)],
-            failed: vec![FailedEntry { conversation, recording }],
+            failed: vec![FailedEntry {
+                conversation,
+                recording,
+            }],
         }
     }
 

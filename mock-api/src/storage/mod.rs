@@ -7,6 +7,7 @@
 mod access;
 mod answers;
 mod body;
+pub mod client;
 mod conditions;
 mod endpoint;
 mod failure;
@@ -26,7 +27,6 @@ pub use listing::{ListQuery, PAGE_MAX, Page};
 pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
 pub use object::{Attributes, Object};
 pub use store::{
-    BUCKETS_MAX, Condition, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage,
-    TooManyBuckets,
+    BUCKETS_MAX, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage, TooManyBuckets,
 };
 pub use usage::StorageFull;

@@ -116,8 +116,14 @@ impl Uploads {
             return Err(UploadError::PartNumber { number });
         }
         let open = self.open.lock();
-        let known = open.get(target.upload).is_some_and(|upload| upload.is(target));
-        if known { Ok(()) } else { Err(UploadError::NoSuchUpload) }
+        let known = open
+            .get(target.upload)
+            .is_some_and(|upload| upload.is(target));
+        if known {
+            Ok(())
+        } else {
+            Err(UploadError::NoSuchUpload)
+        }
     }
 
     /// Keeps a part; a later one of the same number replaces it.
@@ -129,7 +135,9 @@ impl Uploads {
     ) -> Result<(), UploadError> {
         self.expect_part(target, number)?;
         let mut open = self.open.lock();
-        let upload = open.get_mut(target.upload).ok_or(UploadError::NoSuchUpload)?;
+        let upload = open
+            .get_mut(target.upload)
+            .ok_or(UploadError::NoSuchUpload)?;
         upload.parts.insert(number, part);
         Ok(())
     }
@@ -146,20 +154,31 @@ impl Uploads {
             let mut open = self.open.lock();
             let upload = open.get(target.upload).filter(|upload| upload.is(target));
             upload.ok_or(UploadError::NoSuchUpload)?.check(listed)?;
-            open.remove(target.upload).ok_or(UploadError::NoSuchUpload)?
+            open.remove(target.upload)
+                .ok_or(UploadError::NoSuchUpload)?
         };
-        let parts = listed.iter().filter_map(|(number, _)| upload.parts.remove(number));
+        let parts = listed
+            .iter()
+            .filter_map(|(number, _)| upload.parts.remove(number));
         let content = joined(store, parts.collect());
         let attributes = upload.attributes;
-        let object =
-            store.put_content(target.bucket, target.key, Arc::new(content), attributes, condition)?;
+        let object = store.put_content(
+            target.bucket,
+            target.key,
+            Arc::new(content),
+            attributes,
+            condition,
+        )?;
         Ok(object)
     }
 
     /// Forgets an upload and its parts.
     pub(super) fn abort(&self, target: Target<'_>) -> Result<(), UploadError> {
         let mut open = self.open.lock();
-        if !open.get(target.upload).is_some_and(|upload| upload.is(target)) {
+        if !open
+            .get(target.upload)
+            .is_some_and(|upload| upload.is(target))
+        {
             return Err(UploadError::NoSuchUpload);
         }
         open.remove(target.upload);

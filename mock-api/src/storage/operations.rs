@@ -36,16 +36,25 @@ impl Operations {
 
     fn expect_bucket(&self, bucket: &str) -> S3Result<()> {
         let missing = || s3_error!(NoSuchBucket, "There is no bucket of this name.");
-        self.store.bucket_created_at(bucket).map(drop).ok_or_else(missing)
+        self.store
+            .bucket_created_at(bucket)
+            .map(drop)
+            .ok_or_else(missing)
     }
 
     /// The source of a copy. It is checked here because the path names only the target.
     fn copy_source(&self, request: &S3Request<CopyObjectInput>) -> S3Result<Object> {
         let CopySource::Bucket { bucket, key, .. } = &request.input.copy_source else {
-            return Err(s3_error!(NotImplemented, "Objects are copied from buckets only."));
+            return Err(s3_error!(
+                NotImplemented,
+                "Objects are copied from buckets only."
+            ));
         };
         if self.keyring.bucket_of(request.credentials.as_ref()) != Some(bucket) {
-            return Err(s3_error!(AccessDenied, "The source is in a bucket of someone else."));
+            return Err(s3_error!(
+                AccessDenied,
+                "The source is in a bucket of someone else."
+            ));
         }
         let source = self.object(bucket, key)?;
         let conditions = ReadConditions {
@@ -55,7 +64,9 @@ impl Operations {
             if_unmodified_since: request.input.copy_source_if_unmodified_since.as_ref(),
         };
         // A copy's failed condition is 412 whichever it is.
-        conditions.check(&source).map_err(|_| s3_error!(PreconditionFailed))?;
+        conditions
+            .check(&source)
+            .map_err(|_| s3_error!(PreconditionFailed))?;
         Ok(source)
     }
 }
@@ -126,7 +137,10 @@ impl S3 for Operations {
         let page = listing.page(&self.store)?;
         Ok(S3Response::new(ListObjectsOutput {
             prefix: Some(listing.encoded(listing.prefix.as_deref().unwrap_or_default())),
-            delimiter: listing.delimiter.as_deref().map(|text| listing.encoded(text)),
+            delimiter: listing
+                .delimiter
+                .as_deref()
+                .map(|text| listing.encoded(text)),
             marker: Some(listing.encoded(listing.after.as_deref().unwrap_or_default())),
             max_keys: i32::try_from(listing.max_keys()?).ok(),
             is_truncated: Some(page.next_after.is_some()),
@@ -144,7 +158,11 @@ impl S3 for Operations {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        let resumed = input.continuation_token.as_deref().map(answers::token_place).transpose()?;
+        let resumed = input
+            .continuation_token
+            .as_deref()
+            .map(answers::token_place)
+            .transpose()?;
         let listing = Listing {
             bucket: input.bucket,
             prefix: input.prefix,
@@ -157,8 +175,14 @@ impl S3 for Operations {
         let count = page.objects.len() + page.common_prefixes.len();
         Ok(S3Response::new(ListObjectsV2Output {
             prefix: Some(listing.encoded(listing.prefix.as_deref().unwrap_or_default())),
-            delimiter: listing.delimiter.as_deref().map(|text| listing.encoded(text)),
-            start_after: input.start_after.as_deref().map(|text| listing.encoded(text)),
+            delimiter: listing
+                .delimiter
+                .as_deref()
+                .map(|text| listing.encoded(text)),
+            start_after: input
+                .start_after
+                .as_deref()
+                .map(|text| listing.encoded(text)),
             max_keys: i32::try_from(listing.max_keys()?).ok(),
             key_count: i32::try_from(count).ok(),
             is_truncated: Some(page.next_after.is_some()),
@@ -212,15 +236,30 @@ impl S3 for Operations {
         self.expect_bucket(&input.bucket)?;
         let condition = conditions::of_write(input.if_match, input.if_none_match)?;
         let md5 = input.content_md5.as_deref();
-        let content =
-            body::read(&self.store, self.limits, input.body, input.content_length, md5).await?;
+        let content = body::read(
+            &self.store,
+            self.limits,
+            input.body,
+            input.content_length,
+            md5,
+        )
+        .await?;
         let attributes = answers::attributes(input.content_type, input.metadata);
         let object = self
             .store
-            .put_content(&input.bucket, &input.key, Arc::new(content), attributes, &condition)
+            .put_content(
+                &input.bucket,
+                &input.key,
+                Arc::new(content),
+                attributes,
+                &condition,
+            )
             .map_err(|error| failure::put(&error))?;
         let e_tag = Some(answers::etag(&object));
-        Ok(S3Response::new(PutObjectOutput { e_tag, ..PutObjectOutput::default() }))
+        Ok(S3Response::new(PutObjectOutput {
+            e_tag,
+            ..PutObjectOutput::default()
+        }))
     }
 
     async fn delete_object(
@@ -239,15 +278,27 @@ impl S3 for Operations {
         let DeleteObjectsInput { bucket, delete, .. } = request.input;
         self.expect_bucket(&bucket)?;
         if delete.objects.len() > DELETE_MAX {
-            return Err(s3_error!(MalformedXML, "At most {DELETE_MAX} keys are deleted at once."));
+            return Err(s3_error!(
+                MalformedXML,
+                "At most {DELETE_MAX} keys are deleted at once."
+            ));
         }
-        let deleted = delete.objects.into_iter().map(|ObjectIdentifier { key, .. }| {
-            drop(self.store.delete(&bucket, &key));
-            DeletedObject { key: Some(key), ..DeletedObject::default() }
-        });
+        let deleted = delete
+            .objects
+            .into_iter()
+            .map(|ObjectIdentifier { key, .. }| {
+                drop(self.store.delete(&bucket, &key));
+                DeletedObject {
+                    key: Some(key),
+                    ..DeletedObject::default()
+                }
+            });
         let deleted: Vec<_> = deleted.collect();
         let deleted = Some(deleted).filter(|_| delete.quiet != Some(true));
-        Ok(S3Response::new(DeleteObjectsOutput { deleted, ..DeleteObjectsOutput::default() }))
+        Ok(S3Response::new(DeleteObjectsOutput {
+            deleted,
+            ..DeleteObjectsOutput::default()
+        }))
     }
 
     async fn copy_object(
@@ -274,7 +325,10 @@ impl S3 for Operations {
             ..CopyObjectResult::default()
         };
         let copy_object_result = Some(result);
-        Ok(S3Response::new(CopyObjectOutput { copy_object_result, ..CopyObjectOutput::default() }))
+        Ok(S3Response::new(CopyObjectOutput {
+            copy_object_result,
+            ..CopyObjectOutput::default()
+        }))
     }
 
     async fn create_multipart_upload(
@@ -301,18 +355,31 @@ impl S3 for Operations {
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
         let input = request.input;
-        let target = Target { bucket: &input.bucket, key: &input.key, upload: &input.upload_id };
+        let target = Target {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
         self.uploads
             .expect_part(target, input.part_number)
             .map_err(|error| failure::upload(&error))?;
         let md5 = input.content_md5.as_deref();
-        let part =
-            body::read(&self.store, self.limits, input.body, input.content_length, md5).await?;
+        let part = body::read(
+            &self.store,
+            self.limits,
+            input.body,
+            input.content_length,
+            md5,
+        )
+        .await?;
         let e_tag = Some(ETag::Strong(part.etag().to_owned()));
         self.uploads
             .put_part(target, input.part_number, part)
             .map_err(|error| failure::upload(&error))?;
-        Ok(S3Response::new(UploadPartOutput { e_tag, ..UploadPartOutput::default() }))
+        Ok(S3Response::new(UploadPartOutput {
+            e_tag,
+            ..UploadPartOutput::default()
+        }))
     }
 
     async fn complete_multipart_upload(
@@ -321,12 +388,22 @@ impl S3 for Operations {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let input = request.input;
         let condition = conditions::of_write(input.if_match, input.if_none_match)?;
-        let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let parts = input
+            .multipart_upload
+            .and_then(|upload| upload.parts)
+            .unwrap_or_default();
         let listed = |part: CompletedPart| {
-            (part.part_number.unwrap_or_default(), part.e_tag.map(ETag::into_value))
+            (
+                part.part_number.unwrap_or_default(),
+                part.e_tag.map(ETag::into_value),
+            )
         };
         let parts: Vec<_> = parts.into_iter().map(listed).collect();
-        let target = Target { bucket: &input.bucket, key: &input.key, upload: &input.upload_id };
+        let target = Target {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
         let object = self
             .uploads
             .complete(&self.store, target, &parts, &condition)
@@ -345,8 +422,14 @@ impl S3 for Operations {
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let input = request.input;
-        let target = Target { bucket: &input.bucket, key: &input.key, upload: &input.upload_id };
-        self.uploads.abort(target).map_err(|error| failure::upload(&error))?;
+        let target = Target {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
+        self.uploads
+            .abort(target)
+            .map_err(|error| failure::upload(&error))?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 }

@@ -226,11 +226,19 @@ impl Values<'_> {
     }
 
     fn call(&self) -> &'static str {
-        if self.is_false(Field::MediaType) { "Chat" } else { CALL }
+        if self.is_false(Field::MediaType) {
+            "Chat"
+        } else {
+            CALL
+        }
     }
 
     fn time(&self, field: Field, truth: WallTime) -> WallTime {
-        let shift = if self.is_false(field) { FALSE_TIME_SHIFT_MILLIS } else { 0 };
+        let shift = if self.is_false(field) {
+            FALSE_TIME_SHIFT_MILLIS
+        } else {
+            0
+        };
         WallTime::from_unix_millis(truth.unix_millis() + shift)
     }
 
@@ -243,7 +251,11 @@ impl Values<'_> {
     }
 
     fn text(&self, field: Field, truth: impl ToString) -> String {
-        if self.is_false(field) { FALSE_TEXT.to_owned() } else { truth.to_string() }
+        if self.is_false(field) {
+            FALSE_TEXT.to_owned()
+        } else {
+            truth.to_string()
+        }
     }
 
     fn forum(&self) -> WrittenForum {
@@ -265,7 +277,10 @@ impl Values<'_> {
 
     fn duration(&self) -> Slot<i64> {
         let times = [Field::StartTime, Field::EndTime];
-        if times.into_iter().all(|field| self.view.present.contains(field)) {
+        if times
+            .into_iter()
+            .all(|field| self.view.present.contains(field))
+        {
             Slot::There(self.end_time().unix_millis() - self.start_time().unix_millis())
         } else {
             Slot::Absent
@@ -287,7 +302,10 @@ impl SidecarDocument<'_> {
     #[must_use]
     pub fn to_json(&self) -> Bytes {
         let (truth, view) = (self.truth, &self.view);
-        let values = Values { truth, view: self.view };
+        let values = Values {
+            truth,
+            view: self.view,
+        };
         let digest = truth.media_digest.as_deref();
         let written = Written {
             organization_id: self.organization,
@@ -352,12 +370,17 @@ struct Read {
 /// [`SidecarError`].
 pub fn parse(bytes: &[u8], truth: &Truth) -> Result<ParsedSidecar, SidecarError> {
     if bytes.len() > SIDECAR_MAX {
-        return Err(SidecarError::TooLong { length: bytes.len() });
+        return Err(SidecarError::TooLong {
+            length: bytes.len(),
+        });
     }
     let read: Read = serde_json::from_slice(bytes)?;
     let expected = truth.recording;
     if read.recording.as_deref().and_then(RecordingId::parse) != Some(expected) {
-        return Err(SidecarError::OtherRecording { found: read.recording, expected });
+        return Err(SidecarError::OtherRecording {
+            found: read.recording,
+            expected,
+        });
     }
     let snapshot_at = read.snapshot_at_nanos.ok_or(SidecarError::NoSnapshot)?;
     Ok(ParsedSidecar {
@@ -368,34 +391,65 @@ pub fn parse(bytes: &[u8], truth: &Truth) -> Result<ParsedSidecar, SidecarError>
 
 impl Read {
     fn view(&self, truth: &Truth) -> View {
-        let state = match &self.state {
-            Slot::There(Value::String(state)) if state == "COMPLETED" => RecordingState::Completed,
-            _ => RecordingState::Processing,
+        let completed = matches!(&self.state, Slot::There(state) if state == "COMPLETED");
+        let state = if completed {
+            RecordingState::Completed
+        } else {
+            RecordingState::Processing
         };
         let empty = FieldSet::EMPTY;
-        let mut view = View { present: empty, null: empty, wrong: empty, state };
+        let mut view = View {
+            present: empty,
+            null: empty,
+            wrong: empty,
+            state,
+        };
         let held = truth.hold == Hold::Held;
         see(&mut view, Field::LegalHoldFlag, &self.legal_hold_flag, held);
         if self.media_type.is_absent() {
             see(&mut view, Field::MediaType, &self.real_media_type, CALL);
         } else {
-            see(&mut view, Field::MediaType, &self.media_type, truth.kind.name());
+            see(
+                &mut view,
+                Field::MediaType,
+                &self.media_type,
+                truth.kind.name(),
+            );
         }
         let start_time = first(&self.start_time, &self.real_start_time);
-        see(&mut view, Field::StartTime, start_time, truth.start_time.to_string());
+        see(
+            &mut view,
+            Field::StartTime,
+            start_time,
+            truth.start_time.to_string(),
+        );
         let end_time = first(&self.end_time, &self.real_end_time);
-        see(&mut view, Field::EndTime, end_time, truth.end_time.to_string());
+        see(
+            &mut view,
+            Field::EndTime,
+            end_time,
+            truth.end_time.to_string(),
+        );
         let session = truth.session.to_string();
-        see(&mut view, Field::WebrtcSessionId, &self.webrtc_session_id, session);
-        see(&mut view, Field::ClientIp, &self.client_ip, truth.client_ip.to_string());
+        see(
+            &mut view,
+            Field::WebrtcSessionId,
+            &self.webrtc_session_id,
+            session,
+        );
+        see(
+            &mut view,
+            Field::ClientIp,
+            &self.client_ip,
+            truth.client_ip.to_string(),
+        );
         self.see_media(&mut view, truth);
         view
     }
 
     fn see_media(&self, view: &mut View, truth: &Truth) {
-        match &self.file_state {
-            Slot::There(Value::String(state)) if state == UPLOADING => {}
-            file_state => see(view, Field::Media, file_state, AVAILABLE),
+        if !matches!(&self.file_state, Slot::There(state) if state == UPLOADING) {
+            see(view, Field::Media, &self.file_state, AVAILABLE);
         }
         if let (Slot::There(digest), Some(expected)) = (&self.media_digest, &truth.media_digest)
             && view.present.contains(Field::Media)

@@ -60,7 +60,7 @@ pub struct TooManyBuckets;
 
 /// When a put may happen.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Condition {
+pub(super) enum Condition {
     /// Whatever is there.
     Always,
     /// If nothing is there.
@@ -236,7 +236,11 @@ impl Store {
     /// The length of the object under a key.
     #[must_use]
     pub fn head(&self, bucket: &str, key: &str) -> Option<u64> {
-        self.bucket(bucket)?.objects.read().get(key).map(Object::size)
+        self.bucket(bucket)?
+            .objects
+            .read()
+            .get(key)
+            .map(Object::size)
     }
 
     /// Removes the object under a key and returns it.
@@ -258,7 +262,8 @@ impl Store {
     /// [`StoreError::Full`].
     pub fn put_media(&self, recording: RecordingIndex, media: Bytes) -> Result<(), StoreError> {
         let key = media_key(recording);
-        self.put(MEDIA_BUCKET, &key, media, Attributes::AUDIO).map(drop)
+        self.put(MEDIA_BUCKET, &key, media, Attributes::AUDIO)
+            .map(drop)
     }
 
     /// The audio of a recording; [`Store::copy`] puts it into an organization's bucket.
@@ -284,4 +289,130 @@ impl Condition {
 
 fn media_key(recording: RecordingIndex) -> String {
     recording.0.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(limit: u64) -> Store {
+        let store = Store::new(limit);
+        store.create_bucket("org").unwrap();
+        store
+    }
+
+    fn put(store: &Store, key: &str, length: usize) -> Result<Object, StoreError> {
+        store.put("org", key, vec![0; length].into(), Attributes::JSON)
+    }
+
+    #[test]
+    fn a_put_over_the_bound_is_refused_with_numbers_and_changes_nothing() {
+        let store = store(2_000);
+        put(&store, "a", 1_000).unwrap();
+        let full = put(&store, "b", 1_000).unwrap_err();
+        let expected = StorageFull {
+            used: 1_512,
+            limit: 2_000,
+            wanted: 1_000,
+        };
+        assert_eq!(full, StoreError::Full(expected));
+        let told = "storage full: 1512 of 2000 bytes are in use, 1000 more were wanted";
+        assert_eq!(full.to_string(), told);
+        assert_eq!(
+            store.usage(),
+            StoreUsage {
+                objects: 1,
+                bytes: 1_512,
+                limit: 2_000
+            }
+        );
+        assert!(store.get("org", "b").is_none());
+    }
+
+    #[test]
+    fn what_is_replaced_or_deleted_is_free_again() {
+        let store = store(1 << 20);
+        for length in [10, 1_000, 5] {
+            put(&store, "a", length).unwrap();
+        }
+        assert_eq!(store.usage().bytes, 5 + KEY_CHARGE);
+        assert_eq!(store.head("org", "a"), Some(5));
+        store.delete("org", "a").unwrap();
+        assert_eq!(
+            store.usage(),
+            StoreUsage {
+                objects: 0,
+                bytes: 0,
+                limit: 1 << 20
+            }
+        );
+        assert!(store.delete("org", "a").is_none());
+    }
+
+    #[test]
+    fn copies_share_their_bytes() {
+        let store = store(1 << 20);
+        store
+            .put_media(RecordingIndex(7), vec![1; 1_000].into())
+            .unwrap();
+        let media = store.media(RecordingIndex(7)).unwrap();
+        for key in ["x", "y"] {
+            store.copy(&media, "org", key, Attributes::AUDIO).unwrap();
+        }
+        drop(media);
+        assert_eq!(store.usage().bytes, 1_000 + 3 * KEY_CHARGE);
+        store.delete("org", "x").unwrap();
+        assert_eq!(store.get("org", "y").unwrap().body().len(), 1_000);
+        assert!(store.media(RecordingIndex(8)).is_none());
+    }
+
+    #[test]
+    fn bad_keys_and_buckets_are_refused() {
+        let store = store(1 << 20);
+        assert_eq!(
+            put(&store, "", 1).unwrap_err(),
+            StoreError::KeyLength { length: 0 }
+        );
+        let long = "k".repeat(KEY_LENGTH_MAX + 1);
+        assert_eq!(
+            put(&store, &long, 1).unwrap_err(),
+            StoreError::KeyLength { length: 1025 }
+        );
+        let missing = store
+            .put("no", "k", "x".into(), Attributes::JSON)
+            .unwrap_err();
+        assert_eq!(
+            missing,
+            StoreError::NoSuchBucket {
+                bucket: "no".to_owned()
+            }
+        );
+        assert_eq!(store.usage().bytes, 0);
+    }
+
+    #[test]
+    fn etags_are_those_of_s3() {
+        let store = store(1 << 20);
+        let object = store
+            .put("org", "k", "hello".into(), Attributes::JSON)
+            .unwrap();
+        assert_eq!(object.etag(), "5d41402abc4b2a76b9719d911017c592");
+    }
+
+    #[test]
+    fn many_writers_leave_the_count_right() {
+        let store = store(1 << 30);
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let store = store.clone();
+                scope.spawn(move || {
+                    for number in 0..500 {
+                        put(&store, &format!("{}", number % 100 + writer * 50), 10).unwrap();
+                    }
+                });
+            }
+        });
+        let usage = store.usage();
+        assert_eq!((usage.objects, usage.bytes), (250, 250 * (10 + KEY_CHARGE)));
+    }
 }

@@ -29,8 +29,9 @@ use super::wire::job::{
     ExportConversations, ExportFilter, ExportPredicate, ExportQuery, JobRead, state_named,
 };
 use super::wire::trigger::{NewTrigger, TargetKind, TriggerRead, TriggerTarget};
-use super::wire::{Epoch, ErrorBody, RecordingBody};
+use super::wire::{ApiDate, ErrorBody, RecordingBody};
 use crate::service::Credentials;
+use crate::storage::layout::RunEpoch;
 use transport::Transport;
 
 /// As long as the JavaScript SDK waits.
@@ -51,7 +52,7 @@ pub struct ClientConfig {
     /// The seed that public ids derive from.
     pub seed: Seed,
     /// The date of the run's start: a job asks for conversations from a day before it on.
-    pub epoch: Epoch,
+    pub epoch: RunEpoch,
     /// The export integration that jobs name.
     pub integration: String,
     /// How long a call may take.
@@ -61,7 +62,7 @@ pub struct ClientConfig {
 impl ClientConfig {
     /// A client of the API at `base`, with the defaults of everything else.
     #[must_use]
-    pub fn new(base: impl Into<String>, credentials: Credentials, seed: Seed, epoch: Epoch) -> Self {
+    pub fn new(base: impl Into<String>, credentials: Credentials, seed: Seed, epoch: RunEpoch) -> Self {
         Self {
             base: base.into(),
             credentials,
@@ -113,7 +114,7 @@ struct Inner {
     integration: String,
     /// The interval that jobs ask for.
     interval: String,
-    epoch: Epoch,
+    epoch: RunEpoch,
 }
 
 impl ApiClient {
@@ -129,7 +130,7 @@ impl ApiClient {
         if !is_http {
             return Err(ConnectError::BadUrl(config.base));
         }
-        let start = config.epoch.date(Timestamp::ZERO);
+        let start = ApiDate::of(config.epoch, Timestamp::ZERO);
         let (from, until) =
             (start.plus_minutes(-MINUTES_PER_DAY), start.plus_minutes(7 * MINUTES_PER_DAY));
         let inner = Inner {
@@ -183,7 +184,7 @@ impl ApiClient {
         let predicates = conversations.into_iter().map(ExportPredicate::conversation).collect();
         let query = ExportQuery {
             action: "EXPORT",
-            action_date: self.inner.epoch.date(now),
+            action_date: ApiDate::of(self.inner.epoch, now),
             integration_id: &self.inner.integration,
             include_screen_recordings: false,
             conversation_query: ExportConversations {
@@ -211,7 +212,10 @@ impl ApiClient {
                 if missing.is_empty() { Reply::Forbidden } else { Reply::Done(missing) }
             }
             Reply::Done(answer) => answer.reply().map(|_| Vec::new()),
-            other => other.map(|_| Vec::new()),
+            Reply::NotFound => Reply::NotFound,
+            Reply::Throttled(wait) => Reply::Throttled(wait),
+            Reply::Forbidden => Reply::Forbidden,
+            Reply::Unavailable => Reply::Unavailable,
         }
     }
 

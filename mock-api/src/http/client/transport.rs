@@ -102,13 +102,14 @@ impl Transport {
             .body(Full::new(form));
         let Ok(request) = request else { return Reply::Forbidden };
         let Some(answer) = self.exchange(request).await else { return Reply::Unavailable };
-        let body = match answer.reply() {
-            Reply::Done(body) => body,
-            refused => return refused.map(|_| Token::new(String::new())),
+        let reply = answer.reply();
+        let read = match &reply {
+            Reply::Done(body) => serde_json::from_slice::<TokenRead>(body),
+            Reply::NotFound | Reply::Throttled(_) | Reply::Forbidden | Reply::Unavailable => {
+                return reply.map(|_| Token::new(String::new()));
+            }
         };
-        let Ok(read) = serde_json::from_slice::<TokenRead>(&body) else {
-            return Reply::Unavailable;
-        };
+        let Ok(read) = read else { return Reply::Unavailable };
         let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", read.access_token)) else {
             return Reply::Unavailable;
         };

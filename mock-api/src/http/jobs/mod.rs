@@ -25,6 +25,7 @@ use super::state::ApiState;
 use super::wire::job::{
     FailedRecording, JobUpdate, JobsQuery, RecordingJob, state_name, state_named,
 };
+use super::wire::ApiDate;
 use super::wire::paging::PagingParams;
 use desk::JobEntry;
 
@@ -184,7 +185,7 @@ fn job_of<'a>(
         state: state_name(job_state),
         user: &state.desk(caller).user,
         recording_jobs_query: &entry.query,
-        date_created: state.config().epoch.date(entry.created_at),
+        date_created: ApiDate::of(state.config().epoch, entry.created_at),
         total_conversations: total,
         total_recordings: total,
         total_skipped_recordings: skipped,

@@ -10,13 +10,14 @@ use racegate_model::workload::Call;
 use crate::http::error::ApiError;
 use crate::http::paging::invalid;
 use crate::http::wire::job::{ConversationQuery, Join, QueryFilter, QueryPredicate};
-use crate::http::wire::{Epoch, WallTime};
+use crate::http::wire::ApiDate;
 use crate::service::Service;
+use crate::storage::layout::RunEpoch;
 
 /// The recordings that `query` selects, in the order in which it names them.
 pub(super) fn select(
     service: &Service,
-    epoch: Epoch,
+    epoch: RunEpoch,
     query: &ConversationQuery,
 ) -> Result<Vec<RecordingIndex>, ApiError> {
     let interval = query.interval.as_deref().map(|text| parse_interval(epoch, text)).transpose()?;
@@ -45,8 +46,8 @@ enum Test {
     /// One of these, in the order in which they were named.
     OneOf(Vec<RecordingIndex>, BTreeSet<RecordingIndex>),
     Everything,
-    All(Vec<Test>),
-    Any(Vec<Test>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
 }
 
 impl Test {
@@ -152,10 +153,10 @@ fn other_test(predicate: &QueryPredicate) -> Result<Test, ApiError> {
     }
 }
 
-fn parse_interval(epoch: Epoch, text: &str) -> Result<(Timestamp, Timestamp), ApiError> {
+fn parse_interval(epoch: RunEpoch, text: &str) -> Result<(Timestamp, Timestamp), ApiError> {
     let parsed = text.split_once('/').and_then(|(from, until)| {
-        let (from, until) = (WallTime::parse(from)?, WallTime::parse(until)?);
-        (from <= until).then(|| (epoch.timestamp(from), epoch.timestamp(until)))
+        let (from, until) = (ApiDate::parse(from)?, ApiDate::parse(until)?);
+        (from <= until).then(|| (from.instant(epoch), until.instant(epoch)))
     });
     parsed.ok_or_else(|| invalid("interval", Some(text), "two ISO 8601 dates joined by a slash"))
 }

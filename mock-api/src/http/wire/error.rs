@@ -19,7 +19,7 @@ pub struct ErrorBody {
     /// One per thing that is wrong.
     pub details: Vec<ErrorDetail>,
     /// Always empty here; the real API nests bodies.
-    pub errors: Vec<ErrorBody>,
+    pub errors: Vec<Self>,
     /// The limit that was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<ErrorLimit>,

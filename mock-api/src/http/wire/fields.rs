@@ -1,125 +1,59 @@
 //! The one place where what is visible of a recording becomes JSON, and JSON becomes that again.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::{Field, FieldSet, Kind};
-use racegate_model::ids::{RecordingIndex, SessionId};
-use racegate_model::timeline::{Hold, RecordingState, Timeline, View};
-use racegate_model::workload::Call;
+use racegate_model::ids::SessionId;
+use racegate_model::timeline::{Hold, RecordingState, View};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::{Epoch, Maybe, WallTime};
+use super::{ApiDate, Maybe};
+use crate::storage::layout::WallTime;
+use crate::storage::sidecar::Truth;
 
-/// What is true of a recording, whatever its metadata says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Facts {
-    seed: Seed,
-    recording: RecordingIndex,
-    kind: Kind,
-    hold: Hold,
-    started: WallTime,
-    ended: WallTime,
-}
-
-/// A false date is off by that much: far more than a late hang-up.
+/// A false date is late by that much: far more than a late hang-up. As in sidecars.
 const FALSE_MINUTES: i64 = 12;
+/// What stands for a false id or address. As in sidecars.
+const FALSE_TEXT: &str = "unknown";
 /// A date is false when it is off by more than this: sessions end a little late under load.
 const DATE_TOLERANCE_MILLIS: u64 = 60_000;
-/// Position of the address among the draws of a call's identity; 1 to 3 are its public ids.
-const IDENTITY_ADDRESS: u32 = 16;
 
-impl Facts {
-    /// The facts of a recording on the platform.
-    #[must_use]
-    pub fn of_timeline(seed: Seed, epoch: Epoch, timeline: &Timeline) -> Self {
-        Self {
-            seed,
-            recording: timeline.recording,
-            kind: timeline.kind,
-            hold: timeline.hold,
-            started: epoch.date(timeline.started_at),
-            ended: epoch.date(timeline.ended_at),
+fn holds(truth: &Truth, field: Field, said: &Scalar) -> bool {
+    match (field, said) {
+        (Field::LegalHoldFlag, Scalar::Bool(flag)) => *flag == (truth.hold == Hold::Held),
+        (Field::MediaType, Scalar::Text(text)) => text.eq_ignore_ascii_case(truth.kind.name()),
+        (Field::StartTime, Scalar::Text(text)) => near(truth.start_time, text),
+        (Field::EndTime, Scalar::Text(text)) => near(truth.end_time, text),
+        (Field::WebrtcSessionId, Scalar::Text(text)) => {
+            SessionId::parse(text) == Some(truth.session)
         }
-    }
-
-    /// The facts of a planned call: what a client that knows the plan expects.
-    #[must_use]
-    pub fn of_call(seed: Seed, epoch: Epoch, call: &Call) -> Self {
-        Self {
-            seed,
-            recording: call.index,
-            kind: call.kind,
-            hold: call.hold,
-            started: epoch.date(call.arrival),
-            ended: epoch.date(call.ended_at()),
-        }
-    }
-
-    /// The recording.
-    #[must_use]
-    pub const fn recording(&self) -> RecordingIndex {
-        self.recording
-    }
-
-    /// Its kind.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// When the call began.
-    #[must_use]
-    pub const fn started(&self) -> WallTime {
-        self.started
-    }
-
-    /// When the session ended.
-    #[must_use]
-    pub const fn ended(&self) -> WallTime {
-        self.ended
-    }
-
-    /// The softphone's session id.
-    #[must_use]
-    pub fn session(&self) -> SessionId {
-        SessionId::of(self.seed, self.recording)
-    }
-
-    /// The softphone's address: derived, for most sessions have no network of their own.
-    #[must_use]
-    pub const fn client_ip(&self) -> Ipv4Addr {
-        let draw = Draws::of_call(self.seed, self.recording.0)
-            .draw_nth(Purpose::Identity, IDENTITY_ADDRESS)
-            .to_le_bytes();
-        Ipv4Addr::new(10, draw[0], draw[1], draw[2])
-    }
-
-    /// The neighbour that false values are borrowed from.
-    const fn other(&self) -> Self {
-        Self { recording: RecordingIndex(self.recording.0 ^ 1), ..*self }
-    }
-
-    fn holds(&self, field: Field, said: &Scalar) -> bool {
-        match (field, said) {
-            (Field::LegalHoldFlag, Scalar::Bool(flag)) => *flag == (self.hold == Hold::Held),
-            (Field::MediaType, Scalar::Text(text)) => text.eq_ignore_ascii_case(self.kind.name()),
-            (Field::StartTime, Scalar::Text(text)) => near(self.started, text),
-            (Field::EndTime, Scalar::Text(text)) => near(self.ended, text),
-            (Field::WebrtcSessionId, Scalar::Text(text)) => {
-                SessionId::parse(text) == Some(self.session())
-            }
-            (Field::ClientIp, Scalar::Text(text)) => text.parse() == Ok(self.client_ip()),
-            _ => false,
-        }
+        (Field::ClientIp, Scalar::Text(text)) => text.parse() == Ok(truth.client_ip),
+        _ => false,
     }
 }
 
 fn near(truth: WallTime, said: &str) -> bool {
-    WallTime::parse(said)
-        .is_some_and(|said| said.distance_millis(truth) <= DATE_TOLERANCE_MILLIS)
+    ApiDate::parse(said).is_some_and(|said| {
+        said.0.unix_millis().abs_diff(truth.unix_millis()) <= DATE_TOLERANCE_MILLIS
+    })
+}
+
+/// A text that is true or is not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum TextOf<T> {
+    True(T),
+    False,
+}
+
+impl<T: fmt::Display> Serialize for TextOf<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::True(value) => serializer.collect_str(value),
+            Self::False => serializer.serialize_str(FALSE_TEXT),
+        }
+    }
 }
 
 /// The metadata fields as they are served: absent, null, true or false.
@@ -130,37 +64,38 @@ pub(in crate::http) struct Fields {
     #[serde(skip_serializing_if = "Maybe::is_absent")]
     media_type: Maybe<&'static str>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    start_time: Maybe<WallTime>,
+    start_time: Maybe<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    end_time: Maybe<WallTime>,
+    end_time: Maybe<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    webrtc_session_id: Maybe<Shown<SessionId>>,
+    webrtc_session_id: Maybe<TextOf<SessionId>>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    client_ip: Maybe<Ipv4Addr>,
+    client_ip: Maybe<TextOf<IpAddr>>,
 }
 
 impl Fields {
-    /// What `view` shows of `facts`.
-    pub(in crate::http) fn of(view: &View, facts: &Facts) -> Self {
-        let held = facts.hold == Hold::Held;
-        let other = facts.other();
-        let other_kind = match facts.kind {
+    /// What `view` shows of `truth`.
+    pub(in crate::http) fn of(view: &View, truth: &Truth) -> Self {
+        let held = truth.hold == Hold::Held;
+        let other_kind = match truth.kind {
             Kind::Webrtc => Kind::Sip,
             Kind::Sip => Kind::Webrtc,
         };
-        let late = |date: WallTime| date.plus_minutes(FALSE_MINUTES);
+        let (start, end) = (ApiDate(truth.start_time), ApiDate(truth.end_time));
+        let late = |date: ApiDate| date.plus_minutes(FALSE_MINUTES);
+        let (session, address) = (truth.session, truth.client_ip);
         Self {
             legal_hold_flag: said(view, Field::LegalHoldFlag, || held, || !held),
-            media_type: said(view, Field::MediaType, || facts.kind.name(), || other_kind.name()),
-            start_time: said(view, Field::StartTime, || facts.started, || late(facts.started)),
-            end_time: said(view, Field::EndTime, || facts.ended, || late(facts.ended)),
+            media_type: said(view, Field::MediaType, || truth.kind.name(), || other_kind.name()),
+            start_time: said(view, Field::StartTime, || start, || late(start)),
+            end_time: said(view, Field::EndTime, || end, || late(end)),
             webrtc_session_id: said(
                 view,
                 Field::WebrtcSessionId,
-                || Shown(facts.session()),
-                || Shown(other.session()),
+                || TextOf::True(session),
+                || TextOf::False,
             ),
-            client_ip: said(view, Field::ClientIp, || facts.client_ip(), || other.client_ip()),
+            client_ip: said(view, Field::ClientIp, || TextOf::True(address), || TextOf::False),
         }
     }
 
@@ -172,15 +107,15 @@ impl Fields {
         self.media_type
     }
 
-    pub(in crate::http) const fn start_time(&self) -> Maybe<WallTime> {
+    pub(in crate::http) const fn start_time(&self) -> Maybe<ApiDate> {
         self.start_time
     }
 
-    pub(in crate::http) const fn end_time(&self) -> Maybe<WallTime> {
+    pub(in crate::http) const fn end_time(&self) -> Maybe<ApiDate> {
         self.end_time
     }
 
-    pub(in crate::http) const fn session_id(&self) -> Maybe<Shown<SessionId>> {
+    pub(in crate::http) const fn session_id(&self) -> Maybe<TextOf<SessionId>> {
         self.webrtc_session_id
     }
 }
@@ -227,9 +162,9 @@ pub struct RecordingBody {
 }
 
 impl RecordingBody {
-    /// What the body shows to somebody who knows the facts.
+    /// What the body shows to somebody who knows the truth.
     #[must_use]
-    pub fn view(&self, facts: &Facts) -> View {
+    pub fn view(&self, truth: &Truth) -> View {
         let mut view = View {
             present: FieldSet::EMPTY,
             null: FieldSet::EMPTY,
@@ -242,7 +177,7 @@ impl RecordingBody {
                 Maybe::Null => view.null.insert(field),
                 Maybe::Value(said) => {
                     view.present.insert(field);
-                    if !facts.holds(field, said) {
+                    if !holds(truth, field, said) {
                         view.wrong.insert(field);
                     }
                 }

@@ -5,7 +5,7 @@ use racegate_model::org::JobState;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::WallTime;
+use super::ApiDate;
 use super::fields::Shown;
 
 /// `RecordingJobsQuery`, as far as it decides anything here. Unknown keys are passed over, as the
@@ -81,7 +81,7 @@ pub(in crate::http) struct RecordingJob<'a> {
     pub(in crate::http) state: &'static str,
     pub(in crate::http) user: &'a Reference,
     pub(in crate::http) recording_jobs_query: &'a RawValue,
-    pub(in crate::http) date_created: WallTime,
+    pub(in crate::http) date_created: ApiDate,
     pub(in crate::http) total_conversations: usize,
     pub(in crate::http) total_recordings: usize,
     pub(in crate::http) total_skipped_recordings: usize,
@@ -148,7 +148,7 @@ pub(in crate::http) fn state_named(name: &str) -> Option<JobState> {
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ExportQuery<'a> {
     pub(in crate::http) action: &'static str,
-    pub(in crate::http) action_date: WallTime,
+    pub(in crate::http) action_date: ApiDate,
     pub(in crate::http) integration_id: &'a str,
     pub(in crate::http) include_screen_recordings: bool,
     pub(in crate::http) conversation_query: ExportConversations,

@@ -10,8 +10,10 @@ pub(in crate::http) mod oauth;
 pub(in crate::http) mod paging;
 pub(in crate::http) mod recording;
 pub(in crate::http) mod trigger;
+mod truth;
 
-pub use dates::{Epoch, WallTime};
+pub use dates::ApiDate;
 pub use error::{ErrorBody, ErrorDetail, ErrorLimit, MissingFields};
-pub use fields::{Facts, RecordingBody};
+pub use fields::RecordingBody;
 pub use maybe::Maybe;
+pub use truth::{client_ip, truth_of_call, truth_of_timeline};

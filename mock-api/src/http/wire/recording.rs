@@ -6,8 +6,8 @@ use racegate_model::ids::{ConversationId, RecordingId, SessionId};
 use racegate_model::timeline::RecordingState;
 use serde::Serialize;
 
-use super::fields::{Fields, Shown};
-use super::{Maybe, WallTime};
+use super::fields::{Fields, Shown, TextOf};
+use super::{ApiDate, Maybe};
 
 /// `Recording`.
 #[derive(Serialize)]
@@ -16,22 +16,22 @@ pub(in crate::http) struct Recording {
     pub(in crate::http) id: Shown<RecordingId>,
     pub(in crate::http) conversation_id: Shown<ConversationId>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    pub(in crate::http) start_time: Maybe<WallTime>,
+    pub(in crate::http) start_time: Maybe<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    pub(in crate::http) end_time: Maybe<WallTime>,
+    pub(in crate::http) end_time: Maybe<ApiDate>,
     pub(in crate::http) media: &'static str,
     pub(in crate::http) media_subtype: &'static str,
     pub(in crate::http) annotations: [(); 0],
     pub(in crate::http) file_state: &'static str,
     pub(in crate::http) media_uris: Option<BTreeMap<&'static str, MediaUri>>,
     pub(in crate::http) output_duration_ms: u64,
-    pub(in crate::http) export_date: Option<WallTime>,
-    pub(in crate::http) exported_date: Option<WallTime>,
+    pub(in crate::http) export_date: Option<ApiDate>,
+    pub(in crate::http) exported_date: Option<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    pub(in crate::http) session_id: Maybe<Shown<SessionId>>,
+    pub(in crate::http) session_id: Maybe<TextOf<SessionId>>,
     pub(in crate::http) users: [(); 0],
     pub(in crate::http) recording_file_role: &'static str,
-    pub(in crate::http) creation_time: WallTime,
+    pub(in crate::http) creation_time: ApiDate,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(in crate::http) forum: Option<ForumExtras>,
     pub(in crate::http) self_uri: String,
@@ -50,18 +50,18 @@ pub(in crate::http) struct MediaUri {
 pub(in crate::http) struct RecordingMetadata {
     pub(in crate::http) id: Shown<RecordingId>,
     pub(in crate::http) conversation_id: Shown<ConversationId>,
-    pub(in crate::http) start_time: Option<WallTime>,
-    pub(in crate::http) end_time: Option<WallTime>,
+    pub(in crate::http) start_time: Option<ApiDate>,
+    pub(in crate::http) end_time: Option<ApiDate>,
     pub(in crate::http) media: &'static str,
     pub(in crate::http) media_subtype: &'static str,
     /// There once the file is AVAILABLE.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) annotations: Option<[(); 0]>,
     pub(in crate::http) file_state: &'static str,
-    pub(in crate::http) export_date: Option<WallTime>,
-    pub(in crate::http) exported_date: Option<WallTime>,
+    pub(in crate::http) export_date: Option<ApiDate>,
+    pub(in crate::http) exported_date: Option<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
-    pub(in crate::http) session_id: Maybe<Shown<SessionId>>,
+    pub(in crate::http) session_id: Maybe<TextOf<SessionId>>,
     pub(in crate::http) region: &'static str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(in crate::http) forum: Option<ForumExtras>,

@@ -1,0 +1,248 @@
+//! The whole mock on loopback: HTTP API, signalling, S3 endpoint, media ingest and webhooks, around
+//! one [`Service`].
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{State, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::get;
+use parking_lot::Mutex;
+use racegate_media::{PeerError, RtcStack, Sha256};
+use racegate_model::time::Timestamp;
+use racegate_udp::{BindError, Station};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::clock::RunClock;
+use crate::http::{self, ApiConfig, ApiState, WebhookSettings, Webhooks};
+use crate::ingest::{EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling};
+use crate::service::{self, News, Service, ServiceConfig};
+use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
+
+/// Where the mock listens, and what it serves.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// The platform and its tenants.
+    pub service: ServiceConfig,
+    /// The HTTP API and the signalling; port 0 lets the system choose.
+    pub http: SocketAddr,
+    /// The S3 endpoint.
+    pub s3: SocketAddr,
+    /// The media ingest.
+    pub media: SocketAddrV4,
+    /// Bytes of storage at most.
+    pub storage_max: u64,
+}
+
+impl ServerConfig {
+    /// Everything on 127.0.0.1 at ports that the system chooses.
+    #[must_use]
+    pub fn loopback(service: ServiceConfig) -> Self {
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let storage_max = crate::storage::STORE_LIMIT_DEFAULT;
+        Self { service, http: any.into(), s3: any.into(), media: any, storage_max }
+    }
+}
+
+/// Why the mock could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The HTTP address cannot be bound.
+    #[error("cannot listen on {address} ({source}); choose another port, or 0 for any")]
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The S3 endpoint cannot be started.
+    #[error(transparent)]
+    S3(#[from] EndpointError),
+    /// The media port cannot be bound.
+    #[error(transparent)]
+    Media(#[from] BindError),
+    /// The media stack cannot be set up.
+    #[error(transparent)]
+    Stack(#[from] PeerError),
+}
+
+/// A running mock. The media ingest runs once its [`Station`] is on a shard.
+pub struct MockServer {
+    service: Service,
+    http: http::Server,
+    s3: S3Endpoint,
+    ingest: Ingest,
+    station: Option<Station>,
+    webhooks: Webhooks,
+    received: Arc<PlatformEvents>,
+    driver: JoinHandle<()>,
+}
+
+impl MockServer {
+    /// Starts everything; also returns what the platform makes known.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn start(
+        config: ServerConfig,
+        clock: RunClock,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<News>), ServerError> {
+        let keys: Vec<AccessKey> = config.service.tenants.iter().map(access_key).collect();
+        let epoch = config.service.epoch;
+        let (service, news) = Service::new(config.service, Store::new(config.storage_max));
+        let store = service.store().clone();
+        let s3 = S3Endpoint::start(config.s3, store, &keys, EndpointLimits::default()).await?;
+        let received = Arc::new(PlatformEvents {
+            service: service.clone(),
+            clock,
+            digests: Mutex::default(),
+        });
+        let settings = IngestSettings { address: config.media, ..IngestSettings::default() };
+        let stack = Arc::new(RtcStack::new()?);
+        let events: Arc<dyn SessionEvents> = Arc::clone(&received) as _;
+        let (ingest, station) = Ingest::bind(&settings, stack, events)?;
+        let bind = |source| ServerError::Http { address: config.http, source };
+        let listener = TcpListener::bind(config.http).await.map_err(bind)?;
+        let state = ApiState::new(service.clone(), clock, ApiConfig::new(epoch));
+        let limits = state.config().limits;
+        let signalling =
+            axum::Router::new().route("/signalling", get(signal)).with_state(ingest.clone());
+        let router = http::router(state).merge(signalling);
+        let http = http::serve_router(listener, router, limits).map_err(bind)?;
+        let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
+        let driver = tokio::spawn(service::drive(service.clone(), clock));
+        let station = Some(station);
+        let server = Self { service, http, s3, ingest, station, webhooks, received, driver };
+        Ok((server, news))
+    }
+
+    /// The platform.
+    #[must_use]
+    pub const fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The media ingest.
+    #[must_use]
+    pub const fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// The sender of webhooks.
+    #[must_use]
+    pub const fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
+    }
+
+    /// The ingest's socket and endpoint, to be run on a shard; once.
+    pub const fn take_station(&mut self) -> Option<Station> {
+        self.station.take()
+    }
+
+    /// Base URL of the API.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        self.http.url()
+    }
+
+    /// URL of the S3 endpoint.
+    #[must_use]
+    pub fn s3_url(&self) -> String {
+        self.s3.url()
+    }
+
+    /// URL of the signalling WebSocket.
+    #[must_use]
+    pub fn signalling_url(&self) -> String {
+        format!("ws://{}/signalling", self.http.address())
+    }
+
+    /// What was received, by session.
+    #[must_use]
+    pub fn received(&self) -> Arc<PlatformEvents> {
+        Arc::clone(&self.received)
+    }
+
+    /// Stops accepting, finishes what is under way, and ends.
+    pub async fn stop(self) {
+        self.driver.abort();
+        self.http.shutdown().await;
+        self.s3.shutdown().await;
+    }
+}
+
+async fn signal(State(ingest): State<Ingest>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade_signalling(upgrade, ingest)
+}
+
+fn access_key(tenant: &service::TenantConfig) -> AccessKey {
+    AccessKey {
+        id: tenant.credentials.client_id.clone(),
+        secret: tenant.credentials.client_secret.clone(),
+        bucket: tenant.organization.clone(),
+    }
+}
+
+/// Tells the platform of the ingest's sessions, and remembers what their audio was.
+pub struct PlatformEvents {
+    service: Service,
+    clock: RunClock,
+    digests: Mutex<BTreeMap<String, Received>>,
+}
+
+/// What came in of a session's audio.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// SHA-256 over the payloads.
+    pub digest: Sha256,
+    /// Audio packets.
+    pub packets: u64,
+    /// Missing ones between the first and the last.
+    pub lost: u64,
+}
+
+impl PlatformEvents {
+    /// What came in of the audio of `conversation_id`.
+    #[must_use]
+    pub fn of(&self, conversation_id: &str) -> Option<Received> {
+        self.digests.lock().get(conversation_id).copied()
+    }
+
+    fn timestamp(&self, at: Instant) -> Timestamp {
+        let late = Instant::now().saturating_duration_since(at);
+        let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
+        self.clock.now() - racegate_model::time::Duration::from_nanos(late)
+    }
+}
+
+impl SessionEvents for PlatformEvents {
+    fn started(&self, _: &Started) {}
+
+    fn established(&self, _: &str, _: &str, _: Instant) {}
+
+    /// A session in which audio never could flow makes no recording, and neither does one of a
+    /// conversation that nobody knows.
+    fn ended(&self, ended: EndedMedia) {
+        let Some(call) = self.service.calls().by_conversation(&ended.conversation_id) else {
+            return;
+        };
+        if ended.established_at.is_none() {
+            return;
+        }
+        let received = Received {
+            digest: ended.digest_received,
+            packets: ended.packets_received,
+            lost: ended.packets_lost,
+        };
+        self.digests.lock().insert(ended.conversation_id, received);
+        if let Err(error) = self.service.store_media(call.index, ended.ogg) {
+            tracing::error!(%error, "a recording could not be stored");
+        }
+        self.service.session_ended(self.timestamp(ended.ended_at), &call);
+    }
+}

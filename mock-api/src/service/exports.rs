@@ -1,0 +1,91 @@
+//! What a fulfilled job leaves in storage: audio, sidecars and a manifest.
+
+use racegate_model::field::Field;
+use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
+use racegate_model::org::{Export, Sidecar};
+
+use super::{Service, TenantConfig};
+use crate::http::job_id;
+use crate::http::wire::truth_of_timeline;
+use crate::storage::layout::{manifest_key, media_key, sidecar_key};
+use crate::storage::manifest::{FailedEntry, JobManifest, ManifestEntry};
+use crate::storage::sidecar::{Dialect, SidecarDocument};
+use crate::storage::{Attributes, StoreError};
+
+/// Writes everything; the manifest comes last, so whoever finds it finds the rest.
+pub(super) fn write(service: &Service, tenant: &TenantConfig, export: &Export) {
+    let mut manifest = JobManifest {
+        job: job_id(tenant, export.job).to_string(),
+        organization: tenant.organization.clone(),
+        snapshot_at: export.snapshot_at,
+        recordings: Vec::with_capacity(export.sidecars.len()),
+        failed: Vec::new(),
+    };
+    for sidecar in &export.sidecars {
+        match write_recording(service, tenant, export, sidecar) {
+            Ok(Some(entry)) => manifest.recordings.push(entry),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "an export could not be stored");
+                manifest.failed.push(failed(service, sidecar.recording));
+            }
+        }
+    }
+    manifest.failed.extend(export.failed.iter().map(|recording| failed(service, *recording)));
+    let key = manifest_key(&tenant.organization, &manifest.job);
+    let body = manifest.to_json(service.epoch());
+    let stored = service.store().put(&tenant.organization, &key, body, Attributes::JSON);
+    if let Err(error) = stored {
+        tracing::error!(%error, "a manifest could not be stored");
+    }
+}
+
+fn write_recording(
+    service: &Service,
+    tenant: &TenantConfig,
+    export: &Export,
+    sidecar: &Sidecar,
+) -> Result<Option<ManifestEntry>, StoreError> {
+    let Some(timeline) = service.timelines(tenant.arm).get(sidecar.recording) else {
+        return Ok(None);
+    };
+    let store = service.store();
+    let truth = truth_of_timeline(service.seed(), service.epoch(), &timeline);
+    let organization = &tenant.organization;
+    let key = media_key(organization, truth.start_time, truth.conversation, truth.recording);
+    let media = if sidecar.view.present.contains(Field::Media) {
+        store.media(sidecar.recording)
+    } else {
+        None
+    };
+    let mut view = sidecar.view;
+    if let Some(media) = &media {
+        store.copy(media, organization, &key, Attributes::AUDIO)?;
+    } else {
+        // A sidecar does not promise audio that is not there.
+        view.present = view.present.without(Field::Media);
+    }
+    let document = SidecarDocument {
+        organization,
+        dialect: Dialect::Forum,
+        truth: &truth,
+        view,
+        snapshot_at: export.snapshot_at,
+        epoch: service.epoch(),
+    };
+    let sidecar_key = sidecar_key(&key);
+    store.put(organization, &sidecar_key, document.to_json(), Attributes::JSON)?;
+    Ok(Some(ManifestEntry {
+        conversation: truth.conversation,
+        recording: truth.recording,
+        media_key: media.is_some().then_some(key),
+        sidecar_key,
+    }))
+}
+
+fn failed(service: &Service, recording: RecordingIndex) -> FailedEntry {
+    FailedEntry {
+        conversation: ConversationId::of(service.seed(), recording),
+        recording: RecordingId::of(service.seed(), recording),
+    }
+}

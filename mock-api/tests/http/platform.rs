@@ -1,0 +1,107 @@
+//! A platform on which everything is visible at once, for tests to change. Tests inside the crate
+//! use it too, so the crate's own names come from whoever includes it.
+
+use racegate_model::distribution::Distribution;
+use racegate_model::draws::Seed;
+use racegate_model::field::{Field, FieldSet, PerKind};
+use racegate_model::ids::{ArmIndex, TenantIndex};
+use racegate_model::scenario::{
+    ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportSpec, Fidelity, GateSpec, GateStart,
+    GroupSource, GroupSpec, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, KindSpec,
+    NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Slots, SnapshotInstant,
+    StateSpec, Strategy, Sweep, Workload,
+};
+use racegate_model::time::{Duration, Probability};
+
+use super::{RunEpoch, ServiceConfig, TenantConfig};
+
+fn nothing() -> Distribution {
+    Distribution::Constant(Duration::ZERO)
+}
+
+pub(crate) fn millis(millis: u64) -> Distribution {
+    Distribution::Constant(Duration::from_millis(millis))
+}
+
+fn kind() -> KindSpec {
+    let group = || GroupSpec { lag: nothing(), source: GroupSource::Pipeline };
+    KindSpec {
+        pipeline: 0,
+        media_lag: nothing(),
+        metadata_lag: nothing(),
+        groups: [group(), group(), group()],
+        null_phase: nothing(),
+        after_call_work: nothing(),
+        state: StateSpec::AfterFields(nothing()),
+    }
+}
+
+/// A platform on which everything is visible at once.
+pub(crate) fn platform() -> PlatformSpec {
+    PlatformSpec {
+        pipelines: vec![PipelineSpec::default()],
+        kinds: PerKind { webrtc: kind(), sip: kind() },
+        index: IndexSpec { refresh: Duration::ZERO, lag: nothing() },
+        hold: HoldSpec {
+            missed: Probability::ZERO,
+            sweep: Sweep::Never,
+            propagation: nothing(),
+        },
+        notification: NotificationSpec {
+            loss: Probability::ZERO,
+            duplicate: Probability::ZERO,
+            delay: nothing(),
+            early: Probability::ZERO,
+        },
+        export: ExportSpec {
+            policy: ExportPolicy::Lenient,
+            latency: millis(20),
+            query_time: nothing(),
+            slots: Slots::Limited(2),
+            snapshot: SnapshotInstant::Write,
+            read: ReadPath::Index,
+            schema: FieldSet::METADATA,
+            failure: Probability::ZERO,
+        },
+        api: ApiSpec { rate_limit: None },
+    }
+}
+
+fn workload() -> Workload {
+    Workload {
+        executor: Executor::ArrivalRate(Vec::new()),
+        arrivals: Arrivals::Regular,
+        warmup: Duration::ZERO,
+        call_duration: nothing(),
+        webrtc_share: Probability::ONE,
+        hold: HoldWorkload { fraction: Probability::ZERO, set_at: HoldSetAt::CallStart },
+        fidelity: PerKind { webrtc: Fidelity::Model, sip: Fidelity::Model },
+    }
+}
+
+/// Two tenants on one such platform.
+pub(crate) fn service_config(seed: Seed, epoch: RunEpoch, platform: PlatformSpec) -> ServiceConfig {
+    let mut required = PerKind { webrtc: FieldSet::METADATA, sip: FieldSet::METADATA };
+    required.sip = required.sip.without(Field::WebrtcSessionId).without(Field::ClientIp);
+    let gate = GateSpec {
+        name: "none".into(),
+        strategy: Strategy::None,
+        start: GateStart::SessionEnd,
+        repair: None,
+    };
+    let arm = Arm {
+        name: "base".into(),
+        platform,
+        gates: vec![gate],
+        required: RequiredFields(required),
+    };
+    let tenants =
+        (0..2).map(|index| TenantConfig::derived(seed, TenantIndex(index), ArmIndex(0), "none"));
+    ServiceConfig {
+        seed,
+        epoch,
+        workload: workload(),
+        arms: vec![arm],
+        tenants: tenants.collect(),
+    }
+}
