@@ -67,6 +67,9 @@ struct RunArgs {
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Live: keep the received audio in the run's folder (about 5 kB per second of call)
+    #[arg(long)]
+    keep_audio: bool,
     /// Print summary.json on stdout instead of the table
     #[arg(long)]
     json: bool,
@@ -139,6 +142,7 @@ impl RunArgs {
             replications: self.replications,
             out: self.out,
             output: if self.json { Output::Json } else { Output::Table },
+            keep_audio: self.keep_audio,
             quiet: self.quiet,
             scenario: self.scenario,
         }

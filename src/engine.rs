@@ -7,7 +7,7 @@ use racegate_model::scenario::Scenario;
 use racegate_model::summary::{ConformanceSummary, GeneratorSummary};
 use tokio::sync::watch;
 
-use crate::live::{self, Arms, Stop};
+use crate::live::{self, LiveOptions, Stop};
 use crate::progress::Bar;
 use crate::run::{Failure, note};
 use crate::sinks::SimulatedSide;
@@ -15,7 +15,7 @@ use crate::sinks::SimulatedSide;
 /// Runs `scenario` live until it is over or Ctrl-C was pressed.
 pub(crate) fn live(
     scenario: &Scenario,
-    arms: Arms,
+    options: &LiveOptions,
     sink: &mut impl Sink,
     progress: &Bar,
 ) -> Result<GeneratorSummary, Failure> {
@@ -26,7 +26,7 @@ pub(crate) fn live(
     let result = runtime.block_on(async {
         let (sender, stop) = watch::channel(Stop::No);
         let signals = tokio::spawn(watch_signals(sender));
-        let report = live::run(scenario, arms, sink, stop, |state| progress.show(&state)).await;
+        let report = live::run(scenario, options, sink, stop, |state| progress.show(&state)).await;
         signals.abort();
         report
     });

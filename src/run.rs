@@ -12,7 +12,7 @@ use racegate_model::summary::Summary;
 use racegate_model::workload::plan_hash;
 use racegate_scenario::{Override, Source};
 
-use crate::live::Arms;
+use crate::live::{Arms, LiveOptions};
 use crate::sinks::RunSink;
 use crate::store::{HistoryWriter, NewRun, RunFolder};
 use crate::{engine, progress, report as render};
@@ -42,6 +42,8 @@ pub struct RunOptions {
     pub out: Option<PathBuf>,
     /// What goes to stdout.
     pub output: Output,
+    /// Whether a live run keeps the audio that it received.
+    pub keep_audio: bool,
     /// Whether notes and progress are left out.
     pub quiet: bool,
 }
@@ -157,7 +159,11 @@ fn live(
     let mut sink = RunSink::new(accumulator, Some(history), scenario.limits.history)
         .comparing(scenario);
     let progress = progress::Bar::new(scenario, options.quiet);
-    let generator = engine::live(scenario, options.arms, &mut sink, &progress)?;
+    let live = LiveOptions {
+        arms: options.arms,
+        keep_audio: options.keep_audio.then(|| folder.path().join("audio")),
+    };
+    let generator = engine::live(scenario, &live, &mut sink, &progress)?;
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
     folder.write_latency(&accumulator).map_err(Failure::internal)?;

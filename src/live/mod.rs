@@ -14,7 +14,7 @@ mod webhooks;
 mod world;
 
 pub use generator::{GeneratorReport, Progress};
-pub use world::{LiveError, Stop, run};
+pub use world::{LiveError, LiveOptions, Stop, run};
 
 /// Which arms a live run runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

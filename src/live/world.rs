@@ -1,5 +1,6 @@
 //! A live run from start to end: servers up, calls made, gates raced, everything told to the sink.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +11,7 @@ use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfi
 use racegate_media::Sha256;
 use racegate_model::exporter::{Exporter, Input};
 use racegate_model::history::EndReason;
-use racegate_model::ids::{ArmIndex, TenantIndex};
+use racegate_model::ids::{ArmIndex, RecordingId, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::{Arm, Fidelity, Scenario};
 use racegate_model::sim::listens_to;
@@ -51,6 +52,15 @@ pub enum LiveError {
     /// A fidelity that the live engine does not have.
     #[error("fidelity `{0:?}` is not available; use `media` or `model`")]
     Fidelity(Fidelity),
+    /// The audio could not be kept.
+    #[error("the audio cannot be written to {folder} ({source})", folder = folder.display())]
+    Audio {
+        /// Where to.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// An exporter could not log in.
     #[error("the exporter of gate `{gate}` could not log in: {reason}")]
     Login {
@@ -80,6 +90,15 @@ pub enum Stop {
     Now,
 }
 
+/// What a live run may be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LiveOptions {
+    /// Which arms it runs.
+    pub arms: Arms,
+    /// A folder to keep the received audio in.
+    pub keep_audio: Option<PathBuf>,
+}
+
 /// How often progress is shown and the history gets a chance to be flushed.
 const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 /// Time for servers to settle before the first arrival.
@@ -91,12 +110,12 @@ const LEAD: std::time::Duration = std::time::Duration::from_millis(100);
 /// When a server, a socket or the media stack cannot be set up, or the media thread fails.
 pub async fn run(
     scenario: &Scenario,
-    arms: Arms,
+    options: &LiveOptions,
     sink: &mut impl Sink,
     stop: watch::Receiver<Stop>,
     mut progress: impl FnMut(Progress),
 ) -> Result<GeneratorReport, LiveError> {
-    let arms = match arms {
+    let arms = match options.arms {
         Arms::Base => scenario.arms.get(..1).unwrap_or_default(),
         Arms::All => &scenario.arms[..],
     };
@@ -105,6 +124,9 @@ pub async fn run(
     world.callers.abort();
     let shard_failed = world.shard.take().map(Shard::stop).transpose();
     server.stop().await;
+    if let Some(folder) = &options.keep_audio {
+        world.keep_audio(folder)?;
+    }
     let report = world.finish(sink, result);
     shard_failed?;
     Ok(report)
@@ -324,6 +346,18 @@ impl<'a> World<'a> {
                 }
             }
         }
+    }
+
+    /// Writes every recording as it was received, under its id.
+    fn keep_audio(&self, folder: &Path) -> Result<(), LiveError> {
+        let failed = |source| LiveError::Audio { folder: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        for recording in self.service.calls().ended() {
+            let Some(media) = self.service.store().media(recording) else { continue };
+            let id = RecordingId::of(self.scenario.seed, recording);
+            std::fs::write(folder.join(format!("{id}.opus")), media.body()).map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn progress(&self) -> Progress {

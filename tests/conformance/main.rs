@@ -1,6 +1,7 @@
 //! The same plan through both engines, recording by recording.
 
 mod lockstep;
+mod sockets;
 
 use lockstep::lockstep;
 use racegate_model::conformance::Conformance;
@@ -17,8 +18,12 @@ use racegate_scenario::{Override, Source, parse};
 const SCENARIO: &str = include_str!("every-gate.toml");
 
 fn scenario(overrides: &[&str]) -> Scenario {
+    scenario_of("every-gate.toml", SCENARIO, overrides)
+}
+
+fn scenario_of(name: &str, text: &str, overrides: &[&str]) -> Scenario {
     let overrides: Vec<Override> = overrides.iter().map(|set| Override::set(*set)).collect();
-    match parse(&Source::new("every-gate.toml", SCENARIO), &overrides) {
+    match parse(&Source::new(name, text), &overrides) {
         Ok(scenario) => scenario,
         Err(diagnostics) => {
             panic!("{}", diagnostics.render(racegate_scenario::Color::Never))

@@ -33,8 +33,11 @@ fn instant() -> impl Strategy<Value = Timestamp> {
 }
 
 fn clocks() -> impl Strategy<Value = FieldClock> {
-    (instant(), instant(), instant())
-        .prop_map(|(null_at, value_at, index_at)| FieldClock { null_at, value_at, index_at })
+    (instant(), instant(), instant()).prop_map(|(null_at, value_at, index_at)| FieldClock {
+        null_at,
+        value_at,
+        index_at,
+    })
 }
 
 fn timelines() -> impl Strategy<Value = Timeline> {
@@ -68,7 +71,9 @@ async fn served() -> (Service, RunClock, Server, ApiClient) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let state = ApiState::new(service.clone(), clock, ApiConfig::new(EPOCH));
     let server = serve(listener, state).expect("a listener has an address");
-    let tenant = service.tenant(TenantIndex(0)).expect("the fixture has a tenant");
+    let tenant = service
+        .tenant(TenantIndex(0))
+        .expect("the fixture has a tenant");
     let credentials = tenant.config().credentials.clone();
     let config = ClientConfig::new(server.url(), credentials, SEED, EPOCH);
     let client = ApiClient::connect(config).await.expect("the server is up");
@@ -77,11 +82,16 @@ async fn served() -> (Service, RunClock, Server, ApiClient) {
 
 #[test]
 fn a_view_survives_the_way_over_http() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let (service, clock, _server, client) = runtime.block_on(served());
     let mut runner = proptest::test_runner::TestRunner::default();
     let outcome = runner.run(&timelines(), |timeline| {
-        service.timelines(ArmIndex(0)).set(Arc::new(timeline.clone()));
+        service
+            .timelines(ArmIndex(0))
+            .set(Arc::new(timeline.clone()));
         let truth = truth_of_timeline(SEED, EPOCH, &timeline);
         let recording = RecordingId::of(SEED, timeline.recording);
         let conversation = ConversationId::of(SEED, timeline.recording);

@@ -10,6 +10,7 @@ use racegate_model::time::Duration;
 use thiserror::Error;
 
 use super::wire::{ErrorBody, ErrorDetail, ErrorLimit, MissingFields};
+use crate::storage::sidecar::Dialect;
 
 /// A refusal.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -29,8 +30,14 @@ pub(super) enum ApiError {
     MethodNotAllowed,
     #[error("{0}")]
     BadRequest(Cow<'static, str>),
-    #[error("Value [{value}] is not valid for field type [{field}]. Allowable values are: {allowed}")]
-    InvalidValue { field: &'static str, value: String, allowed: &'static str },
+    #[error(
+        "Value [{value}] is not valid for field type [{field}]. Allowable values are: {allowed}"
+    )]
+    InvalidValue {
+        field: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
     #[error("The export is strict and required fields are missing.")]
     MissingRequiredFields(Missing),
     #[error("The request did not arrive in time.")]
@@ -41,8 +48,13 @@ pub(super) enum ApiError {
     UnsupportedMediaType,
     #[error("Rate limit exceeded the maximum. Retry the request in [{}] seconds", whole_seconds(*.0))]
     RateLimited(Duration),
-    #[error("The maximum number of concurrent jobs are pending or processing. Wait for one to finish.")]
-    TooManyJobs { status: StatusCode, retry_after: Duration },
+    #[error(
+        "The maximum number of concurrent jobs are pending or processing. Wait for one to finish."
+    )]
+    TooManyJobs {
+        status: StatusCode,
+        retry_after: Duration,
+    },
     #[error("The maximum number of {0} has been reached.")]
     TooMany(&'static str),
 }
@@ -51,8 +63,8 @@ pub(super) enum ApiError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Missing {
     pub(super) recordings: Vec<(ConversationId, RecordingId, FieldSet)>,
-    /// Whether the forum threads' list rides along.
-    pub(super) forum: Option<()>,
+    /// In the forum threads' dialect their own list rides along.
+    pub(super) dialect: Dialect,
 }
 
 /// The error that a response stands for, until the gateway writes its body.
@@ -105,7 +117,11 @@ impl ApiError {
 
     /// What a client is told to wait for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        if let Self::RateLimited(wait) | Self::TooManyJobs { retry_after: wait, .. } = self {
+        if let Self::RateLimited(wait)
+        | Self::TooManyJobs {
+            retry_after: wait, ..
+        } = self
+        {
             return (self.status() == StatusCode::TOO_MANY_REQUESTS).then_some(*wait);
         }
         None
@@ -163,7 +179,8 @@ impl ApiError {
         }
         if let Self::MissingRequiredFields(missing) = self {
             body.details = missing.details();
-            body.missing_required_fields = missing.forum.map(|()| missing.list());
+            body.missing_required_fields =
+                (missing.dialect == Dialect::Forum).then(|| missing.list());
         }
         if let Self::TooManyJobs { .. } = self {
             body.limit = Some(ErrorLimit {
@@ -189,11 +206,14 @@ impl Missing {
     }
 
     fn list(&self) -> Vec<MissingFields> {
-        let lists = self.recordings.iter().map(|(conversation, recording, fields)| MissingFields {
-            recording_id: recording.to_string(),
-            conversation_id: conversation.to_string(),
-            fields: fields.iter().map(Field::name).map(Cow::Borrowed).collect(),
-        });
+        let lists = self
+            .recordings
+            .iter()
+            .map(|(conversation, recording, fields)| MissingFields {
+                recording_id: recording.to_string(),
+                conversation_id: conversation.to_string(),
+                fields: fields.iter().map(Field::name).map(Cow::Borrowed).collect(),
+            });
         lists.collect()
     }
 }

@@ -27,7 +27,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for PathOf<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let path = Path::from_request_parts(parts, state).await;
-        path.map(|Path(path)| Self(path)).map_err(|_| ApiError::NotFound)
+        path.map(|Path(path)| Self(path))
+            .map_err(|_| ApiError::NotFound)
     }
 }
 
@@ -39,7 +40,9 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for QueryOf<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
-        serde_urlencoded::from_str(query).map(Self).map_err(|_| ApiError::malformed())
+        serde_urlencoded::from_str(query)
+            .map(Self)
+            .map_err(|_| ApiError::malformed())
     }
 }
 
@@ -76,13 +79,17 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for FormBody<T> {
             return Err(ApiError::UnsupportedMediaType);
         }
         let bytes = read_body(request, state.config().limits.body_timeout).await?;
-        serde_urlencoded::from_bytes(&bytes).map(Self).map_err(|_| ApiError::malformed())
+        serde_urlencoded::from_bytes(&bytes)
+            .map(Self)
+            .map_err(|_| ApiError::malformed())
     }
 }
 
 /// Whether the body is, or may be, of that type: some clients do not say.
 fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let Some(said) = headers.get(CONTENT_TYPE) else { return true };
+    let Some(said) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
     said.to_str().is_ok_and(|said| {
         let essence = said.split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case(wanted)
@@ -96,14 +103,18 @@ async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiEr
         return Err(ApiError::TooLarge);
     }
     let body = collect(request.into_body(), length.unwrap_or(0));
-    tokio::time::timeout(within, body).await.unwrap_or(Err(ApiError::RequestTimeout))
+    tokio::time::timeout(within, body)
+        .await
+        .unwrap_or(Err(ApiError::RequestTimeout))
 }
 
 async fn collect(mut body: Body, expected: usize) -> Result<Bytes, ApiError> {
     let mut seen = 0_usize;
     let mut kept = Vec::with_capacity(expected.min(BODY_MAX));
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| ApiError::malformed())?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| ApiError::malformed())?.into_data() else {
+            continue;
+        };
         seen = seen.saturating_add(data.len());
         if seen > DISCARD_MAX {
             return Err(ApiError::TooLarge);
@@ -112,5 +123,9 @@ async fn collect(mut body: Body, expected: usize) -> Result<Bytes, ApiError> {
             kept.extend_from_slice(&data);
         }
     }
-    if seen > BODY_MAX { Err(ApiError::TooLarge) } else { Ok(kept.into()) }
+    if seen > BODY_MAX {
+        Err(ApiError::TooLarge)
+    } else {
+        Ok(kept.into())
+    }
 }

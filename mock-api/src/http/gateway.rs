@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
@@ -19,8 +19,7 @@ const RATE_COUNT: HeaderName = HeaderName::from_static("inin-ratelimit-count");
 const RATE_ALLOWED: HeaderName = HeaderName::from_static("inin-ratelimit-allowed");
 const RATE_RESET: HeaderName = HeaderName::from_static("inin-ratelimit-reset");
 /// Our extension: `Retry-After` has whole seconds only.
-pub(super) const RETRY_AFTER_MS: HeaderName =
-    HeaderName::from_static("x-racegate-retry-after-ms");
+pub(super) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-racegate-retry-after-ms");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What a token without a limit is told that it may do.
@@ -38,7 +37,11 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
-        parts.extensions.get().copied().ok_or(ApiError::AuthenticationRequired)
+        parts
+            .extensions
+            .get()
+            .copied()
+            .ok_or(ApiError::AuthenticationRequired)
     }
 }
 
@@ -58,9 +61,7 @@ pub(super) async fn pass(
                         request.extensions_mut().insert(caller);
                         next.run(request).await
                     }
-                    Err(throttled) => {
-                        ApiError::RateLimited(throttled.retry_after).into_response()
-                    }
+                    Err(throttled) => ApiError::RateLimited(throttled.retry_after).into_response(),
                 };
                 (Some(caller), response)
             }
@@ -75,12 +76,16 @@ pub(super) async fn pass(
     if let Some(Unwritten(error)) = response.extensions_mut().remove() {
         write_error(&mut response, &error, correlation);
     }
-    response.headers_mut().insert(CORRELATION, correlation.header());
+    response
+        .headers_mut()
+        .insert(CORRELATION, correlation.header());
     response
 }
 
 fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let header = headers.get(AUTHORIZATION).ok_or(ApiError::AuthenticationRequired)?;
+    let header = headers
+        .get(AUTHORIZATION)
+        .ok_or(ApiError::AuthenticationRequired)?;
     let token = header
         .to_str()
         .ok()
@@ -89,7 +94,9 @@ fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiErro
         .map(|(_, token)| token.trim())
         .ok_or(ApiError::AuthenticationRequired)?;
     let now = state.now();
-    let tenant = state.token_holder(token, now).ok_or(ApiError::BadCredentials)?;
+    let tenant = state
+        .token_holder(token, now)
+        .ok_or(ApiError::BadCredentials)?;
     Ok(Caller { tenant, now })
 }
 

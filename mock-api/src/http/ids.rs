@@ -40,16 +40,22 @@ impl Uuid {
         }
         let digits = bytes.iter().filter(|byte| **byte != b'-');
         let mut count = 0;
-        let id = digits.inspect(|_| count += 1).try_fold(0_u128, |id, byte| {
-            Some((id << 4) | u128::from(char::from(*byte).to_digit(16)?))
-        })?;
+        let id = digits
+            .inspect(|_| count += 1)
+            .try_fold(0_u128, |id, byte| {
+                Some((id << 4) | u128::from(char::from(*byte).to_digit(16)?))
+            })?;
         (count == 32).then_some(Self(id))
     }
 
     fn text(self) -> [u8; 36] {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
-        let mut digits = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+        let mut digits = self
+            .0
+            .to_be_bytes()
+            .into_iter()
+            .flat_map(|byte| [byte >> 4, byte & 0xF]);
         for (at, place) in text.iter_mut().enumerate() {
             if !matches!(at, 8 | 13 | 18 | 23) {
                 let digit = digits.next().unwrap_or(0);
@@ -81,7 +87,10 @@ pub fn job_id(tenant: &TenantConfig, job: JobOrdinal) -> Uuid {
 
 /// The key that a tenant's ids and signatures are made with.
 pub(super) fn tenant_key(tenant: &TenantConfig) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, tenant.credentials.client_secret.as_bytes())
+    hmac::Key::new(
+        hmac::HMAC_SHA256,
+        tenant.credentials.client_secret.as_bytes(),
+    )
 }
 
 /// Correlation ids: unique in a process, and cheap.
@@ -93,7 +102,10 @@ pub(super) struct CorrelationIds {
 
 impl CorrelationIds {
     pub(super) const fn new(key: u64) -> Self {
-        Self { key, next: AtomicU64::new(0) }
+        Self {
+            key,
+            next: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn next(&self) -> Uuid {

@@ -55,7 +55,12 @@ pub fn router(state: ApiState) -> Router {
 }
 
 async fn health() -> Response {
-    (StatusCode::OK, [("content-type", "application/json")], r#"{"status":"ok"}"#).into_response()
+    (
+        StatusCode::OK,
+        [("content-type", "application/json")],
+        r#"{"status":"ok"}"#,
+    )
+        .into_response()
 }
 
 async fn not_found() -> ApiError {

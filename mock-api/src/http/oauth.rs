@@ -23,7 +23,10 @@ pub(super) async fn token(
     }
     let (id, secret) = match headers.get(AUTHORIZATION) {
         Some(header) => basic(header.as_bytes()).ok_or(ApiError::InvalidClient)?,
-        None => form.client_id.zip(form.client_secret).ok_or(ApiError::InvalidClient)?,
+        None => form
+            .client_id
+            .zip(form.client_secret)
+            .ok_or(ApiError::InvalidClient)?,
     };
     let token = state.log_in(&id, &secret).ok_or(ApiError::InvalidClient)?;
     let grant = TokenGrant {

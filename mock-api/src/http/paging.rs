@@ -35,7 +35,11 @@ impl Paging {
             Some("false") => Style::Cursor,
             other => return Err(invalid("includeTotal", other, "true, false")),
         };
-        let style = if params.cursor.is_some() { Style::Cursor } else { total };
+        let style = if params.cursor.is_some() {
+            Style::Cursor
+        } else {
+            total
+        };
         let offset = match style {
             Style::Cursor => match params.cursor.as_deref() {
                 None | Some("") => 0,
@@ -50,7 +54,11 @@ impl Paging {
                 (page - 1).saturating_mul(size)
             }
         };
-        Ok(Self { size, offset, style })
+        Ok(Self {
+            size,
+            offset,
+            style,
+        })
     }
 
     /// The part of `all`, shown by `show`; `base` is the listing's own path.
@@ -68,10 +76,20 @@ impl Paging {
             Style::Cursor => {
                 let cursor = more.then(|| cursor_of(next));
                 let next_uri = cursor.as_ref().map(|cursor| {
-                    format!("{base}?pageSize={}&includeTotal=false&cursor={cursor}", self.size)
+                    format!(
+                        "{base}?pageSize={}&includeTotal=false&cursor={cursor}",
+                        self.size
+                    )
                 });
                 let self_uri = format!("{base}?pageSize={}&includeTotal=false", self.size);
-                Listing { entities, page: None, cursor, self_uri, next_uri, previous_uri: None }
+                Listing {
+                    entities,
+                    page: None,
+                    cursor,
+                    self_uri,
+                    next_uri,
+                    previous_uri: None,
+                }
             }
             Style::Page => {
                 let number = self.offset / self.size + 1;
@@ -100,13 +118,19 @@ impl Paging {
 /// A refusal of a parameter's value.
 pub(super) fn invalid(field: &'static str, value: Option<&str>, allowed: &'static str) -> ApiError {
     let value = value.unwrap_or_default().chars().take(100).collect();
-    ApiError::InvalidValue { field, value, allowed }
+    ApiError::InvalidValue {
+        field,
+        value,
+        allowed,
+    }
 }
 
 fn number(field: &'static str, text: Option<&str>, default: usize) -> Result<usize, ApiError> {
     match text {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| invalid(field, Some(text), "whole numbers")),
+        Some(text) => text
+            .parse()
+            .map_err(|_| invalid(field, Some(text), "whole numbers")),
     }
 }
 
@@ -125,11 +149,16 @@ mod tests {
 
     fn walk(style: &str) -> Vec<u32> {
         let all: Vec<u32> = (0..7).collect();
-        let mut params = PagingParams { page_size: Some("3".into()), ..PagingParams::default() };
+        let mut params = PagingParams {
+            page_size: Some("3".into()),
+            ..PagingParams::default()
+        };
         params.include_total = Some(style.into());
         let mut seen = Vec::new();
         for page in 1.. {
-            let listing = Paging::parse(&params).unwrap().listing("/x", &all, |n| Some(*n));
+            let listing = Paging::parse(&params)
+                .unwrap()
+                .listing("/x", &all, |n| Some(*n));
             seen.extend(&listing.entities);
             if listing.next_uri.is_none() {
                 break;
@@ -148,9 +177,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_too_far_is_empty() {
-        for (size, page, cursor) in
-            [("0", "1", None), ("101", "1", None), ("x", "1", None), ("3", "0", None), ("3", "1", Some("zz"))]
-        {
+        for (size, page, cursor) in [
+            ("0", "1", None),
+            ("101", "1", None),
+            ("x", "1", None),
+            ("3", "0", None),
+            ("3", "1", Some("zz")),
+        ] {
             let params = PagingParams {
                 page_size: Some(size.into()),
                 page_number: Some(page.into()),
@@ -163,7 +196,9 @@ mod tests {
             page_number: Some(usize::MAX.to_string()),
             ..PagingParams::default()
         };
-        let listing = Paging::parse(&far).unwrap().listing("/x", &[1, 2], |n| Some(*n));
+        let listing = Paging::parse(&far)
+            .unwrap()
+            .listing("/x", &[1, 2], |n| Some(*n));
         assert!(listing.entities.is_empty());
     }
 }

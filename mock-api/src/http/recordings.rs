@@ -20,9 +20,7 @@ use super::gateway::Caller;
 use super::paging::invalid;
 use super::state::ApiState;
 use super::wire::fields::{Fields, Shown};
-use super::wire::recording::{
-    ForumExtras, ForumRecording, MediaUri, Recording, RecordingMetadata,
-};
+use super::wire::recording::{ForumExtras, ForumRecording, MediaUri, Recording, RecordingMetadata};
 use super::wire::{ApiDate, truth_of_timeline};
 use crate::storage::layout::media_key;
 use crate::storage::sidecar::Truth;
@@ -35,8 +33,14 @@ const UNDECIDED_POLL: Duration = Duration::from_millis(50);
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api/v2/conversations/{conversation}/recordings", get(list))
-        .route("/api/v2/conversations/{conversation}/recordings/{recording}", get(one))
-        .route("/api/v2/conversations/{conversation}/recordingmetadata", get(metadata_list))
+        .route(
+            "/api/v2/conversations/{conversation}/recordings/{recording}",
+            get(one),
+        )
+        .route(
+            "/api/v2/conversations/{conversation}/recordingmetadata",
+            get(metadata_list),
+        )
         .route(
             "/api/v2/conversations/{conversation}/recordingmetadata/{recording}",
             get(metadata_one),
@@ -94,7 +98,10 @@ async fn metadata_list(
     let index = conversation_index(&state, &conversation)?;
     known(&state, caller, index)?;
     let seen = look(&state, caller, caller.now, index, ReadPath::Primary);
-    let all: Vec<_> = seen.iter().map(|seen| metadata_of(&state, caller, seen)).collect();
+    let all: Vec<_> = seen
+        .iter()
+        .map(|seen| metadata_of(&state, caller, seen))
+        .collect();
     Ok(Json(all).into_response())
 }
 
@@ -116,7 +123,9 @@ async fn forum_one(
     PathOf(id): PathOf<String>,
     QueryOf(params): QueryOf<ForumParams>,
 ) -> Result<Response, ApiError> {
-    state.forum().ok_or(ApiError::NotFound)?;
+    if !state.speaks_forum() {
+        return Err(ApiError::NotFound);
+    }
     let path = match params.source.as_deref() {
         None | Some("primary") => ReadPath::Primary,
         Some("index") => ReadPath::Index,
@@ -141,7 +150,11 @@ struct Seen {
 
 impl Seen {
     const fn file_state(&self) -> &'static str {
-        if self.view.present.contains(Field::Media) { "AVAILABLE" } else { "UPLOADING" }
+        if self.view.present.contains(Field::Media) {
+            "AVAILABLE"
+        } else {
+            "UPLOADING"
+        }
     }
 
     const fn subtype(&self) -> &'static str {
@@ -202,19 +215,27 @@ async fn available(
         if now >= deadline {
             return None;
         }
-        let media_at = state.tenant(caller).read(state.service(), index, |seen| seen.media_at);
+        let media_at = state
+            .tenant(caller)
+            .read(state.service(), index, |seen| seen.media_at);
         let decided = media_at.filter(|at| !at.is_never());
-        let next = decided.unwrap_or(now + UNDECIDED_POLL).max(now + Duration::from_millis(1));
+        let next = decided
+            .unwrap_or(now + UNDECIDED_POLL)
+            .max(now + Duration::from_millis(1));
         state.clock().sleep_until(next.min(deadline)).await;
         now = state.now();
     }
 }
 
 fn max_wait(params: &RecordingParams) -> Result<Duration, ApiError> {
-    let Some(text) = params.max_wait_ms.as_deref() else { return Ok(Duration::ZERO) };
+    let Some(text) = params.max_wait_ms.as_deref() else {
+        return Ok(Duration::ZERO);
+    };
     let millis: Option<u64> = text.parse().ok().filter(|millis| *millis > 0);
     let millis = millis.ok_or_else(|| invalid("maxWaitMs", Some(text), "whole numbers above 0"))?;
-    Ok(Duration::from_millis(millis.min(WAIT_MAX.as_nanos() / 1_000_000)))
+    Ok(Duration::from_millis(
+        millis.min(WAIT_MAX.as_nanos() / 1_000_000),
+    ))
 }
 
 fn conversation_index(state: &ApiState, id: &str) -> Result<RecordingIndex, ApiError> {
@@ -229,7 +250,11 @@ fn recording_index(
 ) -> Result<RecordingIndex, ApiError> {
     let index = conversation_index(state, conversation)?;
     let recording = RecordingId::parse(recording).and_then(|id| id.index(state.service().seed()));
-    if recording == Some(index) { Ok(index) } else { Err(ApiError::NotFound) }
+    if recording == Some(index) {
+        Ok(index)
+    } else {
+        Err(ApiError::NotFound)
+    }
 }
 
 fn recording_of(state: &ApiState, caller: Caller, seen: &Seen) -> Recording {
@@ -259,7 +284,7 @@ fn recording_of(state: &ApiState, caller: Caller, seen: &Seen) -> Recording {
         users: [],
         recording_file_role: "CUSTOMER_EXPERIENCE",
         creation_time: ApiDate(seen.truth.end_time),
-        forum: state.forum().map(|()| ForumExtras { state: seen.view.state, fields }),
+        forum: extras(state, seen, fields),
         self_uri,
     }
 }
@@ -281,9 +306,17 @@ fn metadata_of(state: &ApiState, caller: Caller, seen: &Seen) -> RecordingMetada
         exported_date,
         session_id: fields.session_id(),
         region: "us-east-1",
-        forum: state.forum().map(|()| ForumExtras { state: seen.view.state, fields }),
+        forum: extras(state, seen, fields),
         self_uri,
     }
+}
+
+/// What rides along in the forum dialect.
+fn extras(state: &ApiState, seen: &Seen, fields: Fields) -> Option<ForumExtras> {
+    state.speaks_forum().then_some(ForumExtras {
+        state: seen.view.state,
+        fields,
+    })
 }
 
 fn forum_of(state: &ApiState, seen: &Seen) -> ForumRecording {
@@ -307,7 +340,10 @@ fn identity(
     kind: &str,
 ) -> (ConversationId, RecordingId, String) {
     let seed = state.service().seed();
-    let (conversation, recording) = (ConversationId::of(seed, index), RecordingId::of(seed, index));
+    let (conversation, recording) = (
+        ConversationId::of(seed, index),
+        RecordingId::of(seed, index),
+    );
     let self_uri = format!("/api/v2/conversations/{conversation}/{kind}/{recording}");
     (conversation, recording, self_uri)
 }
@@ -323,7 +359,10 @@ fn export_dates(
     };
     let epoch = state.config().epoch;
     let exported = state.tenant(caller).read_export(job, |export| {
-        let written = export.sidecars.iter().any(|sidecar| sidecar.recording == index);
+        let written = export
+            .sidecars
+            .iter()
+            .any(|sidecar| sidecar.recording == index);
         written.then(|| ApiDate::of(epoch, export.snapshot_at))
     });
     (Some(ApiDate::of(epoch, started_at)), exported.flatten())

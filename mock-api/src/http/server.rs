@@ -71,7 +71,11 @@ pub fn serve_router(
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(accept(listener, router, limits, stopped));
-    Ok(Server { address, stop, task })
+    Ok(Server {
+        address,
+        stop,
+        task,
+    })
 }
 
 async fn accept(
@@ -95,7 +99,13 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         match (permit, accepted) {
             (Ok(permit), Ok((stream, _))) => {
-                connections.spawn(connection(stream, router.clone(), limits, finishing.clone(), permit));
+                connections.spawn(connection(
+                    stream,
+                    router.clone(),
+                    limits,
+                    finishing.clone(),
+                    permit,
+                ));
             }
             (_, Err(error)) => {
                 tracing::debug!(%error, "a connection was not accepted");

@@ -55,7 +55,13 @@ impl ApiState {
             let config = tenant.config();
             (config.credentials.client_id.clone(), config.index)
         });
-        let key = mix64(config.epoch.wall_time(Timestamp::ZERO).unix_millis().unsigned_abs());
+        let key = mix64(
+            config
+                .epoch
+                .wall_time(Timestamp::ZERO)
+                .unix_millis()
+                .unsigned_abs(),
+        );
         let inner = Inner {
             tokens: TokenStore::default(),
             correlation: CorrelationIds::new(key ^ service.seed().0),
@@ -65,7 +71,9 @@ impl ApiState {
             clock,
             config,
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The platform.
@@ -88,8 +96,8 @@ impl ApiState {
         self.inner.clock.now()
     }
 
-    pub(super) fn forum(&self) -> Option<()> {
-        (self.inner.config.dialect == Dialect::Forum).then_some(())
+    pub(super) fn speaks_forum(&self) -> bool {
+        self.inner.config.dialect == Dialect::Forum
     }
 
     pub(super) fn next_correlation(&self) -> Uuid {
@@ -112,7 +120,13 @@ impl ApiState {
     /// A token for whoever knows a client's secret.
     pub(super) fn log_in(&self, client_id: &str, client_secret: &str) -> Option<Token> {
         let tenant = *self.inner.clients.get(client_id)?;
-        let known = &self.inner.service.tenant(tenant)?.config().credentials.client_secret;
+        let known = &self
+            .inner
+            .service
+            .tenant(tenant)?
+            .config()
+            .credentials
+            .client_secret;
         constant_time::verify_slices_are_equal(known.as_bytes(), client_secret.as_bytes()).ok()?;
         Some(self.inner.tokens.grant(tenant, self.now(), TOKEN_LIFE))
     }
@@ -120,7 +134,9 @@ impl ApiState {
 
 impl std::fmt::Debug for ApiState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiState").field("config", &self.inner.config).finish_non_exhaustive()
+        f.debug_struct("ApiState")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
     }
 }
 

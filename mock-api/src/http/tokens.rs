@@ -68,10 +68,20 @@ impl TokenStore {
         aws_lc_rs::rand::fill(&mut bytes).expect("the system has a source of randomness");
         let token = Token::new(URL_SAFE_NO_PAD.encode(bytes));
         let mut known = self.known.write();
-        known.grants.insert(token.clone(), Grant { tenant, expires_at: now + life });
+        known.grants.insert(
+            token.clone(),
+            Grant {
+                tenant,
+                expires_at: now + life,
+            },
+        );
         let held = known.by_tenant.entry(tenant).or_default();
         held.push_back(token.clone());
-        let dropped = if held.len() > TOKENS_PER_TENANT { held.pop_front() } else { None };
+        let dropped = if held.len() > TOKENS_PER_TENANT {
+            held.pop_front()
+        } else {
+            None
+        };
         if let Some(dropped) = dropped {
             known.grants.remove(&dropped);
         }
@@ -95,7 +105,10 @@ mod tests {
         let life = Duration::from_secs(60);
         let token = store.grant(TenantIndex(3), Timestamp::ZERO, life);
         let just_before = Timestamp::from_nanos(life.as_nanos() - 1);
-        assert_eq!(store.tenant(token.expose(), just_before), Some(TenantIndex(3)));
+        assert_eq!(
+            store.tenant(token.expose(), just_before),
+            Some(TenantIndex(3))
+        );
         assert_eq!(store.tenant(token.expose(), Timestamp::ZERO + life), None);
         assert_eq!(store.tenant("guess", Timestamp::ZERO), None);
         assert_eq!(format!("{token:?}"), "Token(…)");

@@ -39,7 +39,10 @@ const TEXT_MAX: usize = 2048;
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api/v2/processautomation/triggers", get(list).post(create))
-        .route("/api/v2/processautomation/triggers/{trigger}", get(one).delete(remove))
+        .route(
+            "/api/v2/processautomation/triggers/{trigger}",
+            get(one).delete(remove),
+        )
 }
 
 /// The triggers of a tenant.
@@ -64,7 +67,10 @@ struct Entry {
 impl Known {
     fn find(&self, id: &str) -> Option<(u64, &Entry)> {
         let id = Uuid::parse(id)?;
-        self.triggers.iter().find(|(_, entry)| entry.id == id).map(|(at, entry)| (*at, entry))
+        self.triggers
+            .iter()
+            .find(|(_, entry)| entry.id == id)
+            .map(|(at, entry)| (*at, entry))
     }
 }
 
@@ -83,11 +89,15 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let event = match request.topic_name.as_deref() {
         Some(TOPIC_ENDED) => WebhookEvent::SessionEnded,
-        Some(TOPIC_READY) if state.forum().is_some() => WebhookEvent::MetadataReady,
+        Some(TOPIC_READY) if state.speaks_forum() => WebhookEvent::MetadataReady,
         other => return Err(invalid("topicName", other, TOPICS)),
     };
     let texts = [&request.name, &request.description];
-    if texts.into_iter().flatten().any(|text| text.len() > TEXT_MAX) {
+    if texts
+        .into_iter()
+        .flatten()
+        .any(|text| text.len() > TEXT_MAX)
+    {
         return Err(ApiError::bad_request("A name or description is too long."));
     }
     let target = request.target.as_ref();
@@ -101,7 +111,14 @@ async fn create(
         event,
         url: Some(url),
     });
-    let trigger = add(&state, caller.tenant, request, topic(event), subscription, caller)?;
+    let trigger = add(
+        &state,
+        caller.tenant,
+        request,
+        topic(event),
+        subscription,
+        caller,
+    )?;
     Ok((StatusCode::CREATED, Json(trigger)).into_response())
 }
 
@@ -142,7 +159,14 @@ fn add(
     if let Some(subscription) = &subscription {
         state.service().subscribe(subscription.clone());
     }
-    known.triggers.insert(at, Entry { id, trigger: trigger.clone(), subscription });
+    known.triggers.insert(
+        at,
+        Entry {
+            id,
+            trigger: trigger.clone(),
+            subscription,
+        },
+    );
     Ok(trigger)
 }
 
@@ -176,8 +200,14 @@ async fn remove(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     let mut known = state.desk(caller).triggers.known.lock();
-    let at = known.find(&id).map(|(at, _)| at).ok_or(ApiError::NotFound)?;
-    let removed = known.triggers.remove(&at).and_then(|entry| entry.subscription);
+    let at = known
+        .find(&id)
+        .map(|(at, _)| at)
+        .ok_or(ApiError::NotFound)?;
+    let removed = known
+        .triggers
+        .remove(&at)
+        .and_then(|entry| entry.subscription);
     if let Some(subscription) = removed {
         let mut others = known.triggers.values();
         if !others.any(|other| other.subscription.as_ref() == Some(&subscription)) {
@@ -202,7 +232,8 @@ fn webhook_url(state: &ApiState, target: &TriggerTarget) -> Result<Option<String
         WebhookTargets::Anywhere => "http addresses",
     };
     let good = url.filter(|url| url.len() <= TEXT_MAX).filter(|url| {
-        is_http(url) && (state.config().webhook_targets == WebhookTargets::Anywhere || is_loopback(url))
+        is_http(url)
+            && (state.config().webhook_targets == WebhookTargets::Anywhere || is_loopback(url))
     });
     match good {
         Some(url) => Ok(Some(url.to_owned())),
@@ -213,14 +244,25 @@ fn webhook_url(state: &ApiState, target: &TriggerTarget) -> Result<Option<String
 fn is_http(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("http")
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && uri
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'))
     })
 }
 
 fn is_loopback(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else { return false };
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let Ok(uri) = url.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -229,7 +271,12 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_loopback() {
-        for url in ["http://127.0.0.1:9/x", "http://127.8.8.8/", "http://[::1]:80/", "http://localhost/"] {
+        for url in [
+            "http://127.0.0.1:9/x",
+            "http://127.8.8.8/",
+            "http://[::1]:80/",
+            "http://localhost/",
+        ] {
             assert!(is_http(url) && is_loopback(url), "{url}");
         }
         for url in [
@@ -241,7 +288,12 @@ mod tests {
         ] {
             assert!(!is_loopback(url), "{url}");
         }
-        for url in ["https://127.0.0.1/", "http://a@127.0.0.1/", "ftp://127.0.0.1/", "127.0.0.1"] {
+        for url in [
+            "https://127.0.0.1/",
+            "http://a@127.0.0.1/",
+            "ftp://127.0.0.1/",
+            "127.0.0.1",
+        ] {
             assert!(!is_http(url), "{url}");
         }
     }

@@ -133,7 +133,9 @@ impl Webhooks {
             retries: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Sends what comes out of `deliveries` until it is closed and everything is done.
@@ -192,7 +194,9 @@ impl Webhooks {
 
 impl std::fmt::Debug for Webhooks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Webhooks").field("counts", &self.counts()).finish_non_exhaustive()
+        f.debug_struct("Webhooks")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
     }
 }
 
@@ -208,14 +212,16 @@ impl Inner {
             WebhookEvent::SessionEnded => self
                 .service
                 .tenant(subscription.tenant)?
-                .read(&self.service, delivery.recording, |timeline| timeline.ended_at)
+                .read(&self.service, delivery.recording, |timeline| {
+                    timeline.ended_at
+                })
                 .unwrap_or(delivery.at),
             WebhookEvent::MetadataReady => delivery.at,
         };
         let topic_name = match subscription.event {
-            WebhookEvent::SessionEnded => {
-                TOPIC_ENDED.replace("{id}", &conversation.to_string()).into()
-            }
+            WebhookEvent::SessionEnded => TOPIC_ENDED
+                .replace("{id}", &conversation.to_string())
+                .into(),
             WebhookEvent::MetadataReady => std::borrow::Cow::Borrowed(topic(subscription.event)),
         };
         let name = format!("{} {}", topic(subscription.event), delivery.recording.0);
@@ -229,7 +235,12 @@ impl Inner {
         };
         let body = Bytes::from(serde_json::to_vec(&message).ok()?);
         let signature = HeaderValue::try_from(sign(key, &body)).ok()?;
-        Some(Message { lane, uri, signature, body })
+        Some(Message {
+            lane,
+            uri,
+            signature,
+            body,
+        })
     }
 
     async fn send(&self, message: Message) {
@@ -268,7 +279,11 @@ impl Inner {
             drop(Limited::new(answer.into_body(), ANSWER_MAX).collect().await);
             Some(taken)
         };
-        tokio::time::timeout(self.settings.timeout, answer).await.ok().flatten() == Some(true)
+        tokio::time::timeout(self.settings.timeout, answer)
+            .await
+            .ok()
+            .flatten()
+            == Some(true)
     }
 
     fn done(&self) {

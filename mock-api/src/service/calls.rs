@@ -58,6 +58,12 @@ impl CallRegistry {
         known.calls.values().filter(within).copied().collect()
     }
 
+    /// The calls that have ended.
+    #[must_use]
+    pub fn ended(&self) -> Vec<RecordingIndex> {
+        self.calls.read().ended.iter().copied().collect()
+    }
+
     /// Number of calls that have ended.
     #[must_use]
     pub fn ended_count(&self) -> usize {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use racegate_model::draws::Seed;
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
-use racegate_model::platform::{Notifications, Output, Platform, notifications};
+use racegate_model::platform::{Known, Notifications, Output, Platform, notifications};
 use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
@@ -242,19 +242,21 @@ impl Service {
             arm.timelines.set(Arc::clone(&timeline));
             if !known {
                 drop(self.inner.news.send(News::Began(index, Arc::clone(&timeline))));
+                self.schedule(index, arm, &timeline, Known::AtEnd);
             }
             if decided {
-                self.schedule(index, arm, &timeline);
+                self.schedule(index, arm, &timeline, Known::WhenDecided);
                 drop(self.inner.news.send(News::Decided(index, timeline)));
             }
         }
     }
 
-    /// Puts the notifications about a decided recording on the calendar.
-    fn schedule(&self, index: ArmIndex, arm: &ArmWorld, timeline: &Timeline) {
+    /// Puts the notifications that are known by now on the calendar.
+    fn schedule(&self, index: ArmIndex, arm: &ArmWorld, timeline: &Timeline, known: Known) {
         let required = arm.required.of(timeline.kind);
         let mut deliveries = self.inner.deliveries.lock();
-        for event in [WebhookEvent::SessionEnded, WebhookEvent::MetadataReady] {
+        let events = [WebhookEvent::SessionEnded, WebhookEvent::MetadataReady];
+        for event in events.into_iter().filter(|e| arm.notifications.known(*e, timeline) == known) {
             for notification in arm.notifications.of(event, timeline, required) {
                 deliveries.schedule(index, timeline.kind, event, notification);
             }

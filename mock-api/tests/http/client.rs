@@ -23,18 +23,36 @@ async fn the_client_sees_what_the_tenant_sees() {
     spec.index.lag = millis(60_000);
     let world = World::start(spec).await;
     let client = ApiClient::connect(world.client_config(0)).await.unwrap();
-    assert_eq!(client.recording(recording(1), ReadPath::Primary).await, Reply::NotFound);
+    assert_eq!(
+        client.recording(recording(1), ReadPath::Primary).await,
+        Reply::NotFound
+    );
     let call = world.end_call(1, Kind::Webrtc, Hold::Held);
     let truth = truth_of_call(SEED, EPOCH, &call);
     let tenant = world.service.tenant(TenantIndex(0)).unwrap();
     for path in [ReadPath::Primary, ReadPath::Index] {
-        let expected = tenant.view(&world.service, world.clock.now(), call.index, path).unwrap();
-        let seen = client.recording(recording(1), path).await.map(|body| body.view(&truth));
+        let expected = tenant
+            .view(&world.service, world.clock.now(), call.index, path)
+            .unwrap();
+        let seen = client
+            .recording(recording(1), path)
+            .await
+            .map(|body| body.view(&truth));
         assert_eq!(seen, Reply::Done(expected), "{path:?}");
     }
-    let expected = tenant.view(&world.service, world.clock.now(), call.index, ReadPath::Primary);
-    let metadata = client.recording_metadata(conversation(1), recording(1)).await;
-    assert_eq!(metadata.map(|body| body.view(&truth)), Reply::Done(expected.unwrap()));
+    let expected = tenant.view(
+        &world.service,
+        world.clock.now(),
+        call.index,
+        ReadPath::Primary,
+    );
+    let metadata = client
+        .recording_metadata(conversation(1), recording(1))
+        .await;
+    assert_eq!(
+        metadata.map(|body| body.view(&truth)),
+        Reply::Done(expected.unwrap())
+    );
 }
 
 #[tokio::test]
@@ -44,8 +62,12 @@ async fn the_client_runs_a_job() {
     for index in 0..300 {
         world.end_call(index, Kind::Sip, Hold::Free);
     }
-    let created = client.create_job(world.clock.now(), (0..300).map(conversation)).await;
-    let Reply::Done(job) = created else { panic!("{created:?}") };
+    let created = client
+        .create_job(world.clock.now(), (0..300).map(conversation))
+        .await;
+    let Reply::Done(job) = created else {
+        panic!("{created:?}")
+    };
     assert_eq!(client.job(&job).await, Reply::Done(JobState::Ready));
     assert_eq!(client.start_job(&job).await, Reply::Done(Vec::new()));
     while client.job(&job).await != Reply::Done(JobState::Fulfilled) {
@@ -65,9 +87,15 @@ async fn a_strict_refusal_comes_back_as_fields() {
     let client = ApiClient::connect(world.client_config(0)).await.unwrap();
     world.end_call(1, Kind::Webrtc, Hold::Free);
     world.end_call(2, Kind::Sip, Hold::Free);
-    let created = client.create_job(world.clock.now(), [1, 2].map(conversation)).await;
-    let Reply::Done(job) = created else { panic!("{created:?}") };
-    let fields: FieldSet = [Field::MediaType, Field::StartTime, Field::EndTime].into_iter().collect();
+    let created = client
+        .create_job(world.clock.now(), [1, 2].map(conversation))
+        .await;
+    let Reply::Done(job) = created else {
+        panic!("{created:?}")
+    };
+    let fields: FieldSet = [Field::MediaType, Field::StartTime, Field::EndTime]
+        .into_iter()
+        .collect();
     let missing = client.start_job(&job).await;
     assert_eq!(missing, Reply::Done(vec![(RecordingIndex(1), fields)]));
     assert_eq!(client.job(&job).await, Reply::Done(JobState::Cancelled));
@@ -77,27 +105,48 @@ async fn a_strict_refusal_comes_back_as_fields() {
 #[tokio::test]
 async fn a_throttled_client_learns_how_long_to_the_millisecond() {
     let mut spec = platform();
-    spec.api.rate_limit = Some(RateLimit { calls: 1, window: Duration::from_secs(3600) });
+    spec.api.rate_limit = Some(RateLimit {
+        calls: 1,
+        window: Duration::from_secs(3600),
+    });
     let world = World::start(spec).await;
     let client = ApiClient::connect(world.client_config(0)).await.unwrap();
-    assert_eq!(client.recording(recording(1), ReadPath::Primary).await, Reply::NotFound);
+    assert_eq!(
+        client.recording(recording(1), ReadPath::Primary).await,
+        Reply::NotFound
+    );
     let before = world.clock.now();
     let reply = client.recording(recording(1), ReadPath::Primary).await;
-    let Reply::Throttled(wait) = reply else { panic!("{reply:?}") };
+    let Reply::Throttled(wait) = reply else {
+        panic!("{reply:?}")
+    };
     let until_reset = Duration::from_secs(3600).as_nanos() - before.as_nanos();
-    assert!(until_reset.abs_diff(wait.as_nanos()) < 1_000_000_000, "{wait}");
-    assert_ne!(wait.as_nanos() % 1_000_000_000, 0, "whole seconds would be the coarse header");
+    assert!(
+        until_reset.abs_diff(wait.as_nanos()) < 1_000_000_000,
+        "{wait}"
+    );
+    assert_ne!(
+        wait.as_nanos() % 1_000_000_000,
+        0,
+        "whole seconds would be the coarse header"
+    );
 }
 
 #[tokio::test]
 async fn webhooks_are_subscribed_and_unsubscribed() {
     let world = World::start(platform()).await;
     let client = ApiClient::connect(world.client_config(0)).await.unwrap();
-    let made = client.subscribe_webhook(WebhookEvent::MetadataReady, "http://127.0.0.1:9/").await;
-    let Reply::Done(trigger) = made else { panic!("{made:?}") };
+    let made = client
+        .subscribe_webhook(WebhookEvent::MetadataReady, "http://127.0.0.1:9/")
+        .await;
+    let Reply::Done(trigger) = made else {
+        panic!("{made:?}")
+    };
     assert_eq!(client.unsubscribe_webhook(&trigger).await, Reply::Done(()));
     assert_eq!(client.unsubscribe_webhook(&trigger).await, Reply::NotFound);
-    let elsewhere = client.subscribe_webhook(WebhookEvent::SessionEnded, "http://10.0.0.1/").await;
+    let elsewhere = client
+        .subscribe_webhook(WebhookEvent::SessionEnded, "http://10.0.0.1/")
+        .await;
     assert_eq!(elsewhere, Reply::Forbidden);
 }
 
@@ -106,12 +155,18 @@ async fn connecting_fails_for_a_reason() {
     let world = World::start(platform()).await;
     let mut config = world.client_config(0);
     config.credentials.client_secret = "guess".into();
-    assert_eq!(ApiClient::connect(config.clone()).await.unwrap_err(), ConnectError::Refused);
+    assert_eq!(
+        ApiClient::connect(config.clone()).await.unwrap_err(),
+        ConnectError::Refused
+    );
     config.base = "ftp://127.0.0.1".into();
     let bad = ApiClient::connect(config.clone()).await.unwrap_err();
     assert_eq!(bad, ConnectError::BadUrl("ftp://127.0.0.1".into()));
     config.base = "http://127.0.0.1:9".into();
-    assert_eq!(ApiClient::connect(config).await.unwrap_err(), ConnectError::Unreachable);
+    assert_eq!(
+        ApiClient::connect(config).await.unwrap_err(),
+        ConnectError::Unreachable
+    );
 }
 
 #[tokio::test]
@@ -119,25 +174,46 @@ async fn a_lost_token_is_renewed_once_and_nonsense_is_no_answer() {
     let world = World::start(platform()).await;
     let server = MockServer::start().await;
     let token = ResponseTemplate::new(200).set_body_string(r#"{"access_token":"t"}"#);
-    Mock::given(path("/oauth/token")).respond_with(token).expect(2).mount(&server).await;
+    Mock::given(path("/oauth/token"))
+        .respond_with(token)
+        .expect(2)
+        .mount(&server)
+        .await;
     let get = || Mock::given(method("GET"));
-    get().respond_with(ResponseTemplate::new(401)).up_to_n_times(1).mount(&server).await;
-    let strange = r#"{"state":7,"legal_hold_flag":"yes","media_type":null,"metadata":{"end_time":[]}}"#;
+    get()
+        .respond_with(ResponseTemplate::new(401))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    let strange =
+        r#"{"state":7,"legal_hold_flag":"yes","media_type":null,"metadata":{"end_time":[]}}"#;
     let body = ResponseTemplate::new(200).set_body_string(strange);
-    get().respond_with(body).up_to_n_times(1).mount(&server).await;
-    get().respond_with(ResponseTemplate::new(200).set_body_string("<html>")).mount(&server).await;
+    get()
+        .respond_with(body)
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    get()
+        .respond_with(ResponseTemplate::new(200).set_body_string("<html>"))
+        .mount(&server)
+        .await;
     let mut config = world.client_config(0);
     config.base = server.uri();
     let client = ApiClient::connect(config).await.unwrap();
     let call = world.end_call(1, Kind::Sip, Hold::Free);
     let truth = truth_of_call(SEED, EPOCH, &call);
     let reply = client.recording(recording(1), ReadPath::Primary).await;
-    let Reply::Done(body) = reply else { panic!("{reply:?}") };
+    let Reply::Done(body) = reply else {
+        panic!("{reply:?}")
+    };
     let view = body.view(&truth);
     let said: FieldSet = [Field::LegalHoldFlag, Field::EndTime].into_iter().collect();
     assert_eq!((view.present, view.wrong), (said, said));
     assert_eq!(view.null, FieldSet::EMPTY.with(Field::MediaType));
-    assert_eq!(client.recording(recording(1), ReadPath::Primary).await, Reply::Unavailable);
+    assert_eq!(
+        client.recording(recording(1), ReadPath::Primary).await,
+        Reply::Unavailable
+    );
 }
 
 #[tokio::test]
@@ -147,9 +223,14 @@ async fn a_server_shuts_down_with_its_clients_connected() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let router = axum::Router::new().route("/", axum::routing::get(|| async { "x" }));
     let server = mock_api::http::serve_router(listener, router, Default::default()).unwrap();
-    let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let stream = tokio::net::TcpStream::connect(server.address())
+        .await
+        .unwrap();
     let stopped = tokio::time::timeout(StdDuration::from_secs(3), server.shutdown()).await;
     assert!(stopped.is_ok(), "an idle connection does not hold it up");
     drop(stream);
-    assert_eq!(client.recording(recording(1), ReadPath::Primary).await, Reply::NotFound);
+    assert_eq!(
+        client.recording(recording(1), ReadPath::Primary).await,
+        Reply::NotFound
+    );
 }

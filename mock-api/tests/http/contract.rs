@@ -28,25 +28,46 @@ async fn a_client_logs_in_by_header_or_form_and_not_with_a_wrong_secret() {
 
     let wrong = format!("grant_type=client_credentials&client_id={id}&client_secret=guess");
     let refused = world.api().send("POST", "/oauth/token", FORM, &wrong).await;
-    assert_eq!((refused.status, refused.code().as_str()), (401, "bad.credentials"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (401, "bad.credentials")
+    );
     assert_eq!(refused.json()["error"], "invalid_client");
-    let password = world.api().send("POST", "/oauth/token", FORM, "grant_type=password").await;
-    assert_eq!((password.status, password.code().as_str()), (400, "bad.request"));
+    let password = world
+        .api()
+        .send("POST", "/oauth/token", FORM, "grant_type=password")
+        .await;
+    assert_eq!(
+        (password.status, password.code().as_str()),
+        (400, "bad.request")
+    );
     let json = world.api().json("POST", "/oauth/token", "{}").await;
-    assert_eq!((json.status, json.code().as_str()), (415, "unsupported.media.type"));
+    assert_eq!(
+        (json.status, json.code().as_str()),
+        (415, "unsupported.media.type")
+    );
 }
 
 #[tokio::test]
 async fn without_a_token_there_is_nothing_to_see() {
     let world = World::start(platform()).await;
     let missing = world.api().get("/api/v2/recording/jobs").await;
-    assert_eq!((missing.status, missing.code().as_str()), (401, "authentication.required"));
+    assert_eq!(
+        (missing.status, missing.code().as_str()),
+        (401, "authentication.required")
+    );
     assert!(missing.header("inin-ratelimit-count").is_none());
-    let guess = Http { token: Some("guess".into()), ..world.api() };
+    let guess = Http {
+        token: Some("guess".into()),
+        ..world.api()
+    };
     let bad = guess.get("/api/v2/nonsense").await;
     assert_eq!((bad.status, bad.code().as_str()), (401, "bad.credentials"));
     let health = world.api().get("/healthz").await;
-    assert_eq!((health.status, health.text.as_str()), (200, r#"{"status":"ok"}"#));
+    assert_eq!(
+        (health.status, health.text.as_str()),
+        (200, r#"{"status":"ok"}"#)
+    );
 }
 
 #[tokio::test]
@@ -60,7 +81,11 @@ async fn every_answer_says_how_much_of_the_limit_is_used() {
         let answer = first.get(path).await;
         assert_eq!(answer.header("inin-ratelimit-count"), Some(used));
         assert_eq!(answer.header("inin-ratelimit-allowed"), Some("3"));
-        let reset: u64 = answer.header("inin-ratelimit-reset").unwrap().parse().unwrap();
+        let reset: u64 = answer
+            .header("inin-ratelimit-reset")
+            .unwrap()
+            .parse()
+            .unwrap();
         assert!((3500..=3600).contains(&reset), "{reset}");
     }
     first.get("/api/v2/recording/jobs").await;
@@ -68,12 +93,21 @@ async fn every_answer_says_how_much_of_the_limit_is_used() {
     assert_eq!(refused.status, 429);
     assert_eq!(refused.code(), "too.many.requests.retry.after");
     let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
-    let exact: u64 = refused.header("x-racegate-retry-after-ms").unwrap().parse().unwrap();
+    let exact: u64 = refused
+        .header("x-racegate-retry-after-ms")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert_eq!(after, exact.div_ceil(1000));
-    let message = format!("Rate limit exceeded the maximum. Retry the request in [{after}] seconds");
+    let message =
+        format!("Rate limit exceeded the maximum. Retry the request in [{after}] seconds");
     assert_eq!(refused.json()["message"], message);
     assert_eq!(refused.header("inin-ratelimit-count"), Some("3"));
-    assert_eq!(second.get("/api/v2/recording/jobs").await.status, 200, "a limit is per tenant");
+    assert_eq!(
+        second.get("/api/v2/recording/jobs").await.status,
+        200,
+        "a limit is per tenant"
+    );
 }
 
 #[tokio::test]
@@ -90,14 +124,21 @@ async fn a_recording_is_202_until_its_media_is_there() {
         let early = api.get(&path).await;
         assert_eq!((early.status, early.text.as_str()), (202, ""));
     }
-    let metadata = api.get(&format!("{base}/recordingmetadata/{}", recording(1))).await.json();
+    let metadata = api
+        .get(&format!("{base}/recordingmetadata/{}", recording(1)))
+        .await
+        .json();
     assert_eq!(metadata["fileState"], "UPLOADING");
     assert!(metadata.get("annotations").is_none());
 
     let begin = Instant::now();
     let waited = api.get(&format!("{base}/recordings?maxWaitMs=5000")).await;
     assert_eq!(waited.status, 200);
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
     let recordings = waited.json();
     assert_eq!(recordings.as_array().unwrap().len(), 1);
     let shown = &recordings[0];
@@ -122,7 +163,10 @@ async fn a_long_poll_ends_at_its_limit() {
     let api = world.tenant(0).await;
     world.end_call(1, Kind::Webrtc, Hold::Free);
     let begin = Instant::now();
-    let path = format!("/api/v2/conversations/{}/recordings?maxWaitMs=100", conversation(1));
+    let path = format!(
+        "/api/v2/conversations/{}/recordings?maxWaitMs=100",
+        conversation(1)
+    );
     assert_eq!(api.get(&path).await.status, 202);
     assert!(begin.elapsed() >= Duration::from_millis(100));
     let bad = api.get(&path.replace("=100", "=0")).await;
@@ -139,7 +183,10 @@ async fn the_forums_recording_says_what_is_visible_and_no_more() {
     world.end_call(1, Kind::Webrtc, Hold::Held);
     world.end_call(2, Kind::Sip, Hold::Held);
     for id in [recording(1).to_string(), conversation(1).to_string()] {
-        let shown = api.get(&format!("/api/v2/recordings/recording/{id}")).await.json();
+        let shown = api
+            .get(&format!("/api/v2/recordings/recording/{id}"))
+            .await
+            .json();
         assert_eq!(shown["id"], recording(1).to_string());
         assert_eq!(shown["state"], "COMPLETED", "whatever the fields do");
         assert!(shown.get("legal_hold_flag").is_none(), "absent, not null");
@@ -148,29 +195,50 @@ async fn the_forums_recording_says_what_is_visible_and_no_more() {
         assert!(shown["metadata"]["client_ip"].is_string());
         assert_eq!(shown["fileState"], "AVAILABLE");
     }
-    let held = api.get(&format!("/api/v2/recordings/recording/{}", recording(2))).await.json();
+    let held = api
+        .get(&format!("/api/v2/recordings/recording/{}", recording(2)))
+        .await
+        .json();
     assert_eq!(held["legal_hold_flag"], true);
     assert_eq!(held["state"], "COMPLETED");
     let index = format!("/api/v2/recordings/recording/{}?source=index", recording(2));
     let index = api.get(&index).await.json();
-    assert_eq!(index.get("legal_hold_flag"), Some(&serde_json::Value::Null), "null, not absent");
-    let bad = api.get(&format!("/api/v2/recordings/recording/{}?source=x", recording(2))).await;
+    assert_eq!(
+        index.get("legal_hold_flag"),
+        Some(&serde_json::Value::Null),
+        "null, not absent"
+    );
+    let bad = api
+        .get(&format!(
+            "/api/v2/recordings/recording/{}?source=x",
+            recording(2)
+        ))
+        .await;
     assert_eq!(bad.code(), "invalid.value");
     let real = format!(
         "/api/v2/conversations/{}/recordingmetadata/{}",
         conversation(2),
         recording(2)
     );
-    assert_eq!(api.get(&real).await.json()["legal_hold_flag"], true, "it rides along");
+    assert_eq!(
+        api.get(&real).await.json()["legal_hold_flag"],
+        true,
+        "it rides along"
+    );
 }
 
 #[tokio::test]
 async fn the_forums_dialect_can_be_switched_off() {
-    let config = ApiConfig { dialect: Dialect::Genesys, ..ApiConfig::new(EPOCH) };
+    let config = ApiConfig {
+        dialect: Dialect::Genesys,
+        ..ApiConfig::new(EPOCH)
+    };
     let world = World::start_with(platform(), config).await;
     let api = world.tenant(0).await;
     world.end_call(1, Kind::Webrtc, Hold::Held);
-    let forum = api.get(&format!("/api/v2/recordings/recording/{}", recording(1))).await;
+    let forum = api
+        .get(&format!("/api/v2/recordings/recording/{}", recording(1)))
+        .await;
     assert_eq!(forum.code(), "not.found");
     let path = format!("/api/v2/conversations/{}/recordings", conversation(1));
     let shown = api.get(&path).await.json();
@@ -193,6 +261,10 @@ async fn a_recording_of_another_conversation_is_not_found() {
         "%ff%fe/recordings".to_owned(),
     ] {
         let answer = api.get(&format!("/api/v2/conversations/{path}")).await;
-        assert_eq!((answer.status, answer.code().as_str()), (404, "not.found"), "{path}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (404, "not.found"),
+            "{path}"
+        );
     }
 }

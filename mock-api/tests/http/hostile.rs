@@ -25,7 +25,13 @@ async fn every_refusal_is_an_error_body() {
         ("GET", "/api/v2/recording/jobs/..%2f..%2fetc", "", "", 404),
         ("GET", "/api/v2/recording/jobs/%00", "", "", 404),
         ("GET", "/api/v2/recording/jobs?pageSize=%ff", "", "", 400),
-        ("GET", "/api/v2/recording/jobs?pageSize=1&pageSize=2", "", "", 400),
+        (
+            "GET",
+            "/api/v2/recording/jobs?pageSize=1&pageSize=2",
+            "",
+            "",
+            400,
+        ),
         ("GET", "/oauth/token", "", "", 405),
         ("PATCH", JOBS, "", "", 405),
         ("DELETE", JOBS, "", "", 405),
@@ -40,12 +46,22 @@ async fn every_refusal_is_an_error_body() {
         ("POST", JOBS, JSON, &long, 413),
         ("POST", JOBS, "content-type: text/plain\r\n", "{}", 415),
         ("POST", JOBS, "content-type: \u{1}\r\n", "{}", 400),
-        ("POST", "/oauth/token", "content-type: application/x-www-form-urlencoded\r\n", "%ff=%", 400),
+        (
+            "POST",
+            "/oauth/token",
+            "content-type: application/x-www-form-urlencoded\r\n",
+            "%ff=%",
+            400,
+        ),
     ];
     for (method, path, head, body, status) in table {
         let answer = api.send(method, path, head, body).await;
         let start: String = body.chars().take(40).collect();
-        assert_eq!(answer.status, status, "{method} {path} {start}: {}", answer.text);
+        assert_eq!(
+            answer.status, status,
+            "{method} {path} {start}: {}",
+            answer.text
+        );
         // A request that is no HTTP is refused below the API.
         if head != "content-type: \u{1}\r\n" {
             answer.code();
@@ -72,7 +88,11 @@ async fn bytes_that_are_no_request_close_the_connection() {
         drop(stream.write_all(body).await);
         let mut seen = Vec::new();
         let read = stream.read_to_end(&mut seen);
-        drop(tokio::time::timeout(Duration::from_secs(5), read).await.expect("it is closed"));
+        drop(
+            tokio::time::timeout(Duration::from_secs(5), read)
+                .await
+                .expect("it is closed"),
+        );
         let text = String::from_utf8_lossy(&seen);
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{text}");
     }
@@ -87,12 +107,22 @@ async fn who_dawdles_is_cut_off_and_who_is_one_too_many_waits() {
         body_timeout: Duration::from_millis(200),
         ..ServerLimits::default()
     };
-    let world = World::start_with(platform(), ApiConfig { limits, ..ApiConfig::new(EPOCH) }).await;
+    let world = World::start_with(
+        platform(),
+        ApiConfig {
+            limits,
+            ..ApiConfig::new(EPOCH)
+        },
+    )
+    .await;
     let api = world.tenant(0).await;
     let mut slow = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(api.address).await.unwrap();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: ").await.unwrap();
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: ")
+            .await
+            .unwrap();
         slow.push(stream);
     }
     // Both places are taken until the dawdlers are cut off.
@@ -108,5 +138,8 @@ async fn who_dawdles_is_cut_off_and_who_is_one_too_many_waits() {
          content-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
     );
     let answer = api.raw(head.as_bytes()).await.expect("an answer");
-    assert_eq!((answer.status, answer.code().as_str()), (408, "request.timeout"));
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (408, "request.timeout")
+    );
 }

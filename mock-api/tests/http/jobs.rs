@@ -16,7 +16,10 @@ const JOBS: &str = "/api/v2/recording/jobs";
 const START: &str = r#"{"state":"PROCESSING"}"#;
 
 async fn create(api: &Http, indices: &[u64]) -> Value {
-    let ids: Vec<String> = indices.iter().map(|index| conversation(*index).to_string()).collect();
+    let ids: Vec<String> = indices
+        .iter()
+        .map(|index| conversation(*index).to_string())
+        .collect();
     let answer = api.json("POST", JOBS, &export_of(&ids)).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     answer.json()
@@ -50,25 +53,51 @@ async fn a_job_goes_from_ready_to_fulfilled() {
     assert_eq!(job["percentProgress"], 0);
     assert_eq!(job["errorMessage"], Value::Null);
     assert!(job["user"]["id"].is_string() && job["user"]["selfUri"].is_string());
-    assert!(job["dateCreated"].as_str().unwrap().starts_with("2026-03-07T09:"));
+    assert!(
+        job["dateCreated"]
+            .as_str()
+            .unwrap()
+            .starts_with("2026-03-07T09:")
+    );
     assert_eq!(job["recordingJobsQuery"]["action"], "EXPORT");
     assert_eq!(job["recordingJobsQuery"]["integrationId"], "b0c1");
     let path = job["selfUri"].as_str().unwrap();
     assert_eq!(path, format!("{JOBS}/{id}"));
     assert_eq!(job["failedRecordings"], format!("{path}/failedrecordings"));
 
-    assert_eq!(api.json("PUT", path, r#"{"state":"READY"}"#).await.code(), "invalid.value");
+    assert_eq!(
+        api.json("PUT", path, r#"{"state":"READY"}"#).await.code(),
+        "invalid.value"
+    );
     let started = api.json("PUT", path, START).await;
-    assert_eq!((started.status, started.json()["state"].as_str()), (200, Some("PROCESSING")));
-    assert_eq!(api.json("PUT", path, START).await.status, 200, "a repeated PUT is harmless");
+    assert_eq!(
+        (started.status, started.json()["state"].as_str()),
+        (200, Some("PROCESSING"))
+    );
+    assert_eq!(
+        api.json("PUT", path, START).await.status,
+        200,
+        "a repeated PUT is harmless"
+    );
     let done = until(&api, path, "FULFILLED").await;
     assert_eq!(done["totalProcessedRecordings"], 2);
     assert_eq!(done["totalSkippedRecordings"], 0);
     assert_eq!(done["percentProgress"], 100);
-    let one = format!("/api/v2/conversations/{}/recordings/{}", conversation(1), recording(1));
+    let one = format!(
+        "/api/v2/conversations/{}/recordings/{}",
+        conversation(1),
+        recording(1)
+    );
     let shown = api.get(&one).await.json();
-    assert!(shown["exportDate"].is_string() && shown["exportedDate"].is_string(), "{shown}");
-    let other = format!("/api/v2/conversations/{}/recordings/{}", conversation(2), recording(2));
+    assert!(
+        shown["exportDate"].is_string() && shown["exportedDate"].is_string(),
+        "{shown}"
+    );
+    let other = format!(
+        "/api/v2/conversations/{}/recordings/{}",
+        conversation(2),
+        recording(2)
+    );
     assert_eq!(api.get(&other).await.json()["exportedDate"], Value::Null);
     assert_eq!(api.send("DELETE", path, "", "").await.code(), "bad.request");
 }
@@ -83,7 +112,10 @@ async fn another_tenants_job_does_not_exist() {
     assert_eq!(other.get(path).await.code(), "not.found");
     assert_eq!(other.json("PUT", path, START).await.code(), "not.found");
     assert_eq!(other.send("DELETE", path, "", "").await.code(), "not.found");
-    assert_eq!(other.get(&format!("{path}/failedrecordings")).await.code(), "not.found");
+    assert_eq!(
+        other.get(&format!("{path}/failedrecordings")).await.code(),
+        "not.found"
+    );
 }
 
 #[tokio::test]
@@ -96,10 +128,16 @@ async fn a_third_job_is_refused_while_two_run() {
     for _ in 0..2 {
         let job = create(&api, &[]).await;
         paths.push(job["selfUri"].as_str().unwrap().to_owned());
-        assert_eq!(api.json("PUT", &paths[paths.len() - 1], START).await.status, 200);
+        assert_eq!(
+            api.json("PUT", &paths[paths.len() - 1], START).await.status,
+            200
+        );
     }
     let refused = api.json("POST", JOBS, &export_of(&[])).await;
-    assert_eq!((refused.status, refused.code().as_str()), (429, "too.many.requests.retry.after"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (429, "too.many.requests.retry.after")
+    );
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(refused.json()["limit"]["namespace"], "recording");
     create(&other, &[]).await;
@@ -120,7 +158,10 @@ async fn a_strict_export_names_what_is_missing() {
     let job = create(&api, &[1, 2]).await;
     let path = job["selfUri"].as_str().unwrap();
     let refused = api.json("PUT", path, START).await;
-    assert_eq!((refused.status, refused.code().as_str()), (400, "bad.request"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (400, "bad.request")
+    );
     let body = refused.json();
     let details = body["details"].as_array().unwrap();
     assert_eq!(details.len(), 1);
@@ -204,7 +245,12 @@ async fn an_interval_and_filters_select_conversations() {
         let query = json!({"action": "EXPORT", "integrationId": "i", "conversationQuery":
             {"interval": interval, "conversationFilters": filters}});
         let answer = api.json("POST", JOBS, &query.to_string()).await;
-        assert_eq!(answer.json()["totalConversations"], count, "{query}: {}", answer.text);
+        assert_eq!(
+            answer.json()["totalConversations"],
+            count,
+            "{query}: {}",
+            answer.text
+        );
     }
 }
 
@@ -216,22 +262,55 @@ async fn jobs_are_listed_by_page_and_by_cursor() {
     for _ in 0..5 {
         ids.push(create(&api, &[]).await["id"].clone());
     }
-    let page = api.get(&format!("{JOBS}?pageSize=2&pageNumber=2&sortBy=dateCreated")).await.json();
+    let page = api
+        .get(&format!(
+            "{JOBS}?pageSize=2&pageNumber=2&sortBy=dateCreated"
+        ))
+        .await
+        .json();
     assert_eq!(page["total"], 5);
     assert_eq!(page["pageCount"], 3);
     assert_eq!(page["pageNumber"], 2);
-    assert_eq!([&page["entities"][0]["id"], &page["entities"][1]["id"]], [&ids[2], &ids[3]]);
+    assert_eq!(
+        [&page["entities"][0]["id"], &page["entities"][1]["id"]],
+        [&ids[2], &ids[3]]
+    );
     assert!(page["nextUri"].is_string() && page["previousUri"].is_string());
-    let first = api.get(&format!("{JOBS}?pageSize=3&includeTotal=false")).await.json();
+    let first = api
+        .get(&format!("{JOBS}?pageSize=3&includeTotal=false"))
+        .await
+        .json();
     assert!(first.get("total").is_none());
     let next = api.get(first["nextUri"].as_str().unwrap()).await.json();
     assert_eq!(next["entities"][0]["id"], ids[3]);
     assert!(next.get("nextUri").is_none());
-    assert_eq!(api.get(&format!("{JOBS}?state=FULFILLED")).await.json()["total"], 0);
-    assert_eq!(api.get(&format!("{JOBS}?state=READY&jobType=EXPORT")).await.json()["total"], 5);
-    assert_eq!(api.get(&format!("{JOBS}?jobType=DELETE")).await.json()["total"], 0);
-    for bad in ["pageSize=0", "pageSize=1e9", "pageNumber=0", "state=x", "jobType=x", "cursor=x"] {
-        assert_eq!(api.get(&format!("{JOBS}?{bad}")).await.code(), "invalid.value", "{bad}");
+    assert_eq!(
+        api.get(&format!("{JOBS}?state=FULFILLED")).await.json()["total"],
+        0
+    );
+    assert_eq!(
+        api.get(&format!("{JOBS}?state=READY&jobType=EXPORT"))
+            .await
+            .json()["total"],
+        5
+    );
+    assert_eq!(
+        api.get(&format!("{JOBS}?jobType=DELETE")).await.json()["total"],
+        0
+    );
+    for bad in [
+        "pageSize=0",
+        "pageSize=1e9",
+        "pageNumber=0",
+        "state=x",
+        "jobType=x",
+        "cursor=x",
+    ] {
+        assert_eq!(
+            api.get(&format!("{JOBS}?{bad}")).await.code(),
+            "invalid.value",
+            "{bad}"
+        );
     }
 }
 
@@ -247,7 +326,16 @@ async fn failed_recordings_are_listed() {
     api.json("PUT", path, START).await;
     let done = until(&api, path, "FULFILLED").await;
     assert_eq!(done["totalFailedRecordings"], 1);
-    let failed = api.get(done["failedRecordings"].as_str().unwrap()).await.json();
-    assert_eq!(failed["entities"][0]["recording"]["id"], recording(1).to_string());
-    assert_eq!(failed["entities"][0]["conversation"]["id"], conversation(1).to_string());
+    let failed = api
+        .get(done["failedRecordings"].as_str().unwrap())
+        .await
+        .json();
+    assert_eq!(
+        failed["entities"][0]["recording"]["id"],
+        recording(1).to_string()
+    );
+    assert_eq!(
+        failed["entities"][0]["conversation"]["id"],
+        conversation(1).to_string()
+    );
 }

@@ -24,7 +24,10 @@ pub(crate) fn millis(millis: u64) -> Distribution {
 }
 
 fn kind() -> KindSpec {
-    let group = || GroupSpec { lag: nothing(), source: GroupSource::Pipeline };
+    let group = || GroupSpec {
+        lag: nothing(),
+        source: GroupSource::Pipeline,
+    };
     KindSpec {
         pipeline: 0,
         media_lag: nothing(),
@@ -40,8 +43,14 @@ fn kind() -> KindSpec {
 pub(crate) fn platform() -> PlatformSpec {
     PlatformSpec {
         pipelines: vec![PipelineSpec::default()],
-        kinds: PerKind { webrtc: kind(), sip: kind() },
-        index: IndexSpec { refresh: Duration::ZERO, lag: nothing() },
+        kinds: PerKind {
+            webrtc: kind(),
+            sip: kind(),
+        },
+        index: IndexSpec {
+            refresh: Duration::ZERO,
+            lag: nothing(),
+        },
         hold: HoldSpec {
             missed: Probability::ZERO,
             sweep: Sweep::Never,
@@ -74,15 +83,27 @@ fn workload() -> Workload {
         warmup: Duration::ZERO,
         call_duration: nothing(),
         webrtc_share: Probability::ONE,
-        hold: HoldWorkload { fraction: Probability::ZERO, set_at: HoldSetAt::CallStart },
-        fidelity: PerKind { webrtc: Fidelity::Model, sip: Fidelity::Model },
+        hold: HoldWorkload {
+            fraction: Probability::ZERO,
+            set_at: HoldSetAt::CallStart,
+        },
+        fidelity: PerKind {
+            webrtc: Fidelity::Model,
+            sip: Fidelity::Model,
+        },
     }
 }
 
 /// Two tenants on one such platform.
 pub(crate) fn service_config(seed: Seed, epoch: RunEpoch, platform: PlatformSpec) -> ServiceConfig {
-    let mut required = PerKind { webrtc: FieldSet::METADATA, sip: FieldSet::METADATA };
-    required.sip = required.sip.without(Field::WebrtcSessionId).without(Field::ClientIp);
+    let mut required = PerKind {
+        webrtc: FieldSet::METADATA,
+        sip: FieldSet::METADATA,
+    };
+    required.sip = required
+        .sip
+        .without(Field::WebrtcSessionId)
+        .without(Field::ClientIp);
     let gate = GateSpec {
         name: "none".into(),
         strategy: Strategy::None,

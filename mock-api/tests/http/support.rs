@@ -71,7 +71,13 @@ impl World {
             };
             tokio::join!(drive(driven, clock), deliver);
         });
-        Self { service, clock, server, webhooks, driver }
+        Self {
+            service,
+            clock,
+            server,
+            webhooks,
+            driver,
+        }
     }
 
     /// A call of half a second that ends now.
@@ -79,14 +85,24 @@ impl World {
         let now = self.clock.now();
         let duration = Duration::from_millis(500).min(now.since(Default::default()));
         let index = RecordingIndex(index);
-        let call = Call { index, arrival: now - duration, duration, kind, hold, clip: 0 };
+        let call = Call {
+            index,
+            arrival: now - duration,
+            duration,
+            kind,
+            hold,
+            clip: 0,
+        };
         self.service.calls().begin(call);
         self.service.session_ended(now, &call);
         call
     }
 
     pub(crate) fn api(&self) -> Http {
-        Http { address: self.server.address(), token: None }
+        Http {
+            address: self.server.address(),
+            token: None,
+        }
     }
 
     /// A logged-in client of tenant `index`.
@@ -100,12 +116,21 @@ impl World {
         let body = "grant_type=client_credentials";
         let answer = self.api().send("POST", "/oauth/token", &head, body).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
-        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
-        Http { address: self.server.address(), token: Some(token) }
+        let token = answer.json()["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
+        Http {
+            address: self.server.address(),
+            token: Some(token),
+        }
     }
 
     pub(crate) fn tenant_config(&self, index: u32) -> &TenantConfig {
-        self.service.tenant(TenantIndex(index)).expect("there are two tenants").config()
+        self.service
+            .tenant(TenantIndex(index))
+            .expect("there are two tenants")
+            .config()
     }
 
     pub(crate) fn client_config(&self, index: u32) -> ClientConfig {
@@ -174,9 +199,19 @@ impl Answer {
     pub(crate) fn code(&self) -> String {
         let body = self.json();
         assert_eq!(body["status"], self.status, "{body}");
-        assert_eq!(body["contextId"].as_str(), self.header("inin-correlation-id"), "{body}");
-        assert!(body["message"].is_string() && body["details"].is_array(), "{body}");
-        assert!(body["errors"].as_array().is_some_and(Vec::is_empty), "{body}");
+        assert_eq!(
+            body["contextId"].as_str(),
+            self.header("inin-correlation-id"),
+            "{body}"
+        );
+        assert!(
+            body["message"].is_string() && body["details"].is_array(),
+            "{body}"
+        );
+        assert!(
+            body["errors"].as_array().is_some_and(Vec::is_empty),
+            "{body}"
+        );
         body["code"].as_str().expect("a code").to_owned()
     }
 }
@@ -187,11 +222,15 @@ impl Http {
     }
 
     pub(crate) async fn json(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.send(method, path, "content-type: application/json\r\n", body).await
+        self.send(method, path, "content-type: application/json\r\n", body)
+            .await
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, head: &str, body: &str) -> Answer {
-        let bearer = self.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
+        let bearer = self
+            .token
+            .as_ref()
+            .map(|token| format!("authorization: Bearer {token}\r\n"));
         let length = match body.len() {
             0 => String::new(),
             length => format!("content-length: {length}\r\n"),
@@ -205,14 +244,22 @@ impl Http {
 
     /// Sends bytes and reads what comes; none if the connection is closed without an answer.
     pub(crate) async fn raw(&self, request: &[u8]) -> Option<Answer> {
-        let mut stream = TcpStream::connect(self.address).await.expect("the server listens");
+        let mut stream = TcpStream::connect(self.address)
+            .await
+            .expect("the server listens");
         stream.write_all(request).await.expect("the server reads");
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(StdDuration::from_secs(20), stream.read_to_end(&mut bytes));
-        read.await.expect("the server answers or closes").expect("it closes in good order");
+        read.await
+            .expect("the server answers or closes")
+            .expect("it closes in good order");
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let (head, text) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Answer { status, head: head.to_owned(), text: text.to_owned() })
+        Some(Answer {
+            status,
+            head: head.to_owned(),
+            text: text.to_owned(),
+        })
     }
 }

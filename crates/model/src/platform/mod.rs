@@ -8,7 +8,7 @@ mod clocks;
 mod notification;
 mod pipeline;
 
-pub use notification::{Notification, Notifications, notifications};
+pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 
 use std::cmp::Reverse;

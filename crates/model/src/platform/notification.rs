@@ -19,6 +19,15 @@ pub struct Notification {
     pub copy: u32,
 }
 
+/// When the messages about an event are known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// When the session ends: they depend on nothing else.
+    AtEnd,
+    /// When every instant of the recording is decided.
+    WhenDecided,
+}
+
 /// The notification service of one arm.
 #[derive(Clone, Debug)]
 pub struct Notifications {
@@ -42,7 +51,22 @@ pub fn notifications(spec: &NotificationSpec, seed: Seed) -> Notifications {
 }
 
 impl Notifications {
-    /// The messages about `event` of a decided `timeline`; `required` are the fields that
+    /// When the messages about `event` of `timeline` are known.
+    #[must_use]
+    pub fn known(&self, event: WebhookEvent, timeline: &Timeline) -> Known {
+        let draws = Draws::of_call(self.seed, timeline.recording.0);
+        match event {
+            WebhookEvent::SessionEnded => Known::AtEnd,
+            WebhookEvent::MetadataReady if self.is_early(draws) => Known::AtEnd,
+            WebhookEvent::MetadataReady => Known::WhenDecided,
+        }
+    }
+
+    fn is_early(&self, draws: Draws) -> bool {
+        self.early.occurs(draws.draw(Purpose::NotificationEarly))
+    }
+
+    /// The messages about `event` of a `timeline` of which enough is known; `required` are the fields that
     /// "metadata ready" speaks of.
     pub fn of(
         &self,
@@ -80,7 +104,7 @@ impl Notifications {
         match event {
             WebhookEvent::SessionEnded => timeline.ended_at,
             WebhookEvent::MetadataReady => {
-                if self.early.occurs(draws.draw(Purpose::NotificationEarly)) {
+                if self.is_early(draws) {
                     timeline.ended_at
                 } else {
                     timeline.fields_at(ReadPath::Primary, required)

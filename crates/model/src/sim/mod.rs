@@ -13,7 +13,7 @@ use crate::field::Kind;
 use crate::history::EndReason;
 use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use crate::org::Recordings;
-use crate::platform::{Notifications, Output, Platform, notifications};
+use crate::platform::{Known, Notifications, Output, Platform, notifications};
 use crate::recorder::{Recorder, Sink};
 use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
 use crate::time::Timestamp;
@@ -147,7 +147,7 @@ impl<'a> World<'a> {
                     if self.timelines.0.insert(timeline.recording, timeline.clone()).is_none() {
                         self.announce(&timeline);
                     }
-                    self.notify(&timeline);
+                    self.notify(&timeline, Known::WhenDecided);
                     sink.timeline(self.index, &timeline);
                     self.recorder.decided(timeline, sink);
                 }
@@ -159,12 +159,14 @@ impl<'a> World<'a> {
         for tenant in &mut self.tenants {
             tenant.announce(timeline);
         }
+        self.notify(timeline, Known::AtEnd);
     }
 
-    fn notify(&mut self, timeline: &Timeline) {
+    fn notify(&mut self, timeline: &Timeline, known: Known) {
         let required = self.arm.required.of(timeline.kind);
         for (tenant, gate) in self.tenants.iter_mut().zip(&self.arm.gates) {
-            if let Some(event) = listens_to(&gate.strategy) {
+            let event = listens_to(&gate.strategy);
+            if let Some(event) = event.filter(|e| self.notifications.known(*e, timeline) == known) {
                 for notification in self.notifications.of(event, timeline, required) {
                     tenant.notify(notification, timeline.kind, event);
                 }

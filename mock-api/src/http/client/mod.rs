@@ -62,7 +62,12 @@ pub struct ClientConfig {
 impl ClientConfig {
     /// A client of the API at `base`, with the defaults of everything else.
     #[must_use]
-    pub fn new(base: impl Into<String>, credentials: Credentials, seed: Seed, epoch: RunEpoch) -> Self {
+    pub fn new(
+        base: impl Into<String>,
+        credentials: Credentials,
+        seed: Seed,
+        epoch: RunEpoch,
+    ) -> Self {
         Self {
             base: base.into(),
             credentials,
@@ -131,8 +136,10 @@ impl ApiClient {
             return Err(ConnectError::BadUrl(config.base));
         }
         let start = ApiDate::of(config.epoch, Timestamp::ZERO);
-        let (from, until) =
-            (start.plus_minutes(-MINUTES_PER_DAY), start.plus_minutes(7 * MINUTES_PER_DAY));
+        let (from, until) = (
+            start.plus_minutes(-MINUTES_PER_DAY),
+            start.plus_minutes(7 * MINUTES_PER_DAY),
+        );
         let inner = Inner {
             transport: Transport::new(base, config.credentials, config.timeout),
             seed: config.seed,
@@ -140,7 +147,9 @@ impl ApiClient {
             interval: format!("{from}/{until}"),
             epoch: config.epoch,
         };
-        let client = Self { inner: Arc::new(inner) };
+        let client = Self {
+            inner: Arc::new(inner),
+        };
         match client.token().await {
             Reply::Done(_) => Ok(client),
             Reply::Forbidden => Err(ConnectError::Refused),
@@ -161,7 +170,8 @@ impl ApiClient {
             ReadPath::Primary => "",
             ReadPath::Index => "?source=index",
         };
-        self.get(&format!("/api/v2/recordings/recording/{id}{source}")).await
+        self.get(&format!("/api/v2/recordings/recording/{id}{source}"))
+            .await
     }
 
     /// GET the recording's metadata as the real API has it: with the forum's fields if the server
@@ -172,7 +182,10 @@ impl ApiClient {
         recording: RecordingId,
     ) -> Reply<RecordingBody> {
         let base = "/api/v2/conversations";
-        self.get(&format!("{base}/{conversation}/recordingmetadata/{recording}")).await
+        self.get(&format!(
+            "{base}/{conversation}/recordingmetadata/{recording}"
+        ))
+        .await
     }
 
     /// POST a job that exports these conversations; `now` is the action's date.
@@ -181,7 +194,10 @@ impl ApiClient {
         now: Timestamp,
         conversations: impl IntoIterator<Item = ConversationId>,
     ) -> Reply<JobId> {
-        let predicates = conversations.into_iter().map(ExportPredicate::conversation).collect();
+        let predicates = conversations
+            .into_iter()
+            .map(ExportPredicate::conversation)
+            .collect();
         let query = ExportQuery {
             action: "EXPORT",
             action_date: ApiDate::of(self.inner.epoch, now),
@@ -189,7 +205,10 @@ impl ApiClient {
             include_screen_recordings: false,
             conversation_query: ExportConversations {
                 interval: self.inner.interval.clone(),
-                conversation_filters: [ExportFilter { join: "or", predicates }],
+                conversation_filters: [ExportFilter {
+                    join: "or",
+                    predicates,
+                }],
             },
         };
         let job: Reply<JobRead> = self.post(JOBS, &query).await;
@@ -206,10 +225,19 @@ impl ApiClient {
     pub async fn start_job(&self, job: &JobId) -> Reply<Vec<(RecordingIndex, FieldSet)>> {
         let body = br#"{"state":"PROCESSING"}"#.to_vec();
         let path = format!("{JOBS}/{job}");
-        match self.inner.transport.call(Method::PUT, &path, Some(body)).await {
+        match self
+            .inner
+            .transport
+            .call(Method::PUT, &path, Some(body))
+            .await
+        {
             Reply::Done(answer) if answer.status == StatusCode::BAD_REQUEST => {
                 let missing = self.missing(&answer.body);
-                if missing.is_empty() { Reply::Forbidden } else { Reply::Done(missing) }
+                if missing.is_empty() {
+                    Reply::Forbidden
+                } else {
+                    Reply::Done(missing)
+                }
             }
             Reply::Done(answer) => answer.reply().map(|_| Vec::new()),
             Reply::NotFound => Reply::NotFound,
@@ -251,8 +279,14 @@ impl ApiClient {
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Reply<T> {
-        let Ok(body) = serde_json::to_vec(body) else { return Reply::Forbidden };
-        let answer = self.inner.transport.call(Method::POST, path, Some(body)).await;
+        let Ok(body) = serde_json::to_vec(body) else {
+            return Reply::Forbidden;
+        };
+        let answer = self
+            .inner
+            .transport
+            .call(Method::POST, path, Some(body))
+            .await;
         parsed(flat(answer.map(transport::Answer::reply)))
     }
 
@@ -264,7 +298,9 @@ impl ApiClient {
     /// What an error body says is missing; recordings and fields that mean nothing here are left
     /// out.
     fn missing(&self, body: &[u8]) -> Vec<(RecordingIndex, FieldSet)> {
-        let Ok(body) = serde_json::from_slice::<ErrorBody>(body) else { return Vec::new() };
+        let Ok(body) = serde_json::from_slice::<ErrorBody>(body) else {
+            return Vec::new();
+        };
         let mut missing: BTreeMap<RecordingIndex, FieldSet> = BTreeMap::new();
         let index = |id: &str| RecordingId::parse(id)?.index(self.inner.seed);
         for detail in &body.details {

@@ -67,7 +67,9 @@ fn retry_after(headers: &HeaderMap) -> Duration {
     let millis = number(RETRY_AFTER_MS);
     let millis = millis.or_else(|| number(RETRY_AFTER)?.checked_mul(1000));
     // A day is as good as for ever, and does not overflow.
-    millis.map_or(DEFAULT_RETRY, |millis| Duration::from_millis(millis.min(86_400_000)))
+    millis.map_or(DEFAULT_RETRY, |millis| {
+        Duration::from_millis(millis.min(86_400_000))
+    })
 }
 
 pub(super) struct Transport {
@@ -91,7 +93,10 @@ impl Transport {
 
     /// Logs in.
     pub(super) async fn log_in(&self) -> Reply<Token> {
-        let Credentials { client_id, client_secret } = &self.credentials;
+        let Credentials {
+            client_id,
+            client_secret,
+        } = &self.credentials;
         let basic = STANDARD.encode(format!("{client_id}:{client_secret}"));
         let form = Bytes::from_static(b"grant_type=client_credentials");
         let request = Request::builder()
@@ -100,8 +105,12 @@ impl Transport {
             .header(AUTHORIZATION, format!("Basic {basic}"))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(form));
-        let Ok(request) = request else { return Reply::Forbidden };
-        let Some(answer) = self.exchange(request).await else { return Reply::Unavailable };
+        let Ok(request) = request else {
+            return Reply::Forbidden;
+        };
+        let Some(answer) = self.exchange(request).await else {
+            return Reply::Unavailable;
+        };
         let reply = answer.reply();
         let read = match &reply {
             Reply::Done(body) => serde_json::from_slice::<TokenRead>(body),
@@ -109,7 +118,9 @@ impl Transport {
                 return reply.map(|_| Token::new(String::new()));
             }
         };
-        let Ok(read) = read else { return Reply::Unavailable };
+        let Ok(read) = read else {
+            return Reply::Unavailable;
+        };
         let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", read.access_token)) else {
             return Reply::Unavailable;
         };
@@ -133,7 +144,9 @@ impl Transport {
             }
         }
         let used = self.bearer.load_full();
-        let first = self.send(&method, path, body.clone(), used.as_deref()).await;
+        let first = self
+            .send(&method, path, body.clone(), used.as_deref())
+            .await;
         let refused = matches!(&first, Some(answer) if answer.status == StatusCode::UNAUTHORIZED);
         if !refused {
             return first.map_or(Reply::Unavailable, Reply::Done);
@@ -174,17 +187,32 @@ impl Transport {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let exchange = async {
             let (head, body) = self.client.request(request).await.ok()?.into_parts();
-            let body = Limited::new(body, ANSWER_MAX).collect().await.ok()?.to_bytes();
-            Some(Answer { status: head.status, headers: head.headers, body })
+            let body = Limited::new(body, ANSWER_MAX)
+                .collect()
+                .await
+                .ok()?
+                .to_bytes();
+            Some(Answer {
+                status: head.status,
+                headers: head.headers,
+                body,
+            })
         };
-        tokio::time::timeout(self.timeout, exchange).await.ok().flatten()
+        tokio::time::timeout(self.timeout, exchange)
+            .await
+            .ok()
+            .flatten()
     }
 }
 
 impl Answer {
     /// A placeholder for a reply that is no answer.
     fn empty() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Bytes::new() }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
     }
 }
 
@@ -200,7 +228,10 @@ mod tests {
         assert_eq!(retry_after(&headers), Duration::from_secs(2));
         headers.insert(RETRY_AFTER_MS, HeaderValue::from_static("1500"));
         assert_eq!(retry_after(&headers), Duration::from_millis(1500));
-        headers.insert(RETRY_AFTER_MS, HeaderValue::from_static("18446744073709551615"));
+        headers.insert(
+            RETRY_AFTER_MS,
+            HeaderValue::from_static("18446744073709551615"),
+        );
         assert_eq!(retry_after(&headers), Duration::from_secs(86_400));
     }
 }

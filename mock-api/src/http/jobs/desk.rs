@@ -84,11 +84,17 @@ impl JobDesk {
 
 impl Known {
     fn forget_oldest(&mut self) {
-        let Some((ordinal, entry)) = self.jobs.pop_first() else { return };
+        let Some((ordinal, entry)) = self.jobs.pop_first() else {
+            return;
+        };
         self.by_id.remove(&entry.id);
         self.query_bytes -= entry.query.get().len();
         for recording in &entry.selected {
-            if self.exports.get(recording).is_some_and(|(job, _)| *job == ordinal) {
+            if self
+                .exports
+                .get(recording)
+                .is_some_and(|(job, _)| *job == ordinal)
+            {
                 self.exports.remove(recording);
             }
         }

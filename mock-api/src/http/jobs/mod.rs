@@ -22,10 +22,10 @@ use super::gateway::Caller;
 use super::ids::job_id;
 use super::paging::{Paging, invalid};
 use super::state::ApiState;
+use super::wire::ApiDate;
 use super::wire::job::{
     FailedRecording, JobUpdate, JobsQuery, RecordingJob, state_name, state_named,
 };
-use super::wire::ApiDate;
 use super::wire::paging::PagingParams;
 use desk::JobEntry;
 
@@ -34,8 +34,14 @@ const BASE: &str = "/api/v2/recording/jobs";
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api/v2/recording/jobs", get(list).post(create))
-        .route("/api/v2/recording/jobs/{job}", get(one).put(start).delete(cancel))
-        .route("/api/v2/recording/jobs/{job}/failedrecordings", get(failed_recordings))
+        .route(
+            "/api/v2/recording/jobs/{job}",
+            get(one).put(start).delete(cancel),
+        )
+        .route(
+            "/api/v2/recording/jobs/{job}/failedrecordings",
+            get(failed_recordings),
+        )
 }
 
 async fn create(
@@ -46,15 +52,23 @@ async fn create(
     match query.action.as_deref() {
         Some("EXPORT") => {}
         Some("ARCHIVE" | "DELETE") => {
-            return Err(ApiError::bad_request("This server runs jobs with action EXPORT only."));
+            return Err(ApiError::bad_request(
+                "This server runs jobs with action EXPORT only.",
+            ));
         }
         other => return Err(invalid("action", other, "ARCHIVE, DELETE, EXPORT")),
     }
     if query.integration_id.is_none_or(|id| id.trim().is_empty()) {
-        return Err(invalid("integrationId", None, "the id of an integration, for EXPORT"));
+        return Err(invalid(
+            "integrationId",
+            None,
+            "the id of an integration, for EXPORT",
+        ));
     }
     let Some(conversations) = query.conversation_query else {
-        return Err(ApiError::bad_request("The query needs a conversationQuery."));
+        return Err(ApiError::bad_request(
+            "The query needs a conversationQuery.",
+        ));
     };
     let service = state.service();
     let selected = selection::select(service, state.config().epoch, &conversations)?;
@@ -78,8 +92,15 @@ async fn list(
     QueryOf(params): QueryOf<PagingParams>,
 ) -> Result<Response, ApiError> {
     let paging = Paging::parse(&params)?;
-    if !matches!(params.job_type.as_deref(), None | Some("EXPORT" | "ARCHIVE" | "DELETE")) {
-        return Err(invalid("jobType", params.job_type.as_deref(), "ARCHIVE, DELETE, EXPORT"));
+    if !matches!(
+        params.job_type.as_deref(),
+        None | Some("EXPORT" | "ARCHIVE" | "DELETE")
+    ) {
+        return Err(invalid(
+            "jobType",
+            params.job_type.as_deref(),
+            "ARCHIVE, DELETE, EXPORT",
+        ));
     }
     let wanted = match params.state.as_deref() {
         None => None,
@@ -116,7 +137,10 @@ async fn start(
     if update.state.as_deref() != Some("PROCESSING") {
         return Err(invalid("state", update.state.as_deref(), "PROCESSING"));
     }
-    match state.tenant(caller).start_job(state.service(), caller.now, entry.ordinal) {
+    match state
+        .tenant(caller)
+        .start_job(state.service(), caller.now, entry.ordinal)
+    {
         Ok(()) => state.desk(caller).jobs.started(caller.now, &entry),
         // A client that lost the first answer asks again: the answer is the same.
         Err(JobError::WrongState(JobState::Processing | JobState::Fulfilled)) => {}
@@ -173,12 +197,19 @@ fn job_of<'a>(
     entry: &'a JobEntry,
 ) -> Result<RecordingJob<'a>, ApiError> {
     let tenant = state.tenant(caller);
-    let job_state = tenant.job_state(entry.ordinal).map_err(|_| ApiError::NotFound)?;
-    let written = tenant
-        .read_export(entry.ordinal, |export| (export.sidecars.len(), export.failed.len()));
+    let job_state = tenant
+        .job_state(entry.ordinal)
+        .map_err(|_| ApiError::NotFound)?;
+    let written = tenant.read_export(entry.ordinal, |export| {
+        (export.sidecars.len(), export.failed.len())
+    });
     let (processed, failed) = written.unwrap_or_default();
     let total = entry.selected.len();
-    let skipped = if written.is_some() { total - processed - failed } else { 0 };
+    let skipped = if written.is_some() {
+        total - processed - failed
+    } else {
+        0
+    };
     let self_uri = format!("{BASE}/{}", entry.id);
     Ok(RecordingJob {
         id: entry.id.to_string(),
@@ -200,7 +231,10 @@ fn job_of<'a>(
 
 fn public_ids(state: &ApiState, recording: RecordingIndex) -> (ConversationId, RecordingId) {
     let seed = state.service().seed();
-    (ConversationId::of(seed, recording), RecordingId::of(seed, recording))
+    (
+        ConversationId::of(seed, recording),
+        RecordingId::of(seed, recording),
+    )
 }
 
 fn refusal(state: &ApiState, error: JobError) -> ApiError {
@@ -225,6 +259,6 @@ fn missing_fields(state: &ApiState, missing: &[(RecordingIndex, FieldSet)]) -> A
     });
     ApiError::MissingRequiredFields(Missing {
         recordings: recordings.collect(),
-        forum: state.forum(),
+        dialect: state.config().dialect,
     })
 }

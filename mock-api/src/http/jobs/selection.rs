@@ -9,8 +9,8 @@ use racegate_model::workload::Call;
 
 use crate::http::error::ApiError;
 use crate::http::paging::invalid;
-use crate::http::wire::job::{ConversationQuery, Join, QueryFilter, QueryPredicate};
 use crate::http::wire::ApiDate;
+use crate::http::wire::job::{ConversationQuery, Join, QueryFilter, QueryPredicate};
 use crate::service::Service;
 use crate::storage::layout::RunEpoch;
 
@@ -20,24 +20,42 @@ pub(super) fn select(
     epoch: RunEpoch,
     query: &ConversationQuery,
 ) -> Result<Vec<RecordingIndex>, ApiError> {
-    let interval = query.interval.as_deref().map(|text| parse_interval(epoch, text)).transpose()?;
-    let filters = query.conversation_filters.iter().chain(&query.segment_filters).flatten();
-    let tests: Vec<Test> =
-        filters.map(|filter| filter_test(service, filter)).collect::<Result<_, _>>()?;
+    let interval = query
+        .interval
+        .as_deref()
+        .map(|text| parse_interval(epoch, text))
+        .transpose()?;
+    let filters = query
+        .conversation_filters
+        .iter()
+        .chain(&query.segment_filters)
+        .flatten();
+    let tests: Vec<Test> = filters
+        .map(|filter| filter_test(service, filter))
+        .collect::<Result<_, _>>()?;
     let test = Test::All(tests);
     let candidates: Vec<Call> = match (test.named(), interval) {
-        (Some(named), _) => named.into_iter().filter_map(|id| service.calls().get(id)).collect(),
+        (Some(named), _) => named
+            .into_iter()
+            .filter_map(|id| service.calls().get(id))
+            .collect(),
         (None, Some((from, until))) => service.calls().begun_between(from, until),
         (None, None) => {
-            return Err(ApiError::bad_request("The query needs an interval or conversation ids."));
+            return Err(ApiError::bad_request(
+                "The query needs an interval or conversation ids.",
+            ));
         }
     };
     let mut seen = BTreeSet::new();
-    let within = |call: &Call| {
-        interval.is_none_or(|(from, until)| (from..until).contains(&call.arrival))
-    };
-    let selected = candidates.iter().filter(|call| within(call) && test.passes(call.index));
-    Ok(selected.map(|call| call.index).filter(|index| seen.insert(*index)).collect())
+    let within =
+        |call: &Call| interval.is_none_or(|(from, until)| (from..until).contains(&call.arrival));
+    let selected = candidates
+        .iter()
+        .filter(|call| within(call) && test.passes(call.index));
+    Ok(selected
+        .map(|call| call.index)
+        .filter(|index| seen.insert(*index))
+        .collect())
 }
 
 /// A filter on conversations.
@@ -80,9 +98,17 @@ impl Test {
 }
 
 fn filter_test(service: &Service, filter: &QueryFilter) -> Result<Test, ApiError> {
-    let mut tests = group(service, filter.join, filter.predicates.as_deref().unwrap_or_default())?;
+    let mut tests = group(
+        service,
+        filter.join,
+        filter.predicates.as_deref().unwrap_or_default(),
+    )?;
     for clause in filter.clauses.iter().flatten() {
-        let inner = group(service, clause.join, clause.predicates.as_deref().unwrap_or_default())?;
+        let inner = group(
+            service,
+            clause.join,
+            clause.predicates.as_deref().unwrap_or_default(),
+        )?;
         tests.push(joined(clause.join, inner));
     }
     Ok(joined(filter.join, tests))
@@ -158,5 +184,11 @@ fn parse_interval(epoch: RunEpoch, text: &str) -> Result<(Timestamp, Timestamp),
         let (from, until) = (ApiDate::parse(from)?, ApiDate::parse(until)?);
         (from <= until).then(|| (from.instant(epoch), until.instant(epoch)))
     });
-    parsed.ok_or_else(|| invalid("interval", Some(text), "two ISO 8601 dates joined by a slash"))
+    parsed.ok_or_else(|| {
+        invalid(
+            "interval",
+            Some(text),
+            "two ISO 8601 dates joined by a slash",
+        )
+    })
 }

@@ -23,7 +23,9 @@ impl ApiDate {
     /// The date that many minutes later.
     #[must_use]
     pub fn plus_minutes(self, minutes: i64) -> Self {
-        Self(WallTime::from_unix_millis(self.0.unix_millis().saturating_add(minutes * 60_000)))
+        Self(WallTime::from_unix_millis(
+            self.0.unix_millis().saturating_add(minutes * 60_000),
+        ))
     }
 
     /// The instant of the run; its start for dates before it.

@@ -27,7 +27,10 @@ pub struct ErrorBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Cow<'static, str>>,
     /// Forum dialect: what a strict export misses, per recording.
-    #[serde(rename = "missing_required_fields", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "missing_required_fields",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub missing_required_fields: Option<Vec<MissingFields>>,
 }
 

@@ -86,7 +86,12 @@ impl Fields {
         let (session, address) = (truth.session, truth.client_ip);
         Self {
             legal_hold_flag: said(view, Field::LegalHoldFlag, || held, || !held),
-            media_type: said(view, Field::MediaType, || truth.kind.name(), || other_kind.name()),
+            media_type: said(
+                view,
+                Field::MediaType,
+                || truth.kind.name(),
+                || other_kind.name(),
+            ),
             start_time: said(view, Field::StartTime, || start, || late(start)),
             end_time: said(view, Field::EndTime, || end, || late(end)),
             webrtc_session_id: said(
@@ -95,7 +100,12 @@ impl Fields {
                 || TextOf::True(session),
                 || TextOf::False,
             ),
-            client_ip: said(view, Field::ClientIp, || TextOf::True(address), || TextOf::False),
+            client_ip: said(
+                view,
+                Field::ClientIp,
+                || TextOf::True(address),
+                || TextOf::False,
+            ),
         }
     }
 
@@ -127,7 +137,11 @@ fn said<T>(
     falsehood: impl FnOnce() -> T,
 ) -> Maybe<T> {
     if view.present.contains(field) {
-        Maybe::Value(if view.wrong.contains(field) { falsehood() } else { truth() })
+        Maybe::Value(if view.wrong.contains(field) {
+            falsehood()
+        } else {
+            truth()
+        })
     } else if view.null.contains(field) {
         Maybe::Null
     } else {
@@ -194,7 +208,10 @@ impl RecordingBody {
 
     /// What is said of a field: in the body itself or in its `metadata`.
     fn said(&self, field: Field) -> Maybe<&Scalar> {
-        let inner = self.metadata.as_deref().map_or(Maybe::Absent, |inner| inner.own(field));
+        let inner = self
+            .metadata
+            .as_deref()
+            .map_or(Maybe::Absent, |inner| inner.own(field));
         self.own(field).or(inner)
     }
 

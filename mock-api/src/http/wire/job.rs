@@ -116,7 +116,10 @@ impl FailedRecording {
                 id: recording.to_string(),
                 self_uri: format!("{conversation_uri}/recordings/{recording}"),
             },
-            conversation: Reference { id: conversation.to_string(), self_uri: conversation_uri },
+            conversation: Reference {
+                id: conversation.to_string(),
+                self_uri: conversation_uri,
+            },
         }
     }
 }
@@ -140,7 +143,10 @@ pub(in crate::http) fn state_named(name: &str) -> Option<JobState> {
     if name == "FAILED" {
         return Some(JobState::Cancelled);
     }
-    STATES.into_iter().find(|(_, known)| *known == name).map(|(state, _)| state)
+    STATES
+        .into_iter()
+        .find(|(_, known)| *known == name)
+        .map(|(state, _)| state)
 }
 
 /// The query that our own client posts.

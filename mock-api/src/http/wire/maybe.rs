@@ -66,7 +66,11 @@ mod tests {
 
     #[test]
     fn absent_null_and_value_survive_the_round_trip() {
-        let keys = Keys { a: Maybe::Absent, b: Maybe::Null, c: Maybe::Value(false) };
+        let keys = Keys {
+            a: Maybe::Absent,
+            b: Maybe::Null,
+            c: Maybe::Value(false),
+        };
         let text = serde_json::to_string(&keys).unwrap();
         assert_eq!(text, r#"{"b":null,"c":false}"#);
         assert_eq!(serde_json::from_str::<Keys>(&text).unwrap(), keys);

@@ -1,0 +1,157 @@
+//! The program as a user meets it: exit codes, messages, folders.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn racegate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_racegate"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1");
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    racegate(arguments).output().expect("the program can be started")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn simulate(out: &Path, more: &[&str]) -> Output {
+    let out = out.to_str().expect("a temporary path is text");
+    let mut arguments =
+        vec!["run", "scenarios/webrtc-spike.toml", "--engine", "sim", "--json", "--out", out];
+    arguments.extend(more);
+    output(&arguments)
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).expect("--json prints JSON and nothing else")
+}
+
+#[test]
+fn a_missing_scenario_is_named_and_exits_104() {
+    let output = output(&["run", "scenarios/no-such.toml"]);
+    assert_eq!(output.status.code(), Some(104));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("scenarios/no-such.toml"), "{stderr}");
+}
+
+#[test]
+fn all_mistakes_of_a_scenario_are_reported_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("bad.toml");
+    let good = fs::read_to_string("scenarios/webrtc-spike.toml").expect("readable");
+    let bad = good.replace("workers = 6", "wokers = 6").replace("strategy = \"none\"", "strategy = \"nome\"");
+    fs::write(&path, bad).expect("writable");
+    let output = output(&["check", path.to_str().expect("text")]);
+    assert_eq!(output.status.code(), Some(104));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("did you mean `workers`"), "{stderr}");
+    assert!(stderr.contains("did you mean `none`"), "{stderr}");
+    assert!(stderr.contains("bad.toml:"), "{stderr}");
+}
+
+#[test]
+fn an_unknown_gate_exits_2_and_names_those_there_are() {
+    let output =
+        output(&["run", "scenarios/webrtc-spike.toml", "--engine", "sim", "--gate", "nobody"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("full-jitter"));
+}
+
+#[test]
+fn check_prints_the_plan() {
+    let output = output(&["check", "scenarios/webrtc-spike.toml"]);
+    assert!(output.status.success());
+    let stdout = text(&output.stdout);
+    for word in ["real sessions", "file descriptors", "memory", "disk", "phase spike"] {
+        assert!(stdout.contains(word), "{word} in {stdout}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_hashes_and_another_seed_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |name: &str, more: &[&str]| json(&simulate(&folder.path().join(name), more));
+    let (first, second) = (run("a", &[]), run("b", &[]));
+    let other = run("c", &["--seed", "43"]);
+    for hash in ["history_hash", "plan_hash"] {
+        assert_eq!(first[hash], second[hash]);
+        assert_ne!(first[hash], other[hash]);
+        assert_eq!(first[hash].as_str().map(str::len), Some(16));
+    }
+    assert_eq!(first["valid"], true);
+    assert_eq!(first["exit_code"], 0);
+}
+
+#[test]
+fn set_changes_one_value_and_the_expectation_notices() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let workers = "platform.metadata.stage.inject.workers=64";
+    let output = simulate(&folder.path().join("run"), &["--set", workers]);
+    assert_eq!(output.status.code(), Some(99), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).trim_end().lines().last().is_some_and(|l| l.contains("exit 99")));
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_rendered_as_interrupted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = folder.path().join("run");
+    assert!(simulate(&run, &[]).status.success());
+    let history = run.join("history.ndjson.zst");
+    let bytes = fs::read(&history).expect("there is a history");
+    fs::write(&history, &bytes[..bytes.len() - 20]).expect("writable");
+    fs::remove_file(run.join("summary.json")).expect("there is a summary");
+    let output = output(&["report", run.to_str().expect("text"), "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(json(&output)["interrupted"], true);
+}
+
+#[test]
+fn report_gives_the_numbers_of_the_run_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = folder.path().join("run");
+    let before = json(&simulate(&run, &[]));
+    let after = json(&output(&["report", run.to_str().expect("text"), "--json"]));
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_folder_with_something_else_in_it_is_not_touched() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("thesis.txt"), "mine").expect("writable");
+    let output = simulate(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--out"));
+    assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_arrivals_finishes_and_exits_105() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = folder.path().join("run");
+    let out = run.to_str().expect("text");
+    let mut child = racegate(&["run", "scenarios/webrtc-spike.toml", "--out", out])
+        .args(["--set", "workload.fidelity.webrtc=model", "--set", "workload.call_duration=1s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    // The second line comes after ten seconds of calls.
+    let calls_begun = lines.by_ref().map_while(Result::ok).any(|line| line.contains("calls begun"));
+    assert!(calls_begun);
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.expect("there is a kill").success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(105), "{rest:#?}");
+    assert!(rest.last().is_some_and(|line| line.contains("exit 105")), "{rest:#?}");
+    let report = json(&output(&["report", out, "--json"]));
+    assert_eq!(report["interrupted"], true);
+    assert!(report["recordings"].as_u64().is_some_and(|recordings| recordings > 0));
+}
