@@ -40,7 +40,7 @@ struct Side {
 
 impl Side {
     fn of(settled: &Settled, timeline: &Timeline, arm: &Arm) -> Self {
-        let required = arm.required.of(timeline.kind);
+        let required = arm.required.of(timeline.taken_for());
         let margin = match (settled.snapshot_at, settled.checked_at) {
             (Some(snapshot_at), _) => {
                 distance(snapshot_at, timeline.complete_at(arm.platform.export.read, required))

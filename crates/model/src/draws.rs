@@ -61,6 +61,12 @@ pub enum Purpose {
     Misclassified = 25,
     /// Back-off inside the platform after an update was refused.
     UpdateRetry = 26,
+    /// Whether a hold never reaches the other level.
+    HoldPropagationLoss = 27,
+    /// Whether a recording carries another conversation id.
+    OtherId = 28,
+    /// Whether a session carries several conversations.
+    SharedSession = 29,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.

@@ -9,8 +9,10 @@ use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{FieldSet, Kind};
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::scenario::{
-    ApiSpec, ExportPolicy, ExportSpec, RateLimit, ReadPath, RequiredFields, Slots, SnapshotInstant,
+    ApiSpec, ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, ReadPath,
+    RequiredFields, Slots, SnapshotInstant,
 };
+use crate::selection::{Refusal, Selection};
 use crate::time::{Duration, Probability, Timestamp};
 use crate::timeline::{Timeline, View};
 
@@ -146,6 +148,7 @@ pub struct Export {
 struct Job {
     state: JobState,
     recordings: Vec<RecordingIndex>,
+    created_at: Timestamp,
     draws: Draws,
     export: Option<Export>,
 }
@@ -157,6 +160,7 @@ pub struct Org {
     seed: Seed,
     limiter: RateLimiter,
     rules: ExportRules,
+    request: ExportRequest,
     next: JobOrdinal,
     jobs: BTreeMap<JobOrdinal, Job>,
     due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
@@ -173,6 +177,9 @@ struct ExportRules {
     schema: FieldSet,
     failure: Probability,
     required: RequiredFields,
+    seed: Seed,
+    /// Beside the schema; none selects and copies everything.
+    selection: Option<Selection>,
 }
 
 impl Org {
@@ -199,11 +206,47 @@ impl Org {
                 schema: export.schema,
                 failure: export.failure,
                 required,
+                seed,
+                selection: None,
             },
+            request: ExportRequest::default(),
             next: JobOrdinal(0),
             jobs: BTreeMap::new(),
             due: BinaryHeap::new(),
         }
+    }
+
+    /// The same organization, with the permissions and filters of `request` and the platform's
+    /// rules of selection.
+    #[must_use]
+    pub const fn selecting(
+        mut self,
+        export: &ExportSpec,
+        hold: &HoldSpec,
+        request: ExportRequest,
+    ) -> Self {
+        self.rules.selection = Some(Selection::new(export, hold, request));
+        self.request = request;
+        self
+    }
+
+    /// Why its token may not read a recording.
+    #[must_use]
+    pub const fn refuses_reading(&self) -> Option<Refusal> {
+        match self.request.reading {
+            Permission::Granted => None,
+            Permission::Missing => Some(Refusal::Forbidden),
+        }
+    }
+
+    /// Why it may not create a job with its filters.
+    #[must_use]
+    pub fn refuses_jobs(&self) -> Option<Refusal> {
+        if self.request.exporting == Permission::Missing {
+            return Some(Refusal::Forbidden);
+        }
+        let refuses = self.rules.selection.is_some_and(|selection| selection.refuses());
+        refuses.then_some(Refusal::UnknownFilter)
     }
 
     /// The rate limit of its token. Every API call passes it first.
@@ -234,7 +277,7 @@ impl Org {
         if state == JobState::Pending {
             self.due.push(Reverse((now + query_time, ordinal)));
         }
-        self.jobs.insert(ordinal, Job { state, recordings, draws, export: None });
+        self.jobs.insert(ordinal, Job { state, recordings, created_at: now, draws, export: None });
         Ok(ordinal)
     }
 
@@ -366,7 +409,7 @@ impl ExportRules {
         let lacks = |recording: &RecordingIndex| {
             let missing = recordings.read(*recording, |timeline| {
                 let view = self.view(now, timeline);
-                self.required.of(timeline.kind).difference(view.present)
+                self.required.of(timeline.taken_for()).difference(view.present)
             })?;
             (!missing.is_empty()).then_some((*recording, missing))
         };
@@ -375,10 +418,16 @@ impl ExportRules {
 
     fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
         let mut view = timeline.view(now, self.read);
-        let written = self.schema.with(crate::field::Field::Media);
+        let written = match &self.selection {
+            Some(selection) => selection.written(timeline),
+            None => self.schema.with(crate::field::Field::Media),
+        };
+        if let Some(selection) = &self.selection {
+            view.wrong = view.wrong.union(selection.mixed_up(timeline, self.seed));
+        }
         view.present = view.present.intersection(written);
         view.null = view.null.intersection(written);
-        view.wrong = view.wrong.intersection(written);
+        view.wrong = view.wrong.intersection(view.present);
         view
     }
 
@@ -398,7 +447,10 @@ impl ExportRules {
                 continue;
             }
             let seen = recordings.read(*recording, |timeline| {
-                (timeline.ended_at <= at).then(|| self.view(at, timeline))
+                let found = self.selection.as_ref().is_none_or(|selection| {
+                    selection.finds(timeline, job.created_at, self.seed).is_ok()
+                });
+                (timeline.ended_at <= at && found).then(|| self.view(at, timeline))
             });
             if let Some(view) = seen.flatten() {
                 export.sidecars.push(Sidecar { recording: *recording, view });

@@ -34,7 +34,7 @@ pub struct Timeline {
     pub state_at: Timestamp,
     /// When the pipeline began on it, after any after-call work.
     pub submitted_at: Timestamp,
-    /// When the last stage was done.
+    /// When the last stage was done and its update accepted.
     pub written_at: Timestamp,
     /// The metadata fields, in the order of [`Field::METADATA`].
     pub fields: [FieldClock; Field::METADATA_COUNT],
@@ -44,6 +44,12 @@ pub struct Timeline {
     pub false_fields: FieldSet,
     /// Why fields that never come do not come.
     pub lost_cause: Option<Cause>,
+    /// What held the hold flag once its group was written, or why it never comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_cause: Option<Cause>,
+    /// What keeps the hold flag from the index, besides the index itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_cause: Option<Cause>,
     /// Later changes of field instants, in the order in which they were decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
@@ -140,6 +146,12 @@ pub enum RecordingState {
 }
 
 impl Timeline {
+    /// The kind that the platform took the call for, and which it writes to `media_type`.
+    #[must_use]
+    pub const fn taken_for(&self) -> Kind {
+        if self.false_fields.contains(Field::MediaType) { Kind::Sip } else { self.kind }
+    }
+
     /// The clock of a metadata field, as decided at `now`; [`FieldClock::NEVER`] for the media.
     #[must_use]
     pub fn clock(&self, now: Timestamp, field: Field) -> FieldClock {
@@ -213,15 +225,20 @@ impl Timeline {
         }
         let clock = self.clock(Timestamp::NEVER, field);
         if clock.value_at.is_never() {
-            return self.lost_cause.unwrap_or(Cause::NotWritten);
+            let own = self.hold_cause.filter(|_| field == Field::LegalHoldFlag);
+            return own.or(self.lost_cause).unwrap_or(Cause::NotWritten);
         }
         if clock.value_at <= snapshot {
-            return if clock.visible_at(path) <= snapshot { Cause::Schema } else { Cause::Index };
+            return match self.index_cause {
+                _ if clock.visible_at(path) <= snapshot => Cause::Schema,
+                Some(cause) if field == Field::LegalHoldFlag => cause,
+                _ => Cause::Index,
+            };
         }
-        self.pipeline_cause(snapshot)
+        self.pipeline_cause(snapshot, field)
     }
 
-    fn pipeline_cause(&self, snapshot: Timestamp) -> Cause {
+    fn pipeline_cause(&self, snapshot: Timestamp, field: Field) -> Cause {
         if snapshot < self.submitted_at {
             return Cause::AfterCallWork;
         }
@@ -233,7 +250,19 @@ impl Timeline {
                 return Cause::Service;
             }
         }
-        self.lost_cause.unwrap_or(Cause::FieldLag)
+        if snapshot < self.written_at {
+            return Cause::RateLimit;
+        }
+        match self.hold_cause {
+            Some(cause) if field == Field::LegalHoldFlag => cause,
+            _ => Cause::FieldLag,
+        }
+    }
+
+    /// The stage in whose queue the recording was at `at`.
+    #[must_use]
+    pub fn waiting_in(&self, at: Timestamp) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.queued_at <= at && at < stage.started_at)
     }
 
     fn visible_at(&self, field: Field, path: ReadPath) -> Timestamp {

@@ -239,7 +239,7 @@ impl Jobs {
                 *retry_after
             }
             Reply::Unavailable => RETRY_UNAVAILABLE,
-            Reply::Done(_) | Reply::NotFound | Reply::Forbidden => {
+            Reply::Done(_) | Reply::NotFound | Reply::BadRequest | Reply::Forbidden => {
                 return self.finish(now, id, None);
             }
         };

@@ -18,9 +18,9 @@ use crate::gate::{Action, Gate, Observation};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::org::JobState;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    ExportSpec, GateSpec, GateStart, ReadPath, Repair, RequiredFields, WebhookEvent,
+    ExportSpec, GateSpec, GateStart, ReadPath, Repair, RequiredFields, SidecarName, WebhookEvent,
 };
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
@@ -93,6 +93,8 @@ pub enum Reply<T> {
     NotFound,
     /// 429.
     Throttled(Duration),
+    /// 400 for a filter: trying again does not help.
+    BadRequest,
     /// 403, 401: trying again does not help.
     Forbidden,
     /// No answer, or 5xx.
@@ -106,6 +108,7 @@ impl<T> Reply<T> {
             Self::Done(done) => Reply::Done(change(done)),
             Self::NotFound => Reply::NotFound,
             Self::Throttled(retry_after) => Reply::Throttled(retry_after),
+            Self::BadRequest => Reply::BadRequest,
             Self::Forbidden => Reply::Forbidden,
             Self::Unavailable => Reply::Unavailable,
         }
@@ -131,6 +134,7 @@ pub struct Exporter {
     start: GateStart,
     repair: Option<Repair>,
     required: RequiredFields,
+    sidecar_name: SidecarName,
     jobs: Jobs,
     open: BTreeMap<RecordingIndex, Tally>,
     /// Recordings to be approved again, by when.
@@ -159,6 +163,7 @@ impl Exporter {
             start: gate.start,
             repair: gate.repair,
             required,
+            sidecar_name: gate.request.sidecar_name,
             jobs: Jobs::new(tenant, export.slots),
             open: BTreeMap::new(),
             again: BinaryHeap::new(),
@@ -187,11 +192,11 @@ impl Exporter {
             Input::Checked(recording, reply) => self.checked(now, recording, &reply),
             Input::JobCreated(job, reply) => {
                 let given_up = self.jobs.created(now, job, &reply);
-                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                self.give_up(now, &given_up, cause_of(&reply));
             }
             Input::JobPolled(job, reply) => {
                 let given_up = self.jobs.polled(now, job, &reply);
-                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                self.give_up(now, &given_up, cause_of(&reply));
             }
             Input::JobStarted(job, reply) => self.job_started(now, job, reply),
             Input::Exported(job, read) => self.exported(now, job, &read),
@@ -255,8 +260,8 @@ impl Exporter {
                 Observation::Throttled(recording, *retry_after)
             }
             Reply::Unavailable => Observation::Throttled(recording, jobs::RETRY_UNAVAILABLE),
-            Reply::Forbidden => {
-                self.settle(now, recording, OutcomeKind::Errored, FieldSet::EMPTY);
+            Reply::Forbidden | Reply::BadRequest => {
+                self.give_up(now, &[recording], cause_of(reply));
                 return;
             }
         };
@@ -310,7 +315,7 @@ impl Exporter {
             Reply::Done(missing) if !missing.is_empty() => missing,
             reply => {
                 let given_up = self.jobs.started(now, job, &reply);
-                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                self.give_up(now, &given_up, cause_of(&reply));
                 return;
             }
         };
@@ -336,9 +341,11 @@ impl Exporter {
             let Some(tally) = self.open.get_mut(&recording) else { continue };
             let sidecar = read.sidecars.iter().find(|(found, _)| *found == recording);
             if read.failed.contains(&recording) {
-                self.settle(now, recording, OutcomeKind::Errored, FieldSet::EMPTY);
+                self.give_up(now, &[recording], Cause::JobFailure);
             } else if let Some((_, view)) = sidecar {
-                let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, view);
+                let view = self.sidecar_name.looked_up(*view);
+                let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
+                tally.cause = self.sidecar_name.cause();
                 tally.exports += 1;
                 tally.snapshot_at = Some(read.snapshot_at);
                 tally.first_outcome.get_or_insert(outcome);
@@ -357,9 +364,13 @@ impl Exporter {
         }
     }
 
-    fn settle_all(&mut self, now: Timestamp, recordings: &[RecordingIndex], outcome: OutcomeKind) {
+    /// What can never be exported, and why.
+    fn give_up(&mut self, now: Timestamp, recordings: &[RecordingIndex], cause: Cause) {
         for recording in recordings {
-            self.settle(now, *recording, outcome, FieldSet::EMPTY);
+            if let Some(tally) = self.open.get_mut(recording) {
+                tally.cause = Some(cause);
+            }
+            self.settle(now, *recording, OutcomeKind::Errored, FieldSet::EMPTY);
         }
     }
 
@@ -373,6 +384,39 @@ impl Exporter {
         if let Some(tally) = self.open.remove(&recording) {
             let settled = tally.settled(self.tenant, recording, now, outcome, missing);
             self.outputs.push_back(Output::Settled(settled));
+        }
+    }
+}
+
+/// Why a reply means that a job is given up.
+const fn cause_of<T>(reply: &Reply<T>) -> Cause {
+    match reply {
+        Reply::Forbidden => Cause::Permission,
+        Reply::BadRequest => Cause::Filter,
+        Reply::Done(_) | Reply::NotFound | Reply::Throttled(_) | Reply::Unavailable => {
+            Cause::JobFailure
+        }
+    }
+}
+
+impl SidecarName {
+    /// What a client finds of a sidecar: under another name it finds the audio only.
+    fn looked_up(self, view: View) -> View {
+        match self {
+            Self::Right => view,
+            Self::Wrong => View {
+                present: view.present.difference(FieldSet::METADATA),
+                null: FieldSet::EMPTY,
+                wrong: FieldSet::EMPTY,
+                state: view.state,
+            },
+        }
+    }
+
+    const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Right => None,
+            Self::Wrong => Some(Cause::WrongSuffix),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod policy;
 
+pub(crate) use policy::gap;
 pub use policy::{Policy, Progress, Ready, Step};
 
 use std::cmp::Reverse;

@@ -268,7 +268,7 @@ fn forum_sleep(
 }
 
 /// The gap after `waited` earlier gaps: `min(cap, base × multiplier^waited)`, jittered by `draw`.
-fn gap(backoff: &Backoff, waited: u32, draw: u64) -> Duration {
+pub(crate) fn gap(backoff: &Backoff, waited: u32, draw: u64) -> Duration {
     let mut gap = backoff.base.min(backoff.cap);
     if backoff.multiplier != Fixed::ONE {
         // A gap at the cap stays there, and one that shrinks to nothing stays nothing.

@@ -55,7 +55,7 @@ impl Notifications {
             WebhookEvent::SessionEnded => 0,
             WebhookEvent::MetadataReady => 8,
         };
-        let happens_at = self.happens_at(event, timeline, required, draws);
+        let happens_at = self.happens_at(event, timeline, required);
         let lost = self.loss.occurs(draws.draw_nth(Purpose::NotificationLoss, stream));
         let doubled = self.duplicate.occurs(draws.draw_nth(Purpose::NotificationDuplicate, stream));
         let copies = match (lost || happens_at.is_never(), doubled) {
@@ -70,17 +70,24 @@ impl Notifications {
         })
     }
 
+    /// Whether the event is sent at the session's end, whatever the fields do.
+    #[must_use]
+    pub fn is_at_session_end(&self, event: WebhookEvent, recording: RecordingIndex) -> bool {
+        let draws = Draws::of_call(self.seed, recording.0);
+        event == WebhookEvent::SessionEnded
+            || self.early.occurs(draws.draw(Purpose::NotificationEarly))
+    }
+
     fn happens_at(
         &self,
         event: WebhookEvent,
         timeline: &Timeline,
         required: FieldSet,
-        draws: Draws,
     ) -> Timestamp {
         match event {
             WebhookEvent::SessionEnded => timeline.ended_at,
             WebhookEvent::MetadataReady => {
-                if self.early.occurs(draws.draw(Purpose::NotificationEarly)) {
+                if self.is_at_session_end(event, timeline.recording) {
                     timeline.ended_at
                 } else {
                     timeline.fields_at(ReadPath::Primary, required)

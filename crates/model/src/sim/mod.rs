@@ -81,7 +81,7 @@ impl<'a> World<'a> {
             notifications: notifications(&arm.platform.notification, seed),
             tenants: tenants.collect(),
             timelines: Timelines::default(),
-            recorder: Recorder::new(arm),
+            recorder: Recorder::new(arm).of_run(first, seed),
             ended: 0,
             now: Timestamp::ZERO,
         }
@@ -140,14 +140,16 @@ impl<'a> World<'a> {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Began(timeline) => {
-                    self.announce(&timeline);
+                    if !self.timelines.0.contains_key(&timeline.recording) {
+                        self.announce(&timeline);
+                    }
                     self.timelines.0.insert(timeline.recording, timeline);
                 }
                 Output::Decided(timeline) => {
                     if self.timelines.0.insert(timeline.recording, timeline.clone()).is_none() {
                         self.announce(&timeline);
                     }
-                    self.notify(&timeline);
+                    self.notify(&timeline, Known::Decided);
                     sink.timeline(self.index, &timeline);
                     self.recorder.decided(timeline, sink);
                 }
@@ -159,14 +161,21 @@ impl<'a> World<'a> {
         for tenant in &mut self.tenants {
             tenant.announce(timeline);
         }
+        self.notify(timeline, Known::Ended);
     }
 
-    fn notify(&mut self, timeline: &Timeline) {
-        let required = self.arm.required.of(timeline.kind);
+    /// Sends the messages about what has just become known.
+    fn notify(&mut self, timeline: &Timeline, known: Known) {
+        let required = self.arm.required.of(timeline.taken_for());
         for (tenant, gate) in self.tenants.iter_mut().zip(&self.arm.gates) {
-            if let Some(event) = listens_to(&gate.strategy) {
+            let event = listens_to(&gate.strategy);
+            let event = event.filter(|event| {
+                let at_end = self.notifications.is_at_session_end(*event, timeline.recording);
+                at_end == (known == Known::Ended)
+            });
+            if let Some(event) = event {
                 for notification in self.notifications.of(event, timeline, required) {
-                    tenant.notify(notification, timeline.kind, event);
+                    tenant.notify(notification, timeline.taken_for(), event);
                 }
             }
         }
@@ -180,6 +189,15 @@ fn record(recorder: &mut Recorder, tenant: &mut Tenant, sink: &mut impl Sink) {
             tenant::Record::Job(job) => sink.job(&job),
         }
     }
+}
+
+/// What is known of a recording when messages about it are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    /// That its session has ended.
+    Ended,
+    /// Every instant.
+    Decided,
 }
 
 /// The event that a strategy subscribes to.

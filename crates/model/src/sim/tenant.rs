@@ -13,6 +13,7 @@ use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::org::{JobError, Org, Recordings};
 use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
+use crate::selection::Refusal;
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
 
@@ -35,7 +36,8 @@ impl Tenant {
         let platform = &arm.platform;
         Self {
             exporter: Exporter::new(tenant, gate, &platform.export, arm.required, seed),
-            org: Org::new(&gate.name, seed, &platform.api, &platform.export, arm.required),
+            org: Org::new(&gate.name, seed, &platform.api, &platform.export, arm.required)
+                .selecting(&platform.export, &platform.hold, gate.request),
             inbox: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             outputs: Vec::new(),
@@ -45,7 +47,7 @@ impl Tenant {
     /// The session of `timeline` has ended.
     pub(super) fn announce(&mut self, timeline: &Timeline) {
         let recording = timeline.recording;
-        self.inbox.push(Reverse((timeline.ended_at, News::Ended(timeline.kind), recording)));
+        self.inbox.push(Reverse((timeline.ended_at, News::Ended(timeline.taken_for()), recording)));
         self.inbox.push(Reverse((timeline.media_at, News::MediaStored, recording)));
     }
 
@@ -108,7 +110,7 @@ impl Tenant {
                 Input::Checked(recording, self.check(now, recording, path, timelines))
             }
             Command::CreateJob { job, recordings } => {
-                let reply = self.call(now, |org| org.create_job(now, recordings));
+                let reply = self.create_job(now, recordings);
                 if let Reply::Done(ordinal) = &reply {
                     self.jobs.insert(job, *ordinal);
                 }
@@ -141,6 +143,9 @@ impl Tenant {
         if let Err(throttled) = self.org.limiter().admit(now) {
             return Reply::Throttled(throttled.retry_after);
         }
+        if self.org.refuses_reading().is_some() {
+            return Reply::Forbidden;
+        }
         match timelines.read(recording, |timeline| timeline.view(now, path)) {
             Some(view) => Reply::Done(view),
             None => Reply::NotFound,
@@ -159,6 +164,17 @@ impl Tenant {
             Ok(done) => Reply::Done(done),
             Err(JobError::TooManyJobs) => Reply::Throttled(crate::org::SLOT_RETRY),
             Err(_) => Reply::NotFound,
+        }
+    }
+
+    fn create_job(&mut self, now: Timestamp, recordings: Vec<RecordingIndex>) -> Reply<JobOrdinal> {
+        match self.org.refuses_jobs() {
+            None => self.call(now, |org| org.create_job(now, recordings)),
+            Some(refusal) => match self.org.limiter().admit(now) {
+                Err(throttled) => Reply::Throttled(throttled.retry_after),
+                Ok(()) if refusal == Refusal::Forbidden => Reply::Forbidden,
+                Ok(()) => Reply::BadRequest,
+            },
         }
     }
 

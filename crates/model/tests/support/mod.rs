@@ -56,7 +56,7 @@ pub(crate) fn index_visible() -> Readiness {
 }
 
 pub(crate) fn gate(name: &str, strategy: Strategy) -> GateSpec {
-    GateSpec { name: name.into(), strategy, start: GateStart::SessionEnd, repair: None }
+    GateSpec { name: name.into(), strategy, start: GateStart::SessionEnd, repair: None, request: ExportRequest::default() }
 }
 
 pub(crate) fn gates() -> Vec<GateSpec> {
@@ -105,18 +105,22 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
         workers,
         service: lognormal(150, 800),
         writes: Vec::new(),
+        outages: Vec::new(),
     };
     let none = || Distribution::Constant(Duration::ZERO);
     Arm {
         name: name.into(),
         platform: PlatformSpec {
-            pipelines: vec![PipelineSpec { stages: vec![stage] }],
+            pipelines: vec![PipelineSpec { stages: vec![stage], updates: None }],
             kinds: PerKind { webrtc: kind(), sip: kind() },
+            intake: IntakeSpec::default(),
             index: IndexSpec { refresh: millis(1000), lag: none() },
             hold: HoldSpec {
                 missed: Probability::ZERO,
                 sweep: Sweep::Never,
+                level: HoldLevel::default(),
                 propagation: none(),
+                propagation_loss: Probability::ZERO,
             },
             notification: NotificationSpec {
                 loss: Probability::ZERO,
@@ -133,6 +137,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 read: ReadPath::Index,
                 schema: FieldSet::METADATA,
                 failure: Probability::ZERO,
+                selection: SelectionSpec::default(),
             },
             api: ApiSpec {
                 rate_limit: Some(RateLimit { calls: 15_000, window: Duration::from_secs(60) }),
