@@ -12,7 +12,7 @@ mod delay;
 mod exit;
 mod expect;
 mod gates;
-mod index_set;
+pub(crate) mod index_set;
 mod observe;
 mod over_time;
 mod pairs;

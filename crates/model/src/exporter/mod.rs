@@ -12,6 +12,7 @@ pub use jobs::LocalJob;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use crate::analysis::index_set::IndexSet;
 use crate::draws::Seed;
 use crate::field::{FieldSet, Kind};
 use crate::gate::{Action, Gate, Observation};
@@ -137,6 +138,8 @@ pub struct Exporter {
     sidecar_name: SidecarName,
     jobs: Jobs,
     open: BTreeMap<RecordingIndex, Tally>,
+    /// All that it ever knew: a late duplicate of a notification must not export again.
+    known: IndexSet,
     /// Recordings to be approved again, by when.
     again: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
     outputs: VecDeque<Output>,
@@ -166,6 +169,7 @@ impl Exporter {
             sidecar_name: gate.request.sidecar_name,
             jobs: Jobs::new(tenant, export.slots),
             open: BTreeMap::new(),
+            known: IndexSet::default(),
             again: BinaryHeap::new(),
             outputs: VecDeque::new(),
         }
@@ -244,8 +248,8 @@ impl Exporter {
     }
 
     fn know(&mut self, recording: RecordingIndex, kind: Kind) {
-        if let std::collections::btree_map::Entry::Vacant(entry) = self.open.entry(recording) {
-            entry.insert(Tally::new(kind));
+        if self.known.insert(recording.0) {
+            self.open.insert(recording, Tally::new(kind));
             self.gate.expect(recording, kind);
         }
     }

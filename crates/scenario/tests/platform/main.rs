@@ -3,3 +3,4 @@
 mod claims;
 mod pinned;
 mod runs;
+mod theory;
