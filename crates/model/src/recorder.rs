@@ -167,10 +167,10 @@ impl Recorder {
         let missing = missing.unwrap_or_else(|| {
             required.with(Field::Media).difference(timeline.view(at, path).present)
         });
-        let cause = match timeline.cause(at, path, missing) {
-            Cause::QueueWait if self.was_short_of_workers(timeline, at) => Cause::Outage,
-            cause => cause,
-        };
+        let mut cause = timeline.cause(at, path, missing);
+        if cause == Cause::QueueWait && self.was_short_of_workers(timeline, at) {
+            cause = Cause::Outage;
+        }
         (timeline.fate(at, path, required), cause)
     }
 

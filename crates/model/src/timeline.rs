@@ -266,9 +266,9 @@ impl Timeline {
     }
 
     fn visible_at(&self, field: Field, path: ReadPath) -> Timestamp {
-        match field {
-            Field::Media => self.media_at,
-            _ => self.clock(Timestamp::NEVER, field).visible_at(path),
+        if field == Field::Media {
+            return self.media_at;
         }
+        self.clock(Timestamp::NEVER, field).visible_at(path)
     }
 }

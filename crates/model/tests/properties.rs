@@ -23,11 +23,11 @@ use support::{
 };
 
 fn share(percent: u32) -> Probability {
-    Probability::new(f64::from(percent) / 100.0).unwrap()
+    Probability::new(f64::from(percent) / 100.0).expect("a share")
 }
 
 fn exponential(ms: u64) -> Distribution {
-    Distribution::exponential(millis(ms.max(1))).unwrap()
+    Distribution::exponential(millis(ms.max(1))).expect("a mean")
 }
 
 /// What a platform may suffer from, each thing on or off.
@@ -49,9 +49,9 @@ struct Troubles {
     level: HoldLevel,
     other_id: u32,
     duplicate: u32,
-    strict: bool,
-    session: bool,
-    lake: bool,
+    policy: ExportPolicy,
+    correlation: Correlation,
+    lake: Option<LakeSpec>,
 }
 
 fn troubles() -> impl Generator<Value = Troubles> {
@@ -66,7 +66,11 @@ fn troubles() -> impl Generator<Value = Troubles> {
     let index = (0_u64..4_000, 0_u64..2_000);
     let level = prop_oneof![Just(HoldLevel::Interaction), Just(HoldLevel::Recording)];
     let hold = (0_u32..50, 0_u32..30, level);
-    let export = (0_u32..20, 0_u32..50, any::<bool>(), any::<bool>(), any::<bool>());
+    let policy = prop_oneof![Just(ExportPolicy::Lenient), Just(ExportPolicy::Strict)];
+    let by = prop_oneof![Just(Correlation::Conversation), Just(Correlation::Session)];
+    let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
+    let lake = proptest::option::of(Just(LakeSpec { refresh, lag }));
+    let export = (0_u32..20, 0_u32..50, policy, by, lake);
     (pipeline, intake, index, hold, export).prop_map(|(pipeline, intake, index, hold, export)| {
         Troubles {
             workers: pipeline.0,
@@ -85,8 +89,8 @@ fn troubles() -> impl Generator<Value = Troubles> {
             level: hold.2,
             other_id: export.0,
             duplicate: export.1,
-            strict: export.2,
-            session: export.3,
+            policy: export.2,
+            correlation: export.3,
             lake: export.4,
         }
     })
@@ -112,7 +116,7 @@ impl Troubles {
     fn platform(&self, platform: &mut PlatformSpec) {
         let backoff = Backoff {
             base: millis(500),
-            multiplier: Fixed::new(2.0).unwrap(),
+            multiplier: Fixed::new(2.0).expect("a factor"),
             cap: millis(8_000),
             jitter: Jitter::Full,
         };
@@ -138,16 +142,12 @@ impl Troubles {
         platform.hold.propagation_loss = share(self.propagation_loss);
         platform.notification.duplicate = share(self.duplicate);
         platform.notification.delay = exponential(1_000);
-        platform.export.policy =
-            if self.strict { ExportPolicy::Strict } else { ExportPolicy::Lenient };
+        platform.export.policy = self.policy;
         let selection = &mut platform.export.selection;
         selection.other_id = share(self.other_id);
         selection.shared_session = share(self.other_id);
-        if self.session {
-            selection.correlation = Correlation::Session;
-        }
-        let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
-        selection.lake = self.lake.then_some(LakeSpec { refresh, lag });
+        selection.correlation = self.correlation;
+        selection.lake = self.lake;
     }
 }
 

@@ -126,7 +126,11 @@ impl Jobs {
                 self.call(id);
                 Vec::new()
             }
-            _ => self.failed(now, id, reply),
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => self.failed(now, id, reply),
         }
     }
 
@@ -140,7 +144,11 @@ impl Jobs {
         let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
         let state = match reply {
             Reply::Done(state) => *state,
-            _ => return self.failed(now, id, reply),
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => return self.failed(now, id, reply),
         };
         match state {
             JobState::Pending | JobState::Processing => {
@@ -183,7 +191,11 @@ impl Jobs {
                 self.due.push(Reverse((now + POLL_INTERVAL, id)));
                 Vec::new()
             }
-            _ => self.failed(now, id, reply),
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => self.failed(now, id, reply),
         }
     }
 

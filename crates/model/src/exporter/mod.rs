@@ -315,9 +315,14 @@ impl Exporter {
         job: LocalJob,
         reply: Reply<Vec<(RecordingIndex, FieldSet)>>,
     ) {
-        let missing = match reply {
-            Reply::Done(missing) if !missing.is_empty() => missing,
-            reply => {
+        let missing = match &reply {
+            Reply::Done(missing) if !missing.is_empty() => missing.clone(),
+            Reply::Done(_)
+            | Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => {
                 let given_up = self.jobs.started(now, job, &reply);
                 self.give_up(now, &given_up, cause_of(&reply));
                 return;

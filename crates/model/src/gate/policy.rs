@@ -136,7 +136,14 @@ impl Policy {
             {
                 begin_polling(now, polling, progress)
             }
-            _ => Step::Wait,
+            Strategy::None
+            | Strategy::FixedDelay { .. }
+            | Strategy::FixedInterval(_)
+            | Strategy::ExponentialBackoff(_)
+            | Strategy::ForumBackoff { .. }
+            | Strategy::Webhook { .. }
+            | Strategy::WebhookConfirm { .. }
+            | Strategy::WebhookFallback { .. } => Step::Wait,
         }
     }
 
@@ -147,9 +154,9 @@ impl Policy {
             Next::Check => Step::Check,
             Next::Approve => Step::Approve,
             Next::GiveUp => Step::GiveUp,
-            Next::Fallback => match &self.strategy {
-                Strategy::WebhookFallback { polling, .. } => begin_polling(now, polling, progress),
-                _ => Step::Wait,
+            Next::Fallback => match self.polling() {
+                Some(polling) => begin_polling(now, polling, progress),
+                None => Step::Wait,
             },
         }
     }
@@ -161,14 +168,12 @@ impl Policy {
             return Step::Approve;
         }
         progress.attempts += 1;
-        match &self.strategy {
-            Strategy::ForumBackoff { attempts, on_failure, .. } => {
-                forum_sleep(now, *attempts, *on_failure, progress)
-            }
-            _ => match self.polling() {
-                Some(polling) => self.poll_again(now, polling, progress),
-                None => Step::Wait,
-            },
+        if let Strategy::ForumBackoff { attempts, on_failure, .. } = &self.strategy {
+            return forum_sleep(now, *attempts, *on_failure, progress);
+        }
+        match self.polling() {
+            Some(polling) => self.poll_again(now, polling, progress),
+            None => Step::Wait,
         }
     }
 

@@ -149,7 +149,7 @@ impl Clocks {
                 }
             }
         }
-        timeline.state_at = self.state_at(timeline, draws);
+        timeline.state_at = self.state_at(now, timeline, draws);
     }
 
     /// When the group's values arrive, or why they never do.
@@ -233,7 +233,7 @@ impl Clocks {
         FieldClock { null_at, value_at, index_at }
     }
 
-    fn state_at(&self, timeline: &Timeline, draws: Draws) -> Timestamp {
+    fn state_at(&self, now: Timestamp, timeline: &Timeline, draws: Draws) -> Timestamp {
         let draw = draws.draw(Purpose::StateLag);
         match &self.kinds.get(timeline.taken_for()).state {
             StateClock::AfterSession(lag) => timeline.ended_at + lag.sample(draw),
@@ -241,7 +241,8 @@ impl Clocks {
             StateClock::AfterFields(lag) => {
                 let values = timeline.fields.iter().map(|clock| clock.value_at);
                 let last = values.filter(|at| !at.is_never()).max();
-                last.unwrap_or(timeline.written_at).max(timeline.ended_at) + lag.sample(draw)
+                // Where the last field never comes, the platform knows that now at the earliest.
+                last.unwrap_or(timeline.written_at).max(now) + lag.sample(draw)
             }
         }
     }

@@ -20,7 +20,7 @@ pub(crate) fn millis(ms: u64) -> Duration {
 }
 
 pub(crate) fn lognormal(median: u64, p99: u64) -> Distribution {
-    Distribution::lognormal_median_p99(millis(median), millis(p99)).unwrap()
+    Distribution::lognormal_median_p99(millis(median), millis(p99)).expect("it is in range")
 }
 
 fn stage(name: &str, secs: u64, rate: u64) -> Stage {
@@ -33,7 +33,7 @@ pub(crate) fn polling(ready: Readiness, jitter: Jitter) -> Polling {
         initial_delay: millis(1000),
         backoff: Backoff {
             base: millis(1000),
-            multiplier: Fixed::new(2.0).unwrap(),
+            multiplier: Fixed::new(2.0).expect("it is in range"),
             cap: millis(10_000),
             jitter,
         },
@@ -130,7 +130,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
             },
             export: ExportSpec {
                 policy: ExportPolicy::Lenient,
-                latency: Distribution::uniform(millis(2000), millis(4000)).unwrap(),
+                latency: Distribution::uniform(millis(2000), millis(4000)).expect("it is in range"),
                 query_time: none(),
                 slots: Slots::Limited(2),
                 snapshot: SnapshotInstant::Write,
@@ -165,9 +165,9 @@ pub(crate) fn spike(seed: u64) -> Scenario {
             arrivals: Arrivals::Poisson,
             warmup: millis(2000),
             call_duration: lognormal(5000, 15_000),
-            webrtc_share: Probability::new(0.8).unwrap(),
+            webrtc_share: Probability::new(0.8).expect("it is in range"),
             hold: HoldWorkload {
-                fraction: Probability::new(0.5).unwrap(),
+                fraction: Probability::new(0.5).expect("it is in range"),
                 set_at: HoldSetAt::CallEnd,
             },
             fidelity: PerKind { webrtc: Fidelity::Media, sip: Fidelity::Model },

@@ -39,6 +39,7 @@ fn queue(arrivals: &str, workers: u32, service: &str) -> StageSummary {
     summary.platform[0].stages[0].clone()
 }
 
+#[expect(clippy::print_stdout, reason = "a reader wants to see how near it was")]
 fn agrees(what: &str, estimate: f64, error: f64, exact: f64) {
     let sigmas = (estimate - exact) / error;
     println!("{what}: {estimate:.6} ± {error:.6}, exact {exact:.6}, z = {sigmas:+.2}");
