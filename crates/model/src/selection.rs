@@ -85,7 +85,9 @@ impl Selection {
     /// When the data lake's watermark passes the session's end.
     #[must_use]
     pub fn in_lake_at(&self, timeline: &Timeline) -> Timestamp {
-        self.spec.lake.map_or(timeline.ended_at, |lake| watermark(&lake, timeline.ended_at))
+        self.spec.lake.map_or(timeline.ended_at, |lake| {
+            watermark(&lake, timeline.ended_at)
+        })
     }
 
     /// The fields that a sidecar of the recording has room for; the media always is there.
@@ -98,7 +100,10 @@ impl Selection {
         let softphone = timeline.taken_for() == Kind::Webrtc;
         let elsewhere = self.hold_level == HoldLevel::Interaction && timeline.hold == Hold::Held;
         if self.spec.sidecar == SidecarSource::Own && softphone && elsewhere {
-            for field in Field::METADATA.into_iter().filter(|f| f.group() == Some(FieldGroup::Hold)) {
+            for field in Field::METADATA
+                .into_iter()
+                .filter(|f| f.group() == Some(FieldGroup::Hold))
+            {
                 written = written.without(field);
             }
         }
@@ -140,7 +145,10 @@ mod tests {
         for (ended, seen) in [(0, 10), (7, 10), (8, 20), (17, 20)] {
             assert_eq!(watermark(&LakeSpec { refresh, lag }, at(ended)), at(seen));
         }
-        let always = LakeSpec { refresh: Duration::ZERO, lag };
+        let always = LakeSpec {
+            refresh: Duration::ZERO,
+            lag,
+        };
         assert_eq!(watermark(&always, at(7)), at(10));
     }
 }

@@ -78,8 +78,11 @@ pub struct FieldClock {
 
 impl FieldClock {
     /// A field that is never visible.
-    pub const NEVER: Self =
-        Self { null_at: Timestamp::NEVER, value_at: Timestamp::NEVER, index_at: Timestamp::NEVER };
+    pub const NEVER: Self = Self {
+        null_at: Timestamp::NEVER,
+        value_at: Timestamp::NEVER,
+        index_at: Timestamp::NEVER,
+    };
 
     /// When the value is visible on `path`.
     #[must_use]
@@ -149,7 +152,11 @@ impl Timeline {
     /// The kind that the platform took the call for, and which it writes to `media_type`.
     #[must_use]
     pub const fn taken_for(&self) -> Kind {
-        if self.false_fields.contains(Field::MediaType) { Kind::Sip } else { self.kind }
+        if self.false_fields.contains(Field::MediaType) {
+            Kind::Sip
+        } else {
+            self.kind
+        }
     }
 
     /// The clock of a metadata field, as decided at `now`; [`FieldClock::NEVER`] for the media.
@@ -162,7 +169,11 @@ impl Timeline {
             .find(|revision| revision.field == field && revision.decided_at <= now);
         match revised {
             Some(revision) => revision.clock,
-            None => self.fields.get(field as usize).copied().unwrap_or(FieldClock::NEVER),
+            None => self
+                .fields
+                .get(field as usize)
+                .copied()
+                .unwrap_or(FieldClock::NEVER),
         }
     }
 
@@ -196,7 +207,9 @@ impl Timeline {
     /// The first instant at which a reader of `path` sees all of `required`, the media aside.
     #[must_use]
     pub fn fields_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
-        let fields = Field::METADATA.into_iter().filter(|field| required.contains(*field));
+        let fields = Field::METADATA
+            .into_iter()
+            .filter(|field| required.contains(*field));
         fields
             .map(|field| self.clock(Timestamp::NEVER, field).visible_at(path))
             .fold(self.ended_at, Timestamp::max)
@@ -212,14 +225,22 @@ impl Timeline {
     #[must_use]
     pub fn fate(&self, snapshot: Timestamp, path: ReadPath, required: FieldSet) -> Fate {
         let complete_at = self.complete_at(path, required);
-        if complete_at.is_never() { Fate::Lost } else { Fate::Late(complete_at.since(snapshot)) }
+        if complete_at.is_never() {
+            Fate::Lost
+        } else {
+            Fate::Late(complete_at.since(snapshot))
+        }
     }
 
     /// What held the last of the `missing` fields at `snapshot`.
     #[must_use]
     pub fn cause(&self, snapshot: Timestamp, path: ReadPath, missing: FieldSet) -> Cause {
-        let last = missing.iter().max_by_key(|field| (self.visible_at(*field, path), *field));
-        let Some(field) = last else { return Cause::GaveUp };
+        let last = missing
+            .iter()
+            .max_by_key(|field| (self.visible_at(*field, path), *field));
+        let Some(field) = last else {
+            return Cause::GaveUp;
+        };
         if field == Field::Media {
             return Cause::MediaLate;
         }
@@ -242,7 +263,11 @@ impl Timeline {
         if snapshot < self.submitted_at {
             return Cause::AfterCallWork;
         }
-        for stage in self.stages.iter().filter(|stage| **stage != StageTimes::NONE) {
+        for stage in self
+            .stages
+            .iter()
+            .filter(|stage| **stage != StageTimes::NONE)
+        {
             if snapshot < stage.started_at {
                 return Cause::QueueWait;
             }
@@ -262,7 +287,9 @@ impl Timeline {
     /// The stage in whose queue the recording was at `at`.
     #[must_use]
     pub fn waiting_in(&self, at: Timestamp) -> Option<usize> {
-        self.stages.iter().position(|stage| stage.queued_at <= at && at < stage.started_at)
+        self.stages
+            .iter()
+            .position(|stage| stage.queued_at <= at && at < stage.started_at)
     }
 
     fn visible_at(&self, field: Field, path: ReadPath) -> Timestamp {

@@ -62,7 +62,12 @@ fn troubles() -> impl Generator<Value = Troubles> {
         proptest::option::of(5_u64..40),
         proptest::option::of((0_u64..15, 1_u64..10, 0_u32..3)),
     );
-    let intake = (proptest::option::of(10_u32..80), 0_u32..30, 0_u64..5_000, 0_u64..5_000);
+    let intake = (
+        proptest::option::of(10_u32..80),
+        0_u32..30,
+        0_u64..5_000,
+        0_u64..5_000,
+    );
     let index = (0_u64..4_000, 0_u64..2_000);
     let level = prop_oneof![Just(HoldLevel::Interaction), Just(HoldLevel::Recording)];
     let hold = (0_u32..50, 0_u32..30, level);
@@ -108,7 +113,11 @@ impl Troubles {
             name: format!("s{index}"),
             workers: self.workers,
             service: exponential(100),
-            writes: if early { vec![FieldGroup::Identity] } else { Vec::new() },
+            writes: if early {
+                vec![FieldGroup::Identity]
+            } else {
+                Vec::new()
+            },
             outages: self.outage.map(outage).into_iter().collect(),
         }
     }
@@ -121,8 +130,10 @@ impl Troubles {
             jitter: Jitter::Full,
         };
         let window = Duration::from_secs(1);
-        let updates =
-            self.updates.map(|calls| UpdateLimit { limit: RateLimit { calls, window }, backoff });
+        let updates = self.updates.map(|calls| UpdateLimit {
+            limit: RateLimit { calls, window },
+            backoff,
+        });
         let stages = (0..self.stages).map(|index| self.stage(index)).collect();
         platform.pipelines = vec![PipelineSpec { stages, updates }];
         for kind in [&mut platform.kinds.webrtc, &mut platform.kinds.sip] {
@@ -172,13 +183,21 @@ fn troubled(seed: u64, troubles: &Troubles) -> Scenario {
     troubles.platform(&mut scenario.arms[0].platform);
     let event = WebhookEvent::MetadataReady;
     let polling = polling(required_fields(), Jitter::Full);
-    let confirm = Strategy::WebhookFallback { event, after: millis(5_000), polling };
+    let confirm = Strategy::WebhookFallback {
+        event,
+        after: millis(5_000),
+        polling,
+    };
     scenario.arms[0].gates.push(gate("fallback", confirm));
     scenario
 }
 
 fn settled_of(collected: &Collected, tenant: u32) -> usize {
-    collected.settled.keys().filter(|(owner, _)| owner.0 == tenant).count()
+    collected
+        .settled
+        .keys()
+        .filter(|(owner, _)| owner.0 == tenant)
+        .count()
 }
 
 proptest! {
@@ -284,7 +303,9 @@ fn told(scenario: &Scenario) -> BTreeMap<RecordingIndex, Vec<(Timestamp, Timelin
     loop {
         let end = ends.peek().map(Call::ended_at);
         let due = platform.poll_timeout();
-        let Some(now) = [end, due].into_iter().flatten().min() else { return told };
+        let Some(now) = [end, due].into_iter().flatten().min() else {
+            return told;
+        };
         if due == Some(now) {
             platform.handle_timeout(now);
         } else if let Some(call) = ends.next() {
@@ -292,7 +313,9 @@ fn told(scenario: &Scenario) -> BTreeMap<RecordingIndex, Vec<(Timestamp, Timelin
         }
         while let Some(output) = platform.poll_output() {
             let (Output::Began(timeline) | Output::Decided(timeline)) = output;
-            told.entry(timeline.recording).or_default().push((now, timeline));
+            told.entry(timeline.recording)
+                .or_default()
+                .push((now, timeline));
         }
     }
 }

@@ -17,7 +17,11 @@ use support::{gate, millis, run, spike};
 fn regular() -> Scenario {
     let mut scenario = spike(1);
     let shape = StageShape::Constant(racegate_model::time::Rate::per_second(1));
-    let stage = Stage { name: "steady".into(), duration: Duration::from_secs(60), shape };
+    let stage = Stage {
+        name: "steady".into(),
+        duration: Duration::from_secs(60),
+        shape,
+    };
     scenario.workload.executor = Executor::ArrivalRate(vec![stage]);
     scenario.workload.arrivals = Arrivals::Regular;
     scenario.workload.warmup = Duration::ZERO;
@@ -26,7 +30,12 @@ fn regular() -> Scenario {
     scenario.arms.truncate(1);
     scenario.arms[0].platform.api.rate_limit = None;
     scenario.arms[0].platform.export.slots = Slots::Unlimited;
-    scenario.arms[0].gates = vec![gate("patient", Strategy::FixedDelay { delay: millis(30_000) })];
+    scenario.arms[0].gates = vec![gate(
+        "patient",
+        Strategy::FixedDelay {
+            delay: millis(30_000),
+        },
+    )];
     scenario
 }
 
@@ -34,14 +43,20 @@ fn cut(scenario: &Scenario, spec: SignallingSpec) -> BTreeSet<u64> {
     let mut signalling = Signalling::new(spec, &scenario.workload, scenario.seed);
     let calls: Vec<Call> = Calls::new(&scenario.workload, scenario.seed).collect();
     // Sessions end in another order than they begin: the last one is asked for first here.
-    let cut = calls.iter().rev().filter(|call| signalling.is_cut(call.index));
+    let cut = calls
+        .iter()
+        .rev()
+        .filter(|call| signalling.is_cut(call.index));
     cut.map(|call| call.index.0).collect()
 }
 
 #[test]
 fn a_full_signalling_service_cuts_exactly_the_calls_beyond_its_connections() {
     let scenario = regular();
-    let limit = |most| SignallingSpec { max_connections: Some(most), accepted_per_second: None };
+    let limit = |most| SignallingSpec {
+        max_connections: Some(most),
+        accepted_per_second: None,
+    };
     // Ten calls are up at any time; a cut one holds no connection.
     assert_eq!(cut(&scenario, limit(10)), BTreeSet::new());
     let expected: BTreeSet<u64> = (0..60).filter(|index| index % 10 >= 7).collect();
@@ -52,9 +67,16 @@ fn a_full_signalling_service_cuts_exactly_the_calls_beyond_its_connections() {
 fn an_accept_rate_cuts_what_arrives_beyond_it_within_a_second() {
     let mut scenario = regular();
     let shape = StageShape::Constant(racegate_model::time::Rate::per_second(4));
-    let stage = Stage { name: "steady".into(), duration: Duration::from_secs(5), shape };
+    let stage = Stage {
+        name: "steady".into(),
+        duration: Duration::from_secs(5),
+        shape,
+    };
     scenario.workload.executor = Executor::ArrivalRate(vec![stage]);
-    let spec = SignallingSpec { max_connections: None, accepted_per_second: Some(3) };
+    let spec = SignallingSpec {
+        max_connections: None,
+        accepted_per_second: Some(3),
+    };
     assert_eq!(cut(&scenario, spec), [3, 7, 11, 15, 19].into());
 }
 
@@ -69,7 +91,10 @@ fn a_cut_call_never_gets_its_webrtc_fields_and_gets_all_others() {
             continue;
         }
         assert_eq!(settled.outcome, OutcomeKind::Incomplete);
-        assert_eq!((settled.fate, settled.cause), (Some(Fate::Lost), Some(Cause::PartialWrite)));
+        assert_eq!(
+            (settled.fate, settled.cause),
+            (Some(Fate::Lost), Some(Cause::PartialWrite))
+        );
         let missing: Vec<&str> = settled.missing.iter().map(|field| field.name()).collect();
         assert_eq!(missing, ["webrtc_session_id", "client_ip"]);
     }
@@ -80,9 +105,12 @@ fn a_misclassified_call_is_inconsistent_and_keeps_its_kind() {
     let mut scenario = regular();
     scenario.arms[0].platform.intake.misclassified = Probability::ONE;
     let collected = run(&scenario);
-    assert!(collected.timelines.values().all(|timeline| {
-        timeline.kind == Kind::Webrtc && timeline.taken_for() == Kind::Sip
-    }));
+    assert!(
+        collected
+            .timelines
+            .values()
+            .all(|timeline| { timeline.kind == Kind::Webrtc && timeline.taken_for() == Kind::Sip })
+    );
     for settled in collected.settled.values() {
         assert_eq!(settled.outcome, OutcomeKind::Inconsistent);
         assert_eq!(settled.cause, Some(Cause::Misclassified));
@@ -94,10 +122,13 @@ fn a_late_duplicate_of_a_notification_exports_nothing_again() {
     let mut scenario = regular();
     let platform = &mut scenario.arms[0].platform;
     platform.notification.duplicate = Probability::ONE;
-    platform.notification.delay = Distribution::uniform(Duration::ZERO, millis(30_000))
-        .expect("a range");
+    platform.notification.delay =
+        Distribution::uniform(Duration::ZERO, millis(30_000)).expect("a range");
     let event = WebhookEvent::SessionEnded;
-    let webhook = Strategy::Webhook { event, delay: Duration::ZERO };
+    let webhook = Strategy::Webhook {
+        event,
+        delay: Duration::ZERO,
+    };
     scenario.arms[0].gates = vec![gate("webhook", webhook)];
     let collected = run(&scenario);
     assert_eq!((collected.settled_twice, collected.settled.len()), (0, 60));
@@ -109,7 +140,10 @@ fn a_webhook_about_the_session_does_not_wait_for_the_metadata() {
     let platform = &mut scenario.arms[0].platform;
     platform.kinds.webrtc.after_call_work = Distribution::constant(Duration::from_secs(40));
     let event = WebhookEvent::SessionEnded;
-    let webhook = Strategy::Webhook { event, delay: Duration::ZERO };
+    let webhook = Strategy::Webhook {
+        event,
+        delay: Duration::ZERO,
+    };
     scenario.arms[0].gates = vec![gate("webhook", webhook)];
     let collected = run(&scenario);
     for ((_, recording), settled) in &collected.settled {
@@ -134,6 +168,9 @@ fn the_watermark_makes_a_skip_late_and_a_wrong_id_makes_it_lost() {
     let selection = &mut scenario.arms[0].platform.export.selection;
     (selection.lake, selection.other_id) = (None, Probability::ONE);
     for settled in run(&scenario).settled.values() {
-        assert_eq!((settled.fate, settled.cause), (Some(Fate::Lost), Some(Cause::WrongId)));
+        assert_eq!(
+            (settled.fate, settled.cause),
+            (Some(Fate::Lost), Some(Cause::WrongId))
+        );
     }
 }

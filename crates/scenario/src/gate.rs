@@ -2,8 +2,8 @@
 
 use racegate_model::field::Field as ManifestField;
 use racegate_model::scenario::{
-    Backoff, ExportRequest, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,
-    Repair, Strategy, WebhookEvent,
+    Backoff, ExportRequest, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling,
+    Readiness, Repair, Strategy, WebhookEvent,
 };
 use racegate_model::time::{Duration, Fixed};
 

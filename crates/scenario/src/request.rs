@@ -24,22 +24,35 @@ pub(crate) enum Scope {
 pub(crate) fn read(gate: &mut Table<'_>) -> ExportRequest {
     let mut request = ExportRequest::default();
     if let Some(field) = gate.get("scopes") {
-        let scopes: Vec<Scope> =
-            field.items(16).iter().filter_map(|item| item.choice(&SCOPES)).collect();
+        let scopes: Vec<Scope> = field
+            .items(16)
+            .iter()
+            .filter_map(|item| item.choice(&SCOPES))
+            .collect();
         let permission = |scope| {
-            if scopes.contains(&scope) { Permission::Granted } else { Permission::Missing }
+            if scopes.contains(&scope) {
+                Permission::Granted
+            } else {
+                Permission::Missing
+            }
         };
         request.reading = permission(Scope::Read);
         request.exporting = permission(Scope::Export);
     }
     request.sidecar_name = gate.or("sidecar_suffix", SidecarName::Right, |field| {
-        field.choice(&[("_metadata.json", SidecarName::Right), (".json", SidecarName::Wrong)])
+        field.choice(&[
+            ("_metadata.json", SidecarName::Right),
+            (".json", SidecarName::Wrong),
+        ])
     });
     let mut filter = gate.table("filters");
     let of_softphones = |field: &ManifestField| field.group() == Some(FieldGroup::Webrtc);
     let (softphone, common): (Vec<ManifestField>, Vec<ManifestField>) =
         ManifestField::METADATA.into_iter().partition(of_softphones);
-    for (key, fields) in [("include_metadata", common), ("include_webrtc_metadata", softphone)] {
+    for (key, fields) in [
+        ("include_metadata", common),
+        ("include_webrtc_metadata", softphone),
+    ] {
         if filter.or(key, false, Field::boolean) {
             let fields: FieldSet = fields.into_iter().collect();
             request.include = request.include.union(fields);

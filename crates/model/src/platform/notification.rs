@@ -56,8 +56,12 @@ impl Notifications {
             WebhookEvent::MetadataReady => 8,
         };
         let happens_at = self.happens_at(event, timeline, required);
-        let lost = self.loss.occurs(draws.draw_nth(Purpose::NotificationLoss, stream));
-        let doubled = self.duplicate.occurs(draws.draw_nth(Purpose::NotificationDuplicate, stream));
+        let lost = self
+            .loss
+            .occurs(draws.draw_nth(Purpose::NotificationLoss, stream));
+        let doubled = self
+            .duplicate
+            .occurs(draws.draw_nth(Purpose::NotificationDuplicate, stream));
         let copies = match (lost || happens_at.is_never(), doubled) {
             (true, _) => 0,
             (false, false) => 1,
@@ -66,7 +70,11 @@ impl Notifications {
         let recording = timeline.recording;
         (0..copies).map(move |copy| {
             let draw = draws.draw_nth(Purpose::NotificationDelay, stream + copy);
-            Notification { at: happens_at + self.delay.sample(draw), recording, copy }
+            Notification {
+                at: happens_at + self.delay.sample(draw),
+                recording,
+                copy,
+            }
         })
     }
 

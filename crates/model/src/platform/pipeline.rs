@@ -42,8 +42,14 @@ impl Pipeline {
                 writers[group.index()] = Some(index);
             }
         }
-        let updates = spec.updates.map(|updates| (updates, RateLimiter::new(Some(updates.limit))));
-        Self { stages: spec.stages.iter().map(Stage::new).collect(), writers, updates }
+        let updates = spec
+            .updates
+            .map(|updates| (updates, RateLimiter::new(Some(updates.limit))));
+        Self {
+            stages: spec.stages.iter().map(Stage::new).collect(),
+            writers,
+            updates,
+        }
     }
 
     /// Number of stages.
@@ -78,7 +84,11 @@ impl Pipeline {
         let service = stage.service.sample(draws.draw_nth(Purpose::Service, nth));
         let done_at = started_at + service;
         stage.free_at.push(Reverse(done_at));
-        StageTimes { queued_at, started_at, done_at }
+        StageTimes {
+            queued_at,
+            started_at,
+            done_at,
+        }
     }
 
     /// Update attempt `attempt` (from 0) at `now`, which never goes back.
@@ -86,7 +96,9 @@ impl Pipeline {
     /// # Errors
     /// When to try again.
     pub fn update(&mut self, now: Timestamp, attempt: u32, draws: Draws) -> Result<(), Timestamp> {
-        let Some((spec, limiter)) = &mut self.updates else { return Ok(()) };
+        let Some((spec, limiter)) = &mut self.updates else {
+            return Ok(());
+        };
         limiter.admit(now).map_err(|_| {
             let draw = draws.draw_nth(Purpose::UpdateRetry, attempt);
             // A jittered wait of nothing would try for ever at one instant.
@@ -97,7 +109,9 @@ impl Pipeline {
 
 impl Stage {
     fn new(spec: &StageSpec) -> Self {
-        let free_at = (0..spec.workers).map(|_| Reverse(Timestamp::ZERO)).collect();
+        let free_at = (0..spec.workers)
+            .map(|_| Reverse(Timestamp::ZERO))
+            .collect();
         Self {
             free_at,
             service: Sampler::new(&spec.service),
@@ -134,7 +148,11 @@ impl Stage {
             }
             let end = Timestamp::ZERO + outage.from + outage.duration;
             let next_free = busy.map(|Reverse(free_at)| *free_at).min().unwrap_or(end);
-            at = if workers == 0 { end } else { next_free.min(end) };
+            at = if workers == 0 {
+                end
+            } else {
+                next_free.min(end)
+            };
         }
     }
 }
@@ -160,18 +178,28 @@ mod tests {
             writes: Vec::new(),
             outages,
         };
-        PipelineSpec { stages: vec![stage], updates: None }
+        PipelineSpec {
+            stages: vec![stage],
+            updates: None,
+        }
     }
 
     fn outage(from: u64, secs: u64, workers: u32) -> Outage {
         let (from, duration) = (Duration::from_secs(from), Duration::from_secs(secs));
-        Outage { from, duration, workers }
+        Outage {
+            from,
+            duration,
+            workers,
+        }
     }
 
     fn starts(spec: &PipelineSpec, queued: &[u64]) -> Vec<Timestamp> {
         let mut pipeline = Pipeline::new(spec);
         let draws = Draws::of_call(Seed(1), 0);
-        queued.iter().map(|secs| pipeline.enter(0, at(*secs), draws).started_at).collect()
+        queued
+            .iter()
+            .map(|secs| pipeline.enter(0, at(*secs), draws).started_at)
+            .collect()
     }
 
     #[test]
@@ -193,14 +221,20 @@ mod tests {
 
     #[test]
     fn updates_beyond_the_limit_wait_and_try_again() {
-        let limit = RateLimit { calls: 1, window: Duration::from_secs(10) };
+        let limit = RateLimit {
+            calls: 1,
+            window: Duration::from_secs(10),
+        };
         let backoff = Backoff {
             base: Duration::from_secs(3),
             multiplier: Fixed::ONE,
             cap: Duration::from_secs(3),
             jitter: Jitter::None,
         };
-        let spec = PipelineSpec { stages: Vec::new(), updates: Some(UpdateLimit { limit, backoff }) };
+        let spec = PipelineSpec {
+            stages: Vec::new(),
+            updates: Some(UpdateLimit { limit, backoff }),
+        };
         let mut pipeline = Pipeline::new(&spec);
         let draws = Draws::of_call(Seed(1), 0);
         assert_eq!(pipeline.update(at(8), 0, draws), Ok(()));

@@ -59,7 +59,11 @@ impl Signalling {
 
     /// A connection that ends at an instant is gone at that instant.
     fn accepts(&mut self, call: &Call) -> bool {
-        while self.connections.peek().is_some_and(|Reverse(end)| *end <= call.arrival) {
+        while self
+            .connections
+            .peek()
+            .is_some_and(|Reverse(end)| *end <= call.arrival)
+        {
             self.connections.pop();
         }
         let full = self.spec.max_connections.is_some_and(|most| {
@@ -69,7 +73,10 @@ impl Signalling {
         if self.window.0 != window {
             self.window = (window, 0);
         }
-        let busy = self.spec.accepted_per_second.is_some_and(|most| self.window.1 >= most);
+        let busy = self
+            .spec
+            .accepted_per_second
+            .is_some_and(|most| self.window.1 >= most);
         if full || busy {
             return false;
         }

@@ -226,6 +226,9 @@ impl RateLimit {
     #[must_use]
     pub fn per_minute_window(rate: Rate) -> Self {
         let window = Duration::from_secs(60);
-        Self { calls: rate.events_in(window), window }
+        Self {
+            calls: rate.events_in(window),
+            window,
+        }
     }
 }

@@ -32,7 +32,10 @@ pub(super) fn intake(platform: &mut Table<'_>) -> IntakeSpec {
         }),
     };
     table.finish();
-    IntakeSpec { signalling, misclassified }
+    IntakeSpec {
+        signalling,
+        misclassified,
+    }
 }
 
 /// A rate that allows at least one event in `window`.
@@ -56,7 +59,9 @@ pub(super) fn outages(stage: &mut Table<'_>) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
     for item in field.items(OUTAGES_MAX) {
         let mut table = item.table();
-        let from = table.need("from", "\"20s\"").and_then(|from| from.duration());
+        let from = table
+            .need("from", "\"20s\"")
+            .and_then(|from| from.duration());
         let lasting = table.need("duration", "\"10s\"");
         let lasting = lasting.and_then(|lasting| lasting.duration_above_zero());
         let workers = table.or("workers", 0, |field| field.count(0, WORKERS_MAX));
@@ -72,7 +77,11 @@ pub(super) fn outages(stage: &mut Table<'_>) -> Vec<Outage> {
                 "give outages in order and apart",
             );
         }
-        outages.push(Outage { from, duration, workers });
+        outages.push(Outage {
+            from,
+            duration,
+            workers,
+        });
     }
     outages
 }
@@ -82,7 +91,9 @@ pub(super) fn updates(metadata: &mut Table<'_>) -> Option<UpdateLimit> {
     metadata.get("updates")?;
     let mut table = metadata.table("updates");
     let window = table.or("window", Duration::from_secs(1), Field::duration_above_zero);
-    let limit = table.need("rate", "\"20/s\"").and_then(|field| events(&field, window));
+    let limit = table
+        .need("rate", "\"20/s\"")
+        .and_then(|field| events(&field, window));
     let backoff: Backoff = gate::exponential(&mut table);
     table.finish();
     let limit = limit.unwrap_or(RateLimit { calls: 1, window });

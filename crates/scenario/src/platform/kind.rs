@@ -3,7 +3,9 @@
 
 use racegate_model::distribution::Distribution;
 use racegate_model::field::FieldGroup;
-use racegate_model::scenario::{GroupSource, GroupSpec, KindSpec, StageSpec, StateSpec, UpdateLimit};
+use racegate_model::scenario::{
+    GroupSource, GroupSpec, KindSpec, StageSpec, StateSpec, UpdateLimit,
+};
 
 use super::{at_once, intake};
 use crate::diagnostics::Diagnostic;

@@ -2,8 +2,8 @@
 
 use racegate_model::field::FieldSet;
 use racegate_model::scenario::{
-    ApiSpec, ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, RateLimit, ReadPath,
-    Slots, SnapshotInstant, Sweep,
+    ApiSpec, ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, RateLimit,
+    ReadPath, Slots, SnapshotInstant, Sweep,
 };
 use racegate_model::time::{Duration, Probability};
 

@@ -464,11 +464,18 @@ fn a_gate_has_the_permissions_of_its_scopes_only() {
 fn a_pipeline_has_no_more_stages_than_a_timeline_can_hold() {
     let stages = |count: usize| {
         let stage = |at| {
-            format!("[[platform.metadata.stage]]\nname = \"s{at}\"\nworkers = 1\nservice = \"1s\"\n")
+            format!(
+                "[[platform.metadata.stage]]\nname = \"s{at}\"\nworkers = 1\nservice = \"1s\"\n"
+            )
         };
         (0..count).map(stage).collect::<String>()
     };
-    let parsed = |count| parse(&Source::new("a.toml", format!("{MINIMAL}{}", stages(count))), &[]);
+    let parsed = |count| {
+        parse(
+            &Source::new("a.toml", format!("{MINIMAL}{}", stages(count))),
+            &[],
+        )
+    };
     assert!(parsed(6).is_ok());
     let mistakes = parsed(7).unwrap_err().to_string();
     assert!(mistakes.contains("use at most 6"), "{mistakes}");

@@ -18,9 +18,16 @@ fn files() -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = fs::read_dir(folder)
         .expect("the folder exists")
         .map(|entry| entry.expect("a readable entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .map(|path| {
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
             (name, fs::read_to_string(&path).expect("UTF-8 text"))
         })
         .collect();
@@ -30,9 +37,15 @@ fn files() -> Vec<(String, String)> {
 
 /// What a run did not show.
 fn broken(name: &str, summary: &Summary) -> Vec<String> {
-    let lines = summary.expect.iter().filter(|line| line.verdict != Verdict::Pass);
+    let lines = summary
+        .expect
+        .iter()
+        .filter(|line| line.verdict != Verdict::Pass);
     let told = lines.map(|line| format!("{name}, seed {}: {line:?}", summary.seed));
-    let invalid = summary.invalid_reasons.iter().map(|why| format!("{name}: {why}"));
+    let invalid = summary
+        .invalid_reasons
+        .iter()
+        .map(|why| format!("{name}: {why}"));
     told.chain(invalid).collect()
 }
 
@@ -44,7 +57,11 @@ fn shown(name: &str, text: &str, others: u64) -> Vec<String> {
         assert_eq!(scenario.name, name, "a scenario is named as its file");
         assert!(!scenario.expect.is_empty(), "{name} expects nothing");
         let summary = run(&scenario);
-        assert!(summary.recordings <= RECORDINGS_MAX, "{name}: {}", summary.recordings);
+        assert!(
+            summary.recordings <= RECORDINGS_MAX,
+            "{name}: {}",
+            summary.recordings
+        );
         broken(name, &summary)
     });
     runs.collect()
@@ -52,13 +69,17 @@ fn shown(name: &str, text: &str, others: u64) -> Vec<String> {
 
 #[test]
 fn every_scenario_shows_what_it_expects_at_its_own_seed_and_at_others() {
-    let others = std::env::var("RACEGATE_SEEDS").ok().and_then(|count| count.parse().ok());
+    let others = std::env::var("RACEGATE_SEEDS")
+        .ok()
+        .and_then(|count| count.parse().ok());
     let others = others.unwrap_or(OTHER_SEEDS);
     let files = files();
     assert!(files.len() >= 24, "{} scenarios", files.len());
     let (even, odd): (Vec<_>, Vec<_>) = files.iter().enumerate().partition(|(at, _)| at % 2 == 0);
     let all = |half: &[(usize, &(String, String))]| -> Vec<String> {
-        half.iter().flat_map(|(_, (name, text))| shown(name, text, others)).collect()
+        half.iter()
+            .flat_map(|(_, (name, text))| shown(name, text, others))
+            .collect()
     };
     let failures = thread::scope(|scope| {
         let other_half = scope.spawn(|| all(&odd));

@@ -35,7 +35,11 @@ const UNGATED: &str = "[[gate]]\nname = \"ungated\"\nstrategy = \"none\"";
 
 /// One queue at 8 calls/s, about 80,000 of them.
 fn queue(arrivals: &str, workers: u32, service: &str) -> StageSummary {
-    let summary = summary(&workload(arrivals, "8/s", 10_000), &stage(workers, service), UNGATED);
+    let summary = summary(
+        &workload(arrivals, "8/s", 10_000),
+        &stage(workers, service),
+        UNGATED,
+    );
     summary.platform[0].stages[0].clone()
 }
 
@@ -44,7 +48,10 @@ fn agrees(what: &str, estimate: f64, error: f64, exact: f64) {
     let sigmas = (estimate - exact) / error;
     println!("{what}: {estimate:.6} ± {error:.6}, exact {exact:.6}, z = {sigmas:+.2}");
     assert!(error > 0.0, "{what} has an error");
-    assert!(sigmas.abs() < SIGMAS, "{what}: {estimate} ± {error}, exact {exact}");
+    assert!(
+        sigmas.abs() < SIGMAS,
+        "{what}: {estimate} ± {error}, exact {exact}"
+    );
 }
 
 fn waits(what: &str, stage: &StageSummary, mean: f64) {
@@ -52,7 +59,12 @@ fn waits(what: &str, stage: &StageSummary, mean: f64) {
 }
 
 fn waiting(what: &str, stage: &StageSummary, share: f64) {
-    agrees(what, stage.wait_probability, stage.wait_probability_se, share);
+    agrees(
+        what,
+        stage.wait_probability,
+        stage.wait_probability_se,
+        share,
+    );
 }
 
 /// The standard error of a share of independent recordings.
@@ -81,7 +93,11 @@ fn ten_exponential_workers_wait_as_erlang_c_says() {
 fn general_service_waits_as_pollaczek_and_khinchine_say() {
     // Lognormal with mean 0.1 s and sigma 1 (of the logarithm): E[W] = λE[S²]/(2(1 − ρ)).
     let service = "{ lognormal = { mu = -2.802585092994046, sigma = 1.0 } }";
-    waits("M/G/1 E[W]", &queue("poisson", 1, service), 0.543_656_365_692);
+    waits(
+        "M/G/1 E[W]",
+        &queue("poisson", 1, service),
+        0.543_656_365_692,
+    );
 }
 
 #[test]
@@ -101,7 +117,11 @@ fn regular_arrivals_wait_less_than_poisson_ones() {
 #[test]
 fn a_fixed_delay_loses_the_tail_of_the_lag() {
     let lag = "[platform.metadata]\nlag = { lognormal = { mu = 0.6931471805599453, sigma = 0.8 } }";
-    let delays = [("1s", 0.806_873_890_618), ("2s", 0.5), ("5s", 0.126_029_323_421)];
+    let delays = [
+        ("1s", 0.806_873_890_618),
+        ("2s", 0.5),
+        ("5s", 0.126_029_323_421),
+    ];
     let gates = delays.map(|(delay, _)| {
         format!("[[gate]]\nname = \"d{delay}\"\nstrategy = \"fixed-delay\"\ndelay = \"{delay}\"\n")
     });
@@ -133,10 +153,20 @@ fn polls_and_their_delay_follow_the_lag_under_every_backoff() {
         let (mean, error) = (gate.calls_per_recording, gate.calls_per_recording_se);
         agrees(&format!("polls, {}", gate.name), mean, error, calls);
         let delay = &gate.added_delay;
-        agrees(&format!("detection, {}", gate.name), delay.mean_s, delay.mean_se_s, detected);
+        agrees(
+            &format!("detection, {}", gate.name),
+            delay.mean_s,
+            delay.mean_se_s,
+            detected,
+        );
     }
     let stale = &summary.gates[0].regret;
-    agrees("staleness, interval", stale.mean_s, stale.mean_se_s, 0.541_494_082_537);
+    agrees(
+        "staleness, interval",
+        stale.mean_s,
+        stale.mean_se_s,
+        0.541_494_082_537,
+    );
 }
 
 #[test]
@@ -147,7 +177,12 @@ fn a_refresh_grid_of_random_phase_is_stale_for_its_remaining_share() {
     let summary = summary(&workload("poisson", "20/s", 500), index, gate);
     let gate = &summary.gates[0];
     let error = share_error(0.6, gate.total.recordings);
-    agrees("stale on the index", gate.total.incomplete_rate.estimate, error, 0.6);
+    agrees(
+        "stale on the index",
+        gate.total.incomplete_rate.estimate,
+        error,
+        0.6,
+    );
     let lag = &summary.platform[0].index_lag;
     agrees("staleness of the index", lag.mean_s, lag.mean_se_s, 2.5);
 }

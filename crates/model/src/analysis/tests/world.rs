@@ -11,9 +11,9 @@ use crate::scenario::{
     ApiSpec, Arm, Arrivals, Comparison, Condition, Engine, Executor, Expectation, ExportPolicy,
     ExportRequest, ExportSpec, Fidelity, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel,
     HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits, Metric,
-    NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Scenario, SelectionSpec,
-    Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec, StateSpec, Strategy, Sweep,
-    Workload,
+    NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Scenario,
+    SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec, StateSpec,
+    Strategy, Sweep, Workload,
 };
 use crate::summary::Summary;
 use crate::time::{Duration, Probability, Rate, Timestamp};
