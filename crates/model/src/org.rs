@@ -10,7 +10,7 @@ use crate::field::{FieldSet, Kind};
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::scenario::{
     ApiSpec, ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, ReadPath,
-    RequiredFields, Slots, SnapshotInstant,
+    RequiredFields, SelectionSpec, Slots, SnapshotInstant,
 };
 use crate::selection::{Refusal, Selection};
 use crate::time::{Duration, Probability, Timestamp};
@@ -219,13 +219,15 @@ impl Org {
     /// The same organization, with the permissions and filters of `request` and the platform's
     /// rules of selection.
     #[must_use]
-    pub const fn selecting(
+    pub fn selecting(
         mut self,
         export: &ExportSpec,
         hold: &HoldSpec,
         request: ExportRequest,
     ) -> Self {
-        self.rules.selection = Some(Selection::new(export, hold, request));
+        let plain = export.selection == SelectionSpec::default()
+            && request == ExportRequest::default();
+        self.rules.selection = (!plain).then(|| Selection::new(export, hold, request));
         self.request = request;
         self
     }

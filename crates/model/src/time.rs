@@ -135,7 +135,7 @@ impl Fixed {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
     pub fn new(value: f64) -> Option<Self> {
         (value.is_finite() && (0.0..2_147_483_648.0).contains(&value))
-            .then(|| Self((value * 4_294_967_296.0) as u64))
+            .then_some(Self((value * 4_294_967_296.0) as u64))
     }
 
     /// The factor as a number, for display.
@@ -188,7 +188,7 @@ impl Probability {
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
     pub fn new(value: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&value).then(|| Self((value * 4_294_967_296.0) as u64))
+        (0.0..=1.0).contains(&value).then_some(Self((value * 4_294_967_296.0) as u64))
     }
 
     /// Whether an event of this probability happens for the uniform 64-bit `draw`.
@@ -218,7 +218,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-impl AddAssign<Duration> for Duration {
+impl AddAssign for Duration {
     fn add_assign(&mut self, other: Self) {
         *self = self.saturating_add(other);
     }

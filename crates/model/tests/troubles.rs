@@ -51,6 +51,32 @@ fn cut(scenario: &Scenario, spec: SignallingSpec) -> BTreeSet<u64> {
 }
 
 #[test]
+fn an_arm_is_untroubled_until_something_is_switched_on() {
+    let untroubled = || regular().arms.remove(0);
+    assert!(untroubled().is_untroubled());
+    let troubles: [fn(&mut Arm); 6] = [
+        |arm| arm.platform.intake.misclassified = Probability::ONE,
+        |arm| arm.platform.intake.signalling.max_connections = Some(1),
+        |arm| arm.platform.hold.propagation_loss = Probability::ONE,
+        |arm| arm.platform.export.selection.sidecar = SidecarSource::Own,
+        |arm| arm.gates[0].request.exporting = Permission::Missing,
+        |arm| {
+            let (from, duration) = (Duration::ZERO, Duration::from_secs(1));
+            arm.platform.pipelines[0].stages[0].outages = vec![Outage {
+                from,
+                duration,
+                workers: 0,
+            }];
+        },
+    ];
+    for trouble in troubles {
+        let mut arm = untroubled();
+        trouble(&mut arm);
+        assert!(!arm.is_untroubled());
+    }
+}
+
+#[test]
 fn a_full_signalling_service_cuts_exactly_the_calls_beyond_its_connections() {
     let scenario = regular();
     let limit = |most| SignallingSpec {

@@ -1,7 +1,7 @@
 //! What can go wrong between a session and its metadata: cut signalling, calls taken for another
 //! kind, workers that are lost, updates that are refused.
 
-use super::{Backoff, RateLimit};
+use super::{Arm, Backoff, ExportRequest, RateLimit, SelectionSpec};
 use crate::time::{Duration, Probability};
 
 /// How the platform takes calls in. The default takes every one for what it is.
@@ -30,6 +30,32 @@ pub struct SignallingSpec {
     pub max_connections: Option<u32>,
     /// Connections accepted per second of the run's clock; none is unlimited.
     pub accepted_per_second: Option<u64>,
+}
+
+impl Arm {
+    /// Whether the platform consists of clocks and queues only: nothing of this file, of selection
+    /// or of a gate's request is switched on. An engine that knows no more may run it.
+    #[must_use]
+    pub fn is_untroubled(&self) -> bool {
+        let platform = &self.platform;
+        let mut stages = platform
+            .pipelines
+            .iter()
+            .flat_map(|pipeline| &pipeline.stages);
+        platform.intake == IntakeSpec::default()
+            && platform
+                .pipelines
+                .iter()
+                .all(|pipeline| pipeline.updates.is_none())
+            && stages.all(|stage| stage.outages.is_empty())
+            && platform.hold.level == HoldLevel::default()
+            && platform.hold.propagation_loss == Probability::ZERO
+            && platform.export.selection == SelectionSpec::default()
+            && self
+                .gates
+                .iter()
+                .all(|gate| gate.request == ExportRequest::default())
+    }
 }
 
 impl SignallingSpec {
