@@ -121,7 +121,9 @@ enum ArmsArg {
 
 impl ChangeArgs {
     fn overrides(&self) -> Vec<Override> {
-        let seed = self.seed.map(|seed| Override::of_flag("--seed", "seed", &seed.to_string()));
+        let seed = self
+            .seed
+            .map(|seed| Override::of_flag("--seed", "seed", &seed.to_string()));
         self.set.iter().map(Override::set).chain(seed).collect()
     }
 }
@@ -141,7 +143,11 @@ impl RunArgs {
             },
             replications: self.replications,
             out: self.out,
-            output: if self.json { Output::Json } else { Output::Table },
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
             keep_audio: self.keep_audio,
             quiet: self.quiet,
             scenario: self.scenario,
@@ -160,7 +166,11 @@ pub fn main() -> ExitCode {
             crate::plan::check(&args.scenarios, &overrides)
         }
         Command::Report(args) => {
-            let output = if args.json { Output::Json } else { Output::Table };
+            let output = if args.json {
+                Output::Json
+            } else {
+                Output::Table
+            };
             crate::run::report(&args.runs, output)
         }
         Command::Schema => crate::run::print_schema(),
@@ -187,7 +197,10 @@ mod tests {
 
     #[test]
     fn a_seed_becomes_an_override_that_wins_over_set() {
-        let change = ChangeArgs { seed: Some(7), set: vec!["seed=1".into()] };
+        let change = ChangeArgs {
+            seed: Some(7),
+            set: vec!["seed=1".into()],
+        };
         let last = change.overrides().pop().map(|last| last.assignment);
         assert_eq!(last.as_deref(), Some("seed=7"));
     }

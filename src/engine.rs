@@ -32,12 +32,17 @@ pub(crate) fn live(
     });
     // Tasks that still wait for something are of no use any more.
     runtime.shutdown_background();
-    result.map(live::GeneratorReport::finish).map_err(Failure::internal)
+    result
+        .map(live::GeneratorReport::finish)
+        .map_err(Failure::internal)
 }
 
 async fn watch_signals(stop: watch::Sender<Stop>) {
     for (level, text) in [
-        (Stop::Arrivals, "interrupted: no more calls; finishing what is under way (again: stop now)"),
+        (
+            Stop::Arrivals,
+            "interrupted: no more calls; finishing what is under way (again: stop now)",
+        ),
         (Stop::Now, "interrupted: stopping now"),
     ] {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -85,7 +90,10 @@ pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary)
 
 /// Compares a live run with the simulation of the same file.
 pub(crate) fn compare(scenario: &Scenario, seen: Conformance) -> ConformanceSummary {
-    let mut side = SimulatedSide { scenario, conformance: seen };
+    let mut side = SimulatedSide {
+        scenario,
+        conformance: seen,
+    };
     racegate_model::sim::run(scenario, &mut side);
     let gates: Vec<String> = scenario
         .arms

@@ -106,7 +106,11 @@ pub fn check(paths: &[PathBuf], overrides: &[Override]) -> ExitCode {
             }
         }
     }
-    if failed { ExitCode::from(BAD_SCENARIO) } else { ExitCode::SUCCESS }
+    if failed {
+        ExitCode::from(BAD_SCENARIO)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn text(path: &Path, scenario: &Scenario, plan: &Plan) -> String {
@@ -122,23 +126,50 @@ fn text(path: &Path, scenario: &Scenario, plan: &Plan) -> String {
         line(&format!("arm {}", arm.name), gates.join(", "));
     }
     for phase in phases(&scenario.workload) {
-        let end = if phase.end.is_never() { "the end".into() } else { phase.end.to_string() };
-        line(&format!("phase {}", phase.name), format!("{} to {end}", phase.start));
+        let end = if phase.end.is_never() {
+            "the end".into()
+        } else {
+            phase.end.to_string()
+        };
+        line(
+            &format!("phase {}", phase.name),
+            format!("{} to {end}", phase.start),
+        );
     }
-    line("calls", format!("{}, at most {} at once", plan.calls, plan.peak_calls));
+    line(
+        "calls",
+        format!("{}, at most {} at once", plan.calls, plan.peak_calls),
+    );
     line(
         "real sessions",
-        format!("{}, at most {} at once (live)", plan.real_sessions, plan.peak_sessions),
+        format!(
+            "{}, at most {} at once (live)",
+            plan.real_sessions, plan.peak_sessions
+        ),
     );
     line(
         "duration",
-        format!("last session ends after {}, then up to {} to drain", plan.last_end, scenario.limits.drain),
+        format!(
+            "last session ends after {}, then up to {} to drain",
+            plan.last_end, scenario.limits.drain
+        ),
     );
-    line("file descriptors", format!("{} (live)", plan.file_descriptors));
-    line("memory", format!("{} of audio (live)", bytes(plan.audio_bytes)));
+    line(
+        "file descriptors",
+        format!("{} (live)", plan.file_descriptors),
+    );
+    line(
+        "memory",
+        format!("{} of audio (live)", bytes(plan.audio_bytes)),
+    );
     line("disk", bytes(plan.folder_bytes));
     line("expectations", scenario.expect.len().to_string());
-    format!("{}: {} ({})\n{text}", path.display(), scenario.name, scenario.description)
+    format!(
+        "{}: {} ({})\n{text}",
+        path.display(),
+        scenario.name,
+        scenario.description
+    )
 }
 
 fn bytes(count: u64) -> String {
@@ -155,8 +186,13 @@ mod tests {
 
     #[test]
     fn a_session_that_ends_as_another_begins_is_not_beside_it() {
-        let at = |secs| Timestamp::from_nanos(secs * 1_000_000_000);
-        let changes = vec![(at(0), 1, true), (at(5), -1, true), (at(5), 1, false), (at(6), -1, false)];
+        let at = |secs: u64| Timestamp::from_nanos(secs * 1_000_000_000);
+        let changes = vec![
+            (at(0), 1, true),
+            (at(5), -1, true),
+            (at(5), 1, false),
+            (at(6), -1, false),
+        ];
         assert_eq!(peaks(changes), (1, 1));
     }
 }

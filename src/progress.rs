@@ -29,10 +29,16 @@ impl Bar {
             let seconds = Plan::of(scenario).last_end.as_nanos() / 1_000_000_000;
             let bar = ProgressBar::new(seconds.max(1));
             let template = "{bar:30} {pos:>3}/{len} s  {msg}";
-            bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()));
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()),
+            );
             bar
         });
-        Self { bar, quiet, noted: Mutex::new(0) }
+        Self {
+            bar,
+            quiet,
+            noted: Mutex::new(0),
+        }
     }
 
     /// Shows how far the run is.
@@ -50,7 +56,9 @@ impl Bar {
             None if self.quiet => {}
             None => {
                 // A poisoned lock only means that a line was lost.
-                let Ok(mut noted) = self.noted.lock() else { return };
+                let Ok(mut noted) = self.noted.lock() else {
+                    return;
+                };
                 if seconds >= *noted + NOTE_EVERY {
                     *noted = seconds;
                     note(&format!("{seconds:>4} s  {text}"));
@@ -69,17 +77,27 @@ impl Bar {
 
 /// Whether stderr takes colours: <https://no-color.org>.
 pub(crate) fn color() -> Color {
-    if is_plain() || !std::io::stderr().is_terminal() { Color::Never } else { Color::Always }
+    if is_plain() || !std::io::stderr().is_terminal() {
+        Color::Never
+    } else {
+        Color::Always
+    }
 }
 
 /// How the table on stdout is drawn.
 pub(crate) fn style() -> Style {
-    if is_plain() || !std::io::stdout().is_terminal() { Style::Plain } else { Style::Ansi }
+    if is_plain() || !std::io::stdout().is_terminal() {
+        Style::Plain
+    } else {
+        Style::Ansi
+    }
 }
 
 /// Columns of the terminal; 120 when there is none.
 pub(crate) fn width() -> usize {
-    console::Term::stdout().size_checked().map_or(120, |(_, columns)| usize::from(columns))
+    console::Term::stdout()
+        .size_checked()
+        .map_or(120, |(_, columns)| usize::from(columns))
 }
 
 fn is_plain() -> bool {

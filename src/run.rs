@@ -67,11 +67,17 @@ pub struct Failure {
 impl Failure {
     /// An internal failure, or one of the machine.
     pub(crate) fn internal(error: impl Display) -> Self {
-        Self { code: 1, message: error.to_string() }
+        Self {
+            code: 1,
+            message: error.to_string(),
+        }
     }
 
     fn scenario(message: String) -> Self {
-        Self { code: BAD_SCENARIO, message }
+        Self {
+            code: BAD_SCENARIO,
+            message,
+        }
     }
 }
 
@@ -120,7 +126,10 @@ fn tenants(scenario: &Scenario, arms: Arms) -> Vec<Tenant> {
         (Engine::Live, Arms::Base) => 1,
         _ => scenario.arms.len(),
     };
-    Tenant::all(scenario).into_iter().filter(|tenant| tenant.arm < arms).collect()
+    Tenant::all(scenario)
+        .into_iter()
+        .filter(|tenant| tenant.arm < arms)
+        .collect()
 }
 
 fn simulate(
@@ -142,7 +151,9 @@ fn simulate(
         racegate_model::sim::run(&again, &mut sink);
         accumulator = accumulator.merge(sink.into_parts().0);
     }
-    folder.write_latency(&accumulator).map_err(Failure::internal)?;
+    folder
+        .write_latency(&accumulator)
+        .map_err(Failure::internal)?;
     let mut summary = accumulator.summary();
     close(history, &mut summary);
     Ok(summary)
@@ -156,8 +167,8 @@ fn live(
 ) -> Result<Summary, Failure> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants));
     let history = folder.history().map_err(Failure::internal)?;
-    let mut sink = RunSink::new(accumulator, Some(history), scenario.limits.history)
-        .comparing(scenario);
+    let mut sink =
+        RunSink::new(accumulator, Some(history), scenario.limits.history).comparing(scenario);
     let progress = progress::Bar::new(scenario, options.quiet);
     let live = LiveOptions {
         arms: options.arms,
@@ -166,9 +177,13 @@ fn live(
     let generator = engine::live(scenario, &live, &mut sink, &progress)?;
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
-    folder.write_latency(&accumulator).map_err(Failure::internal)?;
+    folder
+        .write_latency(&accumulator)
+        .map_err(Failure::internal)?;
     let mut summary = accumulator.summary();
-    summary.invalid_reasons.extend(engine::invalid_reasons(scenario, &generator));
+    summary
+        .invalid_reasons
+        .extend(engine::invalid_reasons(scenario, &generator));
     summary.valid = summary.invalid_reasons.is_empty();
     summary.conformance = conformance.map(|seen| engine::compare(scenario, seen));
     summary.generator = Some(generator);
@@ -191,15 +206,17 @@ fn write_reports(
     tenants: &[Tenant],
     folder: &RunFolder,
 ) -> Result<(), Failure> {
-    folder.write_reports(summary).map_err(|error| Failure::internal(chain(&error)))?;
-    folder.write_recordings(scenario, tenants).map_err(Failure::internal)
+    folder
+        .write_reports(summary)
+        .map_err(|error| Failure::internal(chain(&error)))?;
+    folder
+        .write_recordings(scenario, tenants)
+        .map_err(Failure::internal)
 }
 
 fn show(summary: &Summary, output: Output) -> Result<(), Failure> {
     let text = match output {
-        Output::Table => {
-            render::terminal::render(summary, progress::style(), progress::width())
-        }
+        Output::Table => render::terminal::render(summary, progress::style(), progress::width()),
         Output::Json => serde_json::to_string_pretty(summary).map_err(Failure::internal)?,
     };
     print(&text);
@@ -222,11 +239,19 @@ fn try_report(path: &Path, output: Output) -> Result<(), Failure> {
     let folder = RunFolder::open(path).map_err(Failure::internal)?;
     let stored = folder.stored();
     let source = Source::new(stored.scenario_name.clone(), stored.scenario.clone());
-    let mut scenario = parse(&source, &stored.overrides, Path::new(&stored.scenario_folder))
-        .map_err(Failure::scenario)?;
+    let mut scenario = parse(
+        &source,
+        &stored.overrides,
+        Path::new(&stored.scenario_folder),
+    )
+    .map_err(Failure::scenario)?;
     select_gates(&mut scenario, &stored.gates)?;
     scenario.engine = stored.engine;
-    let arms = if stored.all_arms { Arms::All } else { Arms::Base };
+    let arms = if stored.all_arms {
+        Arms::All
+    } else {
+        Arms::Base
+    };
     let tenants = tenants(&scenario, arms);
     let mut replay = Replay::new(&scenario, context(&scenario, tenants.clone()));
     for entry in folder.read_history().map_err(Failure::internal)? {
@@ -278,7 +303,9 @@ pub fn print_schema() -> ExitCode {
 pub(crate) fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::scenario(format!("{name}: {error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"))
+        Failure::scenario(format!(
+            "{name}: {error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
+        ))
     })?;
     let source = Source::new(name, text);
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -299,10 +326,16 @@ fn select_gates(scenario: &mut Scenario, names: &[String]) -> Result<(), Failure
     if names.is_empty() {
         return Ok(());
     }
-    let known: Vec<String> =
-        scenario.arms.iter().flat_map(|arm| arm.gates.iter().map(|gate| gate.name.clone())).collect();
+    let known: Vec<String> = scenario
+        .arms
+        .iter()
+        .flat_map(|arm| arm.gates.iter().map(|gate| gate.name.clone()))
+        .collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-        let message = format!("--gate {unknown}: no such gate; there are {}", known.join(", "));
+        let message = format!(
+            "--gate {unknown}: no such gate; there are {}",
+            known.join(", ")
+        );
         return Err(Failure { code: 2, message });
     }
     for arm in &mut scenario.arms {
@@ -323,7 +356,11 @@ fn context(scenario: &Scenario, tenants: Vec<Tenant>) -> Context {
 
 fn opening(scenario: &Scenario, folder: &Path) -> String {
     let (seed, name) = (scenario.seed.0, &scenario.name);
-    format!("seed {seed} · {name} · engine {} · {}", scenario.engine.name(), folder.display())
+    format!(
+        "seed {seed} · {name} · engine {} · {}",
+        scenario.engine.name(),
+        folder.display()
+    )
 }
 
 fn conclude(exit: &Exit) -> ExitCode {

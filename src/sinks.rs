@@ -33,7 +33,13 @@ impl<'a> RunSink<'a> {
         history: Option<HistoryWriter>,
         history_limit: u64,
     ) -> Self {
-        Self { accumulator, history, conformance: None, history_limit, failing_written: 0 }
+        Self {
+            accumulator,
+            history,
+            conformance: None,
+            history_limit,
+            failing_written: 0,
+        }
     }
 
     /// Also keeps what a live run of `scenario` settles, to be compared.
@@ -44,7 +50,11 @@ impl<'a> RunSink<'a> {
 
     /// What was counted, the history's writer, and the comparison.
     pub(crate) fn into_parts(self) -> (Accumulator, Option<HistoryWriter>, Option<Conformance>) {
-        (self.accumulator, self.history, self.conformance.map(|(_, conformance)| conformance))
+        (
+            self.accumulator,
+            self.history,
+            self.conformance.map(|(_, conformance)| conformance),
+        )
     }
 
     fn write(&mut self, entry: impl FnOnce() -> Entry) {
@@ -62,7 +72,10 @@ impl Sink for RunSink<'_> {
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
         self.accumulator.timeline(arm, timeline);
         if self.within_limit(timeline.recording) {
-            self.write(|| Entry::Timeline { arm, timeline: timeline.clone() });
+            self.write(|| Entry::Timeline {
+                arm,
+                timeline: timeline.clone(),
+            });
         }
     }
 
@@ -90,11 +103,19 @@ impl Sink for RunSink<'_> {
 
     fn not_established(&mut self, recording: RecordingIndex, stage: &str) {
         self.accumulator.not_established(recording, stage);
-        self.write(|| Entry::NotEstablished { recording, stage: stage.to_owned() });
+        self.write(|| Entry::NotEstablished {
+            recording,
+            stage: stage.to_owned(),
+        });
     }
 
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]) {
-        let end = End { at, reason, ended: ended.to_vec(), invalid_reasons: Vec::new() };
+        let end = End {
+            at,
+            reason,
+            ended: ended.to_vec(),
+            invalid_reasons: Vec::new(),
+        };
         self.accumulator.end(&end);
         self.write(|| Entry::End(end));
     }

@@ -7,12 +7,17 @@ use std::process::{Command, Output, Stdio};
 
 fn racegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_racegate"));
-    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1");
+    command
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("NO_COLOR", "1");
     command
 }
 
 fn output(arguments: &[&str]) -> Output {
-    racegate(arguments).output().expect("the program can be started")
+    racegate(arguments)
+        .output()
+        .expect("the program can be started")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -21,8 +26,15 @@ fn text(bytes: &[u8]) -> String {
 
 fn simulate(out: &Path, more: &[&str]) -> Output {
     let out = out.to_str().expect("a temporary path is text");
-    let mut arguments =
-        vec!["run", "scenarios/webrtc-spike.toml", "--engine", "sim", "--json", "--out", out];
+    let mut arguments = vec![
+        "run",
+        "scenarios/webrtc-spike.toml",
+        "--engine",
+        "sim",
+        "--json",
+        "--out",
+        out,
+    ];
     arguments.extend(more);
     output(&arguments)
 }
@@ -44,7 +56,9 @@ fn all_mistakes_of_a_scenario_are_reported_at_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("bad.toml");
     let good = fs::read_to_string("scenarios/webrtc-spike.toml").expect("readable");
-    let bad = good.replace("workers = 6", "wokers = 6").replace("strategy = \"none\"", "strategy = \"nome\"");
+    let bad = good
+        .replace("workers = 6", "wokers = 6")
+        .replace("strategy = \"none\"", "strategy = \"nome\"");
     fs::write(&path, bad).expect("writable");
     let output = output(&["check", path.to_str().expect("text")]);
     assert_eq!(output.status.code(), Some(104));
@@ -56,8 +70,14 @@ fn all_mistakes_of_a_scenario_are_reported_at_once() {
 
 #[test]
 fn an_unknown_gate_exits_2_and_names_those_there_are() {
-    let output =
-        output(&["run", "scenarios/webrtc-spike.toml", "--engine", "sim", "--gate", "nobody"]);
+    let output = output(&[
+        "run",
+        "scenarios/webrtc-spike.toml",
+        "--engine",
+        "sim",
+        "--gate",
+        "nobody",
+    ]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("full-jitter"));
 }
@@ -67,7 +87,13 @@ fn check_prints_the_plan() {
     let output = output(&["check", "scenarios/webrtc-spike.toml"]);
     assert!(output.status.success());
     let stdout = text(&output.stdout);
-    for word in ["real sessions", "file descriptors", "memory", "disk", "phase spike"] {
+    for word in [
+        "real sessions",
+        "file descriptors",
+        "memory",
+        "disk",
+        "phase spike",
+    ] {
         assert!(stdout.contains(word), "{word} in {stdout}");
     }
 }
@@ -93,7 +119,13 @@ fn set_changes_one_value_and_the_expectation_notices() {
     let workers = "platform.metadata.stage.inject.workers=64";
     let output = simulate(&folder.path().join("run"), &["--set", workers]);
     assert_eq!(output.status.code(), Some(99), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).trim_end().lines().last().is_some_and(|l| l.contains("exit 99")));
+    assert!(
+        text(&output.stderr)
+            .trim_end()
+            .lines()
+            .last()
+            .is_some_and(|l| l.contains("exit 99"))
+    );
 }
 
 #[test]
@@ -136,22 +168,39 @@ fn an_interrupt_stops_arrivals_finishes_and_exits_105() {
     let run = folder.path().join("run");
     let out = run.to_str().expect("text");
     let mut child = racegate(&["run", "scenarios/webrtc-spike.toml", "--out", out])
-        .args(["--set", "workload.fidelity.webrtc=model", "--set", "workload.call_duration=1s"])
+        .args([
+            "--set",
+            "workload.fidelity.webrtc=model",
+            "--set",
+            "workload.call_duration=1s",
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program can be started");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     // The second line comes after ten seconds of calls.
-    let calls_begun = lines.by_ref().map_while(Result::ok).any(|line| line.contains("calls begun"));
+    let calls_begun = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.contains("calls begun"));
     assert!(calls_begun);
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
     assert!(interrupt.expect("there is a kill").success());
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
     let status = child.wait().expect("it ends");
     assert_eq!(status.code(), Some(105), "{rest:#?}");
-    assert!(rest.last().is_some_and(|line| line.contains("exit 105")), "{rest:#?}");
+    assert!(
+        rest.last().is_some_and(|line| line.contains("exit 105")),
+        "{rest:#?}"
+    );
     let report = json(&output(&["report", out, "--json"]));
     assert_eq!(report["interrupted"], true);
-    assert!(report["recordings"].as_u64().is_some_and(|recordings| recordings > 0));
+    assert!(
+        report["recordings"]
+            .as_u64()
+            .is_some_and(|recordings| recordings > 0)
+    );
 }

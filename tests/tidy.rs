@@ -10,14 +10,21 @@ fn root() -> PathBuf {
 }
 
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        let skipped = ["target", "node_modules", "reports"].iter().any(|skip| *skip == name);
+        let skipped = ["target", "node_modules", "reports"]
+            .iter()
+            .any(|skip| *skip == name);
         if path.is_dir() && !skipped && !name.to_string_lossy().starts_with('.') {
             files(&path, ending, found);
-        } else if path.extension().is_some_and(|extension| extension == ending) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == ending)
+        {
             found.push(path);
         }
     }
@@ -48,7 +55,9 @@ fn no_file_is_longer_than_the_wall() {
 fn no_module_is_called_by_a_word_that_says_nothing() {
     for (path, text) in sources() {
         for word in ["utils", "util", "helpers", "helper", "misc", "common"] {
-            let declared = text.lines().any(|line| line.trim_end() == format!("mod {word};"));
+            let declared = text
+                .lines()
+                .any(|line| line.trim_end() == format!("mod {word};"));
             assert!(!declared, "{}: mod {word}", path.display());
         }
     }
@@ -90,7 +99,10 @@ fn every_scenario_is_mentioned_where_people_look() {
     files(&root().join("scenarios"), "toml", &mut found);
     assert!(!found.is_empty());
     for path in found {
-        let name = path.file_name().expect("a file has a name").to_string_lossy();
+        let name = path
+            .file_name()
+            .expect("a file has a name")
+            .to_string_lossy();
         let mentioned = readme.contains(&*name) || index.contains(&*name);
         assert!(mentioned, "{name} is mentioned in no README");
     }

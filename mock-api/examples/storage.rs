@@ -20,8 +20,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         S3Endpoint::start(any, Store::default(), &keys, EndpointLimits::default()).await?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "export S3_ENDPOINT={}", endpoint.url())?;
-    writeln!(stdout, "export S3_ACCESS_KEY={} S3_SECRET_KEY={}", mine.id, mine.secret)?;
-    writeln!(stdout, "export S3_BUCKET={} S3_OTHER_BUCKET={}", mine.bucket, other.bucket)?;
+    writeln!(
+        stdout,
+        "export S3_ACCESS_KEY={} S3_SECRET_KEY={}",
+        mine.id, mine.secret
+    )?;
+    writeln!(
+        stdout,
+        "export S3_BUCKET={} S3_OTHER_BUCKET={}",
+        mine.bucket, other.bucket
+    )?;
     stdout.flush()?;
     let closed = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     closed.await??;

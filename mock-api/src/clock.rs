@@ -13,7 +13,9 @@ impl RunClock {
     /// A clock that reads zero now.
     #[must_use]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     /// A clock that reads zero at `origin`, which may lie ahead.
@@ -33,7 +35,9 @@ impl RunClock {
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> Instant {
         // tokio's timers reach about two years ahead.
-        let ahead = at.as_nanos().min(Duration::from_secs(365 * 86_400).as_nanos());
+        let ahead = at
+            .as_nanos()
+            .min(Duration::from_secs(365 * 86_400).as_nanos());
         self.origin + std::time::Duration::from_nanos(ahead)
     }
 

@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 
 use crate::clock::RunClock;
 use crate::http::{self, ApiConfig, ApiState, WebhookSettings, Webhooks};
-use crate::ingest::{EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling};
+use crate::ingest::{
+    EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
+};
 use crate::service::{self, News, Service, ServiceConfig};
 use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
 
@@ -44,7 +46,13 @@ impl ServerConfig {
     pub fn loopback(service: ServiceConfig) -> Self {
         let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
         let storage_max = crate::storage::STORE_LIMIT_DEFAULT;
-        Self { service, http: any.into(), s3: any.into(), media: any, storage_max }
+        Self {
+            service,
+            http: any.into(),
+            s3: any.into(),
+            media: any,
+            storage_max,
+        }
     }
 }
 
@@ -102,22 +110,38 @@ impl MockServer {
             clock,
             digests: Mutex::default(),
         });
-        let settings = IngestSettings { address: config.media, ..IngestSettings::default() };
+        let settings = IngestSettings {
+            address: config.media,
+            ..IngestSettings::default()
+        };
         let stack = Arc::new(RtcStack::new()?);
         let events: Arc<dyn SessionEvents> = Arc::clone(&received) as _;
         let (ingest, station) = Ingest::bind(&settings, stack, events)?;
-        let bind = |source| ServerError::Http { address: config.http, source };
+        let bind = |source| ServerError::Http {
+            address: config.http,
+            source,
+        };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
         let state = ApiState::new(service.clone(), clock, ApiConfig::new(epoch));
         let limits = state.config().limits;
-        let signalling =
-            axum::Router::new().route("/signalling", get(signal)).with_state(ingest.clone());
+        let signalling = axum::Router::new()
+            .route("/signalling", get(signal))
+            .with_state(ingest.clone());
         let router = http::router(state).merge(signalling);
         let http = http::serve_router(listener, router, limits).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
         let driver = tokio::spawn(service::drive(service.clone(), clock));
         let station = Some(station);
-        let server = Self { service, http, s3, ingest, station, webhooks, received, driver };
+        let server = Self {
+            service,
+            http,
+            s3,
+            ingest,
+            station,
+            webhooks,
+            received,
+            driver,
+        };
         Ok((server, news))
     }
 
@@ -243,6 +267,7 @@ impl SessionEvents for PlatformEvents {
         if let Err(error) = self.service.store_media(call.index, ended.ogg) {
             tracing::error!(%error, "a recording could not be stored");
         }
-        self.service.session_ended(self.timestamp(ended.ended_at), &call);
+        self.service
+            .session_ended(self.timestamp(ended.ended_at), &call);
     }
 }

@@ -35,9 +35,15 @@ pub(super) const DROPPED_AFTER: Duration = Duration::from_secs(1);
 
 impl GeneratorReport {
     pub(super) fn new() -> Self {
-        #[expect(clippy::expect_used, reason = "three digits are within the crate's bounds")]
+        #[expect(
+            clippy::expect_used,
+            reason = "three digits are within the crate's bounds"
+        )]
         let calls = Histogram::new(3).expect("three significant digits are valid");
-        Self { summary: GeneratorSummary::default(), calls }
+        Self {
+            summary: GeneratorSummary::default(),
+            calls,
+        }
     }
 
     pub(super) fn call_sent(&mut self, lateness: Duration) {

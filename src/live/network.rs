@@ -37,12 +37,20 @@ impl HttpTransport {
         tenant: &TenantConfig,
     ) -> Result<Self, LiveError> {
         let service = server.service().clone();
-        let login = |reason: String| LiveError::Login { gate: tenant.gate.clone(), reason };
+        let login = |reason: String| LiveError::Login {
+            gate: tenant.gate.clone(),
+            reason,
+        };
         let credentials = tenant.credentials.clone();
-        let config =
-            ClientConfig::new(server.api_url(), credentials, service.seed(), service.epoch());
-        let client =
-            ApiClient::connect(config).await.map_err(|error| login(error.to_string()))?;
+        let config = ClientConfig::new(
+            server.api_url(),
+            credentials,
+            service.seed(),
+            service.epoch(),
+        );
+        let client = ApiClient::connect(config)
+            .await
+            .map_err(|error| login(error.to_string()))?;
         let key = AccessKey {
             id: tenant.credentials.client_id.clone(),
             secret: tenant.credentials.client_secret.clone(),
@@ -50,7 +58,13 @@ impl HttpTransport {
         };
         let reader = ExportReader::new(&server.s3_url(), &key, ReaderLimits::default())
             .map_err(|error| login(error.to_string()))?;
-        Ok(Self { service, tenant: tenant.clone(), client, reader, jobs: Mutex::default() })
+        Ok(Self {
+            service,
+            tenant: tenant.clone(),
+            client,
+            reader,
+            jobs: Mutex::default(),
+        })
     }
 
     async fn check(&self, recording: RecordingIndex, path: ReadPath) -> Reply<View> {
@@ -65,7 +79,9 @@ impl HttpTransport {
 
     async fn create(&self, at: Timestamp, job: LocalJob, wanted: &[RecordingIndex]) -> Reply<()> {
         let seed = self.service.seed();
-        let conversations = wanted.iter().map(|recording| ConversationId::of(seed, *recording));
+        let conversations = wanted
+            .iter()
+            .map(|recording| ConversationId::of(seed, *recording));
         let created = self.client.create_job(at, conversations).await;
         created.map(|id| drop(self.jobs.lock().insert(job, Arc::new(id))))
     }
@@ -75,11 +91,17 @@ impl HttpTransport {
     }
 
     async fn read_export(&self, job: LocalJob) -> ExportRead {
-        let Some(id) = self.job(job) else { return ExportRead::default() };
+        let Some(id) = self.job(job) else {
+            return ExportRead::default();
+        };
         self.jobs.lock().remove(&job);
         let seed = self.service.seed();
         let organization = &self.tenant.organization;
-        let manifest = match self.reader.read_manifest(organization, &id.to_string()).await {
+        let manifest = match self
+            .reader
+            .read_manifest(organization, &id.to_string())
+            .await
+        {
             Ok(manifest) => manifest,
             Err(error) => {
                 unread(&error);
@@ -87,7 +109,10 @@ impl HttpTransport {
             }
         };
         let known = |id| truth(&self.service, self.tenant.arm, id);
-        let mut read = ExportRead { snapshot_at: manifest.snapshot_at, ..ExportRead::default() };
+        let mut read = ExportRead {
+            snapshot_at: manifest.snapshot_at,
+            ..ExportRead::default()
+        };
         for sidecar in self.reader.read_sidecars(&manifest, known).await {
             match (sidecar.sidecar, sidecar.recording.index(seed)) {
                 (Ok(parsed), Some(recording)) => read.sidecars.push((recording, parsed.view)),
@@ -95,8 +120,11 @@ impl HttpTransport {
                 (Err(error), _) => unread(&error),
             }
         }
-        read.failed =
-            manifest.failed.iter().filter_map(|entry| entry.recording.index(seed)).collect();
+        read.failed = manifest
+            .failed
+            .iter()
+            .filter_map(|entry| entry.recording.index(seed))
+            .collect();
         read
     }
 }

@@ -20,7 +20,10 @@ pub(super) fn recording(seed: Seed, call: &Call) -> Bytes {
     let clip = usize::try_from(call.clip >> 32).unwrap_or(0);
     let speech = Speech::of(&conversation, clip);
     let serial = u32::try_from(call.index.0 & 0xFFFF_FFFF).unwrap_or(0);
-    let comments = [("CONVERSATION", conversation.as_str()), ("SESSION", session.as_str())];
+    let comments = [
+        ("CONVERSATION", conversation.as_str()),
+        ("SESSION", session.as_str()),
+    ];
     let mut muxer = OpusMuxer::new(serial, &comments);
     let frames = call.duration.as_nanos() / FRAME.as_nanos();
     for frame in 0..frames {

@@ -138,13 +138,25 @@ impl<T: Transport> TenantDriver<T> {
             let sent_at = clock.now();
             let input = transport.call(due_at, command).await;
             drop(permit);
-            Replied { due_at, sent_at, replied_at: clock.now(), concerns, input }
+            Replied {
+                due_at,
+                sent_at,
+                replied_at: clock.now(),
+                concerns,
+                input,
+            }
         }
     }
 
     /// Handles a reply; returns the logical instant at which it came.
     fn replied(&mut self, replied: Replied) -> Timestamp {
-        let Replied { due_at, sent_at, replied_at, concerns, input } = replied;
+        let Replied {
+            due_at,
+            sent_at,
+            replied_at,
+            concerns,
+            input,
+        } = replied;
         self.record(Record::Sent(sent_at.since(due_at)));
         let lateness = replied_at.since(due_at);
         match concerns {

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use racegate_model::exporter::{Command, ExportRead, Input, LocalJob, Reply};
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingId, TenantIndex};
 use racegate_model::org::{JobError, SLOT_RETRY};
+use racegate_model::selection::Refusal;
 use racegate_model::time::Timestamp;
 
 /// Carries out commands.
@@ -35,7 +36,11 @@ impl InProcess {
     /// The transport of `tenant`.
     #[must_use]
     pub fn new(service: Service, tenant: TenantIndex) -> Self {
-        Self { service, tenant, jobs: Arc::default() }
+        Self {
+            service,
+            tenant,
+            jobs: Arc::default(),
+        }
     }
 
     /// Carries out `command` at `at`, at once.
@@ -45,14 +50,19 @@ impl InProcess {
         match command {
             Command::Check { recording, path } => {
                 let reply = throttle(tenant, at, || {
+                    if tenant.refuses_reading().is_some() {
+                        return Reply::Forbidden;
+                    }
                     let view = tenant.view(&self.service, at, recording, path);
                     view.map_or(Reply::NotFound, Reply::Done)
                 });
                 Input::Checked(recording, reply)
             }
             Command::CreateJob { job, recordings } => {
-                let reply = throttle(tenant, at, || {
-                    reply(tenant.create_job(&self.service, at, recordings))
+                let reply = throttle(tenant, at, || match tenant.refuses_jobs() {
+                    None => reply(tenant.create_job(&self.service, at, recordings)),
+                    Some(Refusal::Forbidden) => Reply::Forbidden,
+                    Some(Refusal::UnknownFilter) => Reply::BadRequest,
                 });
                 if let Reply::Done(ordinal) = &reply {
                     self.jobs.lock().insert(job, *ordinal);
@@ -79,17 +89,27 @@ impl InProcess {
     }
 
     fn ordinal(&self, job: LocalJob) -> JobOrdinal {
-        self.jobs.lock().get(&job).copied().unwrap_or(JobOrdinal(u64::MAX))
+        self.jobs
+            .lock()
+            .get(&job)
+            .copied()
+            .unwrap_or(JobOrdinal(u64::MAX))
     }
 
     fn read_export(&self, tenant: &Tenant, job: LocalJob) -> ExportRead {
         let store = self.service.store();
         let organization = &tenant.config().organization;
-        let get = |key: &str| store.get(organization, key).map(|object| object.body().clone());
+        let get = |key: &str| {
+            store
+                .get(organization, key)
+                .map(|object| object.body().clone())
+        };
         let id = job_id(tenant.config(), self.ordinal(job)).to_string();
         let manifest = get(&manifest_key(organization, &id));
         let manifest = manifest.and_then(|bytes| JobManifest::parse(&bytes).ok());
-        let Some(manifest) = manifest else { return ExportRead::default() };
+        let Some(manifest) = manifest else {
+            return ExportRead::default();
+        };
         let seed = self.service.seed();
         let sidecar = |entry: &ManifestEntry| {
             let truth = truth(&self.service, tenant.config().arm, entry.recording)?;
@@ -99,7 +119,11 @@ impl InProcess {
         ExportRead {
             snapshot_at: manifest.snapshot_at,
             sidecars: manifest.recordings.iter().filter_map(sidecar).collect(),
-            failed: manifest.failed.iter().filter_map(|entry| entry.recording.index(seed)).collect(),
+            failed: manifest
+                .failed
+                .iter()
+                .filter_map(|entry| entry.recording.index(seed))
+                .collect(),
         }
     }
 }
@@ -108,7 +132,11 @@ impl InProcess {
 pub(super) fn truth(service: &Service, arm: ArmIndex, recording: RecordingId) -> Option<Truth> {
     let index = recording.index(service.seed())?;
     let timeline = service.timelines(arm).get(index)?;
-    Some(truth_of_timeline(service.seed(), service.epoch(), &timeline))
+    Some(truth_of_timeline(
+        service.seed(),
+        service.epoch(),
+        &timeline,
+    ))
 }
 
 impl Transport for InProcess {

@@ -43,7 +43,11 @@ pub(super) async fn receive(
     let address = listener.local_addr()?;
     let routes = Router::new()
         .route("/{tenant}/{event}", post(received))
-        .with_state(Receiver { inboxes, service, clock });
+        .with_state(Receiver {
+            inboxes,
+            service,
+            clock,
+        });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::error!(%error, "the webhook receiver stopped");
@@ -75,12 +79,19 @@ async fn received(
         "metadata-ready" => WebhookEvent::MetadataReady,
         _ => return StatusCode::NOT_FOUND,
     };
-    let call = receiver.service.calls().by_conversation(&body.conversation_id);
+    let call = receiver
+        .service
+        .calls()
+        .by_conversation(&body.conversation_id);
     let (Some(call), Some(inbox)) = (call, receiver.inboxes.get(tenant)) else {
         return StatusCode::NOT_FOUND;
     };
     let input = Input::Notified(call.index, call.kind, event);
     // A tenant that has stopped listens no more; the sender is not to try again.
-    drop(inbox.send(Message { at, input, lateness: Duration::ZERO }));
+    drop(inbox.send(Message {
+        at,
+        input,
+        lateness: Duration::ZERO,
+    }));
     StatusCode::NO_CONTENT
 }

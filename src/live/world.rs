@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use mock_api::clock::RunClock;
 use mock_api::server::{MockServer, PlatformEvents, ServerConfig, ServerError};
-use mock_api::storage::layout::RunEpoch;
 use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
+use mock_api::storage::layout::RunEpoch;
 use racegate_media::Sha256;
+use racegate_model::draws::Seed;
 use racegate_model::exporter::{Exporter, Input};
 use racegate_model::history::EndReason;
 use racegate_model::ids::{ArmIndex, RecordingId, TenantIndex};
@@ -23,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 use super::Arms;
 use super::callers::{CallCounters, CallReport, Callers};
 use super::generator::{GeneratorReport, Progress};
-use super::softphone::{CallEnd, SoftphoneSettings, Softphones};
 use super::network::HttpTransport;
+use super::softphone::{CallEnd, SoftphoneSettings, Softphones};
 use super::tenant::{Message, Record, TenantDriver};
 use super::webhooks;
 
@@ -73,7 +74,9 @@ pub enum LiveError {
 
 fn hint(error: &std::io::Error) -> &'static str {
     match error.raw_os_error() {
-        Some(24 | 23) => "\n  too few file descriptors: raise the limit (`ulimit -n 4096`) or lower the rates",
+        Some(24 | 23) => {
+            "\n  too few file descriptors: raise the limit (`ulimit -n 4096`) or lower the rates"
+        }
         _ => "",
     }
 }
@@ -171,8 +174,7 @@ impl<'a> World<'a> {
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
         let config = service_config(scenario, arms);
         let tenants = config.tenants.clone();
-        let (mut server, news) =
-            MockServer::start(ServerConfig::loopback(config), clock).await?;
+        let (mut server, news) = MockServer::start(ServerConfig::loopback(config), clock).await?;
         let (softphones, shard) = start_media(scenario, &mut server)?;
         let (record_sender, records) = mpsc::unbounded_channel();
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
@@ -182,10 +184,11 @@ impl<'a> World<'a> {
         for tenant in &tenants {
             let arm = &arms[tenant.arm.0 as usize];
             let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
-            let (Some(gate), Some(inbox)) = (gate, inbox.next()) else { continue };
+            let (Some(gate), Some(inbox)) = (gate, inbox.next()) else {
+                continue;
+            };
             let export = &arm.platform.export;
-            let exporter =
-                Exporter::new(tenant.index, gate, export, arm.required, scenario.seed);
+            let exporter = Exporter::new(tenant.index, gate, export, arm.required, scenario.seed);
             let transport = HttpTransport::connect(&server, tenant).await?;
             let driver = TenantDriver::new(exporter, transport, clock, record_sender.clone());
             tokio::spawn(driver.run(inbox));
@@ -204,7 +207,7 @@ impl<'a> World<'a> {
         let world = World {
             scenario,
             clock,
-            arms: live_arms(arms),
+            arms: live_arms(arms, scenario.seed),
             inboxes,
             service: server.service().clone(),
             ingest: server.ingest().clone(),
@@ -261,7 +264,11 @@ impl<'a> World<'a> {
             let settled = calls_over && self.is_settled();
             if settled || self.clock.now() >= drained_by {
                 let stopped = *stop.borrow() != Stop::No;
-                return if stopped { EndReason::Interrupted } else { EndReason::Finished };
+                return if stopped {
+                    EndReason::Interrupted
+                } else {
+                    EndReason::Finished
+                };
             }
         }
     }
@@ -271,14 +278,16 @@ impl<'a> World<'a> {
             && self.records.is_empty()
             && self.reports.is_empty()
             && self.settled >= self.expected()
-            && usize::try_from(self.ended).is_ok_and(|ended| {
-                ended == self.service.calls().ended_count() * self.arms.len()
-            })
+            && usize::try_from(self.ended)
+                .is_ok_and(|ended| ended == self.service.calls().ended_count() * self.arms.len())
     }
 
     /// (tenant, recording) pairs to be settled of what has ended so far.
     fn expected(&self) -> u64 {
-        self.arms.iter().map(|arm| arm.ended * arm.tenants.len() as u64).sum()
+        self.arms
+            .iter()
+            .map(|arm| arm.ended * arm.tenants.len() as u64)
+            .sum()
     }
 
     fn hear(&mut self, news: News, sink: &mut impl Sink) {
@@ -294,20 +303,32 @@ impl<'a> World<'a> {
     }
 
     fn began(&mut self, arm: ArmIndex, timeline: &Timeline) {
-        let planned = self.service.calls().get(timeline.recording).map(|call| call.ended_at());
+        let planned = self
+            .service
+            .calls()
+            .get(timeline.recording)
+            .map(|call| call.ended_at());
         let lateness = planned.map_or(Duration::ZERO, |planned| timeline.ended_at.since(planned));
         let arm = &mut self.arms[arm.0 as usize];
         arm.ended += 1;
         self.ended += 1;
         for inbox in &self.inboxes[arm.tenants.clone()] {
-            let ended = Input::Ended(timeline.recording, timeline.kind);
+            let ended = Input::Ended(timeline.recording, timeline.taken_for());
             let stored = Input::MediaStored(timeline.recording);
-            let message = Message { at: timeline.ended_at, input: ended, lateness };
+            let message = Message {
+                at: timeline.ended_at,
+                input: ended,
+                lateness,
+            };
             drop(inbox.send(message));
             let (inbox, clock, at) = (inbox.clone(), self.clock, timeline.media_at);
             tokio::spawn(async move {
                 clock.sleep_until(at).await;
-                drop(inbox.send(Message { at, input: stored, lateness }));
+                drop(inbox.send(Message {
+                    at,
+                    input: stored,
+                    lateness,
+                }));
             });
         }
     }
@@ -323,7 +344,10 @@ impl<'a> World<'a> {
             Record::Settled(settled) => {
                 self.settled += 1;
                 let tenant = settled.tenant.0 as usize;
-                let arm = self.arms.iter_mut().find(|arm| arm.tenants.contains(&tenant));
+                let arm = self
+                    .arms
+                    .iter_mut()
+                    .find(|arm| arm.tenants.contains(&tenant));
                 if let Some(arm) = arm {
                     arm.recorder.settle(settled, sink);
                 }
@@ -342,7 +366,8 @@ impl<'a> World<'a> {
                 if let CallEnd::NotEstablished { stage, .. } = &outcome.end {
                     sink.not_established(call.index, stage.as_str());
                 } else {
-                    self.sent.push((outcome.conversation_id, outcome.digest_sent));
+                    self.sent
+                        .push((outcome.conversation_id, outcome.digest_sent));
                 }
             }
         }
@@ -350,10 +375,15 @@ impl<'a> World<'a> {
 
     /// Writes every recording as it was received, under its id.
     fn keep_audio(&self, folder: &Path) -> Result<(), LiveError> {
-        let failed = |source| LiveError::Audio { folder: folder.to_owned(), source };
+        let failed = |source| LiveError::Audio {
+            folder: folder.to_owned(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(failed)?;
         for recording in self.service.calls().ended() {
-            let Some(media) = self.service.store().media(recording) else { continue };
+            let Some(media) = self.service.store().media(recording) else {
+                continue;
+            };
             let id = RecordingId::of(self.scenario.seed, recording);
             std::fs::write(folder.join(format!("{id}.opus")), media.body()).map_err(failed)?;
         }
@@ -392,12 +422,16 @@ impl<'a> World<'a> {
         if let Some(softphones) = &self.softphones {
             let report = softphones.report();
             summary.packets_sent = report.packets_sent;
-            summary.packets_lost = report.packets_sent.saturating_sub(received.packets_received);
+            summary.packets_lost = report
+                .packets_sent
+                .saturating_sub(received.packets_received);
             summary.send_lateness_p99_s = report.send_lateness_p99().as_secs_f64();
             summary.socket_drops = report.receive_buffer_errors.unwrap_or(0);
         }
         let differs = |(conversation, digest): &&(String, Sha256)| {
-            self.received.of(conversation).is_none_or(|received| received.digest != *digest)
+            self.received
+                .of(conversation)
+                .is_none_or(|received| received.digest != *digest)
         };
         summary.digest_mismatches = self.sent.iter().filter(differs).count() as u64;
         let usage = self.service.store().usage();
@@ -423,7 +457,12 @@ fn service_config(scenario: &Scenario, arms: &[Arm]) -> ServiceConfig {
         for gate in &arm.gates {
             let tenant = TenantIndex(u32::try_from(tenants.len()).unwrap_or(u32::MAX));
             let arm = ArmIndex(index);
-            tenants.push(TenantConfig::derived(scenario.seed, tenant, arm, &gate.name));
+            tenants.push(TenantConfig::derived(
+                scenario.seed,
+                tenant,
+                arm,
+                &gate.name,
+            ));
         }
     }
     ServiceConfig {
@@ -435,13 +474,19 @@ fn service_config(scenario: &Scenario, arms: &[Arm]) -> ServiceConfig {
     }
 }
 
-fn live_arms(arms: &[Arm]) -> Vec<LiveArm> {
+fn live_arms(arms: &[Arm], seed: Seed) -> Vec<LiveArm> {
     let mut first = 0;
     arms.iter()
         .map(|arm| {
             let tenants = first..first + arm.gates.len();
             first = tenants.end;
-            LiveArm { recorder: Recorder::new(arm), tenants, ended: 0 }
+            let start = TenantIndex(u32::try_from(tenants.start).unwrap_or(u32::MAX));
+            let recorder = Recorder::new(arm).of_run(start, seed);
+            LiveArm {
+                recorder,
+                tenants,
+                ended: 0,
+            }
         })
         .collect()
 }
@@ -476,13 +521,21 @@ async fn start_webhooks(
     let service = server.service();
     let address = webhooks::receive(inboxes.to_vec(), service.clone(), clock)
         .await
-        .map_err(|source| LiveError::Socket { what: "the webhook receiver", source })?;
+        .map_err(|source| LiveError::Socket {
+            what: "the webhook receiver",
+            source,
+        })?;
     for tenant in tenants {
         let arm = &arms[tenant.arm.0 as usize];
         let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
         if let Some(event) = gate.and_then(|gate| listens_to(&gate.strategy)) {
             let url = Some(webhooks::url(address, tenant.index, event));
-            service.subscribe(Subscription { tenant: tenant.index, arm: tenant.arm, event, url });
+            service.subscribe(Subscription {
+                tenant: tenant.index,
+                arm: tenant.arm,
+                event,
+                url,
+            });
         }
     }
     Ok(())

@@ -44,7 +44,9 @@ pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
     let mut last_end = Timestamp::ZERO;
     loop {
         let next_end = ends.peek().map(Call::ended_at);
-        let Some(now) = world.next(next_end) else { break };
+        let Some(now) = world.next(next_end) else {
+            break;
+        };
         if next_end.is_none() && now > last_end + scenario.limits.drain {
             break;
         }
@@ -54,7 +56,10 @@ pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
             last_end = call.ended_at();
             world.service.calls().begin(call);
             let media = bytes::Bytes::from_static(b"OggS");
-            world.service.store_media(call.index, media).expect("storage has room");
+            world
+                .service
+                .store_media(call.index, media)
+                .expect("storage has room");
             world.service.session_ended(now, &call);
         }
         world.hear(now);
@@ -88,11 +93,19 @@ impl<S: Sink> World<S> {
             tenants: configs.clone(),
         };
         let (service, news) = Service::new(config, Store::default());
-        let gates = scenario.arms.iter().flat_map(|arm| arm.gates.iter().map(move |g| (arm, g)));
+        let gates = scenario
+            .arms
+            .iter()
+            .flat_map(|arm| arm.gates.iter().map(move |g| (arm, g)));
         let tenants = configs.iter().zip(gates).map(|(config, (arm, gate))| {
             if let Some(event) = listens_to(&gate.strategy) {
                 let (tenant, arm) = (config.index, config.arm);
-                service.subscribe(Subscription { tenant, arm, event, url: None });
+                service.subscribe(Subscription {
+                    tenant,
+                    arm,
+                    event,
+                    url: None,
+                });
             }
             let export = &arm.platform.export;
             Tenant {
@@ -102,14 +115,34 @@ impl<S: Sink> World<S> {
             }
         });
         let tenants = tenants.collect();
-        let recorders = scenario.arms.iter().map(Recorder::new).collect();
-        Self { service, news, tenants, recorders, media: BinaryHeap::new(), sink }
+        let mut first = 0;
+        let recorders = scenario.arms.iter().map(|arm| {
+            let start = TenantIndex(first);
+            first += u32::try_from(arm.gates.len()).expect("few gates");
+            Recorder::new(arm).of_run(start, scenario.seed)
+        });
+        let recorders = recorders.collect();
+        Self {
+            service,
+            news,
+            tenants,
+            recorders,
+            media: BinaryHeap::new(),
+            sink,
+        }
     }
 
     fn next(&self, next_end: Option<Timestamp>) -> Option<Timestamp> {
-        let exporters = self.tenants.iter().filter_map(|tenant| tenant.exporter.poll_timeout());
+        let exporters = self
+            .tenants
+            .iter()
+            .filter_map(|tenant| tenant.exporter.poll_timeout());
         let media = self.media.peek().map(|Reverse((at, _, _))| *at);
-        exporters.chain(self.service.poll_timeout()).chain(media).chain(next_end).min()
+        exporters
+            .chain(self.service.poll_timeout())
+            .chain(media)
+            .chain(next_end)
+            .min()
     }
 
     /// Passes on what the platform made known.
@@ -117,8 +150,9 @@ impl<S: Sink> World<S> {
         while let Ok(news) = self.news.try_recv() {
             match news {
                 News::Began(arm, timeline) => {
-                    self.media.push(Reverse((timeline.media_at, arm, timeline.recording)));
-                    let input = Input::Ended(timeline.recording, timeline.kind);
+                    self.media
+                        .push(Reverse((timeline.media_at, arm, timeline.recording)));
+                    let input = Input::Ended(timeline.recording, timeline.taken_for());
                     self.tell(now, arm, &input);
                 }
                 News::Decided(arm, timeline) => {

@@ -83,9 +83,16 @@ async fn compare(live: &Scenario, simulated: &Scenario) -> (ConformanceSummary, 
     };
     let sink = lockstep(live, sink).await;
     let settled = sink.settled;
-    let mut sink = Compare { scenario: simulated, side: Side::Simulated, ..sink };
+    let mut sink = Compare {
+        scenario: simulated,
+        side: Side::Simulated,
+        ..sink
+    };
     racegate_model::sim::run(simulated, &mut sink);
-    (sink.conformance.summary(|tenant| tenant.0.to_string()), settled)
+    (
+        sink.conformance.summary(|tenant| tenant.0.to_string()),
+        settled,
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +101,11 @@ async fn on_a_paused_clock_both_engines_agree_on_every_recording() {
     let (summary, settled) = compare(&scenario, &scenario).await;
     assert!(summary.pairs > 2_000, "{} pairs", summary.pairs);
     assert_eq!(summary.pairs, settled);
-    assert_eq!(summary.agreed, summary.pairs, "{:#?}", summary.disagreements);
+    assert_eq!(
+        summary.agreed, summary.pairs,
+        "{:#?}",
+        summary.disagreements
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,10 @@ const SCENARIO: &str = include_str!("sockets.toml");
 async fn over_real_sockets_every_disagreement_is_within_the_measured_lateness() {
     let scenario = scenario_of("sockets.toml", SCENARIO, &[]);
     let (_stop, stopped) = watch::channel(Stop::No);
-    let options = LiveOptions { arms: Arms::Base, keep_audio: None };
+    let options = LiveOptions {
+        arms: Arms::Base,
+        keep_audio: None,
+    };
     let mut sink = Compare {
         scenario: &scenario,
         side: Side::Live,
@@ -24,9 +27,15 @@ async fn over_real_sockets_every_disagreement_is_within_the_measured_lateness() 
     let report = live::run(&scenario, &options, &mut sink, stopped, |_| {}).await;
     let generator = report.expect("loopback sockets can be had").finish();
     assert_eq!(generator.digest_mismatches, 0, "{generator:?}");
-    assert!(generator.sessions > 0 && generator.packets_received > 0, "{generator:?}");
+    assert!(
+        generator.sessions > 0 && generator.packets_received > 0,
+        "{generator:?}"
+    );
     let settled = sink.settled;
-    let mut sink = Compare { side: Side::Simulated, ..sink };
+    let mut sink = Compare {
+        side: Side::Simulated,
+        ..sink
+    };
     racegate_model::sim::run(&scenario, &mut sink);
     let summary = sink.conformance.summary(|tenant| tenant.0.to_string());
     assert_eq!(summary.pairs, settled, "both engines settle the same pairs");

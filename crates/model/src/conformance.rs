@@ -40,11 +40,12 @@ struct Side {
 
 impl Side {
     fn of(settled: &Settled, timeline: &Timeline, arm: &Arm) -> Self {
-        let required = arm.required.of(timeline.kind);
+        let required = arm.required.of(timeline.taken_for());
         let margin = match (settled.snapshot_at, settled.checked_at) {
-            (Some(snapshot_at), _) => {
-                distance(snapshot_at, timeline.complete_at(arm.platform.export.read, required))
-            }
+            (Some(snapshot_at), _) => distance(
+                snapshot_at,
+                timeline.complete_at(arm.platform.export.read, required),
+            ),
             (None, Some(checked_at)) => {
                 distance(checked_at, timeline.fields_at(ReadPath::Primary, required))
             }
@@ -85,7 +86,9 @@ impl Conformance {
             disagreements: Vec::new(),
         };
         for (key, live) in &self.live {
-            let Some(simulated) = self.simulated.get(key) else { continue };
+            let Some(simulated) = self.simulated.get(key) else {
+                continue;
+            };
             let agreed = simulated.outcome == live.outcome;
             let gate = summary.gates.entry(gate_of(key.0)).or_insert((0, 0));
             gate.0 += 1;
@@ -111,7 +114,9 @@ impl Conformance {
                 lateness_s: lateness.as_secs_f64(),
             });
         }
-        summary.disagreements.sort_by(|a, b| b.margin_s.total_cmp(&a.margin_s));
+        summary
+            .disagreements
+            .sort_by(|a, b| b.margin_s.total_cmp(&a.margin_s));
         summary.disagreements.truncate(SHOWN_MAX);
         summary
     }

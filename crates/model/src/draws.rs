@@ -61,6 +61,12 @@ pub enum Purpose {
     Misclassified = 25,
     /// Back-off inside the platform after an update was refused.
     UpdateRetry = 26,
+    /// Whether a hold never reaches the other level.
+    HoldPropagationLoss = 27,
+    /// Whether a recording carries another conversation id.
+    OtherId = 28,
+    /// Whether a session carries several conversations.
+    SharedSession = 29,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
@@ -86,14 +92,18 @@ impl Draws {
     /// The draws of call `call`.
     #[must_use]
     pub const fn of_call(seed: Seed, call: u64) -> Self {
-        Self { base: mix64(seed.0 ^ call.wrapping_add(1).wrapping_mul(K1)) }
+        Self {
+            base: mix64(seed.0 ^ call.wrapping_add(1).wrapping_mul(K1)),
+        }
     }
 
     /// The draws of a named stream (a gate, a refresh grid) at position `ordinal`.
     #[must_use]
     pub fn of_stream(seed: Seed, name: &str, ordinal: u64) -> Self {
         let stream = hash_bytes(name.as_bytes());
-        Self { base: mix64(mix64(seed.0 ^ stream) ^ ordinal.wrapping_add(1).wrapping_mul(K1)) }
+        Self {
+            base: mix64(mix64(seed.0 ^ stream) ^ ordinal.wrapping_add(1).wrapping_mul(K1)),
+        }
     }
 
     /// A uniform 64-bit number for `purpose`.
@@ -149,9 +159,13 @@ mod tests {
 
     #[test]
     fn bits_of_neighbouring_calls_are_balanced() {
-        let ones: u32 =
-            (0..4096).map(|i| Draws::of_call(Seed(1), i).draw(Purpose::Test).count_ones()).sum();
+        let ones: u32 = (0..4096)
+            .map(|i| Draws::of_call(Seed(1), i).draw(Purpose::Test).count_ones())
+            .sum();
         let mean = f64::from(ones) / 4096.0;
-        assert!((mean - 32.0).abs() < 4.0 * 4.0 / 64.0, "mean of ones {mean}");
+        assert!(
+            (mean - 32.0).abs() < 4.0 * 4.0 / 64.0,
+            "mean of ones {mean}"
+        );
     }
 }

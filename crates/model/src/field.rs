@@ -5,9 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The medium of a call.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A browser softphone: signalling over WebSocket, media over DTLS-SRTP.
@@ -66,9 +64,7 @@ impl<T> PerKind<T> {
 
 /// A field of a manifest. `Media` is not metadata, but a manifest without its audio is as broken
 /// as one without its hold flag, so it is counted among what may be missing.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Field {
@@ -118,7 +114,10 @@ impl Field {
     /// The field of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::METADATA.into_iter().chain([Self::Media]).find(|field| field.name() == name)
+        Self::METADATA
+            .into_iter()
+            .chain([Self::Media])
+            .find(|field| field.name() == name)
     }
 
     /// The group whose clock the field follows; `None` for the media.
@@ -134,9 +133,7 @@ impl Field {
 }
 
 /// Fields that are written together.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum FieldGroup {
@@ -230,7 +227,10 @@ impl FieldSet {
 
     /// The fields in wire order.
     pub fn iter(self) -> impl Iterator<Item = Field> {
-        Field::METADATA.into_iter().chain([Field::Media]).filter(move |field| self.contains(*field))
+        Field::METADATA
+            .into_iter()
+            .chain([Field::Media])
+            .filter(move |field| self.contains(*field))
     }
 
     /// The set as bits, for hashing.

@@ -13,6 +13,10 @@ use crate::time::{Duration, Timestamp};
 use crate::timeline::Timeline;
 
 /// One line of a history.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "entries are written and dropped one by one"
+)]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Entry {

@@ -128,13 +128,14 @@ fn parse_uuid(text: &str) -> Option<u128> {
     if bytes.len() != 36 || hyphens.iter().any(|at| bytes[*at] != b'-') {
         return None;
     }
-    bytes.iter().enumerate().filter(|(at, _)| !hyphens.contains(at)).try_fold(
-        0_u128,
-        |id, (_, byte)| {
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !hyphens.contains(at))
+        .try_fold(0_u128, |id, (_, byte)| {
             let digit = char::from(*byte).to_digit(16)?;
             Some((id << 4) | u128::from(digit))
-        },
-    )
+        })
 }
 
 fn format_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,6 +170,9 @@ mod tests {
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]));
         assert_eq!(RecordingId::parse("nonsense"), None);
-        assert_eq!(RecordingId::parse("zzzzzzzz-zzzz-4zzz-8zzz-zzzzzzzzzzzz"), None);
+        assert_eq!(
+            RecordingId::parse("zzzzzzzz-zzzz-4zzz-8zzz-zzzzzzzzzzzz"),
+            None
+        );
     }
 }

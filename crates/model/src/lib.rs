@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod platform;
 pub mod recorder;
 pub mod scenario;
+pub mod selection;
 pub mod sim;
 pub mod stats;
 pub mod summary;

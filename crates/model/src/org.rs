@@ -9,8 +9,10 @@ use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{FieldSet, Kind};
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::scenario::{
-    ApiSpec, ExportPolicy, ExportSpec, RateLimit, ReadPath, RequiredFields, Slots, SnapshotInstant,
+    ApiSpec, ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, ReadPath,
+    RequiredFields, SelectionSpec, Slots, SnapshotInstant,
 };
+use crate::selection::{Refusal, Selection};
 use crate::time::{Duration, Probability, Timestamp};
 use crate::timeline::{Timeline, View};
 
@@ -50,7 +52,11 @@ impl RateLimiter {
     /// A limiter whose windows are counted from the run's start.
     #[must_use]
     pub const fn new(limit: Option<RateLimit>) -> Self {
-        Self { limit, window: 0, used: 0 }
+        Self {
+            limit,
+            window: 0,
+            used: 0,
+        }
     }
 
     /// Admits or refuses a call at `now`.
@@ -58,10 +64,14 @@ impl RateLimiter {
     /// # Errors
     /// [`Throttled`] when the window's calls are used up; the refused call is not counted.
     pub fn admit(&mut self, now: Timestamp) -> Result<(), Throttled> {
-        let Some(limit) = self.limit else { return Ok(()) };
+        let Some(limit) = self.limit else {
+            return Ok(());
+        };
         self.roll(now, limit);
         if self.used >= limit.calls {
-            return Err(Throttled { retry_after: self.reset(now, limit) });
+            return Err(Throttled {
+                retry_after: self.reset(now, limit),
+            });
         }
         self.used += 1;
         Ok(())
@@ -71,7 +81,11 @@ impl RateLimiter {
     pub fn usage(&mut self, now: Timestamp) -> Option<RateUsage> {
         let limit = self.limit?;
         self.roll(now, limit);
-        Some(RateUsage { used: self.used, allowed: limit.calls, reset: self.reset(now, limit) })
+        Some(RateUsage {
+            used: self.used,
+            allowed: limit.calls,
+            reset: self.reset(now, limit),
+        })
     }
 
     const fn roll(&mut self, now: Timestamp, limit: RateLimit) {
@@ -146,6 +160,7 @@ pub struct Export {
 struct Job {
     state: JobState,
     recordings: Vec<RecordingIndex>,
+    created_at: Timestamp,
     draws: Draws,
     export: Option<Export>,
 }
@@ -157,6 +172,7 @@ pub struct Org {
     seed: Seed,
     limiter: RateLimiter,
     rules: ExportRules,
+    request: ExportRequest,
     next: JobOrdinal,
     jobs: BTreeMap<JobOrdinal, Job>,
     due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
@@ -173,6 +189,9 @@ struct ExportRules {
     schema: FieldSet,
     failure: Probability,
     required: RequiredFields,
+    seed: Seed,
+    /// Beside the schema; none selects and copies everything.
+    selection: Option<Selection>,
 }
 
 impl Org {
@@ -199,11 +218,52 @@ impl Org {
                 schema: export.schema,
                 failure: export.failure,
                 required,
+                seed,
+                selection: None,
             },
+            request: ExportRequest::default(),
             next: JobOrdinal(0),
             jobs: BTreeMap::new(),
             due: BinaryHeap::new(),
         }
+    }
+
+    /// The same organization, with the permissions and filters of `request` and the platform's
+    /// rules of selection.
+    #[must_use]
+    pub fn selecting(
+        mut self,
+        export: &ExportSpec,
+        hold: &HoldSpec,
+        request: ExportRequest,
+    ) -> Self {
+        let plain =
+            export.selection == SelectionSpec::default() && request == ExportRequest::default();
+        self.rules.selection = (!plain).then(|| Selection::new(export, hold, request));
+        self.request = request;
+        self
+    }
+
+    /// Why its token may not read a recording.
+    #[must_use]
+    pub const fn refuses_reading(&self) -> Option<Refusal> {
+        match self.request.reading {
+            Permission::Granted => None,
+            Permission::Missing => Some(Refusal::Forbidden),
+        }
+    }
+
+    /// Why it may not create a job with its filters.
+    #[must_use]
+    pub fn refuses_jobs(&self) -> Option<Refusal> {
+        if self.request.exporting == Permission::Missing {
+            return Some(Refusal::Forbidden);
+        }
+        let refuses = self
+            .rules
+            .selection
+            .is_some_and(|selection| selection.refuses());
+        refuses.then_some(Refusal::UnknownFilter)
     }
 
     /// The rate limit of its token. Every API call passes it first.
@@ -220,7 +280,11 @@ impl Org {
         now: Timestamp,
         recordings: Vec<RecordingIndex>,
     ) -> Result<JobOrdinal, JobError> {
-        let busy = self.jobs.values().filter(|job| job.state.occupies_slot()).count();
+        let busy = self
+            .jobs
+            .values()
+            .filter(|job| job.state.occupies_slot())
+            .count();
         if let Slots::Limited(slots) = self.rules.slots
             && busy >= usize::try_from(slots).unwrap_or(usize::MAX)
         {
@@ -230,11 +294,24 @@ impl Org {
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.job_draws(ordinal, &recordings);
         let query_time = self.rules.query_time.sample(draws.draw(Purpose::JobQuery));
-        let state = if query_time == Duration::ZERO { JobState::Ready } else { JobState::Pending };
+        let state = if query_time == Duration::ZERO {
+            JobState::Ready
+        } else {
+            JobState::Pending
+        };
         if state == JobState::Pending {
             self.due.push(Reverse((now + query_time, ordinal)));
         }
-        self.jobs.insert(ordinal, Job { state, recordings, draws, export: None });
+        self.jobs.insert(
+            ordinal,
+            Job {
+                state,
+                recordings,
+                created_at: now,
+                draws,
+                export: None,
+            },
+        );
         Ok(ordinal)
     }
 
@@ -252,7 +329,10 @@ impl Org {
     /// # Errors
     /// [`JobError::NotFound`].
     pub fn job_state(&self, job: JobOrdinal) -> Result<JobState, JobError> {
-        self.jobs.get(&job).map(|job| job.state).ok_or(JobError::NotFound)
+        self.jobs
+            .get(&job)
+            .map(|job| job.state)
+            .ok_or(JobError::NotFound)
     }
 
     /// PUT: the job begins.
@@ -281,7 +361,10 @@ impl Org {
         if self.rules.snapshot == SnapshotInstant::Selection {
             job.export = Some(self.rules.export(now, ordinal, job, recordings));
         }
-        let latency = self.rules.latency.sample(job.draws.draw(Purpose::JobLatency));
+        let latency = self
+            .rules
+            .latency
+            .sample(job.draws.draw(Purpose::JobLatency));
         self.due.push(Reverse((now + latency, ordinal)));
         Ok(())
     }
@@ -320,7 +403,9 @@ impl Org {
                 return None;
             }
             self.due.pop();
-            let Some(job) = self.jobs.get_mut(&ordinal) else { continue };
+            let Some(job) = self.jobs.get_mut(&ordinal) else {
+                continue;
+            };
             match job.state {
                 JobState::Pending => job.state = JobState::Ready,
                 JobState::Processing => {
@@ -339,7 +424,11 @@ impl Org {
     #[must_use]
     pub fn export(&self, job: JobOrdinal) -> Option<&Export> {
         let job = self.jobs.get(&job)?;
-        if job.state == JobState::Fulfilled { job.export.as_ref() } else { None }
+        if job.state == JobState::Fulfilled {
+            job.export.as_ref()
+        } else {
+            None
+        }
     }
 
     /// Forgets a job that nobody will ask for again.
@@ -366,7 +455,9 @@ impl ExportRules {
         let lacks = |recording: &RecordingIndex| {
             let missing = recordings.read(*recording, |timeline| {
                 let view = self.view(now, timeline);
-                self.required.of(timeline.kind).difference(view.present)
+                self.required
+                    .of(timeline.taken_for())
+                    .difference(view.present)
             })?;
             (!missing.is_empty()).then_some((*recording, missing))
         };
@@ -375,10 +466,16 @@ impl ExportRules {
 
     fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
         let mut view = timeline.view(now, self.read);
-        let written = self.schema.with(crate::field::Field::Media);
+        let written = match &self.selection {
+            Some(selection) => selection.written(timeline),
+            None => self.schema.with(crate::field::Field::Media),
+        };
+        if let Some(selection) = &self.selection {
+            view.wrong = view.wrong.union(selection.mixed_up(timeline, self.seed));
+        }
         view.present = view.present.intersection(written);
         view.null = view.null.intersection(written);
-        view.wrong = view.wrong.intersection(written);
+        view.wrong = view.wrong.intersection(view.present);
         view
     }
 
@@ -389,19 +486,32 @@ impl ExportRules {
         job: &Job,
         recordings: &impl Recordings,
     ) -> Export {
-        let mut export =
-            Export { job: ordinal, snapshot_at: at, sidecars: Vec::new(), failed: Vec::new() };
+        let mut export = Export {
+            job: ordinal,
+            snapshot_at: at,
+            sidecars: Vec::new(),
+            failed: Vec::new(),
+        };
         for recording in &job.recordings {
             let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
-            if self.failure.occurs(job.draws.draw_nth(Purpose::JobFailure, nth)) {
+            if self
+                .failure
+                .occurs(job.draws.draw_nth(Purpose::JobFailure, nth))
+            {
                 export.failed.push(*recording);
                 continue;
             }
             let seen = recordings.read(*recording, |timeline| {
-                (timeline.ended_at <= at).then(|| self.view(at, timeline))
+                let found = self.selection.as_ref().is_none_or(|selection| {
+                    selection.finds(timeline, job.created_at, self.seed).is_ok()
+                });
+                (timeline.ended_at <= at && found).then(|| self.view(at, timeline))
             });
             if let Some(view) = seen.flatten() {
-                export.sidecars.push(Sidecar { recording: *recording, view });
+                export.sidecars.push(Sidecar {
+                    recording: *recording,
+                    view,
+                });
             }
         }
         export
@@ -434,13 +544,21 @@ mod tests {
 
     #[test]
     fn a_fixed_window_refuses_until_it_rolls_over() {
-        let limit = RateLimit { calls: 2, window: Duration::from_secs(60) };
+        let limit = RateLimit {
+            calls: 2,
+            window: Duration::from_secs(60),
+        };
         let mut limiter = RateLimiter::new(Some(limit));
         let at = |secs| Timestamp::ZERO + Duration::from_secs(secs);
         assert_eq!(limiter.admit(at(1)), Ok(()));
         assert_eq!(limiter.admit(at(2)), Ok(()));
         let refused = limiter.admit(at(18));
-        assert_eq!(refused, Err(Throttled { retry_after: Duration::from_secs(42) }));
+        assert_eq!(
+            refused,
+            Err(Throttled {
+                retry_after: Duration::from_secs(42)
+            })
+        );
         assert_eq!(limiter.admit(at(60)), Ok(()));
     }
 }

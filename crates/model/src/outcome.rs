@@ -115,11 +115,15 @@ pub enum Cause {
     NotificationLost,
     /// The gate gave up before the fields came.
     GaveUp,
+    /// The data lake's watermark had not passed the session's end.
+    Watermark,
+    /// The sidecar was looked for under another name.
+    WrongSuffix,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::QueueWait,
         Self::Service,
         Self::RateLimit,
@@ -140,6 +144,8 @@ impl Cause {
         Self::Misclassified,
         Self::NotificationLost,
         Self::GaveUp,
+        Self::Watermark,
+        Self::WrongSuffix,
     ];
 
     /// The name used in summaries and expectations.
@@ -166,6 +172,8 @@ impl Cause {
             Self::Misclassified => "misclassified",
             Self::NotificationLost => "notification_lost",
             Self::GaveUp => "gave_up",
+            Self::Watermark => "watermark",
+            Self::WrongSuffix => "wrong_suffix",
         }
     }
 }

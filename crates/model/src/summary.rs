@@ -11,6 +11,10 @@ use crate::stats::Interval;
 pub const SCHEMA: u32 = 1;
 
 /// The numbers of a run.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the schema of a file, not an interface"
+)]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// [`SCHEMA`].

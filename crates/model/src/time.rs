@@ -132,10 +132,14 @@ impl Fixed {
 
     /// The nearest factor to `value`; `None` unless it is finite and between 0 and 2^31.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "range checked"
+    )]
     pub fn new(value: f64) -> Option<Self> {
         (value.is_finite() && (0.0..2_147_483_648.0).contains(&value))
-            .then(|| Self((value * 4_294_967_296.0) as u64))
+            .then_some(Self((value * 4_294_967_296.0) as u64))
     }
 
     /// The factor as a number, for display.
@@ -186,9 +190,15 @@ impl Probability {
 
     /// The nearest probability to `value`; `None` unless it is between 0 and 1.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "range checked"
+    )]
     pub fn new(value: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&value).then(|| Self((value * 4_294_967_296.0) as u64))
+        (0.0..=1.0)
+            .contains(&value)
+            .then_some(Self((value * 4_294_967_296.0) as u64))
     }
 
     /// Whether an event of this probability happens for the uniform 64-bit `draw`.
@@ -218,7 +228,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-impl AddAssign<Duration> for Duration {
+impl AddAssign for Duration {
     fn add_assign(&mut self, other: Self) {
         *self = self.saturating_add(other);
     }
@@ -241,13 +251,25 @@ impl fmt::Display for Duration {
         }
         let thousandths = rest * 1000 / size;
         let digits = format!("{thousandths:03}");
-        write!(f, "{whole}.{}{unit}", digits.trim_end_matches('0').get(..).filter(|d| !d.is_empty()).unwrap_or("0"))
+        write!(
+            f,
+            "{whole}.{}{unit}",
+            digits
+                .trim_end_matches('0')
+                .get(..)
+                .filter(|d| !d.is_empty())
+                .unwrap_or("0")
+        )
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_never() { f.write_str("never") } else { Duration(self.0).fmt(f) }
+        if self.is_never() {
+            f.write_str("never")
+        } else {
+            Duration(self.0).fmt(f)
+        }
     }
 }
 
@@ -289,6 +311,9 @@ mod tests {
 
     #[test]
     fn a_rate_counts_whole_events() {
-        assert_eq!(Rate::per_second(250).events_in(Duration::from_secs(60)), 15_000);
+        assert_eq!(
+            Rate::per_second(250).events_in(Duration::from_secs(60)),
+            15_000
+        );
     }
 }

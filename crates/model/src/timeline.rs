@@ -34,7 +34,7 @@ pub struct Timeline {
     pub state_at: Timestamp,
     /// When the pipeline began on it, after any after-call work.
     pub submitted_at: Timestamp,
-    /// When the last stage was done.
+    /// When the last stage was done and its update accepted.
     pub written_at: Timestamp,
     /// The metadata fields, in the order of [`Field::METADATA`].
     pub fields: [FieldClock; Field::METADATA_COUNT],
@@ -44,6 +44,12 @@ pub struct Timeline {
     pub false_fields: FieldSet,
     /// Why fields that never come do not come.
     pub lost_cause: Option<Cause>,
+    /// What held the hold flag once its group was written, or why it never comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_cause: Option<Cause>,
+    /// What keeps the hold flag from the index, besides the index itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_cause: Option<Cause>,
     /// Later changes of field instants, in the order in which they were decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
@@ -72,8 +78,11 @@ pub struct FieldClock {
 
 impl FieldClock {
     /// A field that is never visible.
-    pub const NEVER: Self =
-        Self { null_at: Timestamp::NEVER, value_at: Timestamp::NEVER, index_at: Timestamp::NEVER };
+    pub const NEVER: Self = Self {
+        null_at: Timestamp::NEVER,
+        value_at: Timestamp::NEVER,
+        index_at: Timestamp::NEVER,
+    };
 
     /// When the value is visible on `path`.
     #[must_use]
@@ -140,6 +149,16 @@ pub enum RecordingState {
 }
 
 impl Timeline {
+    /// The kind that the platform took the call for, and which it writes to `media_type`.
+    #[must_use]
+    pub const fn taken_for(&self) -> Kind {
+        if self.false_fields.contains(Field::MediaType) {
+            Kind::Sip
+        } else {
+            self.kind
+        }
+    }
+
     /// The clock of a metadata field, as decided at `now`; [`FieldClock::NEVER`] for the media.
     #[must_use]
     pub fn clock(&self, now: Timestamp, field: Field) -> FieldClock {
@@ -150,7 +169,11 @@ impl Timeline {
             .find(|revision| revision.field == field && revision.decided_at <= now);
         match revised {
             Some(revision) => revision.clock,
-            None => self.fields.get(field as usize).copied().unwrap_or(FieldClock::NEVER),
+            None => self
+                .fields
+                .get(field as usize)
+                .copied()
+                .unwrap_or(FieldClock::NEVER),
         }
     }
 
@@ -184,7 +207,9 @@ impl Timeline {
     /// The first instant at which a reader of `path` sees all of `required`, the media aside.
     #[must_use]
     pub fn fields_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
-        let fields = Field::METADATA.into_iter().filter(|field| required.contains(*field));
+        let fields = Field::METADATA
+            .into_iter()
+            .filter(|field| required.contains(*field));
         fields
             .map(|field| self.clock(Timestamp::NEVER, field).visible_at(path))
             .fold(self.ended_at, Timestamp::max)
@@ -200,32 +225,49 @@ impl Timeline {
     #[must_use]
     pub fn fate(&self, snapshot: Timestamp, path: ReadPath, required: FieldSet) -> Fate {
         let complete_at = self.complete_at(path, required);
-        if complete_at.is_never() { Fate::Lost } else { Fate::Late(complete_at.since(snapshot)) }
+        if complete_at.is_never() {
+            Fate::Lost
+        } else {
+            Fate::Late(complete_at.since(snapshot))
+        }
     }
 
     /// What held the last of the `missing` fields at `snapshot`.
     #[must_use]
     pub fn cause(&self, snapshot: Timestamp, path: ReadPath, missing: FieldSet) -> Cause {
-        let last = missing.iter().max_by_key(|field| (self.visible_at(*field, path), *field));
-        let Some(field) = last else { return Cause::GaveUp };
+        let last = missing
+            .iter()
+            .max_by_key(|field| (self.visible_at(*field, path), *field));
+        let Some(field) = last else {
+            return Cause::GaveUp;
+        };
         if field == Field::Media {
             return Cause::MediaLate;
         }
         let clock = self.clock(Timestamp::NEVER, field);
         if clock.value_at.is_never() {
-            return self.lost_cause.unwrap_or(Cause::NotWritten);
+            let own = self.hold_cause.filter(|_| field == Field::LegalHoldFlag);
+            return own.or(self.lost_cause).unwrap_or(Cause::NotWritten);
         }
         if clock.value_at <= snapshot {
-            return if clock.visible_at(path) <= snapshot { Cause::Schema } else { Cause::Index };
+            return match self.index_cause {
+                _ if clock.visible_at(path) <= snapshot => Cause::Schema,
+                Some(cause) if field == Field::LegalHoldFlag => cause,
+                _ => Cause::Index,
+            };
         }
-        self.pipeline_cause(snapshot)
+        self.pipeline_cause(snapshot, field)
     }
 
-    fn pipeline_cause(&self, snapshot: Timestamp) -> Cause {
+    fn pipeline_cause(&self, snapshot: Timestamp, field: Field) -> Cause {
         if snapshot < self.submitted_at {
             return Cause::AfterCallWork;
         }
-        for stage in self.stages.iter().filter(|stage| **stage != StageTimes::NONE) {
+        for stage in self
+            .stages
+            .iter()
+            .filter(|stage| **stage != StageTimes::NONE)
+        {
             if snapshot < stage.started_at {
                 return Cause::QueueWait;
             }
@@ -233,13 +275,27 @@ impl Timeline {
                 return Cause::Service;
             }
         }
-        self.lost_cause.unwrap_or(Cause::FieldLag)
+        if snapshot < self.written_at {
+            return Cause::RateLimit;
+        }
+        match self.hold_cause {
+            Some(cause) if field == Field::LegalHoldFlag => cause,
+            _ => Cause::FieldLag,
+        }
+    }
+
+    /// The stage in whose queue the recording was at `at`.
+    #[must_use]
+    pub fn waiting_in(&self, at: Timestamp) -> Option<usize> {
+        self.stages
+            .iter()
+            .position(|stage| stage.queued_at <= at && at < stage.started_at)
     }
 
     fn visible_at(&self, field: Field, path: ReadPath) -> Timestamp {
-        match field {
-            Field::Media => self.media_at,
-            _ => self.clock(Timestamp::NEVER, field).visible_at(path),
+        if field == Field::Media {
+            return self.media_at;
         }
+        self.clock(Timestamp::NEVER, field).visible_at(path)
     }
 }

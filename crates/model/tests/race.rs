@@ -26,7 +26,11 @@ fn every_ended_session_settles_exactly_once_under_every_gate() {
     let collected = run(&spike(7));
     assert_eq!(collected.settled_twice, 0);
     for tenant in 0..12 {
-        let settled = collected.settled.keys().filter(|(owner, _)| owner.0 == tenant).count();
+        let settled = collected
+            .settled
+            .keys()
+            .filter(|(owner, _)| owner.0 == tenant)
+            .count();
         let ended = collected.ended[(tenant / 6) as usize];
         assert_eq!(settled as u64, ended, "tenant {tenant}");
     }
@@ -36,7 +40,12 @@ fn every_ended_session_settles_exactly_once_under_every_gate() {
 fn checking_what_the_export_reads_never_exports_incomplete() {
     for seed in 0..5 {
         let collected = run(&spike(seed));
-        assert_eq!(collected.rate(5, OutcomeKind::Incomplete, 0, 1000).to_bits(), 0);
+        assert_eq!(
+            collected
+                .rate(5, OutcomeKind::Incomplete, 0, 1000)
+                .to_bits(),
+            0
+        );
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Value {
     String(String),
     Integer(i128),
     Float(f64),
-    Boolean,
+    Boolean(bool),
     DateTime,
     Array(Vec<Node>),
     Table(Vec<Entry>),
@@ -53,7 +53,7 @@ impl Node {
             Value::String(_) => "a string",
             Value::Integer(_) => "an integer",
             Value::Float(_) => "a number",
-            Value::Boolean => "a boolean",
+            Value::Boolean(_) => "a boolean",
             Value::DateTime => "a date",
             Value::Array(_) => "an array",
             Value::Table(_) => "a table",
@@ -170,7 +170,7 @@ impl Copier<'_> {
             Toml::String(text) => Value::String((*text).to_owned()),
             Toml::Integer(number) => Value::Integer(number.as_i128()),
             Toml::Float(number) => Value::Float(*number),
-            Toml::Boolean(_) => Value::Boolean,
+            Toml::Boolean(value) => Value::Boolean(*value),
             Toml::DateTime(_) => Value::DateTime,
             Toml::Array(array) => Value::Array(
                 array

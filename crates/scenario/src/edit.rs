@@ -84,7 +84,7 @@ pub(crate) fn assign(
             Value::String(_)
             | Value::Integer(_)
             | Value::Float(_)
-            | Value::Boolean
+            | Value::Boolean(_)
             | Value::DateTime => {
                 let message = format!("`{here}` is a value, so there is no `{}`", walked.join("."));
                 let help = format!("set `{here}` as a whole");
@@ -189,7 +189,7 @@ fn shift(node: &mut Node, forward: usize, back: usize) {
         Value::String(_)
         | Value::Integer(_)
         | Value::Float(_)
-        | Value::Boolean
+        | Value::Boolean(_)
         | Value::DateTime => {}
     }
 }

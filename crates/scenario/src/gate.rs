@@ -2,13 +2,14 @@
 
 use racegate_model::field::Field as ManifestField;
 use racegate_model::scenario::{
-    Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,
-    Repair, Strategy, WebhookEvent,
+    Backoff, ExportRequest, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling,
+    Readiness, Repair, Strategy, WebhookEvent,
 };
 use racegate_model::time::{Duration, Fixed};
 
 use crate::diagnostics::Diagnostic;
 use crate::reader::{Field, Table, unique};
+use crate::request;
 
 /// Gates of one arm.
 const GATES_MAX: usize = 64;
@@ -32,7 +33,7 @@ const STRATEGIES: [(&str, Form); 9] = [
 ];
 
 /// Every key of any strategy, for gates whose strategy is unknown.
-const ALL_KEYS: [&str; 19] = [
+const ALL_KEYS: [&str; 22] = [
     "delay",
     "interval",
     "initial_delay",
@@ -52,6 +53,9 @@ const ALL_KEYS: [&str; 19] = [
     "max_exports",
     "repair_delay",
     "start",
+    "filters",
+    "scopes",
+    "sidecar_suffix",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,6 +121,7 @@ fn read(table: &mut Table<'_>, name: String) -> GateSpec {
             strategy: Strategy::None,
             start: GateStart::SessionEnd,
             repair: None,
+            request: ExportRequest::default(),
         };
     };
     let (strategy, repair) = if form == Form::VerifyRepair {
@@ -132,6 +137,7 @@ fn read(table: &mut Table<'_>, name: String) -> GateSpec {
         strategy,
         start: table.or("start", GateStart::SessionEnd, start),
         repair,
+        request: request::read(table),
     }
 }
 
@@ -231,7 +237,7 @@ fn jitter(field: &Field<'_>) -> Option<Jitter> {
     ])
 }
 
-fn exponential(table: &mut Table<'_>) -> Backoff {
+pub(crate) fn exponential(table: &mut Table<'_>) -> Backoff {
     let base = table.or("base", Duration::from_secs(1), Field::duration_above_zero);
     let two = Fixed::new(2.0).unwrap_or(Fixed::ONE);
     let multiplier = table.or("multiplier", two, |field| {
@@ -290,7 +296,7 @@ fn polling(table: &mut Table<'_>, initial_delay: Duration, backoff: Backoff) -> 
 }
 
 /// `"none"`, or what `read` reads.
-fn unless_none<'d, T>(
+pub(crate) fn unless_none<'d, T>(
     field: &Field<'d>,
     read: impl FnOnce(&Field<'d>) -> Option<T>,
 ) -> Option<Option<T>> {

@@ -15,6 +15,7 @@ mod expect;
 mod gate;
 mod platform;
 mod reader;
+mod request;
 mod root;
 mod schema;
 mod source;

@@ -24,6 +24,10 @@ pub(super) enum ApiError {
     InvalidClient,
     #[error("Only the grant type client_credentials is supported.")]
     UnsupportedGrant,
+    #[error(
+        "Unable to perform the requested action. You are missing the following permission(s): {0}"
+    )]
+    MissingPermissions(&'static str),
     #[error("The requested resource was not found.")]
     NotFound,
     #[error("The method is not allowed for the requested resource.")]
@@ -100,6 +104,7 @@ impl ApiError {
             Self::AuthenticationRequired | Self::BadCredentials | Self::InvalidClient => {
                 StatusCode::UNAUTHORIZED
             }
+            Self::MissingPermissions(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedGrant
@@ -131,6 +136,7 @@ impl ApiError {
         match self {
             Self::AuthenticationRequired => "authentication.required",
             Self::BadCredentials | Self::InvalidClient => "bad.credentials",
+            Self::MissingPermissions(_) => "missing.permissions",
             Self::NotFound => "not.found",
             Self::MethodNotAllowed => "method.not.allowed",
             Self::UnsupportedGrant | Self::BadRequest(_) | Self::MissingRequiredFields(_) => {

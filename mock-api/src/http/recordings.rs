@@ -66,6 +66,7 @@ async fn list(
     PathOf(conversation): PathOf<String>,
     QueryOf(params): QueryOf<RecordingParams>,
 ) -> Result<Response, ApiError> {
+    readable(&state, caller)?;
     let index = conversation_index(&state, &conversation)?;
     let wait = max_wait(&params)?;
     known(&state, caller, index)?;
@@ -81,6 +82,7 @@ async fn one(
     PathOf((conversation, recording)): PathOf<(String, String)>,
     QueryOf(params): QueryOf<RecordingParams>,
 ) -> Result<Response, ApiError> {
+    readable(&state, caller)?;
     let index = recording_index(&state, &conversation, &recording)?;
     let wait = max_wait(&params)?;
     look(&state, caller, caller.now, index, ReadPath::Primary).ok_or(ApiError::NotFound)?;
@@ -95,6 +97,7 @@ async fn metadata_list(
     caller: Caller,
     PathOf(conversation): PathOf<String>,
 ) -> Result<Response, ApiError> {
+    readable(&state, caller)?;
     let index = conversation_index(&state, &conversation)?;
     known(&state, caller, index)?;
     let seen = look(&state, caller, caller.now, index, ReadPath::Primary);
@@ -110,6 +113,7 @@ async fn metadata_one(
     caller: Caller,
     PathOf((conversation, recording)): PathOf<(String, String)>,
 ) -> Result<Response, ApiError> {
+    readable(&state, caller)?;
     let index = recording_index(&state, &conversation, &recording)?;
     let seen = look(&state, caller, caller.now, index, ReadPath::Primary);
     let seen = seen.ok_or(ApiError::NotFound)?;
@@ -123,6 +127,7 @@ async fn forum_one(
     PathOf(id): PathOf<String>,
     QueryOf(params): QueryOf<ForumParams>,
 ) -> Result<Response, ApiError> {
+    readable(&state, caller)?;
     if !state.speaks_forum() {
         return Err(ApiError::NotFound);
     }
@@ -138,6 +143,14 @@ async fn forum_one(
         .ok_or(ApiError::NotFound)?;
     let seen = look(&state, caller, caller.now, index, path).ok_or(ApiError::NotFound)?;
     Ok(Json(forum_of(&state, &seen)).into_response())
+}
+
+/// Whether the token may read recordings at all.
+fn readable(state: &ApiState, caller: Caller) -> Result<(), ApiError> {
+    match state.tenant(caller).refuses_reading() {
+        None => Ok(()),
+        Some(_) => Err(ApiError::MissingPermissions("recording:recording:view")),
+    }
 }
 
 /// What a tenant sees of a recording.

@@ -24,7 +24,10 @@ struct Known {
 impl CallRegistry {
     /// A registry of calls whose ids derive from `seed`.
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { seed, calls: RwLock::default() }
+        Self {
+            seed,
+            calls: RwLock::default(),
+        }
     }
 
     /// A call has begun, or is about to.

@@ -64,11 +64,18 @@ impl Deliveries {
         event: WebhookEvent,
         notification: Notification,
     ) {
-        let listening =
-            self.subscriptions.iter().any(|known| known.arm == arm && known.event == event);
+        let listening = self
+            .subscriptions
+            .iter()
+            .any(|known| known.arm == arm && known.event == event);
         if listening {
-            let Notification { at, recording, copy } = notification;
-            self.calendar.push(Reverse((at, recording, copy, arm, event, kind)));
+            let Notification {
+                at,
+                recording,
+                copy,
+            } = notification;
+            self.calendar
+                .push(Reverse((at, recording, copy, arm, event, kind)));
         }
     }
 

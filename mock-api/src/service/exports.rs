@@ -31,10 +31,17 @@ pub(super) fn write(service: &Service, tenant: &TenantConfig, export: &Export) {
             }
         }
     }
-    manifest.failed.extend(export.failed.iter().map(|recording| failed(service, *recording)));
+    manifest.failed.extend(
+        export
+            .failed
+            .iter()
+            .map(|recording| failed(service, *recording)),
+    );
     let key = manifest_key(&tenant.organization, &manifest.job);
     let body = manifest.to_json(service.epoch());
-    let stored = service.store().put(&tenant.organization, &key, body, Attributes::JSON);
+    let stored = service
+        .store()
+        .put(&tenant.organization, &key, body, Attributes::JSON);
     if let Err(error) = stored {
         tracing::error!(%error, "a manifest could not be stored");
     }
@@ -52,7 +59,12 @@ fn write_recording(
     let store = service.store();
     let truth = truth_of_timeline(service.seed(), service.epoch(), &timeline);
     let organization = &tenant.organization;
-    let key = media_key(organization, truth.start_time, truth.conversation, truth.recording);
+    let key = media_key(
+        organization,
+        truth.start_time,
+        truth.conversation,
+        truth.recording,
+    );
     let media = if sidecar.view.present.contains(Field::Media) {
         store.media(sidecar.recording)
     } else {
@@ -74,7 +86,12 @@ fn write_recording(
         epoch: service.epoch(),
     };
     let sidecar_key = sidecar_key(&key);
-    store.put(organization, &sidecar_key, document.to_json(), Attributes::JSON)?;
+    store.put(
+        organization,
+        &sidecar_key,
+        document.to_json(),
+        Attributes::JSON,
+    )?;
     Ok(Some(ManifestEntry {
         conversation: truth.conversation,
         recording: truth.recording,

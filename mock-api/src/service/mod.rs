@@ -27,8 +27,8 @@ use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
 use tokio::sync::{Notify, mpsc};
 
-use crate::storage::layout::RunEpoch;
 use crate::storage::Store;
+use crate::storage::layout::RunEpoch;
 use deliveries::Deliveries;
 
 /// What the platform made known, in the order in which it happened.
@@ -114,7 +114,12 @@ impl Service {
             alarm: Notify::new(),
             news,
         };
-        (Self { inner: Arc::new(inner) }, receiver)
+        (
+            Self {
+                inner: Arc::new(inner),
+            },
+            receiver,
+        )
     }
 
     /// The seed that public ids derive from.
@@ -168,7 +173,11 @@ impl Service {
         for (index, arm) in self.inner.arms.iter().enumerate() {
             let mut platform = arm.platform.lock();
             platform.handle_input(now, call);
-            self.publish(ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)), arm, &mut platform);
+            self.publish(
+                ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)),
+                arm,
+                &mut platform,
+            );
         }
         self.inner.alarm.notify_one();
     }
@@ -198,7 +207,11 @@ impl Service {
     /// When something is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let platforms = self.inner.arms.iter().filter_map(|arm| arm.platform.lock().poll_timeout());
+        let platforms = self
+            .inner
+            .arms
+            .iter()
+            .filter_map(|arm| arm.platform.lock().poll_timeout());
         let orgs = self.inner.tenants.iter().filter_map(Tenant::poll_timeout);
         let deliveries = self.inner.deliveries.lock().poll_timeout();
         platforms.chain(orgs).chain(deliveries).min()
@@ -209,7 +222,11 @@ impl Service {
         for (index, arm) in self.inner.arms.iter().enumerate() {
             let mut platform = arm.platform.lock();
             platform.handle_timeout(now);
-            self.publish(ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)), arm, &mut platform);
+            self.publish(
+                ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)),
+                arm,
+                &mut platform,
+            );
         }
         for tenant in &self.inner.tenants {
             tenant.handle_timeout(now, self);
@@ -232,16 +249,18 @@ impl Service {
 
     fn publish(&self, index: ArmIndex, arm: &ArmWorld, platform: &mut Platform) {
         while let Some(output) = platform.poll_output() {
-            let (timeline, decided, known) = match output {
-                Output::Began(timeline) => (Arc::new(timeline), false, false),
-                Output::Decided(timeline) => {
-                    let known = arm.timelines.get(timeline.recording).is_some();
-                    (Arc::new(timeline), true, known)
-                }
+            let (timeline, decided) = match output {
+                Output::Began(timeline) => (Arc::new(timeline), false),
+                Output::Decided(timeline) => (Arc::new(timeline), true),
             };
+            let known = arm.timelines.get(timeline.recording).is_some();
             arm.timelines.set(Arc::clone(&timeline));
             if !known {
-                drop(self.inner.news.send(News::Began(index, Arc::clone(&timeline))));
+                drop(
+                    self.inner
+                        .news
+                        .send(News::Began(index, Arc::clone(&timeline))),
+                );
                 self.schedule(index, arm, &timeline, Known::AtEnd);
             }
             if decided {
@@ -253,12 +272,15 @@ impl Service {
 
     /// Puts the notifications that are known by now on the calendar.
     fn schedule(&self, index: ArmIndex, arm: &ArmWorld, timeline: &Timeline, known: Known) {
-        let required = arm.required.of(timeline.kind);
+        let required = arm.required.of(timeline.taken_for());
         let mut deliveries = self.inner.deliveries.lock();
         let events = [WebhookEvent::SessionEnded, WebhookEvent::MetadataReady];
-        for event in events.into_iter().filter(|e| arm.notifications.known(*e, timeline) == known) {
+        for event in events
+            .into_iter()
+            .filter(|e| arm.notifications.known(*e, timeline) == known)
+        {
             for notification in arm.notifications.of(event, timeline, required) {
-                deliveries.schedule(index, timeline.kind, event, notification);
+                deliveries.schedule(index, timeline.taken_for(), event, notification);
             }
         }
     }

@@ -6,6 +6,7 @@ use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use racegate_model::org::{Export, JobError, JobState, Org, RateUsage, Throttled};
 use racegate_model::scenario::{Arm, ReadPath, RequiredFields};
+use racegate_model::selection::Refusal;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 
@@ -22,7 +23,9 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,8 +74,21 @@ pub struct Tenant {
 impl Tenant {
     pub(super) fn new(config: TenantConfig, arm: &Arm, seed: Seed) -> Self {
         let platform = &arm.platform;
-        let org = Org::new(&config.gate, seed, &platform.api, &platform.export, arm.required);
-        Self { config, required: arm.required, org: Mutex::new(org) }
+        let gate = arm.gates.iter().find(|gate| gate.name == config.gate);
+        let request = gate.map(|gate| gate.request).unwrap_or_default();
+        let org = Org::new(
+            &config.gate,
+            seed,
+            &platform.api,
+            &platform.export,
+            arm.required,
+        )
+        .selecting(&platform.export, &platform.hold, request);
+        Self {
+            config,
+            required: arm.required,
+            org: Mutex::new(org),
+        }
     }
 
     /// What it was made of.
@@ -99,6 +115,18 @@ impl Tenant {
     #[must_use]
     pub fn usage(&self, now: Timestamp) -> Option<RateUsage> {
         self.org.lock().limiter().usage(now)
+    }
+
+    /// Why its token may not read recordings.
+    #[must_use]
+    pub fn refuses_reading(&self) -> Option<Refusal> {
+        self.org.lock().refuses_reading()
+    }
+
+    /// Why it may not create jobs with its filters.
+    #[must_use]
+    pub fn refuses_jobs(&self) -> Option<Refusal> {
+        self.org.lock().refuses_jobs()
     }
 
     /// What the tenant sees of a recording.
@@ -182,7 +210,10 @@ impl Tenant {
     /// Names of the fields in `missing`, for an error body.
     #[must_use]
     pub fn field_names(missing: FieldSet) -> Vec<&'static str> {
-        missing.iter().map(racegate_model::field::Field::name).collect()
+        missing
+            .iter()
+            .map(racegate_model::field::Field::name)
+            .collect()
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {

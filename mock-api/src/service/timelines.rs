@@ -22,7 +22,9 @@ pub struct Timelines {
 
 impl Default for Timelines {
     fn default() -> Self {
-        Self { chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect() }
+        Self {
+            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
+        }
     }
 }
 
@@ -36,8 +38,12 @@ impl Timelines {
 
     /// Sets the timeline of its recording. Recordings beyond the bound are not kept.
     pub(crate) fn set(&self, timeline: Arc<Timeline>) {
-        let Some((chunk, at)) = position(timeline.recording) else { return };
-        let Some(chunk) = self.chunks.get(chunk) else { return };
+        let Some((chunk, at)) = position(timeline.recording) else {
+            return;
+        };
+        let Some(chunk) = self.chunks.get(chunk) else {
+            return;
+        };
         let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| ArcSwapOption::empty()).collect());
         if let Some(slot) = chunk.get(at) {
             slot.store(Some(timeline));
@@ -55,8 +61,14 @@ impl Recordings for Timelines {
 
 impl fmt::Debug for Timelines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chunks = self.chunks.iter().filter(|chunk| chunk.get().is_some()).count();
-        f.debug_struct("Timelines").field("chunks", &chunks).finish()
+        let chunks = self
+            .chunks
+            .iter()
+            .filter(|chunk| chunk.get().is_some())
+            .count();
+        f.debug_struct("Timelines")
+            .field("chunks", &chunks)
+            .finish()
     }
 }
 

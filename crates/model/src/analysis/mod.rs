@@ -12,7 +12,7 @@ mod delay;
 mod exit;
 mod expect;
 mod gates;
-mod index_set;
+pub(crate) mod index_set;
 mod observe;
 mod over_time;
 mod pairs;
@@ -134,7 +134,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     fn of(timeline: &Timeline, arm: &Arm) -> Self {
-        let required = arm.required.of(timeline.kind);
+        let required = arm.required.of(timeline.taken_for());
         Self {
             started_at: timeline.started_at,
             ended_at: timeline.ended_at,
@@ -231,7 +231,7 @@ impl Accumulator {
             self.warmup_recordings += u64::from(slot == 0);
             return;
         }
-        let required = spec.required.of(timeline.kind);
+        let required = spec.required.of(timeline.taken_for());
         state.cells[cell].add(timeline, required);
         if slot == 0 {
             let at = fields_at(timeline, ReadPath::Primary, required);

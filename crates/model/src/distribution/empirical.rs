@@ -28,7 +28,11 @@ impl Piece {
 
     /// Share of the piece that is at most `x`.
     fn share_below(&self, x: f64) -> f64 {
-        if x >= self.to { 1.0 } else { ((x - self.from) / (self.to - self.from)).max(0.0) }
+        if x >= self.to {
+            1.0
+        } else {
+            ((x - self.from) / (self.to - self.from)).max(0.0)
+        }
     }
 }
 
@@ -60,7 +64,10 @@ impl Empirical {
         for (index, &(quantile, value)) in pairs.iter().enumerate() {
             let rises = before.is_none_or(|(lower, _)| quantile > lower);
             if !rises || !(0.0..=1.0).contains(&quantile) {
-                return Err(DistributionError::QuantileOrder { index, value: quantile });
+                return Err(DistributionError::QuantileOrder {
+                    index,
+                    value: quantile,
+                });
             }
             if before.is_some_and(|(_, shorter)| value < shorter) {
                 return Err(DistributionError::QuantileFalls { index, value });
@@ -68,7 +75,10 @@ impl Empirical {
             before = Some((quantile, value));
         }
         if first.0 > 0.0 || last.0 < 1.0 {
-            return Err(DistributionError::QuantileEnds { first: first.0, last: last.0 });
+            return Err(DistributionError::QuantileEnds {
+                first: first.0,
+                last: last.0,
+            });
         }
         let lines = pairs.windows(2).map(|pair| {
             let ((start, from), (end, to)) = (pair[0], pair[1]);
@@ -80,11 +90,19 @@ impl Empirical {
     fn from_pieces(lines: impl Iterator<Item = (f64, f64, f64, f64)>) -> Self {
         let mut integral = 0.0;
         let pieces = lines.map(|(start, end, from, to)| {
-            let piece = Piece { start, end, from, to, integral };
+            let piece = Piece {
+                start,
+                end,
+                from,
+                to,
+                integral,
+            };
             integral += (end - start) * (from + to) / 2.0;
             piece
         });
-        Self { pieces: pieces.collect() }
+        Self {
+            pieces: pieces.collect(),
+        }
     }
 
     /// The value below which the share `below` lies, in nanoseconds.
@@ -99,10 +117,16 @@ impl Empirical {
     pub(super) fn tails(&self, x: f64) -> Tails {
         let index = self.pieces.partition_point(|piece| piece.to <= x);
         let Some(piece) = self.pieces.get(index) else {
-            return Tails { below: 1.0, above: 0.0 };
+            return Tails {
+                below: 1.0,
+                above: 0.0,
+            };
         };
         let below = piece.start + piece.share_below(x) * piece.mass();
-        Tails { below, above: 1.0 - below }
+        Tails {
+            below,
+            above: 1.0 - below,
+        }
     }
 
     /// Expectations of the values at most and above `x`, in nanoseconds.
@@ -111,12 +135,18 @@ impl Empirical {
         let last = self.piece(usize::MAX);
         let total = last.integral + last.mass() * (last.from + last.to) / 2.0;
         let Some(piece) = self.pieces.get(index) else {
-            return Tails { below: total, above: 0.0 };
+            return Tails {
+                below: total,
+                above: 0.0,
+            };
         };
         let share = piece.share_below(x);
         let reached = piece.from + share * (piece.to - piece.from);
         let below = piece.integral + share * piece.mass() * (piece.from + reached) / 2.0;
-        Tails { below, above: total - below }
+        Tails {
+            below,
+            above: total - below,
+        }
     }
 
     fn piece(&self, index: usize) -> Piece {

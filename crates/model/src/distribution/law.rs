@@ -21,7 +21,10 @@ pub(crate) struct Tails {
 
 impl Tails {
     pub(crate) fn times(self, factor: f64) -> Self {
-        Self { below: self.below * factor, above: self.above * factor }
+        Self {
+            below: self.below * factor,
+            above: self.above * factor,
+        }
     }
 }
 
@@ -60,7 +63,10 @@ impl Distribution {
                 if x < min || x >= max {
                     return atom(max, x, 1.0);
                 }
-                Tails { below: (x - min) / (max - min), above: (max - x) / (max - min) }
+                Tails {
+                    below: (x - min) / (max - min),
+                    above: (max - x) / (max - min),
+                }
             }
             Self::Exponential { mean } => exponential_tails(x / mean.as_nanos() as f64),
             Self::Lognormal { mu, sigma } => {
@@ -94,12 +100,18 @@ impl Distribution {
                 }
                 let tails = self.tails(x);
                 let (below, above) = ((min + x) / 2.0, (x + max) / 2.0);
-                Tails { below: tails.below * below, above: tails.above * above }
+                Tails {
+                    below: tails.below * below,
+                    above: tails.above * above,
+                }
             }
             Self::Exponential { mean } => {
                 let mean = mean.as_nanos() as f64;
                 let above = (x + mean) * libm::exp(-x / mean);
-                Tails { below: mean - above, above }
+                Tails {
+                    below: mean - above,
+                    above,
+                }
             }
             Self::Lognormal { mu, sigma } => {
                 let z = (libm::log(x) - LN_NANOS - mu) / sigma;
@@ -126,20 +138,33 @@ impl Distribution {
 /// All of `amount` at `point`, seen from `x`.
 fn atom(point: f64, x: f64, amount: f64) -> Tails {
     if x >= point {
-        Tails { below: amount, above: 0.0 }
+        Tails {
+            below: amount,
+            above: 0.0,
+        }
     } else {
-        Tails { below: 0.0, above: amount }
+        Tails {
+            below: 0.0,
+            above: amount,
+        }
     }
 }
 
 /// Quantile of the exponential of mean 1, from whichever tail is the smaller.
 fn exponential_quantile(at: Tails) -> f64 {
-    if at.below < 0.5 { -libm::log1p(-at.below) } else { -libm::log(at.above) }
+    if at.below < 0.5 {
+        -libm::log1p(-at.below)
+    } else {
+        -libm::log(at.above)
+    }
 }
 
 /// Tails of the exponential of mean 1.
 fn exponential_tails(x: f64) -> Tails {
-    Tails { below: -libm::expm1(-x), above: libm::exp(-x) }
+    Tails {
+        below: -libm::expm1(-x),
+        above: libm::exp(-x),
+    }
 }
 
 /// Partial means of the Pareto. With t = (shape - 1) ln(x/scale), the lower one is
@@ -147,9 +172,16 @@ fn exponential_tails(x: f64) -> Tails {
 fn pareto_means(shape: f64, scale: f64, x: f64) -> Tails {
     let log_ratio = libm::log(x / scale).max(0.0);
     let t = (shape - 1.0) * log_ratio;
-    let slope = if t.abs() < 1e-300 { 1.0 } else { -libm::expm1(-t) / t };
+    let slope = if t.abs() < 1e-300 {
+        1.0
+    } else {
+        -libm::expm1(-t) / t
+    };
     let below = shape * scale * log_ratio * slope;
-    let above =
-        if shape > 1.0 { shape / (shape - 1.0) * scale * libm::exp(-t) } else { f64::INFINITY };
+    let above = if shape > 1.0 {
+        shape / (shape - 1.0) * scale * libm::exp(-t)
+    } else {
+        f64::INFINITY
+    };
     Tails { below, above }
 }

@@ -14,10 +14,19 @@ pub(super) fn weighted(
     parts: &[(f64, Distribution)],
     of: impl Fn(&Distribution) -> Tails,
 ) -> Tails {
-    parts.iter().fold(Tails { below: 0.0, above: 0.0 }, |sum, (weight, part)| {
-        let tails = of(part);
-        Tails { below: sum.below + weight * tails.below, above: sum.above + weight * tails.above }
-    })
+    parts.iter().fold(
+        Tails {
+            below: 0.0,
+            above: 0.0,
+        },
+        |sum, (weight, part)| {
+            let tails = of(part);
+            Tails {
+                below: sum.below + weight * tails.below,
+                above: sum.above + weight * tails.above,
+            }
+        },
+    )
 }
 
 /// Quantile of the mixture. It lies between the components' quantiles; the search is on the
@@ -35,7 +44,11 @@ pub(super) fn quantile(parts: &[(f64, Distribution)], at: Tails) -> f64 {
     // An infinite end cannot be halved; what is beyond it saturates anyway.
     let high = high.min(1e30);
     let logarithm = |share: f64| {
-        if share > 0.0 { libm::log(share) } else { LN_ZERO }
+        if share > 0.0 {
+            libm::log(share)
+        } else {
+            LN_ZERO
+        }
     };
     let miss = |x: f64| {
         let tails = weighted(parts, |part| part.tails(x));

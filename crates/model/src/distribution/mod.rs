@@ -106,7 +106,9 @@ impl Distribution {
     /// # Errors
     /// If the mean is zero.
     pub fn exponential(mean: Duration) -> Result<Self, DistributionError> {
-        Ok(Self::Exponential { mean: above_zero("mean", mean)? })
+        Ok(Self::Exponential {
+            mean: above_zero("mean", mean)?,
+        })
     }
 
     /// Lognormal from its median and its 99th percentile: `mu = ln median`,
@@ -136,7 +138,10 @@ impl Distribution {
     /// # Errors
     /// If `mu` is not finite or `sigma` is not finite and above zero.
     pub fn lognormal_mu_sigma(mu: f64, sigma: f64) -> Result<Self, DistributionError> {
-        Ok(Self::Lognormal { mu: finite("mu", mu)?, sigma: positive("sigma", sigma)? })
+        Ok(Self::Lognormal {
+            mu: finite("mu", mu)?,
+            sigma: positive("sigma", sigma)?,
+        })
     }
 
     /// Weibull of shape `shape` and scale `scale`.
@@ -144,7 +149,10 @@ impl Distribution {
     /// # Errors
     /// If the scale is zero or the shape outside 0.01 to 10,000.
     pub fn weibull(shape: f64, scale: Duration) -> Result<Self, DistributionError> {
-        Ok(Self::Weibull { shape: checked_shape(shape)?, scale: above_zero("scale", scale)? })
+        Ok(Self::Weibull {
+            shape: checked_shape(shape)?,
+            scale: above_zero("scale", scale)?,
+        })
     }
 
     /// Pareto of tail exponent `shape` from `scale` on.
@@ -152,7 +160,10 @@ impl Distribution {
     /// # Errors
     /// If the scale is zero or the shape outside 0.01 to 10,000.
     pub fn pareto(shape: f64, scale: Duration) -> Result<Self, DistributionError> {
-        Ok(Self::Pareto { shape: checked_shape(shape)?, scale: above_zero("scale", scale)? })
+        Ok(Self::Pareto {
+            shape: checked_shape(shape)?,
+            scale: above_zero("scale", scale)?,
+        })
     }
 
     /// Gamma of shape `shape` and scale `scale`.
@@ -160,7 +171,10 @@ impl Distribution {
     /// # Errors
     /// If the scale is zero or the shape outside 0.01 to 10,000.
     pub fn gamma(shape: f64, scale: Duration) -> Result<Self, DistributionError> {
-        Ok(Self::Gamma { shape: checked_shape(shape)?, scale: above_zero("scale", scale)? })
+        Ok(Self::Gamma {
+            shape: checked_shape(shape)?,
+            scale: above_zero("scale", scale)?,
+        })
     }
 
     /// One of `components`, chosen in proportion to its weight. Weights need not sum to 1.
@@ -176,8 +190,10 @@ impl Distribution {
                 return Err(DistributionError::Weight { index, value });
             }
         }
-        let total =
-            finite("sum of the weights", components.iter().map(|(weight, _)| weight).sum())?;
+        let total = finite(
+            "sum of the weights",
+            components.iter().map(|(weight, _)| weight).sum(),
+        )?;
         let share = |(weight, part)| (weight / total, part);
         Ok(Self::Mixture(components.into_iter().map(share).collect()))
     }
@@ -211,7 +227,11 @@ fn finite(parameter: &'static str, value: f64) -> Result<f64, DistributionError>
 
 fn positive(parameter: &'static str, value: f64) -> Result<f64, DistributionError> {
     let value = finite(parameter, value)?;
-    if value > 0.0 { Ok(value) } else { Err(DistributionError::NotPositive { parameter, value }) }
+    if value > 0.0 {
+        Ok(value)
+    } else {
+        Err(DistributionError::NotPositive { parameter, value })
+    }
 }
 
 fn checked_shape(value: f64) -> Result<f64, DistributionError> {
@@ -219,7 +239,11 @@ fn checked_shape(value: f64) -> Result<f64, DistributionError> {
     if SHAPES.contains(&value) {
         Ok(value)
     } else {
-        Err(DistributionError::ShapeOutOfRange { value, low: *SHAPES.start(), high: *SHAPES.end() })
+        Err(DistributionError::ShapeOutOfRange {
+            value,
+            low: *SHAPES.start(),
+            high: *SHAPES.end(),
+        })
     }
 }
 

@@ -61,7 +61,11 @@ impl Cell {
     }
 
     /// The line of mean `mean` and greatest width within `low..=high`.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
     fn keeping_mean(low: f64, mean: f64, high: f64) -> Self {
         let half = (mean - low).min(high - mean);
         let width = ((2.0 * half + 0.5) as u64).max(1);
@@ -72,7 +76,10 @@ impl Cell {
     /// The same cell, moved and cut so that it starts no earlier than `floor` and ends in range.
     fn not_before(self, floor: u64) -> Self {
         let start = self.start.max(floor);
-        Self { start, width: self.width.min(u64::MAX - start).max(1) }
+        Self {
+            start,
+            width: self.width.min(u64::MAX - start).max(1),
+        }
     }
 }
 
@@ -89,7 +96,10 @@ impl Node {
     fn new(law: &Distribution, level: u32, k: usize) -> Self {
         let unit = (0..=level).fold(1.0, |unit, _| unit / CELLS as f64);
         let above = (CELLS - k) as f64 * unit;
-        let probability = Tails { below: 1.0 - above, above };
+        let probability = Tails {
+            below: 1.0 - above,
+            above,
+        };
         let x = law.quantile_nanos(probability);
         // The integral of the quantile function up to F^-1(u) is E[X; X <= x] + x (u - F(x)): the
         // second term splits an atom, and makes an error in x a second-order one.
@@ -98,7 +108,11 @@ impl Node {
             below: means.below + x * (probability.below - tails.below),
             above: means.above + x * (probability.above - tails.above),
         };
-        Self { probability, value: x.clamp(0.0, CEILING), integral }
+        Self {
+            probability,
+            value: x.clamp(0.0, CEILING),
+            integral,
+        }
     }
 
     /// The cell from `self` to `next`. In the body the lower integrals are exact, in the tail the
@@ -115,7 +129,11 @@ impl Node {
             next.integral.below - self.integral.below
         };
         let mean = integral / mass;
-        let mean = if mean.is_finite() { mean } else { low + (high - low) / 2.0 };
+        let mean = if mean.is_finite() {
+            mean
+        } else {
+            low + (high - low) / 2.0
+        };
         Cell::keeping_mean(low, mean.clamp(low, high), high)
     }
 }
@@ -128,7 +146,10 @@ impl Sampler {
             Distribution::Constant(value) => Shape::Constant(*value),
             Distribution::Uniform { min, max } => {
                 let (start, span) = (min.as_nanos(), max.as_nanos() - min.as_nanos());
-                Shape::Uniform(Cell { start, width: span.saturating_add(1) })
+                Shape::Uniform(Cell {
+                    start,
+                    width: span.saturating_add(1),
+                })
             }
             Distribution::Exponential { .. }
             | Distribution::Lognormal { .. }
@@ -182,7 +203,11 @@ impl Sampler {
     /// The smallest value that at least the share `q` of the samples do not exceed. `q` is clamped
     /// to 0..=1.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
     pub fn quantile(&self, q: f64) -> Duration {
         let draws = (q * DRAWS) as u128;
         self.sample(u64::try_from(draws.saturating_sub(1)).unwrap_or(u64::MAX))
@@ -197,7 +222,11 @@ impl Sampler {
         let (mut low, mut high) = (0, u64::MAX);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.sample(middle) <= value { low = middle + 1 } else { high = middle }
+            if self.sample(middle) <= value {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         low as f64 / DRAWS
     }
@@ -226,11 +255,13 @@ fn sample_tail(cells: &[Cell; TABLE], draw: u64) -> Duration {
 
 /// The cells in use, in order, each with the logarithm of its weight in units of 2^-48.
 fn weighted_cells(cells: &[Cell]) -> impl Iterator<Item = (u32, &Cell)> {
-    (0..LEVELS).zip(cells.chunks(CELLS)).flat_map(|(level, row)| {
-        let used = if level + 1 < LEVELS { LAST_CELL } else { CELLS };
-        let shift = CELL_BITS * (LEVELS - 1 - level);
-        row[..used].iter().map(move |cell| (shift, cell))
-    })
+    (0..LEVELS)
+        .zip(cells.chunks(CELLS))
+        .flat_map(|(level, row)| {
+            let used = if level + 1 < LEVELS { LAST_CELL } else { CELLS };
+            let shift = CELL_BITS * (LEVELS - 1 - level);
+            row[..used].iter().map(move |cell| (shift, cell))
+        })
 }
 
 fn table(law: &Distribution) -> Arc<[Cell; TABLE]> {
@@ -247,10 +278,18 @@ fn table(law: &Distribution) -> Arc<[Cell; TABLE]> {
             border = next;
         }
         // The last cell is refined by the next level and never read.
-        cells.resize((level as usize + 1) * CELLS, Cell { start: floor, width: 1 });
+        cells.resize(
+            (level as usize + 1) * CELLS,
+            Cell {
+                start: floor,
+                width: 1,
+            },
+        );
     }
     let cells: Arc<[Cell]> = cells.into();
-    cells.try_into().expect("each level was filled to its full length")
+    cells
+        .try_into()
+        .expect("each level was filled to its full length")
 }
 
 #[cfg(test)]
@@ -259,9 +298,14 @@ mod tests {
 
     /// E[X²] of the samples, in seconds squared.
     fn second_moment(sampler: &Sampler) -> f64 {
-        let Shape::Table(cells) = &sampler.shape else { panic!("only tables have cells") };
+        let Shape::Table(cells) = &sampler.shape else {
+            panic!("only tables have cells")
+        };
         let square = |cell: &Cell| {
-            let (mean, width) = (cell.start as f64 + cell.width as f64 / 2.0, cell.width as f64);
+            let (mean, width) = (
+                cell.start as f64 + cell.width as f64 / 2.0,
+                cell.width as f64,
+            );
             mean * mean + width * width / 12.0
         };
         let scaled = |(shift, cell)| square(cell) * (1_u64 << shift) as f64;
@@ -274,7 +318,10 @@ mod tests {
         let lognormal = Distribution::lognormal_mu_sigma(-0.5, 1.0).unwrap();
         for (distribution, expected) in [(exponential, 2.0), (lognormal, std::f64::consts::E)] {
             let got = second_moment(&Sampler::new(&distribution));
-            assert!((got / expected - 1.0).abs() < 2e-4, "{distribution:?}: {got}");
+            assert!(
+                (got / expected - 1.0).abs() < 2e-4,
+                "{distribution:?}: {got}"
+            );
         }
     }
 
@@ -284,9 +331,12 @@ mod tests {
         let infinite = Distribution::pareto(0.5, Duration::from_millis(1)).unwrap();
         for distribution in [heavy, infinite] {
             let sampler = Sampler::new(&distribution);
-            let Shape::Table(cells) = &sampler.shape else { panic!("only tables have cells") };
-            let in_use: Vec<Cell> =
-                weighted_cells(cells.as_slice()).map(|(_, cell)| *cell).collect();
+            let Shape::Table(cells) = &sampler.shape else {
+                panic!("only tables have cells")
+            };
+            let in_use: Vec<Cell> = weighted_cells(cells.as_slice())
+                .map(|(_, cell)| *cell)
+                .collect();
             assert_eq!(in_use.len(), LEVELS as usize * LAST_CELL + 1);
             assert!(in_use.windows(2).all(|pair| pair[0].end() <= pair[1].start));
             assert!(in_use.iter().all(|cell| cell.width >= 1));

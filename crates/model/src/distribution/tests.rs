@@ -37,11 +37,22 @@ fn reference(
 ) -> Reference {
     let distribution = distribution.unwrap();
     let sampler = Sampler::new(&distribution);
-    Reference { name, distribution, sampler, mean, quantiles, golden }
+    Reference {
+        name,
+        distribution,
+        sampler,
+        mean,
+        quantiles,
+        golden,
+    }
 }
 
-static REFERENCES: LazyLock<Vec<Reference>> =
-    LazyLock::new(|| [light(), heavy(), observed()].into_iter().flatten().collect());
+static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
+    [light(), heavy(), observed()]
+        .into_iter()
+        .flatten()
+        .collect()
+});
 
 fn light() -> Vec<Reference> {
     vec![
@@ -93,21 +104,39 @@ fn heavy() -> Vec<Reference> {
             "lognormal",
             Distribution::lognormal_mu_sigma(0.0, 1.0),
             1.648_721_270_700_128_2,
-            [1.0, 3.602_224_479_28, 10.240_473_656_3, 21.982_183_979_6, 115.980_759_251],
+            [
+                1.0,
+                3.602_224_479_28,
+                10.240_473_656_3,
+                21.982_183_979_6,
+                115.980_759_251,
+            ],
             (0x6B9C_FB92_1E36_1524, 0x2F42_FF22_EBAF_8543),
         ),
         reference(
             "lognormal by median and p99",
             Distribution::lognormal_median_p99(millis(200), secs(1)),
             0.254_075_619_706_117_8,
-            [0.2, 0.485_380_709_587, 1.0, 1.696_349_152_32, 5.360_863_062_84],
+            [
+                0.2,
+                0.485_380_709_587,
+                1.0,
+                1.696_349_152_32,
+                5.360_863_062_84,
+            ],
             (0xFCF2_E084_06F3_9BE8, 0x1580_48C7_3022_A33C),
         ),
         reference(
             "weibull",
             Distribution::weibull(0.6, secs(5)),
             7.522_877_441_257_78,
-            [2.714_432_872_42, 20.075_335_817_7, 63.735_218_391_3, 125.275_143_83, 397.723_790_203],
+            [
+                2.714_432_872_42,
+                20.075_335_817_7,
+                63.735_218_391_3,
+                125.275_143_83,
+                397.723_790_203,
+            ],
             (0x1DDA_AFEF_DD89_AC57, 0x2643_F05F_E401_A747),
         ),
         reference(
@@ -128,16 +157,33 @@ fn heavy() -> Vec<Reference> {
 
 fn observed() -> Vec<Reference> {
     let slow_mode = Distribution::mixture(vec![
-        (0.95, Distribution::lognormal_mu_sigma(libm::log(3.0), 0.5).unwrap()),
-        (0.05, Distribution::lognormal_mu_sigma(libm::log(120.0), 0.8).unwrap()),
+        (
+            0.95,
+            Distribution::lognormal_mu_sigma(libm::log(3.0), 0.5).unwrap(),
+        ),
+        (
+            0.05,
+            Distribution::lognormal_mu_sigma(libm::log(120.0), 0.8).unwrap(),
+        ),
     ]);
-    let pairs = [(0.0, secs(1)), (0.5, secs(2)), (0.875, secs(4)), (1.0, secs(14))];
+    let pairs = [
+        (0.0, secs(1)),
+        (0.5, secs(2)),
+        (0.875, secs(4)),
+        (1.0, secs(14)),
+    ];
     vec![
         reference(
             "mixture",
             slow_mode,
             11.492_239_677_256_197,
-            [3.100_669_430_57, 6.742_975_230_92, 235.282_925_818, 620.478_448_326, 3_208.232_580_3],
+            [
+                3.100_669_430_57,
+                6.742_975_230_92,
+                235.282_925_818,
+                620.478_448_326,
+                3_208.232_580_3,
+            ],
             (0xA00B_2933_C271_468E, 0xA1C5_726F_C6AF_C970),
         ),
         reference(
@@ -173,11 +219,15 @@ fn raw_draws() -> impl Iterator<Item = u64> {
 fn tables_and_a_million_samples_are_pinned_for_ever() {
     let mut changed = Vec::new();
     for reference in &*REFERENCES {
-        let sampled = raw_draws()
-            .fold(0, |hash, draw| mix64(hash ^ reference.sampler.sample(draw).as_nanos()));
+        let sampled = raw_draws().fold(0, |hash, draw| {
+            mix64(hash ^ reference.sampler.sample(draw).as_nanos())
+        });
         let golden = (reference.sampler.fingerprint(), sampled);
         if golden != reference.golden {
-            changed.push(format!("{}: ({:#018X}, {:#018X})", reference.name, golden.0, golden.1));
+            changed.push(format!(
+                "{}: ({:#018X}, {:#018X})",
+                reference.name, golden.0, golden.1
+            ));
         }
     }
     assert!(changed.is_empty(), "{}", changed.join("\n"));
@@ -185,7 +235,13 @@ fn tables_and_a_million_samples_are_pinned_for_ever() {
 
 #[test]
 fn means_are_those_of_the_closed_form() {
-    for Reference { name, sampler, mean, .. } in &*REFERENCES {
+    for Reference {
+        name,
+        sampler,
+        mean,
+        ..
+    } in &*REFERENCES
+    {
         let got = sampler.mean().as_secs_f64();
         assert!((got / mean - 1.0).abs() < 1e-8, "{name}: {got} for {mean}");
     }
@@ -193,11 +249,18 @@ fn means_are_those_of_the_closed_form() {
 
 #[test]
 fn the_average_of_many_samples_is_the_mean() {
-    for Reference { name, sampler, mean, .. } in &*REFERENCES {
+    for Reference {
+        name,
+        sampler,
+        mean,
+        ..
+    } in &*REFERENCES
+    {
         // Stratified, so that the average is known to far better than by chance.
         let strata = 1_u64 << 18;
-        let sum: f64 =
-            (0..strata).map(|i| sampler.sample((i << 46) + (1 << 45)).as_secs_f64()).sum();
+        let sum: f64 = (0..strata)
+            .map(|i| sampler.sample((i << 46) + (1 << 45)).as_secs_f64())
+            .sum();
         let got = sum / strata as f64;
         assert!((got / mean - 1.0).abs() < 2e-3, "{name}: {got} for {mean}");
     }
@@ -205,7 +268,13 @@ fn the_average_of_many_samples_is_the_mean() {
 
 #[test]
 fn quantiles_are_those_of_the_closed_form() {
-    for Reference { name, sampler, quantiles, .. } in &*REFERENCES {
+    for Reference {
+        name,
+        sampler,
+        quantiles,
+        ..
+    } in &*REFERENCES
+    {
         let levels = [0.5, 0.9, 0.99, 0.999, 1.0 - 1e-6];
         for (q, expected) in levels.into_iter().zip(quantiles) {
             let got = sampler.quantile(q).as_secs_f64();
@@ -220,7 +289,13 @@ fn quantiles_are_those_of_the_closed_form() {
 
 #[test]
 fn tail_probabilities_are_those_of_the_closed_form() {
-    for Reference { name, distribution, sampler, .. } in &*REFERENCES {
+    for Reference {
+        name,
+        distribution,
+        sampler,
+        ..
+    } in &*REFERENCES
+    {
         if matches!(distribution, Distribution::Empirical(_)) {
             continue;
         }
@@ -228,7 +303,10 @@ fn tail_probabilities_are_those_of_the_closed_form() {
             let x = sampler.quantile(q);
             let exact = distribution.tails(x.as_nanos() as f64).above;
             let got = 1.0 - sampler.cdf(x);
-            assert!((got / exact - 1.0).abs() < 0.015, "{name} at {q}: {got} for {exact}");
+            assert!(
+                (got / exact - 1.0).abs() < 0.015,
+                "{name} at {q}: {got} for {exact}"
+            );
         }
     }
 }
@@ -237,7 +315,13 @@ fn tail_probabilities_are_those_of_the_closed_form() {
 fn a_sampled_share_resamples_the_observations() {
     let sampler =
         Sampler::new(&Distribution::empirical([secs(3), secs(1), secs(1), secs(9)]).unwrap());
-    for (draw, expected) in [(0, 1), (1 << 62, 1), (5 << 61, 3), (7 << 61, 9), (u64::MAX, 9)] {
+    for (draw, expected) in [
+        (0, 1),
+        (1 << 62, 1),
+        (5 << 61, 3),
+        (7 << 61, 9),
+        (u64::MAX, 9),
+    ] {
         assert_eq!(sampler.sample(draw), secs(expected), "{draw:#x}");
     }
     assert!((sampler.cdf(secs(1)) - 0.5).abs() < 1e-12);
@@ -254,7 +338,10 @@ fn a_constant_and_a_uniform_are_exact() {
         assert!(all.sample(draw).as_nanos().abs_diff(draw) <= 1);
     }
     assert_eq!((constant.mean(), uniform.mean()), (millis(250), secs(3)));
-    assert_eq!((uniform.sample(0), uniform.sample(u64::MAX)), (secs(2), secs(4)));
+    assert_eq!(
+        (uniform.sample(0), uniform.sample(u64::MAX)),
+        (secs(2), secs(4))
+    );
 }
 
 #[test]
@@ -271,11 +358,17 @@ fn a_mixture_keeps_its_atoms() {
 #[test]
 fn what_is_too_long_saturates() {
     let wide = Sampler::new(&Distribution::lognormal_mu_sigma(0.0, 1e6).unwrap());
-    assert_eq!((wide.sample(0), wide.sample(u64::MAX)), (Duration::ZERO, Duration::MAX));
+    assert_eq!(
+        (wide.sample(0), wide.sample(u64::MAX)),
+        (Duration::ZERO, Duration::MAX)
+    );
     let infinite_mean =
         Sampler::new(&Distribution::pareto(1.0, Duration::from_nanos(1000)).unwrap());
     let last = infinite_mean.sample(u64::MAX).as_secs_f64();
-    assert!((last / (1e-6 * 281_474_976_710_656.0) - 1.0).abs() < 1e-9, "{last}");
+    assert!(
+        (last / (1e-6 * 281_474_976_710_656.0) - 1.0).abs() < 1e-9,
+        "{last}"
+    );
     let heavier = Sampler::new(&Distribution::pareto(0.5, secs(1)).unwrap());
     assert_eq!(heavier.sample(u64::MAX), Duration::MAX);
     assert!((heavier.quantile(0.5).as_secs_f64() - 4.0).abs() < 1e-3);
@@ -286,22 +379,52 @@ fn constructors_reject_what_makes_no_sense() {
     type Made = Result<Distribution, DistributionError>;
     let one = || Distribution::constant(secs(1));
     let cases: [(Made, &str); 12] = [
-        (Distribution::uniform(secs(2), secs(1)), "min 2s is above max 1s: swap them"),
-        (Distribution::exponential(secs(0)), "mean is 0s: give a duration above 0s"),
-        (Distribution::lognormal_median_p99(secs(0), secs(1)), "median is 0s"),
-        (Distribution::lognormal_median_p99(secs(1), secs(1)), "use a constant of 1s"),
-        (Distribution::weibull(0.001, secs(1)), "give a shape from 0.01 to 10000"),
+        (
+            Distribution::uniform(secs(2), secs(1)),
+            "min 2s is above max 1s: swap them",
+        ),
+        (
+            Distribution::exponential(secs(0)),
+            "mean is 0s: give a duration above 0s",
+        ),
+        (
+            Distribution::lognormal_median_p99(secs(0), secs(1)),
+            "median is 0s",
+        ),
+        (
+            Distribution::lognormal_median_p99(secs(1), secs(1)),
+            "use a constant of 1s",
+        ),
+        (
+            Distribution::weibull(0.001, secs(1)),
+            "give a shape from 0.01 to 10000",
+        ),
         (Distribution::gamma(1.0, secs(0)), "scale is 0s"),
-        (Distribution::mixture(vec![]), "no component: give at least one"),
-        (Distribution::mixture(vec![(1.0, one()), (-2.0, one())]), "weight 1 is -2"),
+        (
+            Distribution::mixture(vec![]),
+            "no component: give at least one",
+        ),
+        (
+            Distribution::mixture(vec![(1.0, one()), (-2.0, one())]),
+            "weight 1 is -2",
+        ),
         (Distribution::empirical([]), "no sample: give at least one"),
         (Distribution::quantiles(&[]), "no quantile"),
-        (Distribution::quantiles(&[(0.5, secs(1)), (0.9, secs(2))]), "run from 0.5 to 0.9: add"),
-        (Distribution::quantiles(&[(0.0, secs(3)), (1.0, secs(2))]), "quantile 1 is 2s, below"),
+        (
+            Distribution::quantiles(&[(0.5, secs(1)), (0.9, secs(2))]),
+            "run from 0.5 to 0.9: add",
+        ),
+        (
+            Distribution::quantiles(&[(0.0, secs(3)), (1.0, secs(2))]),
+            "quantile 1 is 2s, below",
+        ),
     ];
     for (made, expected) in cases {
         let message = made.unwrap_err().to_string();
-        assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+        assert!(
+            message.contains(expected),
+            "{message:?} does not say {expected:?}"
+        );
     }
 }
 

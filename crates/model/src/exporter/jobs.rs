@@ -102,10 +102,15 @@ impl Jobs {
     }
 
     fn call(&mut self, id: LocalJob) {
-        let Some(job) = self.running.get_mut(&id) else { return };
+        let Some(job) = self.running.get_mut(&id) else {
+            return;
+        };
         job.calls += 1;
         let command = match job.next {
-            Call::Create => Command::CreateJob { job: id, recordings: job.recordings.clone() },
+            Call::Create => Command::CreateJob {
+                job: id,
+                recordings: job.recordings.clone(),
+            },
             Call::Poll => Command::PollJob(id),
             Call::Start => Command::StartJob(id),
         };
@@ -119,14 +124,20 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<()>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
+        let Some(job) = self.running.get_mut(&id) else {
+            return Vec::new();
+        };
         match reply {
             Reply::Done(()) => {
                 job.next = Call::Poll;
                 self.call(id);
                 Vec::new()
             }
-            _ => self.failed(now, id, reply),
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => self.failed(now, id, reply),
         }
     }
 
@@ -137,10 +148,16 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<JobState>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
+        let Some(job) = self.running.get_mut(&id) else {
+            return Vec::new();
+        };
         let state = match reply {
             Reply::Done(state) => *state,
-            _ => return self.failed(now, id, reply),
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => return self.failed(now, id, reply),
         };
         match state {
             JobState::Pending | JobState::Processing => {
@@ -160,7 +177,8 @@ impl Jobs {
             JobState::Fulfilled => {
                 if let Some(job) = self.running.remove(&id) {
                     self.reading.insert(id, job);
-                    self.outputs.push_back(Output::Command(Command::ReadExport(id)));
+                    self.outputs
+                        .push_back(Output::Command(Command::ReadExport(id)));
                 }
                 Vec::new()
             }
@@ -175,7 +193,9 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<T>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else { return Vec::new() };
+        let Some(job) = self.running.get_mut(&id) else {
+            return Vec::new();
+        };
         match reply {
             Reply::Done(_) => {
                 job.started_at = Some(now);
@@ -183,7 +203,11 @@ impl Jobs {
                 self.due.push(Reverse((now + POLL_INTERVAL, id)));
                 Vec::new()
             }
-            _ => self.failed(now, id, reply),
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => self.failed(now, id, reply),
         }
     }
 
@@ -208,7 +232,11 @@ impl Jobs {
         id: LocalJob,
         snapshot_at: Option<Timestamp>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.remove(&id).or_else(|| self.reading.remove(&id)) else {
+        let Some(job) = self
+            .running
+            .remove(&id)
+            .or_else(|| self.reading.remove(&id))
+        else {
             return Vec::new();
         };
         self.outputs.push_back(Output::Job(JobRecord {
@@ -225,12 +253,7 @@ impl Jobs {
         job.recordings
     }
 
-    fn failed<T>(
-        &mut self,
-        now: Timestamp,
-        id: LocalJob,
-        reply: &Reply<T>,
-    ) -> Vec<RecordingIndex> {
+    fn failed<T>(&mut self, now: Timestamp, id: LocalJob, reply: &Reply<T>) -> Vec<RecordingIndex> {
         let wait = match reply {
             Reply::Throttled(retry_after) => {
                 if let Some(job) = self.running.get_mut(&id) {
@@ -239,7 +262,7 @@ impl Jobs {
                 *retry_after
             }
             Reply::Unavailable => RETRY_UNAVAILABLE,
-            Reply::Done(_) | Reply::NotFound | Reply::Forbidden => {
+            Reply::Done(_) | Reply::NotFound | Reply::BadRequest | Reply::Forbidden => {
                 return self.finish(now, id, None);
             }
         };

@@ -12,15 +12,16 @@ pub use jobs::LocalJob;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use crate::analysis::index_set::IndexSet;
 use crate::draws::Seed;
 use crate::field::{FieldSet, Kind};
 use crate::gate::{Action, Gate, Observation};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::org::JobState;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    ExportSpec, GateSpec, GateStart, ReadPath, Repair, RequiredFields, WebhookEvent,
+    ExportSpec, GateSpec, GateStart, ReadPath, Repair, RequiredFields, SidecarName, WebhookEvent,
 };
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
@@ -93,6 +94,8 @@ pub enum Reply<T> {
     NotFound,
     /// 429.
     Throttled(Duration),
+    /// 400 for a filter: trying again does not help.
+    BadRequest,
     /// 403, 401: trying again does not help.
     Forbidden,
     /// No answer, or 5xx.
@@ -106,6 +109,7 @@ impl<T> Reply<T> {
             Self::Done(done) => Reply::Done(change(done)),
             Self::NotFound => Reply::NotFound,
             Self::Throttled(retry_after) => Reply::Throttled(retry_after),
+            Self::BadRequest => Reply::BadRequest,
             Self::Forbidden => Reply::Forbidden,
             Self::Unavailable => Reply::Unavailable,
         }
@@ -131,8 +135,11 @@ pub struct Exporter {
     start: GateStart,
     repair: Option<Repair>,
     required: RequiredFields,
+    sidecar_name: SidecarName,
     jobs: Jobs,
     open: BTreeMap<RecordingIndex, Tally>,
+    /// All that it ever knew: a late duplicate of a notification must not export again.
+    known: IndexSet,
     /// Recordings to be approved again, by when.
     again: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
     outputs: VecDeque<Output>,
@@ -159,8 +166,10 @@ impl Exporter {
             start: gate.start,
             repair: gate.repair,
             required,
+            sidecar_name: gate.request.sidecar_name,
             jobs: Jobs::new(tenant, export.slots),
             open: BTreeMap::new(),
+            known: IndexSet::default(),
             again: BinaryHeap::new(),
             outputs: VecDeque::new(),
         }
@@ -182,16 +191,17 @@ impl Exporter {
             }
             Input::Notified(recording, kind, event) => {
                 self.know(recording, kind);
-                self.gate.observe(now, Observation::Notified(recording, event));
+                self.gate
+                    .observe(now, Observation::Notified(recording, event));
             }
             Input::Checked(recording, reply) => self.checked(now, recording, &reply),
             Input::JobCreated(job, reply) => {
                 let given_up = self.jobs.created(now, job, &reply);
-                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                self.give_up(now, &given_up, cause_of(&reply));
             }
             Input::JobPolled(job, reply) => {
                 let given_up = self.jobs.polled(now, job, &reply);
-                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                self.give_up(now, &given_up, cause_of(&reply));
             }
             Input::JobStarted(job, reply) => self.job_started(now, job, reply),
             Input::Exported(job, read) => self.exported(now, job, &read),
@@ -217,7 +227,10 @@ impl Exporter {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let again = self.again.peek().map(|Reverse((at, _))| *at);
-        [self.gate.poll_timeout(), again, self.jobs.poll_timeout()].into_iter().flatten().min()
+        [self.gate.poll_timeout(), again, self.jobs.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next output.
@@ -239,14 +252,16 @@ impl Exporter {
     }
 
     fn know(&mut self, recording: RecordingIndex, kind: Kind) {
-        if let std::collections::btree_map::Entry::Vacant(entry) = self.open.entry(recording) {
-            entry.insert(Tally::new(kind));
+        if self.known.insert(recording.0) {
+            self.open.insert(recording, Tally::new(kind));
             self.gate.expect(recording, kind);
         }
     }
 
     fn checked(&mut self, now: Timestamp, recording: RecordingIndex, reply: &Reply<View>) {
-        let Some(tally) = self.open.get_mut(&recording) else { return };
+        let Some(tally) = self.open.get_mut(&recording) else {
+            return;
+        };
         let observation = match reply {
             Reply::Done(view) => Observation::Checked(recording, *view),
             Reply::NotFound => Observation::NotFound(recording),
@@ -255,8 +270,8 @@ impl Exporter {
                 Observation::Throttled(recording, *retry_after)
             }
             Reply::Unavailable => Observation::Throttled(recording, jobs::RETRY_UNAVAILABLE),
-            Reply::Forbidden => {
-                self.settle(now, recording, OutcomeKind::Errored, FieldSet::EMPTY);
+            Reply::Forbidden | Reply::BadRequest => {
+                self.give_up(now, &[recording], cause_of(reply));
                 return;
             }
         };
@@ -273,7 +288,8 @@ impl Exporter {
                         tally.gate_calls += 1;
                         tally.checked_at = Some(now);
                         let path = self.gate.read_path();
-                        self.outputs.push_back(Output::Command(Command::Check { recording, path }));
+                        self.outputs
+                            .push_back(Output::Command(Command::Check { recording, path }));
                     }
                 }
                 Action::Export(recording) => {
@@ -306,11 +322,16 @@ impl Exporter {
         job: LocalJob,
         reply: Reply<Vec<(RecordingIndex, FieldSet)>>,
     ) {
-        let missing = match reply {
-            Reply::Done(missing) if !missing.is_empty() => missing,
-            reply => {
+        let missing = match &reply {
+            Reply::Done(missing) if !missing.is_empty() => missing.clone(),
+            Reply::Done(_)
+            | Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => {
                 let given_up = self.jobs.started(now, job, &reply);
-                self.settle_all(now, &given_up, OutcomeKind::Errored);
+                self.give_up(now, &given_up, cause_of(&reply));
                 return;
             }
         };
@@ -321,7 +342,9 @@ impl Exporter {
             }
         }
         for (recording, fields) in missing {
-            let Some(tally) = self.open.get_mut(&recording) else { continue };
+            let Some(tally) = self.open.get_mut(&recording) else {
+                continue;
+            };
             tally.rejections += 1;
             if tally.rejections >= REJECTED_TRIES {
                 self.settle(now, recording, OutcomeKind::Rejected, fields);
@@ -333,12 +356,16 @@ impl Exporter {
 
     fn exported(&mut self, now: Timestamp, job: LocalJob, read: &ExportRead) {
         for recording in self.jobs.exported(now, job, read.snapshot_at) {
-            let Some(tally) = self.open.get_mut(&recording) else { continue };
+            let Some(tally) = self.open.get_mut(&recording) else {
+                continue;
+            };
             let sidecar = read.sidecars.iter().find(|(found, _)| *found == recording);
             if read.failed.contains(&recording) {
-                self.settle(now, recording, OutcomeKind::Errored, FieldSet::EMPTY);
+                self.give_up(now, &[recording], Cause::JobFailure);
             } else if let Some((_, view)) = sidecar {
-                let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, view);
+                let view = self.sidecar_name.looked_up(*view);
+                let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
+                tally.cause = self.sidecar_name.cause();
                 tally.exports += 1;
                 tally.snapshot_at = Some(read.snapshot_at);
                 tally.first_outcome.get_or_insert(outcome);
@@ -357,9 +384,13 @@ impl Exporter {
         }
     }
 
-    fn settle_all(&mut self, now: Timestamp, recordings: &[RecordingIndex], outcome: OutcomeKind) {
+    /// What can never be exported, and why.
+    fn give_up(&mut self, now: Timestamp, recordings: &[RecordingIndex], cause: Cause) {
         for recording in recordings {
-            self.settle(now, *recording, outcome, FieldSet::EMPTY);
+            if let Some(tally) = self.open.get_mut(recording) {
+                tally.cause = Some(cause);
+            }
+            self.settle(now, *recording, OutcomeKind::Errored, FieldSet::EMPTY);
         }
     }
 
@@ -373,6 +404,39 @@ impl Exporter {
         if let Some(tally) = self.open.remove(&recording) {
             let settled = tally.settled(self.tenant, recording, now, outcome, missing);
             self.outputs.push_back(Output::Settled(settled));
+        }
+    }
+}
+
+/// Why a reply means that a job is given up.
+const fn cause_of<T>(reply: &Reply<T>) -> Cause {
+    match reply {
+        Reply::Forbidden => Cause::Permission,
+        Reply::BadRequest => Cause::Filter,
+        Reply::Done(_) | Reply::NotFound | Reply::Throttled(_) | Reply::Unavailable => {
+            Cause::JobFailure
+        }
+    }
+}
+
+impl SidecarName {
+    /// What a client finds of a sidecar: under another name it finds the audio only.
+    fn looked_up(self, view: View) -> View {
+        match self {
+            Self::Right => view,
+            Self::Wrong => View {
+                present: view.present.difference(FieldSet::METADATA),
+                null: FieldSet::EMPTY,
+                wrong: FieldSet::EMPTY,
+                state: view.state,
+            },
+        }
+    }
+
+    const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Right => None,
+            Self::Wrong => Some(Cause::WrongSuffix),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::field::{FieldSet, Kind};
 use crate::history::Settled;
 use crate::ids::{RecordingIndex, TenantIndex};
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Cause, OutcomeKind};
 use crate::time::{Duration, Timestamp};
 
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) throttled: u32,
     pub(super) exports: u32,
     pub(super) rejections: u32,
+    /// What the client itself knows to be the reason.
+    pub(super) cause: Option<Cause>,
     pub(super) lateness: Option<Duration>,
 }
 
@@ -36,6 +38,7 @@ impl Tally {
             throttled: 0,
             exports: 0,
             rejections: 0,
+            cause: None,
             lateness: None,
         }
     }
@@ -55,7 +58,7 @@ impl Tally {
             first_outcome: self.first_outcome.filter(|first| *first != outcome),
             missing,
             fate: None,
-            cause: None,
+            cause: self.cause,
             checked_at: self.checked_at,
             approved_at: self.approved_at,
             snapshot_at: self.snapshot_at,

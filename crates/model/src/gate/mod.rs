@@ -5,6 +5,7 @@
 
 mod policy;
 
+pub(crate) use policy::gap;
 pub use policy::{Policy, Progress, Ready, Step};
 
 use std::cmp::Reverse;
@@ -82,7 +83,11 @@ impl Gate {
 
     /// A recording of `kind` is known from now on; its clock has not started.
     pub fn expect(&mut self, recording: RecordingIndex, kind: Kind) {
-        let pending = Pending { kind, progress: Progress::new(recording), generation: 0 };
+        let pending = Pending {
+            kind,
+            progress: Progress::new(recording),
+            generation: 0,
+        };
         self.pending.insert(recording, pending);
     }
 
@@ -90,7 +95,9 @@ impl Gate {
     /// decided about is ignored.
     pub fn observe(&mut self, now: Timestamp, observation: Observation) {
         let recording = observation.recording();
-        let Some(pending) = self.pending.get_mut(&recording) else { return };
+        let Some(pending) = self.pending.get_mut(&recording) else {
+            return;
+        };
         let progress = &mut pending.progress;
         let step = match observation {
             Observation::Started(_) => self.policy.started(now, progress),
@@ -99,9 +106,7 @@ impl Gate {
                 let ready = self.policy.is_ready(&view, self.required.of(pending.kind));
                 self.policy.checked(now, ready, progress)
             }
-            Observation::NotFound(_) => {
-                self.policy.checked(now, Ready::No, progress)
-            }
+            Observation::NotFound(_) => self.policy.checked(now, Ready::No, progress),
             Observation::Throttled(_, retry_after) => {
                 self.policy.throttled(now, retry_after, progress)
             }
@@ -116,7 +121,9 @@ impl Gate {
                 break;
             }
             self.due.pop();
-            let Some(pending) = self.pending.get_mut(&recording) else { continue };
+            let Some(pending) = self.pending.get_mut(&recording) else {
+                continue;
+            };
             if pending.generation != generation {
                 continue;
             }
@@ -142,7 +149,8 @@ impl Gate {
             Step::At(at) => {
                 if let Some(pending) = self.pending.get_mut(&recording) {
                     pending.generation += 1;
-                    self.due.push(Reverse((at.max(now), recording, pending.generation)));
+                    self.due
+                        .push(Reverse((at.max(now), recording, pending.generation)));
                 }
             }
             Step::Check => self.actions.push_back(Action::Check(recording)),
@@ -170,7 +178,6 @@ impl Observation {
     }
 }
 
-
 /// Whether the view satisfies what a gate looks for.
 pub(crate) fn satisfies(
     ready: &crate::scenario::Readiness,
@@ -184,7 +191,6 @@ pub(crate) fn satisfies(
     if ready.media_available.needed() {
         needed.insert(Field::Media);
     }
-    let state_ok =
-        !ready.state_completed.needed() || view.state == RecordingState::Completed;
+    let state_ok = !ready.state_completed.needed() || view.state == RecordingState::Completed;
     state_ok && needed.difference(view.present).is_empty()
 }

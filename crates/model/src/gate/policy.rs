@@ -59,7 +59,12 @@ impl Progress {
     /// At the beginning.
     #[must_use]
     pub const fn new(recording: RecordingIndex) -> Self {
-        Self { recording, started_at: None, attempts: 0, next: Next::Check }
+        Self {
+            recording,
+            started_at: None,
+            attempts: 0,
+            next: Next::Check,
+        }
     }
 }
 
@@ -79,19 +84,31 @@ impl Policy {
     /// The policy of `strategy`; jitter is drawn from `seed`.
     #[must_use]
     pub fn new(strategy: &Strategy, seed: Seed) -> Self {
-        Self { ready: readiness(strategy), strategy: strategy.clone(), seed }
+        Self {
+            ready: readiness(strategy),
+            strategy: strategy.clone(),
+            seed,
+        }
     }
 
     /// Where its checks read: on the index if it looks for what the index shows.
     #[must_use]
     pub const fn read_path(&self) -> ReadPath {
-        if self.ready.index_visible.needed() { ReadPath::Index } else { ReadPath::Primary }
+        if self.ready.index_visible.needed() {
+            ReadPath::Index
+        } else {
+            ReadPath::Primary
+        }
     }
 
     /// Whether `view` satisfies it.
     #[must_use]
     pub fn is_ready(&self, view: &View, required: FieldSet) -> Ready {
-        if satisfies(&self.ready, view, required) { Ready::Yes } else { Ready::No }
+        if satisfies(&self.ready, view, required) {
+            Ready::Yes
+        } else {
+            Ready::No
+        }
     }
 
     /// The gate's clock starts.
@@ -122,7 +139,10 @@ impl Policy {
     #[must_use]
     pub fn notified(&self, now: Timestamp, event: WebhookEvent, progress: &mut Progress) -> Step {
         match &self.strategy {
-            Strategy::Webhook { event: wanted, delay } if *wanted == event => {
+            Strategy::Webhook {
+                event: wanted,
+                delay,
+            } if *wanted == event => {
                 if progress.started_at.is_some() {
                     return Step::Wait;
                 }
@@ -130,13 +150,25 @@ impl Policy {
                 progress.next = Next::Approve;
                 Step::At(now + *delay)
             }
-            Strategy::WebhookConfirm { event: wanted, polling }
-            | Strategy::WebhookFallback { event: wanted, polling, .. }
-                if *wanted == event && progress.started_at.is_none() =>
-            {
+            Strategy::WebhookConfirm {
+                event: wanted,
+                polling,
+            }
+            | Strategy::WebhookFallback {
+                event: wanted,
+                polling,
+                ..
+            } if *wanted == event && progress.started_at.is_none() => {
                 begin_polling(now, polling, progress)
             }
-            _ => Step::Wait,
+            Strategy::None
+            | Strategy::FixedDelay { .. }
+            | Strategy::FixedInterval(_)
+            | Strategy::ExponentialBackoff(_)
+            | Strategy::ForumBackoff { .. }
+            | Strategy::Webhook { .. }
+            | Strategy::WebhookConfirm { .. }
+            | Strategy::WebhookFallback { .. } => Step::Wait,
         }
     }
 
@@ -147,9 +179,9 @@ impl Policy {
             Next::Check => Step::Check,
             Next::Approve => Step::Approve,
             Next::GiveUp => Step::GiveUp,
-            Next::Fallback => match &self.strategy {
-                Strategy::WebhookFallback { polling, .. } => begin_polling(now, polling, progress),
-                _ => Step::Wait,
+            Next::Fallback => match self.polling() {
+                Some(polling) => begin_polling(now, polling, progress),
+                None => Step::Wait,
             },
         }
     }
@@ -161,14 +193,17 @@ impl Policy {
             return Step::Approve;
         }
         progress.attempts += 1;
-        match &self.strategy {
-            Strategy::ForumBackoff { attempts, on_failure, .. } => {
-                forum_sleep(now, *attempts, *on_failure, progress)
-            }
-            _ => match self.polling() {
-                Some(polling) => self.poll_again(now, polling, progress),
-                None => Step::Wait,
-            },
+        if let Strategy::ForumBackoff {
+            attempts,
+            on_failure,
+            ..
+        } = &self.strategy
+        {
+            return forum_sleep(now, *attempts, *on_failure, progress);
+        }
+        match self.polling() {
+            Some(polling) => self.poll_again(now, polling, progress),
+            None => Step::Wait,
         }
     }
 
@@ -195,7 +230,10 @@ impl Policy {
     }
 
     fn poll_again(&self, now: Timestamp, polling: &Polling, progress: &mut Progress) -> Step {
-        if polling.max_attempts.is_some_and(|max| progress.attempts >= max) {
+        if polling
+            .max_attempts
+            .is_some_and(|max| progress.attempts >= max)
+        {
             return Step::GiveUp;
         }
         let draws = Draws::of_call(self.seed, progress.recording.0);
@@ -230,8 +268,10 @@ fn readiness(strategy: &Strategy) -> Readiness {
         | Strategy::WebhookConfirm { polling, .. }
         | Strategy::WebhookFallback { polling, .. } => polling.ready,
         Strategy::ForumBackoff { check, .. } => {
-            let mut ready =
-                Readiness { state_completed: Looked::Needed, ..Readiness::default() };
+            let mut ready = Readiness {
+                state_completed: Looked::Needed,
+                ..Readiness::default()
+            };
             if *check == ForumCheck::StateAndFlag {
                 ready.fields.insert(Field::LegalHoldFlag);
             }
@@ -268,7 +308,7 @@ fn forum_sleep(
 }
 
 /// The gap after `waited` earlier gaps: `min(cap, base × multiplier^waited)`, jittered by `draw`.
-fn gap(backoff: &Backoff, waited: u32, draw: u64) -> Duration {
+pub(crate) fn gap(backoff: &Backoff, waited: u32, draw: u64) -> Duration {
     let mut gap = backoff.base.min(backoff.cap);
     if backoff.multiplier != Fixed::ONE {
         // A gap at the cap stays there, and one that shrinks to nothing stays nothing.
@@ -315,11 +355,17 @@ mod tests {
         assert_eq!(policy.started(secs(0), &mut progress), Step::Check);
         let mut now = secs(0);
         for next in [1, 3, 7, 15] {
-            assert_eq!(policy.checked(now, Ready::No, &mut progress), Step::At(secs(next)));
+            assert_eq!(
+                policy.checked(now, Ready::No, &mut progress),
+                Step::At(secs(next))
+            );
             now = secs(next);
             assert_eq!(policy.due(now, &mut progress), Step::Check);
         }
-        assert_eq!(policy.checked(now, Ready::No, &mut progress), Step::At(secs(31)));
+        assert_eq!(
+            policy.checked(now, Ready::No, &mut progress),
+            Step::At(secs(31))
+        );
         assert_eq!(policy.due(secs(31), &mut progress), Step::GiveUp);
     }
 
@@ -354,25 +400,42 @@ mod tests {
             },
             max_attempts: None,
             deadline: Some(Duration::from_secs(10)),
-            ready: Readiness { required_fields: Looked::Needed, ..Readiness::default() },
+            ready: Readiness {
+                required_fields: Looked::Needed,
+                ..Readiness::default()
+            },
         };
         let policy = Policy::new(&Strategy::FixedInterval(polling), Seed(1));
         let mut progress = Progress::new(RecordingIndex(0));
         assert_eq!(policy.started(secs(0), &mut progress), Step::At(secs(1)));
-        assert_eq!(policy.checked(secs(1), Ready::No, &mut progress), Step::At(secs(8)));
-        assert_eq!(policy.checked(secs(8), Ready::No, &mut progress), Step::At(secs(10)));
-        assert_eq!(policy.checked(secs(10), Ready::No, &mut progress), Step::GiveUp);
+        assert_eq!(
+            policy.checked(secs(1), Ready::No, &mut progress),
+            Step::At(secs(8))
+        );
+        assert_eq!(
+            policy.checked(secs(8), Ready::No, &mut progress),
+            Step::At(secs(10))
+        );
+        assert_eq!(
+            policy.checked(secs(10), Ready::No, &mut progress),
+            Step::GiveUp
+        );
     }
 
     #[test]
     fn a_second_webhook_changes_nothing() {
-        let strategy =
-            Strategy::Webhook { event: WebhookEvent::SessionEnded, delay: Duration::from_secs(2) };
+        let strategy = Strategy::Webhook {
+            event: WebhookEvent::SessionEnded,
+            delay: Duration::from_secs(2),
+        };
         let policy = Policy::new(&strategy, Seed(1));
         let mut progress = Progress::new(RecordingIndex(0));
         assert_eq!(policy.started(secs(0), &mut progress), Step::Wait);
         let event = WebhookEvent::SessionEnded;
-        assert_eq!(policy.notified(secs(1), event, &mut progress), Step::At(secs(3)));
+        assert_eq!(
+            policy.notified(secs(1), event, &mut progress),
+            Step::At(secs(3))
+        );
         assert_eq!(policy.notified(secs(2), event, &mut progress), Step::Wait);
         assert_eq!(policy.due(secs(3), &mut progress), Step::Approve);
     }

@@ -5,7 +5,7 @@ use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
 use crate::outcome::Cause;
-use crate::scenario::{Arm, GroupSource, HoldSetAt, KindSpec, StateSpec, Sweep};
+use crate::scenario::{Arm, GroupSource, HoldLevel, HoldSetAt, KindSpec, StateSpec, Sweep};
 use crate::time::{Duration, Probability, Timestamp};
 use crate::timeline::{FieldClock, STAGES_MAX, StageTimes, Timeline};
 use crate::workload::Call;
@@ -20,7 +20,38 @@ pub(super) struct Clocks {
     hold_set_at: HoldSetAt,
     hold_missed: Probability,
     hold_sweep: Sweep,
+    hold_level: HoldLevel,
     hold_propagation: Sampler,
+    hold_propagation_loss: Probability,
+    misclassified: Probability,
+}
+
+/// When a group's values are there, and what held them.
+struct Arrival {
+    /// On the primary read path.
+    value_at: Timestamp,
+    /// Before this the index has nothing to read.
+    indexable_at: Timestamp,
+    cause: Option<Cause>,
+    index_cause: Option<Cause>,
+}
+
+impl Arrival {
+    const fn at(value_at: Timestamp) -> Self {
+        Self {
+            value_at,
+            indexable_at: value_at,
+            cause: None,
+            index_cause: None,
+        }
+    }
+
+    const fn lost(cause: Cause) -> Self {
+        Self {
+            cause: Some(cause),
+            ..Self::at(Timestamp::NEVER)
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +87,10 @@ impl Clocks {
             hold_set_at: set_at,
             hold_missed: platform.hold.missed,
             hold_sweep: platform.hold.sweep,
+            hold_level: platform.hold.level,
             hold_propagation: Sampler::new(&platform.hold.propagation),
+            hold_propagation_loss: platform.hold.propagation_loss,
+            misclassified: platform.intake.misclassified,
         }
     }
 
@@ -66,8 +100,22 @@ impl Clocks {
 
     /// The timeline of a session that has ended at `now`: only what is decided by then.
     pub(super) fn begin(&self, now: Timestamp, call: &Call, draws: Draws) -> Timeline {
-        let kind = self.kinds.get(call.kind);
-        let after_call_work = kind.after_call_work.sample(draws.draw(Purpose::AfterCallWork));
+        let mut false_fields = FieldSet::EMPTY;
+        let misclassified = self
+            .misclassified
+            .occurs(draws.draw(Purpose::Misclassified));
+        if call.kind == Kind::Webrtc && misclassified {
+            false_fields.insert(Field::MediaType);
+        }
+        let taken_for = if false_fields.is_empty() {
+            call.kind
+        } else {
+            Kind::Sip
+        };
+        let kind = self.kinds.get(taken_for);
+        let after_call_work = kind
+            .after_call_work
+            .sample(draws.draw(Purpose::AfterCallWork));
         Timeline {
             recording: call.index,
             kind: call.kind,
@@ -80,113 +128,153 @@ impl Clocks {
             written_at: Timestamp::NEVER,
             fields: [FieldClock::NEVER; Field::METADATA_COUNT],
             stages: [StageTimes::NONE; STAGES_MAX],
-            false_fields: FieldSet::EMPTY,
+            false_fields,
             lost_cause: None,
+            hold_cause: None,
+            index_cause: None,
             revisions: Vec::new(),
         }
     }
 
-    /// Decides the rest, once the pipeline is done with the recording.
-    pub(super) fn finish(
+    /// Decides at `now` what follows from the stages that are done and from `written_at`, if that
+    /// is known. What was decided before stays as it is.
+    pub(super) fn decide(
         &self,
+        now: Timestamp,
         timeline: &mut Timeline,
         writers: [Option<usize>; FieldGroup::COUNT],
         draws: Draws,
     ) {
-        let kind = self.kinds.get(timeline.kind);
-        let last = timeline.stages.iter().rev().find(|stage| **stage != StageTimes::NONE);
-        timeline.written_at = last.map_or(timeline.submitted_at, |stage| stage.done_at);
-        let common = kind.metadata_lag.sample(draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
+        let kind = self.kinds.get(timeline.taken_for());
+        let common = kind
+            .metadata_lag
+            .sample(draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
         let index_lag = self.index_lag.sample(draws.draw(Purpose::IndexLag));
         for group in FieldGroup::ALL {
-            let writer = writers[group.index()];
-            let written =
-                writer.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at);
-            let value_at = match self.group_value(timeline, group, draws, written + common) {
-                Ok(at) => at,
-                Err(cause) => {
-                    timeline.lost_cause = Some(cause);
-                    Timestamp::NEVER
+            let early = writers[group.index()].map(|stage| timeline.stages[stage].done_at);
+            let written = early.unwrap_or(timeline.written_at) + common;
+            let arrival = self.arrival(timeline, group, draws, written);
+            if group == FieldGroup::Hold {
+                timeline.hold_cause = arrival.cause;
+                timeline.index_cause = arrival.index_cause;
+            } else {
+                timeline.lost_cause = arrival.cause.or(timeline.lost_cause);
+            }
+            let clock = self.field_clock(now, timeline, &arrival, index_lag, draws);
+            for field in Field::METADATA
+                .into_iter()
+                .filter(|f| f.group() == Some(group))
+            {
+                if timeline.fields[field as usize].value_at.is_never() {
+                    timeline.fields[field as usize] = clock;
                 }
-            };
-            let clock = self.field_clock(timeline, value_at, index_lag, draws);
-            for field in Field::METADATA.into_iter().filter(|f| f.group() == Some(group)) {
-                timeline.fields[field as usize] = clock;
             }
         }
-        timeline.state_at = self.state_at(timeline, draws);
+        timeline.state_at = self.state_at(now, timeline, draws);
     }
 
-    /// When the group's values are on the primary read path, or why they never are.
-    fn group_value(
+    /// When the group's values arrive, or why they never do.
+    fn arrival(
         &self,
         timeline: &Timeline,
         group: FieldGroup,
         draws: Draws,
         written: Timestamp,
-    ) -> Result<Timestamp, Cause> {
-        if group == FieldGroup::Webrtc && timeline.kind != Kind::Webrtc {
-            return Ok(Timestamp::NEVER);
+    ) -> Arrival {
+        if group == FieldGroup::Webrtc {
+            if timeline.taken_for() != Kind::Webrtc {
+                return Arrival::at(Timestamp::NEVER);
+            }
+            if timeline.lost_cause == Some(Cause::PartialWrite) {
+                return Arrival::lost(Cause::PartialWrite);
+            }
         }
-        let (lag, source) = &self.kinds.get(timeline.kind).groups[group.index()];
+        let (lag, source) = &self.kinds.get(timeline.taken_for()).groups[group.index()];
         let nth = u32::try_from(group.index()).unwrap_or(0);
         let value_at = match source {
-            GroupSource::Ingress => return Ok(timeline.started_at),
-            GroupSource::Nobody => return Err(Cause::NotWritten),
-            GroupSource::Pipeline => {
-                written + lag.sample(draws.draw_nth(Purpose::FieldLag, nth))
-            }
+            GroupSource::Ingress => return Arrival::at(timeline.started_at),
+            GroupSource::Nobody => return Arrival::lost(Cause::NotWritten),
+            GroupSource::Pipeline => written + lag.sample(draws.draw_nth(Purpose::FieldLag, nth)),
         };
         if group == FieldGroup::Hold && is_held(timeline) {
-            self.held_value(timeline, draws, value_at)
+            self.held(timeline, draws, value_at)
         } else {
-            Ok(value_at)
+            Arrival::at(value_at)
         }
     }
 
-    fn held_value(
-        &self,
-        timeline: &Timeline,
-        draws: Draws,
-        written: Timestamp,
-    ) -> Result<Timestamp, Cause> {
-        let propagation = self.hold_propagation.sample(draws.draw(Purpose::HoldPropagation));
-        let value_at = written.max(hold_set_at(self.hold_set_at, timeline) + propagation);
+    /// The flag of a recording under hold: set on one level, propagated to the other.
+    fn held(&self, timeline: &Timeline, draws: Draws, written: Timestamp) -> Arrival {
+        let propagation = self
+            .hold_propagation
+            .sample(draws.draw(Purpose::HoldPropagation));
+        let lost = draws.draw(Purpose::HoldPropagationLoss);
+        let there = if self.hold_propagation_loss.occurs(lost) {
+            Timestamp::NEVER
+        } else {
+            written.max(hold_set_at(self.hold_set_at, timeline) + propagation)
+        };
+        let held_up = (there > written).then_some(Cause::HoldPropagation);
+        let mut arrival = match self.hold_level {
+            HoldLevel::Interaction => Arrival {
+                cause: held_up,
+                ..Arrival::at(there)
+            },
+            HoldLevel::Recording => {
+                let own = Arrival::at(written.max(hold_set_at(self.hold_set_at, timeline)));
+                Arrival {
+                    indexable_at: there,
+                    index_cause: held_up,
+                    ..own
+                }
+            }
+        };
         let late = self.hold_set_at == HoldSetAt::CallEnd;
-        if !(late && self.hold_missed.occurs(draws.draw(Purpose::HoldWindow))) {
-            return Ok(value_at);
+        if late && self.hold_missed.occurs(draws.draw(Purpose::HoldWindow)) {
+            arrival.cause = Some(Cause::HoldWindow);
+            arrival.value_at = match self.hold_sweep {
+                Sweep::Never => Timestamp::NEVER,
+                Sweep::Every(interval) => next_on_grid(arrival.value_at, interval, Duration::ZERO),
+            };
         }
-        match self.hold_sweep {
-            Sweep::Never => Err(Cause::HoldWindow),
-            Sweep::Every(interval) => Ok(next_on_grid(value_at, interval, Duration::ZERO)),
-        }
+        arrival.indexable_at = arrival.indexable_at.max(arrival.value_at);
+        arrival
     }
 
     fn field_clock(
         &self,
+        now: Timestamp,
         timeline: &Timeline,
-        value_at: Timestamp,
+        arrival: &Arrival,
         index_lag: Duration,
         draws: Draws,
     ) -> FieldClock {
+        let value_at = arrival.value_at;
         if value_at.is_never() {
             return FieldClock::NEVER;
         }
-        let null_phase = &self.kinds.get(timeline.kind).null_phase;
+        let null_phase = &self.kinds.get(timeline.taken_for()).null_phase;
         let null_for = null_phase.sample(draws.draw(Purpose::NullPhase));
-        let null_at = (value_at - null_for).max(timeline.ended_at).min(value_at);
-        let index_at = next_on_grid(value_at + index_lag, self.index_refresh, self.index_phase);
-        FieldClock { null_at, value_at, index_at }
+        let null_at = (value_at - null_for).max(now).min(value_at);
+        let ready_at = arrival.indexable_at + index_lag;
+        let index_at = next_on_grid(ready_at, self.index_refresh, self.index_phase);
+        FieldClock {
+            null_at,
+            value_at,
+            index_at,
+        }
     }
 
-    fn state_at(&self, timeline: &Timeline, draws: Draws) -> Timestamp {
+    fn state_at(&self, now: Timestamp, timeline: &Timeline, draws: Draws) -> Timestamp {
         let draw = draws.draw(Purpose::StateLag);
-        match &self.kinds.get(timeline.kind).state {
+        match &self.kinds.get(timeline.taken_for()).state {
             StateClock::AfterSession(lag) => timeline.ended_at + lag.sample(draw),
+            StateClock::AfterFields(_) if timeline.written_at.is_never() => Timestamp::NEVER,
             StateClock::AfterFields(lag) => {
                 let values = timeline.fields.iter().map(|clock| clock.value_at);
                 let last = values.filter(|at| !at.is_never()).max();
-                last.unwrap_or(timeline.written_at).max(timeline.ended_at) + lag.sample(draw)
+                // Where the last field never comes, the platform knows that now at the earliest.
+                last.unwrap_or(timeline.written_at).max(now) + lag.sample(draw)
             }
         }
     }
@@ -201,7 +289,10 @@ impl KindClocks {
             pipeline: spec.pipeline,
             media_lag: Sampler::new(&spec.media_lag),
             metadata_lag: Sampler::new(&spec.metadata_lag),
-            groups: spec.groups.each_ref().map(|group| (Sampler::new(&group.lag), group.source)),
+            groups: spec
+                .groups
+                .each_ref()
+                .map(|group| (Sampler::new(&group.lag), group.source)),
             null_phase: Sampler::new(&spec.null_phase),
             after_call_work: Sampler::new(&spec.after_call_work),
             state: match &spec.state {
@@ -236,6 +327,9 @@ mod tests {
             let expected = Timestamp::ZERO + Duration::from_millis(expected);
             assert_eq!(next_on_grid(at, second, phase), expected);
         }
-        assert_eq!(next_on_grid(Timestamp::NEVER, second, phase), Timestamp::NEVER);
+        assert_eq!(
+            next_on_grid(Timestamp::NEVER, second, phase),
+            Timestamp::NEVER
+        );
     }
 }

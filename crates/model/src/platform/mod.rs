@@ -2,20 +2,24 @@
 //!
 //! Both engines drive the same machine. An instant is decided as early as it can be: with one FIFO
 //! stage and identical workers, when the session ends (Kiefer and Wolfowitz 1955: the wait follows
-//! from the workers' free times); behind a second stage, when the first one is done.
+//! from the workers' free times); behind a second stage, when the first one is done; where updates
+//! are limited, when one is accepted.
 
 mod clocks;
 mod notification;
 mod pipeline;
+mod signalling;
 
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
+pub use signalling::Signalling;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::draws::{Draws, Seed};
 use crate::ids::RecordingIndex;
+use crate::outcome::Cause;
 use crate::scenario::{Arm, HoldSetAt, Workload};
 use crate::time::Timestamp;
 use crate::timeline::{Hold, StageTimes, Timeline};
@@ -25,7 +29,8 @@ use clocks::Clocks;
 /// What the platform has to say.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {
-    /// The recording exists; what is not decided yet is [`Timestamp::NEVER`].
+    /// The recording exists; what is not decided yet is [`Timestamp::NEVER`]. Said again when more
+    /// is decided.
     Began(Timeline),
     /// Every instant of the recording is decided.
     Decided(Timeline),
@@ -37,6 +42,7 @@ pub struct Platform {
     seed: Seed,
     clocks: Clocks,
     pipelines: Vec<Pipeline>,
+    signalling: Signalling,
     /// Recordings between stages, by (when they join the next queue, recording).
     joining: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
     between: BTreeMap<RecordingIndex, Between>,
@@ -46,7 +52,16 @@ pub struct Platform {
 #[derive(Clone, Debug)]
 struct Between {
     timeline: Timeline,
-    stage: usize,
+    step: Step,
+}
+
+/// What a recording does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// It joins a stage's queue.
+    Enter(usize),
+    /// Its update is tried, after so many refusals.
+    Update(u32),
 }
 
 impl Platform {
@@ -57,6 +72,7 @@ impl Platform {
             seed,
             clocks: Clocks::new(arm, workload.hold.set_at, seed),
             pipelines: arm.platform.pipelines.iter().map(Pipeline::new).collect(),
+            signalling: Signalling::new(arm.platform.intake.signalling, workload, seed),
             joining: BinaryHeap::new(),
             between: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -68,16 +84,17 @@ impl Platform {
     pub fn handle_input(&mut self, now: Timestamp, call: &Call) {
         self.handle_timeout(now);
         let draws = Draws::of_call(self.seed, call.index.0);
-        let timeline = self.clocks.begin(now, call, draws);
+        let mut timeline = self.clocks.begin(now, call, draws);
+        if self.signalling.is_cut(call.index) {
+            timeline.lost_cause = Some(Cause::PartialWrite);
+        }
         if timeline.submitted_at <= now {
-            let began = timeline.clone();
-            match self.join(timeline, 0) {
-                Some(decided) => self.outputs.push_back(Output::Decided(decided)),
-                None => self.outputs.push_back(Output::Began(began)),
-            }
+            self.proceed(now, timeline, Step::Enter(0), News::All);
         } else {
+            let writers = self.pipeline(&timeline).writers();
+            self.clocks.decide(now, &mut timeline, writers, draws);
             self.outputs.push_back(Output::Began(timeline.clone()));
-            self.wait(timeline.submitted_at, timeline, 0);
+            self.wait(timeline.submitted_at, timeline, Step::Enter(0));
         }
     }
 
@@ -88,12 +105,10 @@ impl Platform {
                 break;
             }
             self.joining.pop();
-            let Some(Between { timeline, stage }) = self.between.remove(&recording) else {
+            let Some(Between { timeline, step }) = self.between.remove(&recording) else {
                 continue;
             };
-            if let Some(decided) = self.join(timeline, stage) {
-                self.outputs.push_back(Output::Decided(decided));
-            }
+            self.proceed(at, timeline, step, News::Changes);
         }
     }
 
@@ -108,31 +123,72 @@ impl Platform {
         self.outputs.pop_front()
     }
 
-    /// The recording joins `stage`'s queue. Returns it if that decides everything.
-    fn join(&mut self, mut timeline: Timeline, mut stage: usize) -> Option<Timeline> {
+    /// The recording takes `step` at `now`, and what follows from it is decided.
+    fn proceed(&mut self, now: Timestamp, mut timeline: Timeline, step: Step, news: News) {
         let draws = Draws::of_call(self.seed, timeline.recording.0);
-        let pipeline = &mut self.pipelines[self.clocks.pipeline_of(timeline.kind)];
-        let queued_at = match stage {
-            0 => timeline.submitted_at,
-            _ => timeline.stages[stage - 1].done_at,
+        let next = self.take(now, &mut timeline, step, draws);
+        let before = timeline.fields;
+        let writers = self.pipeline(&timeline).writers();
+        self.clocks.decide(now, &mut timeline, writers, draws);
+        let Some((at, step)) = next else {
+            self.outputs.push_back(Output::Decided(timeline));
+            return;
         };
-        if stage < pipeline.len() {
-            timeline.stages[stage] = pipeline.enter(stage, queued_at, draws);
-            stage += 1;
+        if news == News::All || timeline.fields != before {
+            self.outputs.push_back(Output::Began(timeline.clone()));
         }
-        if stage < pipeline.len() {
-            let at = timeline.stages[stage - 1].done_at;
-            self.wait(at, timeline, stage);
-            return None;
-        }
-        self.clocks.finish(&mut timeline, pipeline.writers(), draws);
-        Some(timeline)
+        self.wait(at, timeline, step);
     }
 
-    fn wait(&mut self, until: Timestamp, timeline: Timeline, stage: usize) {
-        self.joining.push(Reverse((until, timeline.recording)));
-        self.between.insert(timeline.recording, Between { timeline, stage });
+    /// Takes `step`. Returns the next one and when it is due, or notes when all was written.
+    fn take(
+        &mut self,
+        now: Timestamp,
+        timeline: &mut Timeline,
+        step: Step,
+        draws: Draws,
+    ) -> Option<(Timestamp, Step)> {
+        let pipeline = &mut self.pipelines[self.clocks.pipeline_of(timeline.taken_for())];
+        let tries = match step {
+            Step::Enter(stage) if stage < pipeline.len() => {
+                let times = pipeline.enter(stage, now, draws);
+                timeline.stages[stage] = times;
+                if stage + 1 < pipeline.len() || pipeline.limits_updates() {
+                    return Some((times.done_at, Step::Enter(stage + 1)));
+                }
+                timeline.written_at = times.done_at;
+                return None;
+            }
+            Step::Enter(_) => 0,
+            Step::Update(tries) => tries,
+        };
+        match pipeline.update(now, tries, draws) {
+            Ok(()) => {
+                timeline.written_at = now;
+                None
+            }
+            Err(at) => Some((at, Step::Update(tries.saturating_add(1)))),
+        }
     }
+
+    fn pipeline(&self, timeline: &Timeline) -> &Pipeline {
+        &self.pipelines[self.clocks.pipeline_of(timeline.taken_for())]
+    }
+
+    fn wait(&mut self, until: Timestamp, timeline: Timeline, step: Step) {
+        self.joining.push(Reverse((until, timeline.recording)));
+        self.between
+            .insert(timeline.recording, Between { timeline, step });
+    }
+}
+
+/// What is worth saying of a recording that is not decided yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum News {
+    /// That it exists.
+    All,
+    /// That more of it is decided.
+    Changes,
 }
 
 /// When the interaction's hold is set.
@@ -147,4 +203,7 @@ const fn is_held(timeline: &Timeline) -> bool {
     matches!(timeline.hold, Hold::Held)
 }
 
-const _: () = assert!(StageTimes::NONE.queued_at.is_never(), "unused stages must read as unused");
+const _: () = assert!(
+    StageTimes::NONE.queued_at.is_never(),
+    "unused stages must read as unused"
+);

@@ -79,9 +79,13 @@ impl Notifications {
             WebhookEvent::SessionEnded => 0,
             WebhookEvent::MetadataReady => 8,
         };
-        let happens_at = self.happens_at(event, timeline, required, draws);
-        let lost = self.loss.occurs(draws.draw_nth(Purpose::NotificationLoss, stream));
-        let doubled = self.duplicate.occurs(draws.draw_nth(Purpose::NotificationDuplicate, stream));
+        let happens_at = self.happens_at(event, timeline, required);
+        let lost = self
+            .loss
+            .occurs(draws.draw_nth(Purpose::NotificationLoss, stream));
+        let doubled = self
+            .duplicate
+            .occurs(draws.draw_nth(Purpose::NotificationDuplicate, stream));
         let copies = match (lost || happens_at.is_never(), doubled) {
             (true, _) => 0,
             (false, false) => 1,
@@ -90,7 +94,11 @@ impl Notifications {
         let recording = timeline.recording;
         (0..copies).map(move |copy| {
             let draw = draws.draw_nth(Purpose::NotificationDelay, stream + copy);
-            Notification { at: happens_at + self.delay.sample(draw), recording, copy }
+            Notification {
+                at: happens_at + self.delay.sample(draw),
+                recording,
+                copy,
+            }
         })
     }
 
@@ -99,12 +107,11 @@ impl Notifications {
         event: WebhookEvent,
         timeline: &Timeline,
         required: FieldSet,
-        draws: Draws,
     ) -> Timestamp {
         match event {
             WebhookEvent::SessionEnded => timeline.ended_at,
             WebhookEvent::MetadataReady => {
-                if self.is_early(draws) {
+                if self.known(event, timeline) == Known::AtEnd {
                     timeline.ended_at
                 } else {
                     timeline.fields_at(ReadPath::Primary, required)

@@ -1,4 +1,5 @@
-//! A pipeline: FIFO stages in a row, each a queue with identical workers.
+//! A pipeline: FIFO stages in a row, each a queue with identical workers, and behind them the
+//! service that writes what they have made.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +7,9 @@ use std::collections::BinaryHeap;
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose};
 use crate::field::FieldGroup;
-use crate::scenario::{PipelineSpec, StageSpec};
+use crate::gate::gap;
+use crate::org::RateLimiter;
+use crate::scenario::{Outage, PipelineSpec, StageSpec, UpdateLimit};
 use crate::time::Timestamp;
 use crate::timeline::StageTimes;
 
@@ -15,6 +18,7 @@ use crate::timeline::StageTimes;
 pub struct Pipeline {
     stages: Vec<Stage>,
     writers: [Option<usize>; FieldGroup::COUNT],
+    updates: Option<(UpdateLimit, RateLimiter)>,
 }
 
 /// One queue. Its state is when each worker is free.
@@ -22,6 +26,10 @@ pub struct Pipeline {
 struct Stage {
     free_at: BinaryHeap<Reverse<Timestamp>>,
     service: Sampler,
+    workers: u32,
+    outages: Vec<Outage>,
+    /// When the last recording was taken: the queue is first in, first out.
+    last_started_at: Timestamp,
 }
 
 impl Pipeline {
@@ -34,7 +42,14 @@ impl Pipeline {
                 writers[group.index()] = Some(index);
             }
         }
-        Self { stages: spec.stages.iter().map(Stage::new).collect(), writers }
+        let updates = spec
+            .updates
+            .map(|updates| (updates, RateLimiter::new(Some(updates.limit))));
+        Self {
+            stages: spec.stages.iter().map(Stage::new).collect(),
+            writers,
+            updates,
+        }
     }
 
     /// Number of stages.
@@ -55,22 +70,175 @@ impl Pipeline {
         self.writers
     }
 
+    /// Whether updates are limited: then the last stage does not decide when they are written.
+    #[must_use]
+    pub const fn limits_updates(&self) -> bool {
+        self.updates.is_some()
+    }
+
     /// A recording joins the queue of `stage` at `queued_at`, which never goes back.
     pub fn enter(&mut self, stage: usize, queued_at: Timestamp, draws: Draws) -> StageTimes {
         let nth = u32::try_from(stage).unwrap_or(u32::MAX);
         let stage = &mut self.stages[stage];
-        let free_at = stage.free_at.pop().map_or(Timestamp::ZERO, |Reverse(at)| at);
-        let started_at = free_at.max(queued_at);
+        let started_at = stage.start(queued_at);
         let service = stage.service.sample(draws.draw_nth(Purpose::Service, nth));
         let done_at = started_at + service;
         stage.free_at.push(Reverse(done_at));
-        StageTimes { queued_at, started_at, done_at }
+        StageTimes {
+            queued_at,
+            started_at,
+            done_at,
+        }
+    }
+
+    /// Update attempt `attempt` (from 0) at `now`, which never goes back.
+    ///
+    /// # Errors
+    /// When to try again.
+    pub fn update(&mut self, now: Timestamp, attempt: u32, draws: Draws) -> Result<(), Timestamp> {
+        let Some((spec, limiter)) = &mut self.updates else {
+            return Ok(());
+        };
+        limiter.admit(now).map_err(|_| {
+            let draw = draws.draw_nth(Purpose::UpdateRetry, attempt);
+            // A jittered wait of nothing would try for ever at one instant.
+            (now + gap(&spec.backoff, attempt, draw)).max(Timestamp::from_nanos(now.as_nanos() + 1))
+        })
     }
 }
 
 impl Stage {
     fn new(spec: &StageSpec) -> Self {
-        let free_at = (0..spec.workers).map(|_| Reverse(Timestamp::ZERO)).collect();
-        Self { free_at, service: Sampler::new(&spec.service) }
+        let free_at = (0..spec.workers)
+            .map(|_| Reverse(Timestamp::ZERO))
+            .collect();
+        Self {
+            free_at,
+            service: Sampler::new(&spec.service),
+            workers: spec.workers,
+            outages: spec.outages.clone(),
+            last_started_at: Timestamp::ZERO,
+        }
+    }
+
+    /// When the next recording is taken; its worker leaves the heap (Kiefer and Wolfowitz 1955).
+    fn start(&mut self, queued_at: Timestamp) -> Timestamp {
+        let free_at = self.free_at.pop().map_or(Timestamp::ZERO, |Reverse(at)| at);
+        let mut at = free_at.max(queued_at);
+        if !self.outages.is_empty() {
+            at = self.start_with_fewer(at.max(self.last_started_at));
+            self.last_started_at = at;
+        }
+        at
+    }
+
+    /// The first instant from `at` on at which fewer workers are busy than there are. The other
+    /// workers' free times are in the heap.
+    fn start_with_fewer(&self, mut at: Timestamp) -> Timestamp {
+        loop {
+            let outage = self.outages.iter().find(|outage| {
+                let from = Timestamp::ZERO + outage.from;
+                from <= at && at < from + outage.duration
+            });
+            let Some(outage) = outage else { return at };
+            let workers = outage.workers.min(self.workers);
+            let busy = self.free_at.iter().filter(|Reverse(free_at)| *free_at > at);
+            if busy.clone().count() < workers as usize {
+                return at;
+            }
+            let end = Timestamp::ZERO + outage.from + outage.duration;
+            let next_free = busy.map(|Reverse(free_at)| *free_at).min().unwrap_or(end);
+            at = if workers == 0 {
+                end
+            } else {
+                next_free.min(end)
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::Distribution;
+    use crate::draws::Seed;
+    use crate::scenario::{Backoff, Jitter, RateLimit};
+    use crate::time::{Duration, Fixed};
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(secs)
+    }
+
+    fn stage(workers: u32, outages: Vec<Outage>) -> PipelineSpec {
+        let service = Distribution::Constant(Duration::from_secs(2));
+        let stage = StageSpec {
+            name: "inject".into(),
+            workers,
+            service,
+            writes: Vec::new(),
+            outages,
+        };
+        PipelineSpec {
+            stages: vec![stage],
+            updates: None,
+        }
+    }
+
+    fn outage(from: u64, secs: u64, workers: u32) -> Outage {
+        let (from, duration) = (Duration::from_secs(from), Duration::from_secs(secs));
+        Outage {
+            from,
+            duration,
+            workers,
+        }
+    }
+
+    fn starts(spec: &PipelineSpec, queued: &[u64]) -> Vec<Timestamp> {
+        let mut pipeline = Pipeline::new(spec);
+        let draws = Draws::of_call(Seed(1), 0);
+        queued
+            .iter()
+            .map(|secs| pipeline.enter(0, at(*secs), draws).started_at)
+            .collect()
+    }
+
+    #[test]
+    fn a_stage_that_is_down_takes_nothing_and_finishes_what_it_has() {
+        let spec = stage(1, vec![outage(5, 10, 0)]);
+        assert_eq!(starts(&spec, &[0, 4, 6, 7]), [at(0), at(4), at(15), at(17)]);
+    }
+
+    #[test]
+    fn lost_workers_leave_a_smaller_queue_and_come_back() {
+        let spec = stage(2, vec![outage(4, 6, 1)]);
+        let queued = [0, 0, 4, 4, 4, 9, 9, 9];
+        let expected = [0, 0, 4, 6, 8, 10, 10, 12].map(at);
+        assert_eq!(starts(&spec, &queued), expected);
+        let none = stage(2, Vec::new());
+        let expected = [0, 0, 4, 4, 6, 9, 9, 11].map(at);
+        assert_eq!(starts(&none, &queued), expected);
+    }
+
+    #[test]
+    fn updates_beyond_the_limit_wait_and_try_again() {
+        let limit = RateLimit {
+            calls: 1,
+            window: Duration::from_secs(10),
+        };
+        let backoff = Backoff {
+            base: Duration::from_secs(3),
+            multiplier: Fixed::ONE,
+            cap: Duration::from_secs(3),
+            jitter: Jitter::None,
+        };
+        let spec = PipelineSpec {
+            stages: Vec::new(),
+            updates: Some(UpdateLimit { limit, backoff }),
+        };
+        let mut pipeline = Pipeline::new(&spec);
+        let draws = Draws::of_call(Seed(1), 0);
+        assert_eq!(pipeline.update(at(8), 0, draws), Ok(()));
+        assert_eq!(pipeline.update(at(9), 0, draws), Err(at(12)));
+        assert_eq!(pipeline.update(at(12), 1, draws), Ok(()));
     }
 }

@@ -113,7 +113,10 @@ pub enum Comparison {
 impl Comparison {
     /// Whether `value` satisfies the comparison with `bound`.
     #[must_use]
-    #[expect(clippy::float_cmp, reason = "`==` is meant for counts, which are exact")]
+    #[expect(
+        clippy::float_cmp,
+        reason = "`==` is meant for counts, which are exact"
+    )]
     pub fn holds(self, value: f64, bound: f64) -> bool {
         match self {
             Self::Less => value < bound,

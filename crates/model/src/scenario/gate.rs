@@ -1,5 +1,6 @@
 //! Gates as data: when may a recording be exported?
 
+use super::ExportRequest;
 use crate::field::FieldSet;
 use crate::time::{Duration, Fixed};
 
@@ -14,6 +15,8 @@ pub struct GateSpec {
     pub start: GateStart,
     /// Repairs after the export: what is incomplete is exported again.
     pub repair: Option<Repair>,
+    /// What its client sends along and asks for.
+    pub request: ExportRequest,
 }
 
 /// When a gate's clock starts.
@@ -166,7 +169,9 @@ pub enum OnFailure {
 }
 
 /// What a webhook tells.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum WebhookEvent {
     /// The session has ended.

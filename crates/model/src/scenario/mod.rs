@@ -3,17 +3,25 @@
 
 mod expect;
 mod gate;
+mod intake;
 mod platform;
+mod selection;
 mod workload;
 
 pub use expect::{Aggregate, Comparison, Condition, Expectation, Labels, Metric, Series};
 pub use gate::{
-    Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness, Repair, Strategy,
-    WebhookEvent,
+    Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,
+    Repair, Strategy, WebhookEvent,
 };
+pub use intake::{HoldLevel, IntakeSpec, Outage, SignallingSpec, UpdateLimit};
 pub use platform::{
-    ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec, NotificationSpec,
-    PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant, StageSpec, StateSpec, Sweep,
+    ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec,
+    NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
+    StageSpec, StateSpec, Sweep,
+};
+pub use selection::{
+    Correlation, ExportRequest, Filters, LakeSpec, MediaTypeFilter, Permission, SelectionSpec,
+    SidecarName, SidecarSource,
 };
 pub use workload::{
     Arrivals, Executor, Fidelity, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,

@@ -1,5 +1,6 @@
 //! The platform: which clocks make media, fields, index and notifications visible.
 
+use super::{HoldLevel, IntakeSpec, Outage, SelectionSpec, UpdateLimit};
 use crate::distribution::Distribution;
 use crate::field::{FieldGroup, FieldSet, PerKind};
 use crate::time::{Duration, Probability, Rate};
@@ -11,6 +12,8 @@ pub struct PlatformSpec {
     pub pipelines: Vec<PipelineSpec>,
     /// What differs by kind.
     pub kinds: PerKind<KindSpec>,
+    /// How calls are taken in.
+    pub intake: IntakeSpec,
     /// The search index that the export job reads.
     pub index: IndexSpec,
     /// Tagging of legal holds.
@@ -28,6 +31,8 @@ pub struct PlatformSpec {
 pub struct PipelineSpec {
     /// The stages; none means that metadata is written as the session ends.
     pub stages: Vec<StageSpec>,
+    /// The limit of the service that writes what the last stage has made.
+    pub updates: Option<UpdateLimit>,
 }
 
 /// One FIFO queue with identical workers.
@@ -41,6 +46,8 @@ pub struct StageSpec {
     pub service: Distribution,
     /// Groups whose fields become visible when this stage is done; the others wait for the last.
     pub writes: Vec<FieldGroup>,
+    /// Times with fewer workers, in order and apart.
+    pub outages: Vec<Outage>,
 }
 
 /// What differs by kind.
@@ -109,8 +116,12 @@ pub struct HoldSpec {
     pub missed: Probability,
     /// What repairs them.
     pub sweep: Sweep,
-    /// Interaction's hold → recording's hold.
+    /// Where holds are set.
+    pub level: HoldLevel,
+    /// The hold of that level → the hold of the other one.
     pub propagation: Distribution,
+    /// The share of holds that never reach the other level.
+    pub propagation_loss: Probability,
 }
 
 /// A job that repairs missed holds.
@@ -154,6 +165,8 @@ pub struct ExportSpec {
     pub schema: FieldSet,
     /// Probability that a job fails for a recording.
     pub failure: Probability,
+    /// What a job selects, and how it fills its sidecars.
+    pub selection: SelectionSpec,
 }
 
 /// What an export does with missing fields.
@@ -213,6 +226,9 @@ impl RateLimit {
     #[must_use]
     pub fn per_minute_window(rate: Rate) -> Self {
         let window = Duration::from_secs(60);
-        Self { calls: rate.events_in(window), window }
+        Self {
+            calls: rate.events_in(window),
+            window,
+        }
     }
 }

@@ -69,9 +69,11 @@ impl Recordings for Timelines {
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario, arm: &'a Arm, index: ArmIndex, first: TenantIndex) -> Self {
         let seed = scenario.seed;
-        let tenants = arm.gates.iter().zip(first.0..).map(|(gate, tenant)| {
-            Tenant::new(TenantIndex(tenant), gate, arm, seed)
-        });
+        let tenants = arm
+            .gates
+            .iter()
+            .zip(first.0..)
+            .map(|(gate, tenant)| Tenant::new(TenantIndex(tenant), gate, arm, seed));
         Self {
             scenario,
             arm,
@@ -81,7 +83,7 @@ impl<'a> World<'a> {
             notifications: notifications(&arm.platform.notification, seed),
             tenants: tenants.collect(),
             timelines: Timelines::default(),
-            recorder: Recorder::new(arm),
+            recorder: Recorder::new(arm).of_run(first, seed),
             ended: 0,
             now: Timestamp::ZERO,
         }
@@ -121,7 +123,11 @@ impl<'a> World<'a> {
             record(&mut self.recorder, tenant, sink);
         }
         let draining = self.ends.is_drained();
-        self.now = if draining && self.open() == 0 { last.max(self.last_end()) } else { horizon };
+        self.now = if draining && self.open() == 0 {
+            last.max(self.last_end())
+        } else {
+            horizon
+        };
         for recording in self.recorder.take_done() {
             self.timelines.0.remove(&recording);
         }
@@ -132,7 +138,12 @@ impl<'a> World<'a> {
     }
 
     fn last_end(&self) -> Timestamp {
-        self.timelines.0.values().map(|timeline| timeline.ended_at).max().unwrap_or(self.now)
+        self.timelines
+            .0
+            .values()
+            .map(|timeline| timeline.ended_at)
+            .max()
+            .unwrap_or(self.now)
     }
 
     /// Hands what the platform has decided to the tenants.
@@ -140,11 +151,18 @@ impl<'a> World<'a> {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Began(timeline) => {
-                    self.announce(&timeline);
+                    if !self.timelines.0.contains_key(&timeline.recording) {
+                        self.announce(&timeline);
+                    }
                     self.timelines.0.insert(timeline.recording, timeline);
                 }
                 Output::Decided(timeline) => {
-                    if self.timelines.0.insert(timeline.recording, timeline.clone()).is_none() {
+                    if self
+                        .timelines
+                        .0
+                        .insert(timeline.recording, timeline.clone())
+                        .is_none()
+                    {
                         self.announce(&timeline);
                     }
                     self.notify(&timeline, Known::WhenDecided);
@@ -163,12 +181,12 @@ impl<'a> World<'a> {
     }
 
     fn notify(&mut self, timeline: &Timeline, known: Known) {
-        let required = self.arm.required.of(timeline.kind);
+        let required = self.arm.required.of(timeline.taken_for());
         for (tenant, gate) in self.tenants.iter_mut().zip(&self.arm.gates) {
             let event = listens_to(&gate.strategy);
             if let Some(event) = event.filter(|e| self.notifications.known(*e, timeline) == known) {
                 for notification in self.notifications.of(event, timeline, required) {
-                    tenant.notify(notification, timeline.kind, event);
+                    tenant.notify(notification, timeline.taken_for(), event);
                 }
             }
         }

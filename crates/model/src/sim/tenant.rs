@@ -2,7 +2,7 @@
 //! time.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, BTreeMap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::{News, Timelines};
 use crate::draws::Seed;
@@ -13,6 +13,7 @@ use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::org::{JobError, Org, Recordings};
 use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
+use crate::selection::Refusal;
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
 
@@ -35,7 +36,14 @@ impl Tenant {
         let platform = &arm.platform;
         Self {
             exporter: Exporter::new(tenant, gate, &platform.export, arm.required, seed),
-            org: Org::new(&gate.name, seed, &platform.api, &platform.export, arm.required),
+            org: Org::new(
+                &gate.name,
+                seed,
+                &platform.api,
+                &platform.export,
+                arm.required,
+            )
+            .selecting(&platform.export, &platform.hold, gate.request),
             inbox: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             outputs: Vec::new(),
@@ -45,13 +53,19 @@ impl Tenant {
     /// The session of `timeline` has ended.
     pub(super) fn announce(&mut self, timeline: &Timeline) {
         let recording = timeline.recording;
-        self.inbox.push(Reverse((timeline.ended_at, News::Ended(timeline.kind), recording)));
-        self.inbox.push(Reverse((timeline.media_at, News::MediaStored, recording)));
+        self.inbox.push(Reverse((
+            timeline.ended_at,
+            News::Ended(timeline.taken_for()),
+            recording,
+        )));
+        self.inbox
+            .push(Reverse((timeline.media_at, News::MediaStored, recording)));
     }
 
     pub(super) fn notify(&mut self, notification: Notification, kind: Kind, event: WebhookEvent) {
         let news = News::Notified(kind, event, notification.copy);
-        self.inbox.push(Reverse((notification.at, news, notification.recording)));
+        self.inbox
+            .push(Reverse((notification.at, news, notification.recording)));
     }
 
     pub(super) fn open_count(&self) -> usize {
@@ -85,7 +99,10 @@ impl Tenant {
 
     fn next_timeout(&self) -> Option<Timestamp> {
         let inbox = self.inbox.peek().map(|Reverse((at, _, _))| *at);
-        [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()].into_iter().flatten().min()
+        [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Answers the exporter's calls until it has no more.
@@ -108,7 +125,7 @@ impl Tenant {
                 Input::Checked(recording, self.check(now, recording, path, timelines))
             }
             Command::CreateJob { job, recordings } => {
-                let reply = self.call(now, |org| org.create_job(now, recordings));
+                let reply = self.create_job(now, recordings);
                 if let Reply::Done(ordinal) = &reply {
                     self.jobs.insert(job, *ordinal);
                 }
@@ -141,6 +158,9 @@ impl Tenant {
         if let Err(throttled) = self.org.limiter().admit(now) {
             return Reply::Throttled(throttled.retry_after);
         }
+        if self.org.refuses_reading().is_some() {
+            return Reply::Forbidden;
+        }
         match timelines.read(recording, |timeline| timeline.view(now, path)) {
             Some(view) => Reply::Done(view),
             None => Reply::NotFound,
@@ -162,6 +182,17 @@ impl Tenant {
         }
     }
 
+    fn create_job(&mut self, now: Timestamp, recordings: Vec<RecordingIndex>) -> Reply<JobOrdinal> {
+        match self.org.refuses_jobs() {
+            None => self.call(now, |org| org.create_job(now, recordings)),
+            Some(refusal) => match self.org.limiter().admit(now) {
+                Err(throttled) => Reply::Throttled(throttled.retry_after),
+                Ok(()) if refusal == Refusal::Forbidden => Reply::Forbidden,
+                Ok(()) => Reply::BadRequest,
+            },
+        }
+    }
+
     fn ordinal(&self, job: LocalJob) -> JobOrdinal {
         self.jobs.get(&job).copied().unwrap_or(JobOrdinal(u64::MAX))
     }
@@ -170,7 +201,11 @@ impl Tenant {
         let ordinal = self.ordinal(job);
         let read = self.org.export(ordinal).map(|export| ExportRead {
             snapshot_at: export.snapshot_at,
-            sidecars: export.sidecars.iter().map(|s| (s.recording, s.view)).collect(),
+            sidecars: export
+                .sidecars
+                .iter()
+                .map(|s| (s.recording, s.view))
+                .collect(),
             failed: export.failed.clone(),
         });
         self.org.forget(ordinal);

@@ -43,7 +43,12 @@ impl BatchMeans {
     /// Nothing observed yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { sums: Vec::with_capacity(2 * BATCHES), length: 1, open_sum: 0, open_count: 0 }
+        Self {
+            sums: Vec::with_capacity(2 * BATCHES),
+            length: 1,
+            open_sum: 0,
+            open_count: 0,
+        }
     }
 
     /// Adds the next observation of the stream.
@@ -83,8 +88,11 @@ impl BatchMeans {
             return None;
         }
         let total = self.sums.iter().sum::<u128>() + self.open_sum;
-        let batches: Vec<f64> =
-            self.sums.iter().map(|&sum| sum as f64 / self.length as f64).collect();
+        let batches: Vec<f64> = self
+            .sums
+            .iter()
+            .map(|&sum| sum as f64 / self.length as f64)
+            .collect();
         // The variance of a batch's mean, scaled to the mean of all observations.
         let share = self.length as f64 / count as f64;
         Some(MeanEstimate {
@@ -129,7 +137,11 @@ impl MeanEstimate {
     #[must_use]
     pub fn interval(&self) -> Option<Interval> {
         let half = self.standard_error? * student_t95(self.degrees);
-        Some(Interval { estimate: self.mean, low: self.mean - half, high: self.mean + half })
+        Some(Interval {
+            estimate: self.mean,
+            low: self.mean - half,
+            high: self.mean + half,
+        })
     }
 }
 
@@ -139,7 +151,10 @@ fn variance(values: &[f64]) -> Option<f64> {
         return None;
     }
     let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+    let squares = values
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum::<f64>();
     Some(squares / (values.len() - 1) as f64)
 }
 
@@ -193,7 +208,10 @@ mod tests {
         let error = estimate.standard_error.unwrap();
         assert!((error - 0.5_f64.sqrt()).abs() < 1e-15);
         let interval = estimate.interval().unwrap();
-        assert!((interval.high - 3.0 - 2.776_445_105_198 * error).abs() < 1e-9, "{interval:?}");
+        assert!(
+            (interval.high - 3.0 - 2.776_445_105_198 * error).abs() < 1e-9,
+            "{interval:?}"
+        );
         assert_eq!(MeanEstimate::across(&[]), None);
     }
 

@@ -93,7 +93,11 @@ mod tests {
             (31, 2.039_513_446_396_408),
             (1000, 1.962_339_080_826_408_2),
         ] {
-            assert!((student_t95(degrees) - t).abs() < 1e-9 * t, "{}", student_t95(degrees));
+            assert!(
+                (student_t95(degrees) - t).abs() < 1e-9 * t,
+                "{}",
+                student_t95(degrees)
+            );
         }
     }
 

@@ -26,7 +26,11 @@ impl Histogram {
             hdrhistogram::Histogram::new_with_bounds(LOWEST_NANOS, 2 * LOWEST_NANOS, 3)
                 .expect("the bounds are constants with high = 2 low, and 3 digits are allowed");
         counts.auto(true);
-        Self { counts, sum: 0, max: Duration::ZERO }
+        Self {
+            counts,
+            sum: 0,
+            max: Duration::ZERO,
+        }
     }
 
     /// Counts `value`.
@@ -40,7 +44,9 @@ impl Histogram {
 
     /// Counts everything that `other` counted.
     pub fn merge(&mut self, other: &Self) {
-        self.counts.add(&other.counts).expect("the histogram grows, and 48 hours fit");
+        self.counts
+            .add(&other.counts)
+            .expect("the histogram grows, and 48 hours fit");
         self.sum += other.sum;
         self.max = self.max.max(other.max);
     }
@@ -63,14 +69,22 @@ impl Histogram {
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let bucket = || Duration::from_nanos(self.counts.value_at_quantile(q.clamp(0.0, 1.0)));
         let in_last_bucket = || q >= 1.0 || (self.max > HIGHEST && bucket() >= HIGHEST);
-        (!self.is_empty()).then(|| if in_last_bucket() { self.max } else { bucket().min(self.max) })
+        (!self.is_empty()).then(|| {
+            if in_last_bucket() {
+                self.max
+            } else {
+                bucket().min(self.max)
+            }
+        })
     }
 
     /// The exact mean, rounded down to a nanosecond; `None` if empty.
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
         let mean = self.sum.checked_div(u128::from(self.len()))?;
-        Some(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)))
+        Some(Duration::from_nanos(
+            u64::try_from(mean).unwrap_or(u64::MAX),
+        ))
     }
 
     /// The exact maximum; `None` if empty.
@@ -99,7 +113,9 @@ mod tests {
 
     fn histogram_of(nanos: &[u64]) -> Histogram {
         let mut histogram = Histogram::new();
-        nanos.iter().for_each(|&value| histogram.record(Duration::from_nanos(value)));
+        nanos
+            .iter()
+            .for_each(|&value| histogram.record(Duration::from_nanos(value)));
         histogram
     }
 
@@ -107,14 +123,23 @@ mod tests {
     fn an_empty_histogram_has_no_quantile() {
         let empty = Histogram::new();
         assert!(empty.is_empty());
-        assert_eq!((empty.quantile(0.5), empty.mean(), empty.max()), (None, None, None));
+        assert_eq!(
+            (empty.quantile(0.5), empty.mean(), empty.max()),
+            (None, None, None)
+        );
     }
 
     #[test]
     fn quantiles_are_within_a_thousandth() {
         let values: Vec<u64> = (1..=10_000).map(|i| i * 1_000_000).collect();
         let histogram = histogram_of(&values);
-        for (q, seconds) in [(0.5, 5.0), (0.95, 9.5), (0.99, 9.9), (0.999, 9.99), (1.0, 10.0)] {
+        for (q, seconds) in [
+            (0.5, 5.0),
+            (0.95, 9.5),
+            (0.99, 9.9),
+            (0.999, 9.99),
+            (1.0, 10.0),
+        ] {
             let got = histogram.quantile(q).unwrap().as_secs_f64();
             assert!(got >= seconds && got <= seconds * 1.001, "{q}: {got}");
         }

@@ -20,7 +20,11 @@ impl Interval {
     /// A number without doubt, such as a count.
     #[must_use]
     pub const fn exact(value: f64) -> Self {
-        Self { estimate: value, low: value, high: value }
+        Self {
+            estimate: value,
+            low: value,
+            high: value,
+        }
     }
 
     /// Wilson's score interval (1927) of `successes` among `trials`. `None` without trials or with
@@ -33,9 +37,21 @@ impl Interval {
         let centre = estimate + z2 / (2.0 * n);
         let half = Z95 * (estimate * (1.0 - estimate) / n + z2 / (4.0 * n * n)).sqrt();
         let scale = 1.0 + z2 / n;
-        let low = if successes == 0 { 0.0 } else { ((centre - half) / scale).max(0.0) };
-        let high = if successes == trials { 1.0 } else { ((centre + half) / scale).min(1.0) };
-        Some(Self { estimate, low, high })
+        let low = if successes == 0 {
+            0.0
+        } else {
+            ((centre - half) / scale).max(0.0)
+        };
+        let high = if successes == trials {
+            1.0
+        } else {
+            ((centre + half) / scale).min(1.0)
+        };
+        Some(Self {
+            estimate,
+            low,
+            high,
+        })
     }
 
     /// Clopper and Pearson's exact interval (1934): never covers less than 95 %. `None` as for
@@ -44,9 +60,21 @@ impl Interval {
     pub fn clopper_pearson(successes: u64, trials: u64) -> Option<Self> {
         let estimate = share(successes, trials)?;
         let (k, rest) = (successes as f64, (trials - successes) as f64);
-        let low = if successes == 0 { 0.0 } else { beta_quantile(k, rest + 1.0, 0.025) };
-        let high = if successes == trials { 1.0 } else { beta_quantile(k + 1.0, rest, 0.975) };
-        Some(Self { estimate, low, high })
+        let low = if successes == 0 {
+            0.0
+        } else {
+            beta_quantile(k, rest + 1.0, 0.025)
+        };
+        let high = if successes == trials {
+            1.0
+        } else {
+            beta_quantile(k + 1.0, rest, 0.975)
+        };
+        Some(Self {
+            estimate,
+            low,
+            high,
+        })
     }
 
     /// The exact one-sided 95 % upper bound of a proportion: what "no failure in n" shows.
@@ -56,7 +84,11 @@ impl Interval {
         if successes == trials {
             return Some(1.0);
         }
-        Some(beta_quantile(successes as f64 + 1.0, (trials - successes) as f64, 0.95))
+        Some(beta_quantile(
+            successes as f64 + 1.0,
+            (trials - successes) as f64,
+            0.95,
+        ))
     }
 
     /// First proportion minus second, for independent samples: Newcombe's hybrid score interval
@@ -162,7 +194,10 @@ mod tests {
             for k in 0..=n {
                 for interval in [Interval::wilson(k, n), Interval::clopper_pearson(k, n)] {
                     let interval = interval.unwrap();
-                    assert!(interval.contains(interval.estimate), "{k} of {n}: {interval:?}");
+                    assert!(
+                        interval.contains(interval.estimate),
+                        "{k} of {n}: {interval:?}"
+                    );
                 }
             }
         }

@@ -17,7 +17,11 @@ impl Moments {
     /// Nothing observed yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { count: 0, sum: 0, squares: 0 }
+        Self {
+            count: 0,
+            sum: 0,
+            squares: 0,
+        }
     }
 
     /// Adds one observation.
@@ -45,7 +49,9 @@ impl Moments {
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
         let mean = self.sum.checked_div(u128::from(self.count))?;
-        Some(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)))
+        Some(Duration::from_nanos(
+            u64::try_from(mean).unwrap_or(u64::MAX),
+        ))
     }
 
     /// The mean in seconds; `None` if nothing was observed.
@@ -73,7 +79,8 @@ impl Moments {
     /// in a queue it is too small, see [`super::BatchMeans`].
     #[must_use]
     pub fn standard_error_seconds(&self) -> Option<f64> {
-        self.variance_seconds2().map(|variance| (variance / self.count as f64).sqrt())
+        self.variance_seconds2()
+            .map(|variance| (variance / self.count as f64).sqrt())
     }
 }
 
@@ -84,7 +91,9 @@ mod tests {
 
     fn moments_of(values: &[u64]) -> Moments {
         let mut moments = Moments::new();
-        values.iter().for_each(|&value| moments.record(Duration::from_nanos(value)));
+        values
+            .iter()
+            .for_each(|&value| moments.record(Duration::from_nanos(value)));
         moments
     }
 

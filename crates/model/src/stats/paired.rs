@@ -47,15 +47,36 @@ impl PairedCounts {
         if self.pairs == 0 || discordant > self.pairs {
             return None;
         }
-        let (b, c, n) = (self.first_only as f64, self.second_only as f64, self.pairs as f64);
+        let (b, c, n) = (
+            self.first_only as f64,
+            self.second_only as f64,
+            self.pairs as f64,
+        );
         let estimate = (b - c) / n;
         // The score falls as the difference rises; it is +z at the lower bound, -z at the upper.
         let bound = |z: f64, low: f64, high: f64| {
-            root::bracketed(|difference| score(b, c, n, difference) - z, low, high, 1e-15)
+            root::bracketed(
+                |difference| score(b, c, n, difference) - z,
+                low,
+                high,
+                1e-15,
+            )
         };
-        let low = if estimate <= -1.0 { -1.0 } else { bound(Z95, -1.0, estimate) };
-        let high = if estimate >= 1.0 { 1.0 } else { bound(-Z95, estimate, 1.0) };
-        Some(Interval { estimate, low, high })
+        let low = if estimate <= -1.0 {
+            -1.0
+        } else {
+            bound(Z95, -1.0, estimate)
+        };
+        let high = if estimate >= 1.0 {
+            1.0
+        } else {
+            bound(-Z95, estimate, 1.0)
+        };
+        Some(Interval {
+            estimate,
+            low,
+            high,
+        })
     }
 
     /// McNemar's exact two-sided p of "the two rates are equal".
@@ -79,8 +100,11 @@ fn score(b: f64, c: f64, n: f64, difference: f64) -> f64 {
     let constant = -c * difference * (1.0 - difference);
     let root = (linear * linear - 8.0 * n * constant).max(0.0).sqrt();
     // Of the two forms of the root, the one that does not cancel.
-    let q =
-        if linear <= 0.0 { (root - linear) / (4.0 * n) } else { -2.0 * constant / (root + linear) };
+    let q = if linear <= 0.0 {
+        (root - linear) / (4.0 * n)
+    } else {
+        -2.0 * constant / (root + linear)
+    };
     let variance = n * (2.0 * q + difference * (1.0 - difference));
     let miss = b - c - n * difference;
     if variance > 0.0 {
@@ -97,7 +121,11 @@ mod tests {
     use super::*;
 
     const fn counts(first_only: u64, second_only: u64, pairs: u64) -> PairedCounts {
-        PairedCounts { first_only, second_only, pairs }
+        PairedCounts {
+            first_only,
+            second_only,
+            pairs,
+        }
     }
 
     #[test]
@@ -110,7 +138,11 @@ mod tests {
             (0, 0, 1.0),
             (4, 4, 1.0),
         ] {
-            assert!((mcnemar_exact(b, c) - p).abs() < 1e-11, "{b}, {c}: {}", mcnemar_exact(b, c));
+            assert!(
+                (mcnemar_exact(b, c) - p).abs() < 1e-11,
+                "{b}, {c}: {}",
+                mcnemar_exact(b, c)
+            );
         }
     }
 
@@ -119,16 +151,30 @@ mod tests {
         // Computed by maximising the constrained likelihood numerically, without the closed form.
         for (b, c, n, low, high) in TANGO {
             let interval = counts(b, c, n).difference().unwrap();
-            assert!((interval.low - low).abs() < 1e-9, "{b}, {c}, {n}: {interval:?}");
-            assert!((interval.high - high).abs() < 1e-9, "{b}, {c}, {n}: {interval:?}");
+            assert!(
+                (interval.low - low).abs() < 1e-9,
+                "{b}, {c}, {n}: {interval:?}"
+            );
+            assert!(
+                (interval.high - high).abs() < 1e-9,
+                "{b}, {c}, {n}: {interval:?}"
+            );
         }
     }
 
     #[test]
     fn swapping_the_gates_mirrors_the_interval() {
-        for (b, c, n) in [(12, 3, 100), (5, 0, 40), (0, 0, 10), (7, 7, 14), (10, 0, 10)] {
-            let (one, other) =
-                (counts(b, c, n).difference().unwrap(), counts(c, b, n).difference().unwrap());
+        for (b, c, n) in [
+            (12, 3, 100),
+            (5, 0, 40),
+            (0, 0, 10),
+            (7, 7, 14),
+            (10, 0, 10),
+        ] {
+            let (one, other) = (
+                counts(b, c, n).difference().unwrap(),
+                counts(c, b, n).difference().unwrap(),
+            );
             assert!((one.low + other.high).abs() < 1e-12, "{one:?} {other:?}");
             assert!((one.high + other.low).abs() < 1e-12, "{one:?} {other:?}");
             assert!(one.contains(one.estimate));
@@ -149,7 +195,13 @@ mod tests {
         (12, 3, 100, 0.015_977_141_703_53, 0.173_742_844_692_7),
         (0, 1, 44, -0.118_077_096_982_1, 0.059_393_231_116_63),
         (5, 0, 40, 0.026_425_698_653_05, 0.261_121_198_388_5),
-        (30, 18, 5_000, -0.000_328_724_572_195_1, 0.005_301_830_367_892),
+        (
+            30,
+            18,
+            5_000,
+            -0.000_328_724_572_195_1,
+            0.005_301_830_367_892,
+        ),
         (86, 150, 1_600, -0.058_998_033_305_7, -0.021_361_564_754_79),
     ];
 }

@@ -25,14 +25,22 @@ pub fn quantile_ranks(observations: u64, q: f64) -> Option<RankInterval> {
         return None;
     }
     let below = |rank: u64| {
-        if rank == 0 { 0.0 } else { at_most(rank - 1, observations, q) }
+        if rank == 0 {
+            0.0
+        } else {
+            at_most(rank - 1, observations, q)
+        }
     };
     let low = last(observations, |rank| below(rank) <= 0.025)?;
     let high = last(observations, |rank| below(rank) < 0.975).map_or(1, |rank| rank + 1);
     if high > observations {
         return None;
     }
-    Some(RankInterval { low, high, coverage: below(high) - below(low) })
+    Some(RankInterval {
+        low,
+        high,
+        coverage: below(high) - below(low),
+    })
 }
 
 fn at_most(k: u64, n: u64, q: f64) -> f64 {
@@ -44,7 +52,11 @@ fn last(count: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = high - (high - low) / 2;
-        if holds(middle) { low = middle } else { high = middle - 1 }
+        if holds(middle) {
+            low = middle
+        } else {
+            high = middle - 1
+        }
     }
     (low > 0).then_some(low)
 }
@@ -63,7 +75,10 @@ mod tests {
         ] {
             let ranks = quantile_ranks(n, q).unwrap();
             assert_eq!((ranks.low, ranks.high), (low, high), "{n}, {q}");
-            assert!((ranks.coverage - coverage).abs() < 6e-6, "{n}, {q}: {ranks:?}");
+            assert!(
+                (ranks.coverage - coverage).abs() < 6e-6,
+                "{n}, {q}: {ranks:?}"
+            );
         }
     }
 

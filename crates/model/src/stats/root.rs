@@ -27,7 +27,11 @@ pub(crate) fn bracketed(f: impl Fn(f64) -> f64, low: f64, high: f64, tolerance: 
             (b, fb) = (a, fa);
         }
         (a, fa) = (x, fx);
-        let (best, f_best) = if fa.abs() < fb.abs() { (a, fa) } else { (b, fb) };
+        let (best, f_best) = if fa.abs() < fb.abs() {
+            (a, fa)
+        } else {
+            (b, fb)
+        };
         let margin = (tolerance + 4.0 * f64::EPSILON * best.abs()) / (b - a).abs();
         if margin > 0.5 || f_best.abs() <= 0.0 {
             return best;

@@ -11,13 +11,20 @@ const LIMIT: u32 = 10_000;
 /// Tails of the standard normal at `z`.
 pub(crate) fn normal_tails(z: f64) -> Tails {
     let scaled = z * std::f64::consts::FRAC_1_SQRT_2;
-    Tails { below: libm::erfc(-scaled) / 2.0, above: libm::erfc(scaled) / 2.0 }
+    Tails {
+        below: libm::erfc(-scaled) / 2.0,
+        above: libm::erfc(scaled) / 2.0,
+    }
 }
 
 /// Quantile of the standard normal: Wichura's PPND16, algorithm AS 241 (*Applied Statistics* 37,
 /// 1988), good to about 1e-16, from whichever tail is the smaller.
 pub(crate) fn normal_quantile(at: Tails) -> f64 {
-    let centred = if at.below < at.above { at.below - 0.5 } else { 0.5 - at.above };
+    let centred = if at.below < at.above {
+        at.below - 0.5
+    } else {
+        0.5 - at.above
+    };
     if centred.abs() <= 0.425 {
         let r = 0.180_625 - centred * centred;
         return centred * polynomial(r, &A) / polynomial(r, &B);
@@ -37,17 +44,26 @@ pub(crate) fn normal_quantile(at: Tails) -> f64 {
 }
 
 fn polynomial(x: f64, coefficients: &[f64; 8]) -> f64 {
-    coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
+    coefficients
+        .iter()
+        .rev()
+        .fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
 
 /// Regularised incomplete gamma functions P and Q of `shape` at `x`: series below `shape + 1`,
 /// continued fraction (modified Lentz) above. *Numerical Recipes* 6.2; DLMF 8.11.4 and 8.9.2.
 pub(crate) fn gamma_tails(shape: f64, x: f64) -> Tails {
     if x <= 0.0 {
-        return Tails { below: 0.0, above: 1.0 };
+        return Tails {
+            below: 0.0,
+            above: 1.0,
+        };
     }
     if !x.is_finite() {
-        return Tails { below: 1.0, above: 0.0 };
+        return Tails {
+            below: 1.0,
+            above: 0.0,
+        };
     }
     let front = libm::exp(shape * libm::log(x) - x - libm::lgamma(shape));
     if x < shape + 1.0 {
@@ -61,10 +77,16 @@ pub(crate) fn gamma_tails(shape: f64, x: f64) -> Tails {
             }
         }
         let below = (front * sum).min(1.0);
-        return Tails { below, above: 1.0 - below };
+        return Tails {
+            below,
+            above: 1.0 - below,
+        };
     }
     let above = (front * gamma_fraction(shape, x)).min(1.0);
-    Tails { below: 1.0 - above, above }
+    Tails {
+        below: 1.0 - above,
+        above,
+    }
 }
 
 /// Continued fraction of Γ(shape, x) e^x x^-shape.
@@ -120,9 +142,17 @@ pub(crate) fn gamma_quantile(shape: f64, at: Tails) -> f64 {
         } else {
             high = t
         }
-        let step = if lower { -miss * tail / density } else { miss * tail / density };
+        let step = if lower {
+            -miss * tail / density
+        } else {
+            miss * tail / density
+        };
         let newton = t + step;
-        let next = if newton > low && newton < high { newton } else { low + (high - low) / 2.0 };
+        let next = if newton > low && newton < high {
+            newton
+        } else {
+            low + (high - low) / 2.0
+        };
         let moved = (next - t).abs();
         t = next;
         if moved < 1e-13 {
@@ -214,17 +244,31 @@ mod tests {
     fn the_normal_quantile_inverts_both_tails() {
         for exponent in 1..300 {
             let tail = libm::pow(10.0, -f64::from(exponent) / 10.0);
-            let at = Tails { below: tail, above: 1.0 - tail };
+            let at = Tails {
+                below: tail,
+                above: 1.0 - tail,
+            };
             let back = normal_tails(normal_quantile(at)).below;
-            assert!((back / tail - 1.0).abs() < 1e-13, "{tail} came back as {back}");
-            let mirrored = Tails { below: at.above, above: at.below };
+            assert!(
+                (back / tail - 1.0).abs() < 1e-13,
+                "{tail} came back as {back}"
+            );
+            let mirrored = Tails {
+                below: at.above,
+                above: at.below,
+            };
             assert!((normal_quantile(at) + normal_quantile(mirrored)).abs() < 1e-14);
         }
     }
 
     #[test]
     fn the_normal_quantile_has_published_values() {
-        let z = |below: f64| normal_quantile(Tails { below, above: 1.0 - below });
+        let z = |below: f64| {
+            normal_quantile(Tails {
+                below,
+                above: 1.0 - below,
+            })
+        };
         assert!((z(0.975) - Z95).abs() < 1e-14);
         assert!((z(0.25) + 0.674_489_750_196_081_7).abs() < 1e-15);
         assert!((z(1e-20) + 9.262_340_089_798_408).abs() < 1e-13);
@@ -235,8 +279,14 @@ mod tests {
         // Computed with mpmath at 40 digits.
         for (shape, x, below, above) in GAMMA {
             let tails = gamma_tails(shape, x);
-            assert!((tails.below / below - 1.0).abs() < 1e-11, "P({shape}, {x}): {tails:?}");
-            assert!((tails.above / above - 1.0).abs() < 1e-11, "Q({shape}, {x}): {tails:?}");
+            assert!(
+                (tails.below / below - 1.0).abs() < 1e-11,
+                "P({shape}, {x}): {tails:?}"
+            );
+            assert!(
+                (tails.above / above - 1.0).abs() < 1e-11,
+                "Q({shape}, {x}): {tails:?}"
+            );
         }
     }
 
@@ -244,14 +294,20 @@ mod tests {
     fn the_gamma_quantile_inverts_both_tails() {
         for shape in [0.01, 0.3, 1.0, 2.5, 40.0, 9_000.0] {
             for tail in [0.5, 0.1, 1e-3, 1e-9, 3e-15] {
-                let lower = Tails { below: tail, above: 1.0 - tail };
+                let lower = Tails {
+                    below: tail,
+                    above: 1.0 - tail,
+                };
                 let x = gamma_quantile(shape, lower);
                 // A tiny shape puts its lower quantiles below the smallest number.
                 if x > 1e-290 {
                     let back = gamma_tails(shape, x).below;
                     assert!((back / tail - 1.0).abs() < 1e-9, "{shape}, {tail}: {back}");
                 }
-                let upper = Tails { below: 1.0 - tail, above: tail };
+                let upper = Tails {
+                    below: 1.0 - tail,
+                    above: tail,
+                };
                 let back = gamma_tails(shape, gamma_quantile(shape, upper)).above;
                 assert!((back / tail - 1.0).abs() < 1e-9, "{shape}, {tail}: {back}");
             }
@@ -263,10 +319,30 @@ mod tests {
         (0.5, 3.0, 0.985_694_121_564_570_4, 0.014_305_878_435_429_64),
         (1.0, 0.5, 0.393_469_340_287_366_6, 0.606_530_659_712_633_4),
         (2.5, 2.0, 0.450_584_048_647_219_8, 0.549_415_951_352_780_2),
-        (2.5, 30.0, 0.999_999_999_987_845_4, 1.215_456_977_718_304e-11),
+        (
+            2.5,
+            30.0,
+            0.999_999_999_987_845_4,
+            1.215_456_977_718_304e-11,
+        ),
         (10.0, 3.0, 0.001_102_488_130_115_48, 0.998_897_511_869_884_5),
-        (101.0, 60.0, 8.685_389_315_683_087e-7, 0.999_999_131_461_068_4),
-        (101.0, 150.0, 0.999_990_949_740_429_1, 9.050_259_570_857_874e-6),
-        (5_000.0, 5_100.0, 0.920_671_118_922_381, 0.079_328_881_077_618_98),
+        (
+            101.0,
+            60.0,
+            8.685_389_315_683_087e-7,
+            0.999_999_131_461_068_4,
+        ),
+        (
+            101.0,
+            150.0,
+            0.999_990_949_740_429_1,
+            9.050_259_570_857_874e-6,
+        ),
+        (
+            5_000.0,
+            5_100.0,
+            0.920_671_118_922_381,
+            0.079_328_881_077_618_98,
+        ),
     ];
 }

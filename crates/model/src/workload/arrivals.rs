@@ -52,7 +52,14 @@ impl ArrivalTimes {
             })),
             Arrivals::Regular => Gaps::Equal,
         };
-        Self { seed, gaps, segments: segments(workload), current: 0, reached: 0, index: 0 }
+        Self {
+            seed,
+            gaps,
+            segments: segments(workload),
+            current: 0,
+            reached: 0,
+            index: 0,
+        }
     }
 
     fn advance(&mut self) {
@@ -104,29 +111,45 @@ impl Segment {
             };
             2 * within * NANOS / (r0 + root).max(1)
         };
-        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).min(self.duration.as_nanos());
+        let nanos = u64::try_from(nanos)
+            .unwrap_or(u64::MAX)
+            .min(self.duration.as_nanos());
         self.start + Duration::from_nanos(nanos)
     }
 }
 
 fn segments(workload: &Workload) -> Vec<Segment> {
-    let Executor::ArrivalRate(stages) = &workload.executor else { return Vec::new() };
+    let Executor::ArrivalRate(stages) = &workload.executor else {
+        return Vec::new();
+    };
     let ends = |shape: StageShape| match shape {
         StageShape::Constant(rate) => (rate, rate),
         StageShape::Ramp(from, to) => (from, to),
     };
-    let first = stages.first().map_or(Rate::from_nanohertz(0), |stage| ends(stage.shape).0);
+    let first = stages
+        .first()
+        .map_or(Rate::from_nanohertz(0), |stage| ends(stage.shape).0);
     let warmup = (workload.warmup, (first, first));
-    let stretches =
-        std::iter::once(warmup).chain(stages.iter().map(|stage| (stage.duration, ends(stage.shape))));
+    let stretches = std::iter::once(warmup).chain(
+        stages
+            .iter()
+            .map(|stage| (stage.duration, ends(stage.shape))),
+    );
     let mut start = Timestamp::ZERO;
     let mut cumulated = 0;
     stretches
         .map(|(duration, (from, to))| {
-            let rates = (u128::from(from.as_nanohertz()), u128::from(to.as_nanohertz()));
+            let rates = (
+                u128::from(from.as_nanohertz()),
+                u128::from(to.as_nanohertz()),
+            );
             let total = (rates.0 + rates.1) * u128::from(duration.as_nanos()) / 2 / NANOS;
-            let segment =
-                Segment { start, duration, rates, cumulated: (cumulated, cumulated + total) };
+            let segment = Segment {
+                start,
+                duration,
+                rates,
+                cumulated: (cumulated, cumulated + total),
+            };
             start = start + duration;
             cumulated += total;
             segment

@@ -19,7 +19,11 @@ impl SessionEnds {
     /// The ends of `calls`, which are in order of arrival.
     #[must_use]
     pub fn new(calls: Calls) -> Self {
-        Self { calls: calls.peekable(), ends: BinaryHeap::new(), open: BTreeMap::new() }
+        Self {
+            calls: calls.peekable(),
+            ends: BinaryHeap::new(),
+            open: BTreeMap::new(),
+        }
     }
 
     /// Whether every call has ended.
@@ -34,8 +38,10 @@ impl Iterator for SessionEnds {
     fn next(&mut self) -> Option<Call> {
         // A call can only end before the pending ones if it begins before they end.
         while let Some(call) = self.calls.peek().copied() {
-            let before_next_end =
-                self.ends.peek().is_none_or(|Reverse((end, _))| call.arrival <= *end);
+            let before_next_end = self
+                .ends
+                .peek()
+                .is_none_or(|Reverse((end, _))| call.arrival <= *end);
             if !before_next_end {
                 break;
             }

@@ -65,8 +65,14 @@ impl Calls {
     pub fn new(workload: &Workload, seed: Seed) -> Self {
         let source = match &workload.executor {
             Executor::ArrivalRate(_) => Source::Open(ArrivalTimes::new(workload, seed)),
-            Executor::ConstantVus { vus, duration, pause } => Source::Closed(VirtualUsers {
-                free: (0..*vus).map(|user| Reverse((Timestamp::ZERO, user))).collect(),
+            Executor::ConstantVus {
+                vus,
+                duration,
+                pause,
+            } => Source::Closed(VirtualUsers {
+                free: (0..*vus)
+                    .map(|user| Reverse((Timestamp::ZERO, user)))
+                    .collect(),
                 until: Timestamp::ZERO + workload.warmup + *duration,
                 pause: *pause,
             }),
@@ -160,7 +166,11 @@ pub fn phases(workload: &Workload) -> Vec<Phase> {
         Executor::ArrivalRate(stages) => stages,
         Executor::ConstantVus { duration, .. } => {
             let shape = StageShape::Constant(crate::time::Rate::from_nanohertz(0));
-            whole = [Stage { name: "steady".into(), duration: *duration, shape }];
+            whole = [Stage {
+                name: "steady".into(),
+                duration: *duration,
+                shape,
+            }];
             &whole
         }
     };
@@ -168,7 +178,11 @@ pub fn phases(workload: &Workload) -> Vec<Phase> {
     let mut phases: Vec<Phase> = stages
         .iter()
         .map(|stage| {
-            let phase = Phase { name: stage.name.clone(), start, end: start + stage.duration };
+            let phase = Phase {
+                name: stage.name.clone(),
+                start,
+                end: start + stage.duration,
+            };
             start = phase.end;
             phase
         })

@@ -9,8 +9,8 @@ use racegate_model::field::{Field, FieldSet, PerKind};
 use racegate_model::history::{EndReason, HistoryHash, JobRecord, Settled};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::outcome::OutcomeKind;
-use racegate_model::scenario::*;
 use racegate_model::recorder::Sink;
+use racegate_model::scenario::*;
 use racegate_model::sim;
 use racegate_model::time::{Duration, Fixed, Probability, Rate, Timestamp};
 use racegate_model::timeline::Timeline;
@@ -20,12 +20,16 @@ pub(crate) fn millis(ms: u64) -> Duration {
 }
 
 pub(crate) fn lognormal(median: u64, p99: u64) -> Distribution {
-    Distribution::lognormal_median_p99(millis(median), millis(p99)).unwrap()
+    Distribution::lognormal_median_p99(millis(median), millis(p99)).expect("it is in range")
 }
 
 fn stage(name: &str, secs: u64, rate: u64) -> Stage {
     let shape = StageShape::Constant(Rate::per_second(rate));
-    Stage { name: name.into(), duration: Duration::from_secs(secs), shape }
+    Stage {
+        name: name.into(),
+        duration: Duration::from_secs(secs),
+        shape,
+    }
 }
 
 pub(crate) fn polling(ready: Readiness, jitter: Jitter) -> Polling {
@@ -33,7 +37,7 @@ pub(crate) fn polling(ready: Readiness, jitter: Jitter) -> Polling {
         initial_delay: millis(1000),
         backoff: Backoff {
             base: millis(1000),
-            multiplier: Fixed::new(2.0).unwrap(),
+            multiplier: Fixed::new(2.0).expect("it is in range"),
             cap: millis(10_000),
             jitter,
         },
@@ -44,7 +48,10 @@ pub(crate) fn polling(ready: Readiness, jitter: Jitter) -> Polling {
 }
 
 pub(crate) fn required_fields() -> Readiness {
-    Readiness { required_fields: Looked::Needed, ..Readiness::default() }
+    Readiness {
+        required_fields: Looked::Needed,
+        ..Readiness::default()
+    }
 }
 
 pub(crate) fn index_visible() -> Readiness {
@@ -56,7 +63,13 @@ pub(crate) fn index_visible() -> Readiness {
 }
 
 pub(crate) fn gate(name: &str, strategy: Strategy) -> GateSpec {
-    GateSpec { name: name.into(), strategy, start: GateStart::SessionEnd, repair: None }
+    GateSpec {
+        name: name.into(),
+        strategy,
+        start: GateStart::SessionEnd,
+        repair: None,
+        request: ExportRequest::default(),
+    }
 }
 
 pub(crate) fn gates() -> Vec<GateSpec> {
@@ -68,17 +81,37 @@ pub(crate) fn gates() -> Vec<GateSpec> {
     let event = WebhookEvent::SessionEnded;
     vec![
         gate("ungated", Strategy::None),
-        gate("fixed-5s", Strategy::FixedDelay { delay: Duration::from_secs(5) }),
+        gate(
+            "fixed-5s",
+            Strategy::FixedDelay {
+                delay: Duration::from_secs(5),
+            },
+        ),
         gate("forum", forum),
-        gate("full-jitter", Strategy::ExponentialBackoff(polling(required_fields(), Jitter::Full))),
-        gate("webhook", Strategy::Webhook { event, delay: Duration::ZERO }),
-        gate("index", Strategy::ExponentialBackoff(polling(index_visible(), Jitter::Equal))),
+        gate(
+            "full-jitter",
+            Strategy::ExponentialBackoff(polling(required_fields(), Jitter::Full)),
+        ),
+        gate(
+            "webhook",
+            Strategy::Webhook {
+                event,
+                delay: Duration::ZERO,
+            },
+        ),
+        gate(
+            "index",
+            Strategy::ExponentialBackoff(polling(index_visible(), Jitter::Equal)),
+        ),
     ]
 }
 
 fn kind() -> KindSpec {
     let none = || Distribution::Constant(Duration::ZERO);
-    let group = || GroupSpec { lag: none(), source: GroupSource::Pipeline };
+    let group = || GroupSpec {
+        lag: none(),
+        source: GroupSource::Pipeline,
+    };
     KindSpec {
         pipeline: 0,
         media_lag: lognormal(200, 1000),
@@ -91,10 +124,14 @@ fn kind() -> KindSpec {
 }
 
 pub(crate) fn required() -> RequiredFields {
-    let all: FieldSet =
-        [Field::LegalHoldFlag, Field::MediaType, Field::StartTime, Field::EndTime]
-            .into_iter()
-            .collect();
+    let all: FieldSet = [
+        Field::LegalHoldFlag,
+        Field::MediaType,
+        Field::StartTime,
+        Field::EndTime,
+    ]
+    .into_iter()
+    .collect();
     let webrtc = all.with(Field::WebrtcSessionId).with(Field::ClientIp);
     RequiredFields(PerKind { webrtc, sip: all })
 }
@@ -105,18 +142,31 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
         workers,
         service: lognormal(150, 800),
         writes: Vec::new(),
+        outages: Vec::new(),
     };
     let none = || Distribution::Constant(Duration::ZERO);
     Arm {
         name: name.into(),
         platform: PlatformSpec {
-            pipelines: vec![PipelineSpec { stages: vec![stage] }],
-            kinds: PerKind { webrtc: kind(), sip: kind() },
-            index: IndexSpec { refresh: millis(1000), lag: none() },
+            pipelines: vec![PipelineSpec {
+                stages: vec![stage],
+                updates: None,
+            }],
+            kinds: PerKind {
+                webrtc: kind(),
+                sip: kind(),
+            },
+            intake: IntakeSpec::default(),
+            index: IndexSpec {
+                refresh: millis(1000),
+                lag: none(),
+            },
             hold: HoldSpec {
                 missed: Probability::ZERO,
                 sweep: Sweep::Never,
+                level: HoldLevel::default(),
                 propagation: none(),
+                propagation_loss: Probability::ZERO,
             },
             notification: NotificationSpec {
                 loss: Probability::ZERO,
@@ -126,16 +176,20 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
             },
             export: ExportSpec {
                 policy: ExportPolicy::Lenient,
-                latency: Distribution::uniform(millis(2000), millis(4000)).unwrap(),
+                latency: Distribution::uniform(millis(2000), millis(4000)).expect("it is in range"),
                 query_time: none(),
                 slots: Slots::Limited(2),
                 snapshot: SnapshotInstant::Write,
                 read: ReadPath::Index,
                 schema: FieldSet::METADATA,
                 failure: Probability::ZERO,
+                selection: SelectionSpec::default(),
             },
             api: ApiSpec {
-                rate_limit: Some(RateLimit { calls: 15_000, window: Duration::from_secs(60) }),
+                rate_limit: Some(RateLimit {
+                    calls: 15_000,
+                    window: Duration::from_secs(60),
+                }),
             },
         },
         gates: gates(),
@@ -160,12 +214,15 @@ pub(crate) fn spike(seed: u64) -> Scenario {
             arrivals: Arrivals::Poisson,
             warmup: millis(2000),
             call_duration: lognormal(5000, 15_000),
-            webrtc_share: Probability::new(0.8).unwrap(),
+            webrtc_share: Probability::new(0.8).expect("it is in range"),
             hold: HoldWorkload {
-                fraction: Probability::new(0.5).unwrap(),
+                fraction: Probability::new(0.5).expect("it is in range"),
                 set_at: HoldSetAt::CallEnd,
             },
-            fidelity: PerKind { webrtc: Fidelity::Media, sip: Fidelity::Model },
+            fidelity: PerKind {
+                webrtc: Fidelity::Media,
+                sip: Fidelity::Model,
+            },
         },
         arms: vec![arm("base", 6), arm("enough-workers", 64)],
         expect: Vec::new(),
@@ -187,7 +244,8 @@ pub(crate) struct Collected {
 
 impl Sink for Collected {
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
-        self.timelines.insert((arm, timeline.recording), timeline.clone());
+        self.timelines
+            .insert((arm, timeline.recording), timeline.clone());
     }
 
     fn settled(&mut self, settled: &Settled, _: &Timeline) {

@@ -3,9 +3,11 @@
 
 use racegate_model::distribution::Distribution;
 use racegate_model::field::FieldGroup;
-use racegate_model::scenario::{GroupSource, GroupSpec, KindSpec, StageSpec, StateSpec};
+use racegate_model::scenario::{
+    GroupSource, GroupSpec, KindSpec, StageSpec, StateSpec, UpdateLimit,
+};
 
-use super::at_once;
+use super::{at_once, intake};
 use crate::diagnostics::Diagnostic;
 use crate::distribution;
 use crate::reader::{Table, unique};
@@ -13,7 +15,7 @@ use crate::reader::{Table, unique};
 /// Workers of one stage.
 const WORKERS_MAX: u32 = 100_000;
 /// Stages of one pipeline.
-const STAGES_MAX: usize = 32;
+const STAGES_MAX: usize = racegate_model::timeline::STAGES_MAX;
 
 /// What the tables say.
 pub(super) struct KindRead {
@@ -21,6 +23,15 @@ pub(super) struct KindRead {
     pub(super) spec: KindSpec,
     /// The pipeline's stages, if the tables have any of their own.
     pub(super) stages: Option<Vec<StageSpec>>,
+    /// The limit of updates, if the tables have one of their own.
+    pub(super) updates: Option<UpdateLimit>,
+}
+
+impl KindRead {
+    /// Whether the kind shares nothing with the others.
+    pub(super) const fn has_own_pipeline(&self) -> bool {
+        self.stages.is_some() || self.updates.is_some()
+    }
 }
 
 /// Everything at once.
@@ -60,8 +71,13 @@ pub(super) fn read(table: &mut Table<'_>, defaults: &KindSpec) -> KindRead {
         .get("stage")
         .is_some()
         .then(|| stages(&mut metadata));
+    let updates = intake::updates(&mut metadata);
     metadata.finish();
-    KindRead { spec, stages }
+    KindRead {
+        spec,
+        stages,
+        updates,
+    }
 }
 
 fn lag(table: &mut Table<'_>, key: &'static str, default: &Distribution) -> Distribution {
@@ -126,6 +142,7 @@ fn stages(metadata: &mut Table<'_>) -> Vec<StageSpec> {
             workers: workers.unwrap_or(1),
             service: service.unwrap_or_else(at_once),
             writes,
+            outages: intake::outages(&mut table),
         });
         table.finish();
     }

@@ -1,5 +1,6 @@
 //! `[platform.*]`: the clocks of one arm.
 
+mod intake;
 mod kind;
 mod services;
 
@@ -27,28 +28,32 @@ pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
         table.finish();
         read
     });
-    if own.iter().any(|read| read.stages.is_none()) {
+    let stages = shared.stages.unwrap_or_default();
+    if own.iter().any(|read| !read.has_own_pipeline()) {
         pipelines.push(PipelineSpec {
-            stages: shared.stages.unwrap_or_default(),
+            stages: stages.clone(),
+            updates: shared.updates,
         });
     }
     let [webrtc, sip] = own.map(|mut read| {
-        read.spec.pipeline = match read.stages {
-            Some(stages) => {
-                pipelines.push(PipelineSpec { stages });
-                pipelines.len() - 1
-            }
-            None => 0,
-        };
+        read.spec.pipeline = 0;
+        if read.has_own_pipeline() {
+            pipelines.push(PipelineSpec {
+                stages: read.stages.unwrap_or_else(|| stages.clone()),
+                updates: read.updates.or(shared.updates),
+            });
+            read.spec.pipeline = pipelines.len() - 1;
+        }
         read.spec
     });
     let platform = PlatformSpec {
         pipelines,
         kinds: PerKind { webrtc, sip },
+        intake: intake::intake(&mut table),
         index: services::index(table.table("index")),
         hold: services::hold(table.table("hold")),
         notification: services::notification(table.table("notification")),
-        export: services::export(table.table("export")),
+        export: services::export(&mut table),
         api: services::api(table.table("api")),
     };
     table.finish();

@@ -2,12 +2,12 @@
 
 use racegate_model::field::FieldSet;
 use racegate_model::scenario::{
-    ApiSpec, ExportPolicy, ExportSpec, HoldSpec, IndexSpec, NotificationSpec, RateLimit, ReadPath,
-    Slots, SnapshotInstant, Sweep,
+    ApiSpec, ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, RateLimit,
+    ReadPath, Slots, SnapshotInstant, Sweep,
 };
 use racegate_model::time::{Duration, Probability};
 
-use super::at_once;
+use super::{at_once, intake};
 use crate::distribution;
 use crate::reader::{Field, Table};
 
@@ -36,7 +36,14 @@ pub(super) fn hold(mut table: Table<'_>) -> HoldSpec {
             Some("never") => Some(Sweep::Never),
             _ => field.duration_above_zero().map(Sweep::Every),
         }),
+        level: table.or("level", HoldLevel::Interaction, |field| {
+            field.choice(&[
+                ("interaction", HoldLevel::Interaction),
+                ("recording", HoldLevel::Recording),
+            ])
+        }),
         propagation: table.or("propagation", at_once(), distribution::read),
+        propagation_loss: table.or("propagation_loss", Probability::ZERO, Field::probability),
     };
     table.finish();
     hold
@@ -55,7 +62,8 @@ pub(super) fn notification(mut table: Table<'_>) -> NotificationSpec {
 }
 
 /// `[platform.export]`.
-pub(super) fn export(mut table: Table<'_>) -> ExportSpec {
+pub(super) fn export(platform: &mut Table<'_>) -> ExportSpec {
+    let mut table = platform.table("export");
     let export = ExportSpec {
         policy: table.or("policy", ExportPolicy::Lenient, |field| {
             field.choice(&[
@@ -77,6 +85,7 @@ pub(super) fn export(mut table: Table<'_>) -> ExportSpec {
         }),
         schema: table.or("schema", FieldSet::METADATA, |field| Some(fields(field))),
         failure: table.or("failure", Probability::ZERO, Field::probability),
+        selection: intake::selection(platform, &mut table),
     };
     table.finish();
     export

@@ -125,6 +125,15 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        if let Value::Boolean(value) = self.node.value {
+            return Some(value);
+        }
+        self.wrong_type("a boolean", "write true or false, without quotes");
+        None
+    }
+
     /// A finite number.
     #[expect(
         clippy::cast_precision_loss,
@@ -135,7 +144,7 @@ impl<'d> Field<'d> {
             Value::Integer(number) => number as f64,
             Value::Float(number) => number,
             Value::String(_)
-            | Value::Boolean
+            | Value::Boolean(_)
             | Value::DateTime
             | Value::Array(_)
             | Value::Table(_) => {

@@ -3,7 +3,9 @@
 use racegate_model::field::Field;
 use serde_json::{Value, json};
 
-use super::parts::{array, extend, name, object, one_of, reference, words};
+use crate::request::SCOPES;
+
+use super::parts::{array, backoff, extend, name, object, one_of, reference, words};
 
 /// One `[[gate]]`.
 pub(super) fn schema() -> Value {
@@ -33,6 +35,16 @@ fn form(strategy: Value, mut properties: Value, required: &[&str]) -> Value {
         "start": words(&["session-end", "media"]),
         "max_exports": { "type": "integer", "minimum": 2, "maximum": 1000 },
         "repair_delay": reference("duration"),
+        "filters": object(
+            json!({
+                "include_metadata": { "type": "boolean" },
+                "include_webrtc_metadata": { "type": "boolean" },
+                "media_type": words(&["webRTC", "SIP", "WEBCAM"]),
+            }),
+            &[],
+        ),
+        "scopes": array(words(&SCOPES.map(|(scope, _)| scope)), 0, 16),
+        "sidecar_suffix": words(&["_metadata.json", ".json"]),
     });
     extend(&mut properties, common);
     object(properties, &[&["name", "strategy"], required].concat())
@@ -45,16 +57,8 @@ fn strategies() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         extend(&mut properties, more);
         properties
     };
-    let jitter = || words(&["none", "equal", "full"]);
-    let interval = json!({ "interval": reference("duration"), "jitter": jitter() });
-    let backoff = || {
-        json!({
-            "base": reference("duration"),
-            "multiplier": { "type": "number", "minimum": 1, "maximum": 1000 },
-            "cap": reference("duration"),
-            "jitter": jitter(),
-        })
-    };
+    let jitter = words(&["none", "equal", "full"]);
+    let interval = json!({ "interval": reference("duration"), "jitter": jitter });
     let confirm = || with(with(polling(), backoff()), event());
     let forum = json!({
         "attempts": { "type": "integer", "minimum": 1, "maximum": 20 },

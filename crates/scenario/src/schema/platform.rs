@@ -1,8 +1,9 @@
 //! The schema of `[platform]`.
 
+use racegate_model::timeline::STAGES_MAX;
 use serde_json::{Value, json};
 
-use super::parts::{array, extend, name, object, one_of, reference, words};
+use super::parts::{array, backoff, extend, name, object, one_of, reference, words};
 
 /// `[platform]`.
 pub(super) fn schema() -> Value {
@@ -20,7 +21,9 @@ pub(super) fn schema() -> Value {
                 json!({
                     "missed": reference("share"),
                     "sweep": one_of(vec![words(&["never"]), reference("duration")]),
+                    "level": words(&["interaction", "recording"]),
                     "propagation": reference("distribution"),
+                    "propagation_loss": reference("share"),
                 }),
                 &[],
             ),
@@ -31,6 +34,21 @@ pub(super) fn schema() -> Value {
                     "delay": reference("distribution"),
                     "early": reference("share"),
                 }),
+                &[],
+            ),
+            "misclassified": reference("share"),
+            "signalling": object(
+                json!({
+                    "max_connections": one_of(vec![
+                        words(&["none"]),
+                        json!({ "type": "integer", "minimum": 1, "maximum": 10_000_000 }),
+                    ]),
+                    "accept_rate": one_of(vec![words(&["none"]), reference("rate")]),
+                }),
+                &[],
+            ),
+            "lake": object(
+                json!({ "refresh": reference("duration"), "lag": reference("duration") }),
                 &[],
             ),
             "export": export(),
@@ -50,12 +68,26 @@ fn kind() -> Value {
         let source = words(&["pipeline", "ingress", "nobody"]);
         object(json!({ "lag": lag(), "source": source }), &[])
     };
+    let outage = object(
+        json!({
+            "from": reference("duration"),
+            "duration": reference("duration"),
+            "workers": { "type": "integer", "minimum": 0, "maximum": 100_000 },
+        }),
+        &["from", "duration"],
+    );
+    let mut updates = backoff();
+    extend(
+        &mut updates,
+        json!({ "rate": reference("rate"), "window": reference("duration") }),
+    );
     let stage = object(
         json!({
             "name": name(),
             "workers": { "type": "integer", "minimum": 1, "maximum": 100_000 },
             "service": lag(),
             "writes": array(reference("group"), 0, 3),
+            "outages": array(outage, 0, 1_000),
         }),
         &["name", "workers", "service"],
     );
@@ -66,7 +98,8 @@ fn kind() -> Value {
                 "lag": lag(),
                 "null_phase": lag(),
                 "after_call_work": lag(),
-                "stage": array(stage, 0, 32),
+                "stage": array(stage, 0, STAGES_MAX),
+                "updates": object(updates, &["rate"]),
                 "identity": group(),
                 "webrtc": group(),
                 "hold": group(),
@@ -97,6 +130,12 @@ fn export() -> Value {
             "read": words(&["index", "primary"]),
             "schema": array(reference("field"), 0, 32),
             "failure": reference("share"),
+            "forum_filters": { "type": "boolean" },
+            "unknown_filter": words(&["refuse", "match-nothing"]),
+            "correlation": words(&["conversation", "session"]),
+            "other_id": reference("share"),
+            "shared_session": reference("share"),
+            "sidecar": words(&["all", "own"]),
         }),
         &[],
     )

@@ -5,9 +5,10 @@ use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldGroup, FieldSet, Kind};
 use racegate_model::outcome::{Cause, OutcomeKind};
 use racegate_model::scenario::{
-    Aggregate, Comparison, Engine, Executor, ForumCheck, GateSpec, GroupSource, Jitter, Limits,
-    Metric, OnFailure, Polling, RateLimit, Scenario, Slots, StageShape, StateSpec, Strategy, Sweep,
-    WebhookEvent,
+    Aggregate, Comparison, Correlation, Engine, Executor, ExportRequest, Filters, ForumCheck,
+    GateSpec, GroupSource, HoldLevel, IntakeSpec, Jitter, Limits, MediaTypeFilter, Metric,
+    OnFailure, Permission, Polling, RateLimit, Scenario, SelectionSpec, SidecarSource, Slots,
+    StageShape, StateSpec, Strategy, Sweep, WebhookEvent,
 };
 use racegate_model::time::{Duration, Fixed, Probability, Rate};
 use racegate_scenario::{Override, Source, parse, parse_with_files};
@@ -411,4 +412,71 @@ fn samples_and_quantiles_are_read_from_files() {
         let mistakes = with(content).unwrap_err().to_string();
         assert!(mistakes.contains(reason), "{mistakes}");
     }
+}
+
+#[test]
+fn what_a_platform_suffers_from_is_off_unless_it_is_said() {
+    let arm = &read(MINIMAL).arms[0];
+    assert_eq!(arm.platform.intake, IntakeSpec::default());
+    assert_eq!(arm.platform.export.selection, SelectionSpec::default());
+    assert_eq!(arm.platform.hold.level, HoldLevel::Interaction);
+    assert_eq!(arm.platform.pipelines[0].updates, None);
+    assert_eq!(arm.gates[0].request, ExportRequest::default());
+}
+
+#[test]
+fn what_a_platform_suffers_from_is_read_with_its_units() {
+    let scenario = good("everything");
+    let (platform, other) = (&scenario.arms[0].platform, &scenario.arms[1].platform);
+    let signalling = platform.intake.signalling;
+    assert_eq!(signalling.max_connections, Some(500));
+    assert_eq!(signalling.accepted_per_second, Some(100));
+    assert_eq!(other.intake.signalling.max_connections, None);
+    let stage = &platform.pipelines[platform.kinds.sip.pipeline].stages[0];
+    let outages: Vec<_> = stage.outages.iter().map(|outage| outage.workers).collect();
+    assert_eq!(outages, [0, 1]);
+    // 600 a minute are 20 in windows of two seconds; a pipeline of one's own has its own limit.
+    for pipeline in &platform.pipelines {
+        let updates = pipeline.updates.expect("limited");
+        assert_eq!(updates.limit.calls, 20);
+        assert_eq!(updates.backoff.jitter, Jitter::Equal);
+    }
+    let selection = platform.export.selection;
+    assert_eq!(selection.filters, Filters::MatchingNothing);
+    assert_eq!(selection.correlation, Correlation::Session);
+    assert_eq!(selection.sidecar, SidecarSource::Own);
+    assert!(selection.lake.is_some());
+    let request = scenario.arms[0].gates[0].request;
+    assert_eq!(request.media_type, Some(MediaTypeFilter::Webrtc));
+    assert!(request.include.contains(Field::EndTime) && !request.include.contains(Field::ClientIp));
+    assert_eq!(request.exporting, Permission::Granted);
+}
+
+#[test]
+fn a_gate_has_the_permissions_of_its_scopes_only() {
+    let text = MINIMAL.replace("[[gate]]", "[[gate]]\nscopes = [\"recording:view\"]");
+    let request = read(&text).arms[0].gates[0].request;
+    assert_eq!(request.reading, Permission::Granted);
+    assert_eq!(request.exporting, Permission::Missing);
+}
+
+#[test]
+fn a_pipeline_has_no_more_stages_than_a_timeline_can_hold() {
+    let stages = |count: usize| {
+        let stage = |at| {
+            format!(
+                "[[platform.metadata.stage]]\nname = \"s{at}\"\nworkers = 1\nservice = \"1s\"\n"
+            )
+        };
+        (0..count).map(stage).collect::<String>()
+    };
+    let parsed = |count| {
+        parse(
+            &Source::new("a.toml", format!("{MINIMAL}{}", stages(count))),
+            &[],
+        )
+    };
+    assert!(parsed(6).is_ok());
+    let mistakes = parsed(7).unwrap_err().to_string();
+    assert!(mistakes.contains("use at most 6"), "{mistakes}");
 }

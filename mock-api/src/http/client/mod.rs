@@ -152,7 +152,7 @@ impl ApiClient {
         };
         match client.token().await {
             Reply::Done(_) => Ok(client),
-            Reply::Forbidden => Err(ConnectError::Refused),
+            Reply::Forbidden | Reply::BadRequest => Err(ConnectError::Refused),
             Reply::NotFound | Reply::Throttled(_) | Reply::Unavailable => {
                 Err(ConnectError::Unreachable)
             }
@@ -234,7 +234,7 @@ impl ApiClient {
             Reply::Done(answer) if answer.status == StatusCode::BAD_REQUEST => {
                 let missing = self.missing(&answer.body);
                 if missing.is_empty() {
-                    Reply::Forbidden
+                    Reply::BadRequest
                 } else {
                     Reply::Done(missing)
                 }
@@ -242,6 +242,7 @@ impl ApiClient {
             Reply::Done(answer) => answer.reply().map(|_| Vec::new()),
             Reply::NotFound => Reply::NotFound,
             Reply::Throttled(wait) => Reply::Throttled(wait),
+            Reply::BadRequest => Reply::BadRequest,
             Reply::Forbidden => Reply::Forbidden,
             Reply::Unavailable => Reply::Unavailable,
         }
@@ -324,6 +325,7 @@ fn flat<T>(reply: Reply<Reply<T>>) -> Reply<T> {
         Reply::Done(reply) => reply,
         Reply::NotFound => Reply::NotFound,
         Reply::Throttled(wait) => Reply::Throttled(wait),
+        Reply::BadRequest => Reply::BadRequest,
         Reply::Forbidden => Reply::Forbidden,
         Reply::Unavailable => Reply::Unavailable,
     }

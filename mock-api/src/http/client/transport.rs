@@ -53,6 +53,7 @@ impl Answer {
     pub(super) fn reply(self) -> Reply<Bytes> {
         match self.status.as_u16() {
             200..=299 => Reply::Done(self.body),
+            400 => Reply::BadRequest,
             404 => Reply::NotFound,
             429 => Reply::Throttled(retry_after(&self.headers)),
             408 | 500..=599 => Reply::Unavailable,
@@ -114,7 +115,11 @@ impl Transport {
         let reply = answer.reply();
         let read = match &reply {
             Reply::Done(body) => serde_json::from_slice::<TokenRead>(body),
-            Reply::NotFound | Reply::Throttled(_) | Reply::Forbidden | Reply::Unavailable => {
+            Reply::NotFound
+            | Reply::Throttled(_)
+            | Reply::BadRequest
+            | Reply::Forbidden
+            | Reply::Unavailable => {
                 return reply.map(|_| Token::new(String::new()));
             }
         };

@@ -15,6 +15,7 @@ use axum::routing::get;
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::org::{JobError, JobState, SLOT_RETRY};
+use racegate_model::selection::Refusal;
 
 use super::error::{ApiError, Missing};
 use super::extract::{JsonBody, PathOf, QueryOf};
@@ -71,6 +72,17 @@ async fn create(
         ));
     };
     let service = state.service();
+    match state.tenant(caller).refuses_jobs() {
+        None => {}
+        Some(Refusal::Forbidden) => {
+            return Err(ApiError::MissingPermissions("recording:job:add"));
+        }
+        Some(Refusal::UnknownFilter) => {
+            return Err(ApiError::bad_request(
+                "The export's filter names no known media type.",
+            ));
+        }
+    }
     let selected = selection::select(service, state.config().epoch, &conversations)?;
     let tenant = state.tenant(caller);
     let ordinal = tenant

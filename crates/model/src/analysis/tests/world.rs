@@ -9,10 +9,11 @@ use crate::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate, OutcomeKind};
 use crate::scenario::{
     ApiSpec, Arm, Arrivals, Comparison, Condition, Engine, Executor, Expectation, ExportPolicy,
-    ExportSpec, Fidelity, GateSpec, GateStart, GroupSource, GroupSpec, HoldSetAt, HoldSpec,
-    HoldWorkload, IndexSpec, KindSpec, Labels, Limits, Metric, NotificationSpec, PipelineSpec,
-    PlatformSpec, ReadPath, RequiredFields, Scenario, Series, Slots, SnapshotInstant, Stage,
-    StageShape, StageSpec, StateSpec, Strategy, Sweep, Workload,
+    ExportRequest, ExportSpec, Fidelity, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel,
+    HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits, Metric,
+    NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Scenario,
+    SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec, StateSpec,
+    Strategy, Sweep, Workload,
 };
 use crate::summary::Summary;
 use crate::time::{Duration, Probability, Rate, Timestamp};
@@ -52,15 +53,18 @@ fn platform(workers: u32) -> PlatformSpec {
         workers,
         service: exponential(300),
         writes: Vec::new(),
+        outages: Vec::new(),
     };
     PlatformSpec {
         pipelines: vec![PipelineSpec {
             stages: vec![inject],
+            updates: None,
         }],
         kinds: PerKind {
             webrtc: kind(),
             sip: kind(),
         },
+        intake: IntakeSpec::default(),
         index: IndexSpec {
             refresh: Duration::from_secs(1),
             lag: nothing(),
@@ -68,7 +72,9 @@ fn platform(workers: u32) -> PlatformSpec {
         hold: HoldSpec {
             missed: Probability::ZERO,
             sweep: Sweep::Never,
+            level: HoldLevel::default(),
             propagation: nothing(),
+            propagation_loss: Probability::ZERO,
         },
         notification: NotificationSpec {
             loss: Probability::ZERO,
@@ -85,6 +91,7 @@ fn platform(workers: u32) -> PlatformSpec {
             read: ReadPath::Index,
             schema: FieldSet::METADATA,
             failure: Probability::ZERO,
+            selection: SelectionSpec::default(),
         },
         api: ApiSpec { rate_limit: None },
     }
@@ -96,6 +103,7 @@ fn arm(name: &str, workers: u32) -> Arm {
         strategy,
         start: GateStart::SessionEnd,
         repair: None,
+        request: ExportRequest::default(),
     };
     let all = FieldSet::EMPTY.with(Field::LegalHoldFlag);
     Arm {
@@ -197,6 +205,8 @@ pub(super) fn timeline(recording: u64, kind: Kind, ended_ms: u64, lag_ms: u64) -
         stages,
         false_fields: FieldSet::EMPTY,
         lost_cause: None,
+        hold_cause: None,
+        index_cause: None,
         revisions: Vec::new(),
     }
 }

@@ -1,0 +1,6 @@
+//! Scenario files through the simulator: what `[expect]` says, what theory says, what is pinned.
+
+mod claims;
+mod pinned;
+mod runs;
+mod theory;
