@@ -8,7 +8,7 @@ use racegate_model::scenario::Engine;
 use racegate_scenario::Override;
 
 use crate::live::Arms;
-use crate::run::{Output, RunOptions};
+use crate::run::{Audio, Notes, Output, RunOptions};
 
 /// Reproduces, measures and fixes the race between a recording's media and its metadata.
 #[derive(Debug, Parser)]
@@ -47,6 +47,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct RunArgs {
     /// The scenario file
     scenario: PathBuf,
@@ -148,8 +149,16 @@ impl RunArgs {
             } else {
                 Output::Table
             },
-            keep_audio: self.keep_audio,
-            quiet: self.quiet,
+            audio: if self.keep_audio {
+                Audio::Kept
+            } else {
+                Audio::Dropped
+            },
+            notes: if self.quiet {
+                Notes::Hidden
+            } else {
+                Notes::Shown
+            },
             scenario: self.scenario,
         }
     }

@@ -10,12 +10,12 @@ use racegate_scenario::Color;
 use crate::live::Progress;
 use crate::plan::Plan;
 use crate::report::Style;
-use crate::run::note;
+use crate::run::{Notes, note};
 
 /// One line of progress on a terminal; a line every ten seconds elsewhere.
 pub(crate) struct Bar {
     bar: Option<ProgressBar>,
-    quiet: bool,
+    notes: Notes,
     noted: Mutex<u64>,
 }
 
@@ -24,8 +24,8 @@ const NOTE_EVERY: u64 = 10;
 
 impl Bar {
     /// A bar for a live run of `scenario`.
-    pub(crate) fn new(scenario: &Scenario, quiet: bool) -> Self {
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+    pub(crate) fn new(scenario: &Scenario, notes: Notes) -> Self {
+        let bar = (notes == Notes::Shown && std::io::stderr().is_terminal()).then(|| {
             let seconds = Plan::of(scenario).last_end.as_nanos() / 1_000_000_000;
             let bar = ProgressBar::new(seconds.max(1));
             let template = "{bar:30} {pos:>3}/{len} s  {msg}";
@@ -36,7 +36,7 @@ impl Bar {
         });
         Self {
             bar,
-            quiet,
+            notes,
             noted: Mutex::new(0),
         }
     }
@@ -53,7 +53,7 @@ impl Bar {
                 bar.set_position(seconds);
                 bar.set_message(text);
             }
-            None if self.quiet => {}
+            None if self.notes == Notes::Hidden => {}
             None => {
                 // A poisoned lock only means that a line was lost.
                 let Ok(mut noted) = self.noted.lock() else {

@@ -43,9 +43,27 @@ pub struct RunOptions {
     /// What goes to stdout.
     pub output: Output,
     /// Whether a live run keeps the audio that it received.
-    pub keep_audio: bool,
-    /// Whether notes and progress are left out.
-    pub quiet: bool,
+    pub audio: Audio,
+    /// Whether notes and progress are shown.
+    pub notes: Notes,
+}
+
+/// Whether a live run keeps the audio that it received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audio {
+    /// In the run's folder.
+    Kept,
+    /// Only as long as the run lasts.
+    Dropped,
+}
+
+/// Whether notes and progress go to stderr.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notes {
+    /// They do.
+    Shown,
+    /// Only errors and the last line.
+    Hidden,
 }
 
 /// What goes to stdout.
@@ -108,7 +126,7 @@ fn try_run(options: &RunOptions) -> Result<Exit, Failure> {
         engine: scenario.engine,
     })
     .map_err(Failure::internal)?;
-    if !options.quiet {
+    if options.notes == Notes::Shown {
         note(&opening(&scenario, folder.path()));
     }
     let summary = match scenario.engine {
@@ -169,10 +187,10 @@ fn live(
     let history = folder.history().map_err(Failure::internal)?;
     let mut sink =
         RunSink::new(accumulator, Some(history), scenario.limits.history).comparing(scenario);
-    let progress = progress::Bar::new(scenario, options.quiet);
+    let progress = progress::Bar::new(scenario, options.notes);
     let live = LiveOptions {
         arms: options.arms,
-        keep_audio: options.keep_audio.then(|| folder.path().join("audio")),
+        keep_audio: (options.audio == Audio::Kept).then(|| folder.path().join("audio")),
     };
     let generator = engine::live(scenario, &live, &mut sink, &progress)?;
     progress.finish();

@@ -20,7 +20,7 @@ use super::synthetic;
 #[derive(Debug)]
 pub(super) enum CallReport {
     /// A synthetic call has ended.
-    Synthetic(Call),
+    Synthetic,
     /// A softphone's call is over.
     Real(Call, CallOutcome),
     /// The call was given up before it ended: the run was stopped.
@@ -89,7 +89,7 @@ impl Callers {
         }
         self.clock.sleep_until(call.ended_at()).await;
         self.service.session_ended(call.ended_at(), &call);
-        CallReport::Synthetic(call)
+        CallReport::Synthetic
     }
 
     /// A real session; the ingest tells the platform when it has ended.

@@ -6,7 +6,7 @@
 mod callers;
 mod generator;
 mod network;
-mod softphone;
+pub mod softphone;
 mod synthetic;
 mod tenant;
 pub mod transport;

@@ -334,7 +334,7 @@ impl<'a> World<'a> {
     }
 
     fn deliver(&self, delivery: &Delivery) {
-        if let Err(error) = self.webhooks.deliver(&delivery) {
+        if let Err(error) = self.webhooks.deliver(delivery) {
             tracing::warn!(%error, "a webhook was not sent");
         }
     }
@@ -359,7 +359,7 @@ impl<'a> World<'a> {
 
     fn call_over(&mut self, report: CallReport, sink: &mut impl Sink) {
         match report {
-            CallReport::Synthetic(_) => {}
+            CallReport::Synthetic => {}
             CallReport::Abandoned(call) => sink.not_established(call.index, "stopped"),
             CallReport::Real(call, outcome) => {
                 self.generator.summary.sessions += 1;

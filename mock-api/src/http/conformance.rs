@@ -59,6 +59,8 @@ fn timelines() -> impl Strategy<Value = Timeline> {
             stages: [StageTimes::NONE; STAGES_MAX],
             false_fields: wrong.into_iter().collect::<FieldSet>(),
             lost_cause: None,
+            hold_cause: None,
+            index_cause: None,
             revisions: Vec::new(),
         },
     )

@@ -6,10 +6,10 @@ use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldSet, PerKind};
 use racegate_model::ids::{ArmIndex, TenantIndex};
 use racegate_model::scenario::{
-    ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportSpec, Fidelity, GateSpec, GateStart,
-    GroupSource, GroupSpec, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, KindSpec,
-    NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Slots, SnapshotInstant,
-    StateSpec, Strategy, Sweep, Workload,
+    ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportRequest, ExportSpec, Fidelity, GateSpec,
+    GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec,
+    IntakeSpec, KindSpec, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields,
+    SelectionSpec, Slots, SnapshotInstant, StateSpec, Strategy, Sweep, Workload,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -54,7 +54,9 @@ pub(crate) fn platform() -> PlatformSpec {
         hold: HoldSpec {
             missed: Probability::ZERO,
             sweep: Sweep::Never,
+            level: HoldLevel::default(),
             propagation: nothing(),
+            propagation_loss: Probability::ZERO,
         },
         notification: NotificationSpec {
             loss: Probability::ZERO,
@@ -71,7 +73,9 @@ pub(crate) fn platform() -> PlatformSpec {
             read: ReadPath::Index,
             schema: FieldSet::METADATA,
             failure: Probability::ZERO,
+            selection: SelectionSpec::default(),
         },
+        intake: IntakeSpec::default(),
         api: ApiSpec { rate_limit: None },
     }
 }
@@ -109,6 +113,7 @@ pub(crate) fn service_config(seed: Seed, epoch: RunEpoch, platform: PlatformSpec
         strategy: Strategy::None,
         start: GateStart::SessionEnd,
         repair: None,
+        request: ExportRequest::default(),
     };
     let arm = Arm {
         name: "base".into(),
