@@ -37,6 +37,11 @@ enum Command {
     Check(CheckArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(ReportArgs),
+    /// Simulate every scenario of a folder and print what each showed, as Markdown
+    Catalogue {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Print the JSON Schema of the scenario format
     Schema,
     /// Print completions for a shell
@@ -182,6 +187,7 @@ pub fn main() -> ExitCode {
             };
             crate::run::report(&args.runs, output)
         }
+        Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {
             clap_complete::generate(

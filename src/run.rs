@@ -104,10 +104,7 @@ impl Failure {
 pub fn run(options: &RunOptions) -> ExitCode {
     match try_run(options) {
         Ok(exit) => conclude(&exit),
-        Err(failure) => {
-            complain(&failure);
-            ExitCode::from(failure.code)
-        }
+        Err(failure) => fail(&failure),
     }
 }
 
@@ -246,8 +243,7 @@ fn show(summary: &Summary, output: Output) -> Result<(), Failure> {
 pub fn report(runs: &[PathBuf], output: Output) -> ExitCode {
     for run in runs {
         if let Err(failure) = try_report(run, output) {
-            complain(&failure);
-            return ExitCode::from(failure.code);
+            return fail(&failure);
         }
     }
     ExitCode::SUCCESS
@@ -363,7 +359,7 @@ fn select_gates(scenario: &mut Scenario, names: &[String]) -> Result<(), Failure
     Ok(())
 }
 
-fn context(scenario: &Scenario, tenants: Vec<Tenant>) -> Context {
+pub(crate) fn context(scenario: &Scenario, tenants: Vec<Tenant>) -> Context {
     Context {
         tool: TOOL.to_owned(),
         engine: scenario.engine,
@@ -396,6 +392,12 @@ pub(crate) fn print(text: &str) {
 pub(crate) fn note(text: &str) {
     let mut stderr = std::io::stderr().lock();
     drop(writeln!(stderr, "{text}"));
+}
+
+/// Says what went wrong; the code to exit with.
+pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    complain(failure);
+    ExitCode::from(failure.code)
 }
 
 /// Says what went wrong.

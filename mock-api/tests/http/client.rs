@@ -73,7 +73,7 @@ async fn the_client_runs_a_job() {
     while client.job(&job).await != Reply::Done(JobState::Fulfilled) {
         tokio::time::sleep(StdDuration::from_millis(5)).await;
     }
-    assert_eq!(client.cancel_job(&job).await, Reply::Forbidden);
+    assert_eq!(client.cancel_job(&job).await, Reply::BadRequest);
     let stranger = ApiClient::connect(world.client_config(1)).await.unwrap();
     assert_eq!(stranger.job(&job).await, Reply::NotFound);
 }
@@ -99,7 +99,7 @@ async fn a_strict_refusal_comes_back_as_fields() {
     let missing = client.start_job(&job).await;
     assert_eq!(missing, Reply::Done(vec![(RecordingIndex(1), fields)]));
     assert_eq!(client.job(&job).await, Reply::Done(JobState::Cancelled));
-    assert_eq!(client.start_job(&job).await, Reply::Forbidden);
+    assert_eq!(client.start_job(&job).await, Reply::BadRequest);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn webhooks_are_subscribed_and_unsubscribed() {
     let elsewhere = client
         .subscribe_webhook(WebhookEvent::SessionEnded, "http://10.0.0.1/")
         .await;
-    assert_eq!(elsewhere, Reply::Forbidden);
+    assert_eq!(elsewhere, Reply::BadRequest);
 }
 
 #[tokio::test]
