@@ -402,5 +402,12 @@ pub(crate) fn fail(failure: &Failure) -> ExitCode {
 
 /// Says what went wrong.
 pub(crate) fn complain(failure: &Failure) {
-    note(&format!("error: {}", failure.message.trim_end()));
+    let message = failure.message.trim_end();
+    // Diagnostics say themselves that they are errors.
+    let prefix = if message.starts_with("error") || message.starts_with('\u{1b}') {
+        ""
+    } else {
+        "error: "
+    };
+    note(&format!("{prefix}{message}"));
 }

@@ -34,7 +34,7 @@ pub(super) fn doubts(summary: &Summary) -> Vec<Doubt> {
                 "the engines disagree on {} that lateness does not explain",
                 human::counted(conformance.unexplained, "outcome")
             ),
-            "one of the two engines is wrong: `racegate repro` shrinks the worst one to a file",
+            "where jobs hold many recordings, a few milliseconds can move one to another job; below 98 % one of the two engines is wrong",
         ));
     }
     doubts
