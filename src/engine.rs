@@ -8,6 +8,7 @@ use racegate_model::summary::{ConformanceSummary, GeneratorSummary};
 use tokio::sync::watch;
 
 use crate::live::{self, LiveOptions, Stop};
+use crate::plan::Plan;
 use crate::progress::Bar;
 use crate::run::{Failure, note};
 use crate::sinks::SimulatedSide;
@@ -19,6 +20,7 @@ pub(crate) fn live(
     sink: &mut impl Sink,
     progress: &Bar,
 ) -> Result<GeneratorSummary, Failure> {
+    ensure_files(Plan::of(scenario).file_descriptors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -35,6 +37,21 @@ pub(crate) fn live(
     result
         .map(live::GeneratorReport::finish)
         .map_err(Failure::internal)
+}
+
+/// Raises the limit of open files as far as a run needs it.
+fn ensure_files(needed: u64) -> Result<(), Failure> {
+    // Where there is no such limit, nothing is to be raised.
+    let Ok(allowed) = rlimit::increase_nofile_limit(needed) else {
+        return Ok(());
+    };
+    if allowed >= needed {
+        return Ok(());
+    }
+    Err(Failure::internal(format!(
+        "too few file descriptors: the run needs {needed}, the limit is {allowed}; raise it \
+         (`ulimit -n {needed}`), lower the rates or run fewer gates (--gate)"
+    )))
 }
 
 async fn watch_signals(stop: watch::Sender<Stop>) {

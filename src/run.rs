@@ -130,8 +130,9 @@ fn try_run(options: &RunOptions) -> Result<Exit, Failure> {
         Engine::Sim => simulate(&scenario, options, tenants.clone(), &folder)?,
         Engine::Live => live(&scenario, options, tenants.clone(), &folder)?,
     };
-    write_reports(&summary, &scenario, &tenants, &folder)?;
+    // Shown first: a full disk must not cost the user the numbers.
     show(&summary, options.output)?;
+    write_reports(&summary, &scenario, &tenants, &folder)?;
     Ok(Exit::of(&summary))
 }
 

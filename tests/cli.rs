@@ -204,3 +204,24 @@ fn an_interrupt_stops_arrivals_finishes_and_exits_105() {
             .is_some_and(|recordings| recordings > 0)
     );
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_file_descriptors_are_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("run");
+    let program = env!("CARGO_BIN_EXE_racegate");
+    let command = format!(
+        "ulimit -n 64 && exec {program} run scenarios/webrtc-spike.toml --out {}",
+        out.display()
+    );
+    let output = Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("there is a shell");
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("too few file descriptors"), "{stderr}");
+    assert!(stderr.contains("ulimit -n"), "{stderr}");
+}
