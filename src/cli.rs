@@ -173,6 +173,7 @@ impl RunArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    log_to_stderr();
     match cli.command {
         Command::Run(args) => crate::run::run(&args.options()),
         Command::Check(args) => {
@@ -199,6 +200,17 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Warnings and worse go to stderr; `RUST_LOG` changes that. The S3 library logs every refusal that
+/// a client gets as an error, which here is data.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,s3s=off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[cfg(test)]

@@ -401,7 +401,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A media thread that has ended before its time ends the run.
+    /// Says so when the media thread has ended before its time; joining it gives the reason.
     fn watch_shard(&self) {
         if self.shard.as_ref().is_some_and(Shard::is_finished) {
             tracing::error!("the media thread has ended; calls cannot go on");
