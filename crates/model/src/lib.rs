@@ -10,6 +10,7 @@
 //! Machines share verbs by habit: `handle_input(now, input)`, `handle_timeout(now)`,
 //! `poll_output() -> Option<Output>`, `poll_timeout() -> Option<Timestamp>`.
 
+mod agenda;
 pub mod analysis;
 pub mod conformance;
 pub mod distribution;
