@@ -259,9 +259,17 @@ mod tests {
             let pushes = if n < 150_000 { 2 } else { 0 };
             for k in 0..pushes {
                 let content = n * 2 + k;
-                let wait = if k == 0 { 5000 } else { mix64(content) % 100_000 };
+                let wait = if k == 0 {
+                    5000
+                } else {
+                    mix64(content) % 100_000
+                };
                 let at = Timestamp::from_nanos(now.as_nanos() + wait);
-                let due = Due { at, content, slot: 0 };
+                let due = Due {
+                    at,
+                    content,
+                    slot: 0,
+                };
                 reference.push(due);
                 if k == 0 {
                     agenda.push_in_order(1, due);

@@ -148,9 +148,8 @@ impl Clocks {
         writers: [Option<usize>; FieldGroup::COUNT],
         draws: Draws,
     ) {
-        let written = writers.map(|stage| {
-            stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at)
-        });
+        let written = writers
+            .map(|stage| stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at));
         let facts = Facts::of(timeline);
         let decision = self.decision(now, &facts, written, group_clocks(timeline), draws);
         decision.write(timeline);
@@ -171,9 +170,7 @@ impl Clocks {
         let common = kind
             .metadata_lag
             .sample_with(|| draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
-        let index_lag = self
-            .index_lag
-            .sample_with(|| draws.draw(Purpose::IndexLag));
+        let index_lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
         let mut decision = Decision {
             clocks: known,
             state_at: Timestamp::NEVER,
@@ -203,7 +200,10 @@ impl Clocks {
                 } else {
                     decision.lost_cause = arrival.cause.or(decision.lost_cause);
                 }
-                decision.set(group, self.field_clock(now, kind, &arrival, index_lag, draws));
+                decision.set(
+                    group,
+                    self.field_clock(now, kind, &arrival, index_lag, draws),
+                );
             }
         }
         decision.state_at = state_at(now, &kind.state, facts, &decision.clocks, draws);

@@ -5,9 +5,9 @@ use super::workers::Workers;
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose};
 use crate::field::FieldGroup;
-use crate::gate::gap;
+use crate::gate::Gaps;
 use crate::org::RateLimiter;
-use crate::scenario::{Outage, PipelineSpec, StageSpec, UpdateLimit};
+use crate::scenario::{Outage, PipelineSpec, StageSpec};
 use crate::time::Timestamp;
 use crate::timeline::StageTimes;
 
@@ -16,7 +16,14 @@ use crate::timeline::StageTimes;
 pub struct Pipeline {
     stages: Vec<Stage>,
     writers: [Option<usize>; FieldGroup::COUNT],
-    updates: Option<(UpdateLimit, RateLimiter)>,
+    updates: Option<Updates>,
+}
+
+/// The service that writes what the stages have made.
+#[derive(Clone, Debug)]
+struct Updates {
+    limiter: RateLimiter,
+    gaps: Gaps,
 }
 
 /// One queue. Its state is when each worker is free.
@@ -40,9 +47,10 @@ impl Pipeline {
                 writers[group.index()] = Some(index);
             }
         }
-        let updates = spec
-            .updates
-            .map(|updates| (updates, RateLimiter::new(Some(updates.limit))));
+        let updates = spec.updates.map(|updates| Updates {
+            limiter: RateLimiter::new(Some(updates.limit)),
+            gaps: Gaps::new(&updates.backoff),
+        });
         Self {
             stages: spec.stages.iter().map(Stage::new).collect(),
             writers,
@@ -97,13 +105,13 @@ impl Pipeline {
     /// # Errors
     /// When to try again.
     pub fn update(&mut self, now: Timestamp, attempt: u32, draws: Draws) -> Result<(), Timestamp> {
-        let Some((spec, limiter)) = &mut self.updates else {
+        let Some(Updates { limiter, gaps }) = &mut self.updates else {
             return Ok(());
         };
         limiter.admit(now).map_err(|_| {
-            let draw = draws.draw_nth(Purpose::UpdateRetry, attempt);
+            let draw = || draws.draw_nth(Purpose::UpdateRetry, attempt);
             // A jittered wait of nothing would try for ever at one instant.
-            (now + gap(&spec.backoff, attempt, draw)).max(Timestamp::from_nanos(now.as_nanos() + 1))
+            (now + gaps.after(attempt, draw)).max(Timestamp::from_nanos(now.as_nanos() + 1))
         })
     }
 }
@@ -157,7 +165,7 @@ mod tests {
     use super::*;
     use crate::distribution::Distribution;
     use crate::draws::Seed;
-    use crate::scenario::{Backoff, Jitter, RateLimit};
+    use crate::scenario::{Backoff, Jitter, RateLimit, UpdateLimit};
     use crate::time::{Duration, Fixed};
 
     fn at(secs: u64) -> Timestamp {

@@ -59,7 +59,11 @@ impl Iterator for SessionEnds {
         }
         // A call can only end before the pending ones if it begins before they end.
         while let Some(call) = self.next {
-            if self.ends.peek().is_some_and(|first| call.arrival > first.at) {
+            if self
+                .ends
+                .peek()
+                .is_some_and(|first| call.arrival > first.at)
+            {
                 break;
             }
             self.begin(call);
