@@ -9,7 +9,7 @@ use crate::scenario::{
     ForumCheck, Looked, OnFailure, Polling, ReadPath, Readiness, Strategy, WebhookEvent,
 };
 use crate::time::{Duration, Timestamp};
-use crate::timeline::View;
+use crate::timeline::{Need, View};
 
 /// What to do with a recording next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +102,11 @@ impl Policy {
         } else {
             ReadPath::Primary
         }
+    }
+
+    /// What its checks look for in a recording that needs the `required` fields.
+    pub(crate) fn need(&self, required: FieldSet) -> Need {
+        super::need(&self.ready, required)
     }
 
     /// Whether `view` satisfies it.

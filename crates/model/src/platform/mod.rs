@@ -9,11 +9,13 @@ mod clocks;
 mod notification;
 mod pipeline;
 mod signalling;
+mod whole;
 mod workers;
 
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
