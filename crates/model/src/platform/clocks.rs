@@ -1,5 +1,6 @@
 //! The clocks: from a session's end and its way through the pipeline to every visible instant.
 
+use super::whole::Clocked;
 use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
@@ -172,12 +173,14 @@ impl Clocks {
             .map(|stage| stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at));
         let facts = Facts::of(timeline);
         let decision = self.decision(now, &facts, written, timeline.group_clocks(), draws);
+        timeline.state_at = decision.state_at;
+        timeline.set_group_clocks(decision.clocks);
         decision.write(timeline);
     }
 
     /// What is visible when, as far as it follows from `facts` and from when each group was
     /// `written`. Clocks that are `known` stay as they are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decision(
         &self,
         now: Timestamp,
@@ -198,36 +201,47 @@ impl Clocks {
             hold_cause: None,
             index_cause: None,
         };
-        let alike = kind.groups_alike.filter(|_| {
-            let [first, second, third] = written;
-            facts.lost_cause.is_none() && first == second && second == third
-        });
-        if let Some(lag) = alike {
-            let arrival = Arrival::at(written[0] + common + lag);
-            let clock = self.field_clock(now, kind, &arrival, index_lag, draws);
-            for group in FieldGroup::ALL {
-                if group != FieldGroup::Webrtc || facts.taken_for == Kind::Webrtc {
-                    decision.set(group, clock);
-                }
+        for group in FieldGroup::ALL {
+            let written = written[group.index()] + common;
+            let arrival = self.arrival(facts, group, draws, written);
+            if group == FieldGroup::Hold {
+                decision.hold_cause = arrival.cause;
+                decision.index_cause = arrival.index_cause;
+            } else {
+                decision.lost_cause = arrival.cause.or(decision.lost_cause);
             }
-        } else {
-            for group in FieldGroup::ALL {
-                let written = written[group.index()] + common;
-                let arrival = self.arrival(facts, group, draws, written);
-                if group == FieldGroup::Hold {
-                    decision.hold_cause = arrival.cause;
-                    decision.index_cause = arrival.index_cause;
-                } else {
-                    decision.lost_cause = arrival.cause.or(decision.lost_cause);
-                }
-                decision.set(
-                    group,
-                    self.field_clock(now, kind, &arrival, index_lag, draws),
-                );
-            }
+            decision.set(
+                group,
+                self.field_clock(now, kind, &arrival, index_lag, draws),
+            );
         }
         decision.state_at = state_at(now, &kind.state, facts, &decision.clocks, draws);
         decision
+    }
+
+    /// The same where the pipeline writes all groups at once and one clock shows them all.
+    #[inline(always)]
+    pub(super) fn alike(&self, facts: &Facts, draws: Draws) -> Alike {
+        let kind = self.kinds.get(facts.taken_for);
+        let common = kind
+            .metadata_lag
+            .sample_with(|| draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
+        let index_lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+        let lag = kind.groups_alike.unwrap_or(Duration::ZERO);
+        let arrival = Arrival::at(facts.written_at + common + lag);
+        let now = facts.ended_at;
+        let clock = self.field_clock(now, kind, &arrival, index_lag, draws);
+        Alike {
+            clock,
+            webrtc: facts.taken_for == Kind::Webrtc,
+            state_at: state_at(now, &kind.state, facts, &[clock; 3], draws),
+        }
+    }
+
+    /// Whether one clock shows all groups of a recording, whatever its kind.
+    pub(super) fn show_groups_alike(&self) -> bool {
+        let alike = |kind: &Kind| self.kinds.get(*kind).groups_alike.is_some();
+        Kind::ALL.iter().all(alike)
     }
 
     /// When the group's values arrive, or why they never do.
@@ -307,7 +321,7 @@ impl Clocks {
         arrival
     }
 
-    #[inline]
+    #[inline(always)]
     fn field_clock(
         &self,
         now: Timestamp,
@@ -334,7 +348,7 @@ impl Clocks {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn state_at(
     now: Timestamp,
     clock: &StateClock,
@@ -381,12 +395,57 @@ impl Facts {
 
 /// What was decided of a recording.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub(super) clocks: [FieldClock; FieldGroup::COUNT],
     pub(super) state_at: Timestamp,
     pub(super) lost_cause: Option<Cause>,
     pub(super) hold_cause: Option<Cause>,
     pub(super) index_cause: Option<Cause>,
+}
+
+/// The same clock for all groups, but for those of WebRTC on other recordings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike {
+    clock: FieldClock,
+    webrtc: bool,
+    state_at: Timestamp,
+}
+
+impl Clocked for Alike {
+    #[inline(always)]
+    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
+        let webrtc = if self.webrtc {
+            self.clock
+        } else {
+            FieldClock::NEVER
+        };
+        [self.clock, webrtc, self.clock]
+    }
+
+    #[inline(always)]
+    fn state_at(&self) -> Timestamp {
+        self.state_at
+    }
+
+    fn write(&self, _: &mut Timeline) {}
+}
+
+impl Clocked for Decision {
+    #[inline(always)]
+    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
+        self.clocks
+    }
+
+    #[inline(always)]
+    fn state_at(&self) -> Timestamp {
+        self.state_at
+    }
+
+    fn write(&self, timeline: &mut Timeline) {
+        timeline.lost_cause = self.lost_cause;
+        timeline.hold_cause = self.hold_cause;
+        timeline.index_cause = self.index_cause;
+    }
 }
 
 impl Decision {
@@ -395,18 +454,6 @@ impl Decision {
         let known = &mut self.clocks[group.index()];
         if known.value_at.is_never() {
             *known = clock;
-        }
-    }
-
-    /// Writes it into the recording's timeline.
-    pub(super) fn write(&self, timeline: &mut Timeline) {
-        timeline.state_at = self.state_at;
-        timeline.lost_cause = self.lost_cause;
-        timeline.hold_cause = self.hold_cause;
-        timeline.index_cause = self.index_cause;
-        for (clock, field) in timeline.fields.iter_mut().zip(Field::METADATA) {
-            let group = field.group().expect("metadata fields are in groups");
-            *clock = self.clocks[group.index()];
         }
     }
 }
