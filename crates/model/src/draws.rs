@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// What a run's chance is derived from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -67,6 +69,8 @@ pub enum Purpose {
     OtherId = 28,
     /// Whether a session carries several conversations.
     SharedSession = 29,
+    /// Time that a gate's read takes of a coupled platform.
+    ReadCost = 30,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
@@ -103,6 +107,14 @@ impl Draws {
         let stream = hash_bytes(name.as_bytes());
         Self {
             base: mix64(mix64(seed.0 ^ stream) ^ ordinal.wrapping_add(1).wrapping_mul(K1)),
+        }
+    }
+
+    /// The draws of what the key does at `now`.
+    #[must_use]
+    pub const fn at(self, now: Timestamp) -> Self {
+        Self {
+            base: mix64(self.base ^ now.as_nanos().wrapping_add(1).wrapping_mul(K1)),
         }
     }
 

@@ -118,6 +118,7 @@ impl Clocks {
             .sample(draws.draw(Purpose::AfterCallWork));
         Timeline {
             recording: call.index,
+            tenant: None,
             kind: call.kind,
             hold: call.hold,
             started_at: call.arrival,

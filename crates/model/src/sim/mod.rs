@@ -5,8 +5,10 @@
 //! the size of a chunk means nothing. Ties are ordered by content: the platform before the
 //! exporter, then by recording.
 
+mod coupled;
 mod tenant;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::field::Kind;
@@ -32,13 +34,33 @@ pub fn run(scenario: &Scenario, sink: &mut impl Sink) {
     let mut at = Timestamp::ZERO;
     for (index, arm) in scenario.arms.iter().enumerate() {
         let arm_index = ArmIndex(u32::try_from(index).unwrap_or(u32::MAX));
-        let mut world = World::new(scenario, arm, arm_index, TenantIndex(tenants_before));
-        world.run(sink);
-        ended.push(world.ended);
-        at = at.max(world.now);
+        let mut ended_of_arm = 0;
+        for (arm, first) in worlds(arm, TenantIndex(tenants_before)) {
+            let mut world = World::new(scenario, &arm, arm_index, first);
+            if arm.is_coupled() {
+                world.platform = world.platform.of_tenant(first);
+                world.run_coupled(sink);
+            } else {
+                world.run(sink);
+            }
+            ended_of_arm = world.ended;
+            at = at.max(world.now);
+        }
+        ended.push(ended_of_arm);
         tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
     }
     sink.end(at, EndReason::Finished, &ended);
+}
+
+/// What can be run by itself: an arm, or each of its tenants where they load their own platforms.
+fn worlds(arm: &Arm, first: TenantIndex) -> Vec<(Cow<'_, Arm>, TenantIndex)> {
+    if !arm.is_coupled() {
+        return vec![(Cow::Borrowed(arm), first)];
+    }
+    let tenants = (0..arm.gates.len()).zip(first.0..);
+    tenants
+        .map(|(gate, tenant)| (Cow::Owned(arm.alone(gate)), TenantIndex(tenant)))
+        .collect()
 }
 
 /// One arm.
@@ -104,6 +126,11 @@ impl<'a> World<'a> {
         // After the last session the wait for what is in flight is bounded.
         let until = self.now + self.scenario.limits.drain;
         self.advance(until, sink);
+        self.finish(sink);
+    }
+
+    /// Decides what is left, and hands it over.
+    fn finish(&mut self, sink: &mut impl Sink) {
         while let Some(at) = self.platform.poll_timeout() {
             // What nobody waits for any more is still decided, so that fates are known.
             self.platform.handle_timeout(at);

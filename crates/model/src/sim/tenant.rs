@@ -29,6 +29,8 @@ pub(super) struct Tenant {
     inbox: BinaryHeap<Reverse<(Timestamp, News, RecordingIndex)>>,
     jobs: BTreeMap<LocalJob, JobOrdinal>,
     outputs: Vec<Record>,
+    /// Answered reads of the primary store since they were last taken, where they cost something.
+    reads: Option<Vec<RecordingIndex>>,
 }
 
 impl Tenant {
@@ -47,6 +49,7 @@ impl Tenant {
             inbox: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             outputs: Vec::new(),
+            reads: arm.is_coupled().then(Vec::new),
         }
     }
 
@@ -77,6 +80,11 @@ impl Tenant {
         std::mem::take(&mut self.outputs)
     }
 
+    /// What was read of the primary store since the last call.
+    pub(super) fn take_reads(&mut self) -> Vec<RecordingIndex> {
+        self.reads.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
     pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Timelines) -> Timestamp {
         let mut last = Timestamp::ZERO;
@@ -97,7 +105,7 @@ impl Tenant {
         last
     }
 
-    fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let inbox = self.inbox.peek().map(|Reverse((at, _, _))| *at);
         [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()]
             .into_iter()
@@ -162,7 +170,12 @@ impl Tenant {
             return Reply::Forbidden;
         }
         match timelines.read(recording, |timeline| timeline.view(now, path)) {
-            Some(view) => Reply::Done(view),
+            Some(view) => {
+                if let Some(reads) = self.reads.as_mut().filter(|_| path == ReadPath::Primary) {
+                    reads.push(recording);
+                }
+                Reply::Done(view)
+            }
             None => Reply::NotFound,
         }
     }
