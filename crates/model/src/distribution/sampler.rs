@@ -189,6 +189,25 @@ impl Sampler {
         }
     }
 
+    /// As [`Sampler::sample`]; makes the draw only if the duration depends on it.
+    #[inline]
+    #[must_use]
+    pub fn sample_with(&self, draw: impl FnOnce() -> u64) -> Duration {
+        match &self.shape {
+            Shape::Constant(value) => *value,
+            Shape::Uniform(_) | Shape::Table(_) => self.sample(draw()),
+        }
+    }
+
+    /// The duration, if there is no chance in it.
+    #[must_use]
+    pub const fn as_constant(&self) -> Option<Duration> {
+        match &self.shape {
+            Shape::Constant(value) => Some(*value),
+            Shape::Uniform(_) | Shape::Table(_) => None,
+        }
+    }
+
     /// The mean of the samples, exact for the table and rounded to a nanosecond.
     #[must_use]
     pub fn mean(&self) -> Duration {

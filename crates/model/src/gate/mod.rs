@@ -3,9 +3,10 @@
 //! A gate is a fleet policy: it sees observations of all recordings and says what to do next. The
 //! simple strategies are a pure [`Policy`] per recording in one adapter that keeps their deadlines.
 
+mod gaps;
 mod policy;
 
-pub(crate) use policy::gap;
+pub(crate) use gaps::Gaps;
 pub use policy::{Policy, Progress, Ready, Step};
 
 use std::cmp::Reverse;
