@@ -274,5 +274,6 @@ const fn strategy_name(strategy: &Strategy) -> &'static str {
         Strategy::Webhook { .. } => "webhook",
         Strategy::WebhookConfirm { .. } => "webhook-confirm",
         Strategy::WebhookFallback { .. } => "webhook-fallback",
+        Strategy::Watermark { .. } => "watermark",
     }
 }

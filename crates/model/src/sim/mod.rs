@@ -237,6 +237,7 @@ pub const fn listens_to(strategy: &Strategy) -> Option<WebhookEvent> {
         | Strategy::WebhookConfirm { event, .. }
         | Strategy::WebhookFallback { event, .. } => Some(*event),
         Strategy::None
+        | Strategy::Watermark { .. }
         | Strategy::FixedDelay { .. }
         | Strategy::FixedInterval(_)
         | Strategy::ExponentialBackoff(_)

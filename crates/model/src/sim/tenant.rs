@@ -132,6 +132,9 @@ impl Tenant {
             Command::Check { recording, path } => {
                 Input::Checked(recording, self.check(now, recording, path, timelines))
             }
+            Command::ReadWatermark { recording } => {
+                Input::Watermark(recording, self.watermark(now))
+            }
             Command::CreateJob { job, recordings } => {
                 let reply = self.create_job(now, recordings);
                 if let Reply::Done(ordinal) = &reply {
@@ -177,6 +180,16 @@ impl Tenant {
                 Reply::Done(view)
             }
             None => Reply::NotFound,
+        }
+    }
+
+    fn watermark(&mut self, now: Timestamp) -> Reply<Timestamp> {
+        if let Err(throttled) = self.org.limiter().admit(now) {
+            return Reply::Throttled(throttled.retry_after);
+        }
+        match self.org.refuses_reading() {
+            Some(_) => Reply::Forbidden,
+            None => Reply::Done(self.org.watermark(now)),
         }
     }
 

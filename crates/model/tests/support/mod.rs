@@ -97,6 +97,7 @@ pub(crate) fn gates() -> Vec<GateSpec> {
             Strategy::Webhook {
                 event,
                 delay: Duration::ZERO,
+                patience: None,
             },
         ),
         gate(

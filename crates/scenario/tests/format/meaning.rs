@@ -235,7 +235,18 @@ fn strategies_have_their_own_keys() {
         }
     );
     let (event, delay) = (WebhookEvent::MetadataReady, Duration::from_secs(1));
-    assert_eq!(*strategy("webhook"), Strategy::Webhook { event, delay });
+    let patience = Some(Duration::from_secs(120));
+    let webhook = Strategy::Webhook {
+        event,
+        delay,
+        patience,
+    };
+    assert_eq!(*strategy("webhook"), webhook);
+    let watermark = Strategy::Watermark {
+        interval: Duration::from_secs(20),
+        deadline: None,
+    };
+    assert_eq!(*strategy("past-the-watermark"), watermark);
     let Strategy::FixedInterval(interval) = strategy("interval") else {
         panic!("an interval")
     };
