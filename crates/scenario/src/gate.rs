@@ -197,13 +197,7 @@ fn strategy(form: Form, table: &mut Table<'_>) -> Strategy {
                 ])
             }),
         },
-        Form::Webhook => Strategy::Webhook {
-            event: event(table),
-            delay: table.or("delay", Duration::ZERO, Field::duration),
-            patience: table.or("patience", None, |field| {
-                unless_none(field, Field::duration_above_zero)
-            }),
-        },
+        Form::Webhook => webhook(table),
         Form::WebhookConfirm => {
             let event = event(table);
             let backoff = exponential(table);
@@ -212,27 +206,43 @@ fn strategy(form: Form, table: &mut Table<'_>) -> Strategy {
                 polling: polling(table, Duration::ZERO, backoff),
             }
         }
-        Form::Watermark => Strategy::Watermark {
-            interval: table.or(
-                "interval",
-                Duration::from_secs(10),
-                Field::duration_above_zero,
-            ),
-            deadline: table.or("deadline", Some(Duration::from_secs(300)), |field| {
-                unless_none(field, Field::duration_above_zero)
-            }),
-        },
-        Form::WebhookFallback => {
-            let event = event(table);
-            let after = table.or("after", Duration::from_secs(30), Field::duration);
-            let backoff = exponential(table);
-            let polling = polling(table, Duration::ZERO, backoff);
-            Strategy::WebhookFallback {
-                event,
-                after,
-                polling,
-            }
-        }
+        Form::WebhookFallback => fallback(table),
+        Form::Watermark => watermark(table),
+    }
+}
+
+fn webhook(table: &mut Table<'_>) -> Strategy {
+    Strategy::Webhook {
+        event: event(table),
+        delay: table.or("delay", Duration::ZERO, Field::duration),
+        patience: table.or("patience", None, |field| {
+            unless_none(field, Field::duration_above_zero)
+        }),
+    }
+}
+
+fn fallback(table: &mut Table<'_>) -> Strategy {
+    let event = event(table);
+    let after = table.or("after", Duration::from_secs(30), Field::duration);
+    let backoff = exponential(table);
+    let polling = polling(table, Duration::ZERO, backoff);
+    Strategy::WebhookFallback {
+        event,
+        after,
+        polling,
+    }
+}
+
+fn watermark(table: &mut Table<'_>) -> Strategy {
+    Strategy::Watermark {
+        interval: table.or(
+            "interval",
+            Duration::from_secs(10),
+            Field::duration_above_zero,
+        ),
+        deadline: table.or("deadline", Some(Duration::from_secs(300)), |field| {
+            unless_none(field, Field::duration_above_zero)
+        }),
     }
 }
 

@@ -77,11 +77,10 @@ impl Gate {
     pub fn new(spec: &GateSpec, required: RequiredFields, seed: Seed) -> Self {
         Self {
             policy: Policy::new(&spec.strategy, seed),
-            fleet: match spec.strategy {
-                Strategy::Watermark { interval, deadline } => {
-                    Some(Watermark::new(interval, deadline))
-                }
-                _ => None,
+            fleet: if let Strategy::Watermark { interval, deadline } = spec.strategy {
+                Some(Watermark::new(interval, deadline))
+            } else {
+                None
             },
             required,
             pending: BTreeMap::new(),

@@ -90,17 +90,26 @@ pub enum Strategy {
 impl Strategy {
     /// Where its checks read: on the index if it looks for what the index shows.
     #[must_use]
-    pub const fn reads(&self) -> ReadPath {
+    pub fn reads(&self) -> ReadPath {
+        match self.polling() {
+            Some(polling) if polling.ready.index_visible.needed() => ReadPath::Index,
+            _ => ReadPath::Primary,
+        }
+    }
+
+    /// How it polls, if that is what it does.
+    #[must_use]
+    pub const fn polling(&self) -> Option<&Polling> {
         match self {
             Self::FixedInterval(polling)
             | Self::ExponentialBackoff(polling)
             | Self::WebhookConfirm { polling, .. }
-            | Self::WebhookFallback { polling, .. }
-                if polling.ready.index_visible.needed() =>
-            {
-                ReadPath::Index
-            }
-            _ => ReadPath::Primary,
+            | Self::WebhookFallback { polling, .. } => Some(polling),
+            Self::None
+            | Self::FixedDelay { .. }
+            | Self::ForumBackoff { .. }
+            | Self::Webhook { .. }
+            | Self::Watermark { .. } => None,
         }
     }
 
