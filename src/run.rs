@@ -113,6 +113,7 @@ fn try_run(options: &RunOptions) -> Result<Exit, Failure> {
     select_gates(&mut scenario, &options.gates)?;
     scenario.engine = options.engine.unwrap_or(scenario.engine);
     let tenants = tenants(&scenario, options.arms);
+    refuse_coupled(&scenario, &tenants)?;
     let folder = RunFolder::create(&NewRun {
         out: options.out.as_deref(),
         scenario: &scenario,
@@ -134,6 +135,23 @@ fn try_run(options: &RunOptions) -> Result<Exit, Failure> {
     show(&summary, options.output)?;
     write_reports(&summary, &scenario, &tenants, &folder)?;
     Ok(Exit::of(&summary))
+}
+
+/// A coupled platform is simulated only: a live one is one service that all tenants share.
+fn refuse_coupled(scenario: &Scenario, tenants: &[Tenant]) -> Result<(), Failure> {
+    if scenario.engine == Engine::Sim {
+        return Ok(());
+    }
+    let mut arms = tenants.iter().map(|tenant| &scenario.arms[tenant.arm]);
+    let Some(arm) = arms.find(|arm| arm.is_coupled()) else {
+        return Ok(());
+    };
+    Err(Failure::scenario(format!(
+        "arm `{}` has `platform.api.coupled = true`: there each gate has a platform of its own, \
+         which only the simulator can give it; run with `--engine sim`, or with \
+         `--set platform.api.coupled=false`",
+        arm.name
+    )))
 }
 
 /// The tenants that are run, in the order of [`racegate_model::ids::TenantIndex`].

@@ -69,6 +69,15 @@ fn all_mistakes_of_a_scenario_are_reported_at_once() {
 }
 
 #[test]
+fn a_coupled_platform_is_refused_live_with_a_way_out() {
+    let scenario = "scenarios/x02-polls-load-the-platform.toml";
+    let output = output(&["run", scenario, "--engine", "live"]);
+    assert_eq!(output.status.code(), Some(104));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("run with `--engine sim`"), "{stderr}");
+}
+
+#[test]
 fn an_unknown_gate_exits_2_and_names_those_there_are() {
     let output = output(&[
         "run",

@@ -135,6 +135,9 @@ impl Transport for HttpTransport {
             Command::Check { recording, path } => {
                 Input::Checked(recording, self.check(recording, path).await)
             }
+            Command::ReadWatermark { recording } => {
+                Input::Watermark(recording, self.client.watermark().await)
+            }
             Command::CreateJob { job, recordings } => {
                 Input::JobCreated(job, self.create(at, job, &recordings).await)
             }

@@ -121,7 +121,9 @@ impl<T: Transport> TenantDriver<T> {
         command: Command,
     ) -> impl Future<Output = Replied> + Send + use<T> {
         let concerns = match &command {
-            Command::Check { recording, .. } => Concerns::Recording(*recording),
+            Command::Check { recording, .. } | Command::ReadWatermark { recording } => {
+                Concerns::Recording(*recording)
+            }
             Command::CreateJob { job, recordings } => {
                 self.jobs.insert(*job, recordings.clone());
                 Concerns::Job(*job)

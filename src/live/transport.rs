@@ -58,6 +58,13 @@ impl InProcess {
                 });
                 Input::Checked(recording, reply)
             }
+            Command::ReadWatermark { recording } => {
+                let reply = throttle(tenant, at, || match tenant.refuses_reading() {
+                    Some(_) => Reply::Forbidden,
+                    None => Reply::Done(tenant.watermark(at)),
+                });
+                Input::Watermark(recording, reply)
+            }
             Command::CreateJob { job, recordings } => {
                 let reply = throttle(tenant, at, || match tenant.refuses_jobs() {
                     None => reply(tenant.create_job(&self.service, at, recordings)),

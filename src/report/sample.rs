@@ -336,6 +336,7 @@ fn platform(arm: &str, (kind, webrtc): (&str, bool), recordings: &[Recording]) -
     fields.insert("media_type".to_owned(), lag.clone());
     PlatformSummary {
         arm: arm.to_owned(),
+        gate: None,
         kind: kind.to_owned(),
         media_lag: delays(
             of_kind()

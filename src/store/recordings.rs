@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use racegate_model::analysis::Tenant;
 use racegate_model::field::{FieldSet, Kind};
 use racegate_model::history::{Entry, Settled};
-use racegate_model::ids::{ArmIndex, RecordingIndex};
+use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::outcome::{Fate, OutcomeKind};
 use racegate_model::scenario::{ReadPath, Scenario};
 use racegate_model::time::{Duration, Timestamp};
@@ -64,7 +64,7 @@ impl RunFolder {
         for entry in self.read_history()? {
             if let Entry::Timeline { arm, timeline } = entry {
                 facts.insert(
-                    (arm, timeline.recording),
+                    (arm, timeline.tenant, timeline.recording),
                     facts_of(scenario, arm, &timeline),
                 );
             }
@@ -81,7 +81,7 @@ impl RunFolder {
                 let Some(tenant) = tenants.get(settled.tenant.0 as usize) else {
                     continue;
                 };
-                let key = key_of(*tenant, settled.recording);
+                let key = key_of(scenario, *tenant, &settled);
                 let Some(Some(facts)) = facts.get(&key) else {
                     continue;
                 };
@@ -93,11 +93,16 @@ impl RunFolder {
     }
 }
 
-fn key_of(tenant: Tenant, recording: RecordingIndex) -> (ArmIndex, RecordingIndex) {
-    (
-        ArmIndex(u32::try_from(tenant.arm).unwrap_or(u32::MAX)),
-        recording,
-    )
+/// Which timeline a settled recording belongs to: its arm's, or its tenant's own.
+fn key_of(
+    scenario: &Scenario,
+    tenant: Tenant,
+    settled: &Settled,
+) -> (ArmIndex, Option<TenantIndex>, RecordingIndex) {
+    let arm = ArmIndex(u32::try_from(tenant.arm).unwrap_or(u32::MAX));
+    let coupled = scenario.arms[tenant.arm].is_coupled();
+    let own = coupled.then_some(settled.tenant);
+    (arm, own, settled.recording)
 }
 
 fn facts_of(scenario: &Scenario, arm: ArmIndex, timeline: &Timeline) -> Option<Facts> {

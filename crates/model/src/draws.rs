@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// What a run's chance is derived from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -67,6 +69,8 @@ pub enum Purpose {
     OtherId = 28,
     /// Whether a session carries several conversations.
     SharedSession = 29,
+    /// Time that a gate's read takes of a coupled platform.
+    ReadCost = 30,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
@@ -101,6 +105,14 @@ impl Draws {
     #[must_use]
     pub fn of_stream(seed: Seed, name: &str, ordinal: u64) -> Self {
         Stream::new(seed, name).nth(ordinal)
+    }
+
+    /// The draws of what the key does at `now`.
+    #[must_use]
+    pub const fn at(self, now: Timestamp) -> Self {
+        Self {
+            base: mix64(self.base ^ now.as_nanos().wrapping_add(1).wrapping_mul(K1)),
+        }
     }
 
     /// A uniform 64-bit number for `purpose`.

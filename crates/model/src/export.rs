@@ -76,6 +76,12 @@ impl ExportRules {
         self.policy == ExportPolicy::Strict
     }
 
+    /// The data lake's watermark at `now`; without a lake all that has ended is there.
+    pub(crate) fn watermark(&self, now: Timestamp) -> Timestamp {
+        self.selection
+            .map_or(now, |selection| selection.watermark(now))
+    }
+
     /// How long the job's query takes.
     #[inline]
     pub(crate) fn query_time(&self, job: impl FnOnce() -> Draws) -> Duration {

@@ -6,7 +6,8 @@ use crate::field::{Field, FieldSet};
 use crate::history::Settled;
 use crate::ids::TenantIndex;
 use crate::outcome::{Cause, Fate, OutcomeKind};
-use crate::scenario::{Arm, ExportRequest, ReadPath};
+use crate::platform::{Known, notifications};
+use crate::scenario::{Arm, ExportRequest, GateSpec, ReadPath, Strategy, WebhookEvent};
 use crate::selection::Selection;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::Timeline;
@@ -47,7 +48,7 @@ impl Judge {
             OutcomeKind::Abandoned => {
                 // What counts is what the gate saw when it last looked.
                 let at = settled.checked_at.unwrap_or(settled.settled_at);
-                self.missed(timeline, at, ReadPath::Primary, None)
+                self.abandoned(settled.tenant, timeline, at)
             }
             OutcomeKind::Incomplete | OutcomeKind::Rejected => self.incomplete(settled, timeline),
         };
@@ -61,12 +62,13 @@ impl Judge {
         let at = settled.snapshot_at.unwrap_or(settled.settled_at);
         let written = self.selection(settled.tenant).written(timeline);
         if settled.missing.difference(written).is_empty() {
-            self.missed(
-                timeline,
-                at,
-                self.arm.platform.export.read,
-                Some(settled.missing),
-            )
+            let read = self.arm.platform.export.read;
+            let (fate, cause) = self.missed(timeline, at, read, Some(settled.missing));
+            if self.was_told_early(settled.tenant, timeline) {
+                (fate, Cause::NotificationEarly)
+            } else {
+                (fate, cause)
+            }
         } else {
             (Fate::Lost, Cause::Schema)
         }
@@ -130,9 +132,47 @@ impl Judge {
         }
     }
 
-    fn selection(&self, tenant: TenantIndex) -> Selection {
+    /// Why the gate gave up at `at`: what counts is what it looked at.
+    fn abandoned(&self, tenant: TenantIndex, timeline: &Timeline, at: Timestamp) -> (Fate, Cause) {
+        let gate = self.gate(tenant);
+        let path = gate.map_or(ReadPath::Primary, |gate| gate.strategy.reads());
+        let (fate, cause) = self.missed(timeline, at, path, None);
+        match gate.map(|gate| &gate.strategy) {
+            Some(Strategy::Watermark { .. }) => {
+                let by = self.selection(tenant).in_lake_at(timeline).since(at);
+                (Fate::Late(by), Cause::Watermark)
+            }
+            Some(Strategy::Webhook { event, .. }) if self.was_not_told(*event, timeline) => {
+                (fate, Cause::NotificationLost)
+            }
+            _ => (fate, cause),
+        }
+    }
+
+    /// Whether the gate exported because it was told too early that the metadata is ready.
+    fn was_told_early(&self, tenant: TenantIndex, timeline: &Timeline) -> bool {
+        let event = WebhookEvent::MetadataReady;
+        let trusts = self.gate(tenant).is_some_and(|gate| {
+            matches!(gate.strategy, Strategy::Webhook { event: trusted, .. } if trusted == event)
+        });
+        let spec = &self.arm.platform.notification;
+        trusts && notifications(spec, self.seed).known(event, timeline) == Known::AtEnd
+    }
+
+    /// Whether no message about `event` was sent.
+    fn was_not_told(&self, event: WebhookEvent, timeline: &Timeline) -> bool {
+        let service = notifications(&self.arm.platform.notification, self.seed);
+        let required = self.arm.required.of(timeline.taken_for());
+        service.of(event, timeline, required).next().is_none()
+    }
+
+    fn gate(&self, tenant: TenantIndex) -> Option<&GateSpec> {
         let gate = tenant.0.checked_sub(self.first.0).map(|gate| gate as usize);
-        let gate = gate.and_then(|gate| self.arm.gates.get(gate));
+        gate.and_then(|gate| self.arm.gates.get(gate))
+    }
+
+    fn selection(&self, tenant: TenantIndex) -> Selection {
+        let gate = self.gate(tenant);
         let request = gate.map_or_else(ExportRequest::default, |gate| gate.request);
         Selection::new(&self.arm.platform.export, &self.arm.platform.hold, request)
     }

@@ -22,6 +22,7 @@ pub mod gate;
 pub mod history;
 pub mod ids;
 mod judge;
+pub mod order;
 pub mod org;
 pub mod outcome;
 pub mod platform;

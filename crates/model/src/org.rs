@@ -238,6 +238,12 @@ impl Org {
         self.rules.refuses(&self.request)
     }
 
+    /// The date before which its jobs' queries find everything.
+    #[must_use]
+    pub fn watermark(&self, now: Timestamp) -> Timestamp {
+        self.rules.watermark(now)
+    }
+
     /// The rate limit of its token. Every API call passes it first.
     pub const fn limiter(&mut self) -> &mut RateLimiter {
         &mut self.limiter

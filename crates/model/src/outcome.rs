@@ -113,6 +113,8 @@ pub enum Cause {
     Misclassified,
     /// The notification never came.
     NotificationLost,
+    /// "Metadata ready" was sent at the session's end, and trusted.
+    NotificationEarly,
     /// The gate gave up before the fields came.
     GaveUp,
     /// The data lake's watermark had not passed the session's end.
@@ -123,7 +125,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::QueueWait,
         Self::Service,
         Self::RateLimit,
@@ -143,6 +145,7 @@ impl Cause {
         Self::WrongId,
         Self::Misclassified,
         Self::NotificationLost,
+        Self::NotificationEarly,
         Self::GaveUp,
         Self::Watermark,
         Self::WrongSuffix,
@@ -171,6 +174,7 @@ impl Cause {
             Self::WrongId => "wrong_id",
             Self::Misclassified => "misclassified",
             Self::NotificationLost => "notification_lost",
+            Self::NotificationEarly => "notification_early",
             Self::GaveUp => "gave_up",
             Self::Watermark => "watermark",
             Self::WrongSuffix => "wrong_suffix",

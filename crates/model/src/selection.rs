@@ -90,6 +90,12 @@ impl Selection {
         })
     }
 
+    /// The date before which the lake has everything, as its API tells it at `now`.
+    #[must_use]
+    pub fn watermark(&self, now: Timestamp) -> Timestamp {
+        self.spec.lake.map_or(now, |lake| lake.watermark(now))
+    }
+
     /// The fields that a sidecar of the recording has room for; the media always is there.
     #[must_use]
     pub fn written(&self, timeline: &Timeline) -> FieldSet {
@@ -123,6 +129,19 @@ impl Selection {
     }
 }
 
+impl LakeSpec {
+    /// The date before which it has everything, as its API tells it at `now`: with milliseconds,
+    /// and the run's start where it has nothing of the run.
+    #[must_use]
+    pub fn watermark(&self, now: Timestamp) -> Timestamp {
+        const MILLI: u64 = 1_000_000;
+        let refresh = self.refresh.as_nanos().max(1);
+        let moved_at = Timestamp::from_nanos(now.as_nanos() / refresh * refresh);
+        let passed = (moved_at - self.lag).as_nanos();
+        Timestamp::from_nanos(passed / MILLI * MILLI)
+    }
+}
+
 /// The first instant of the lake's grid at which its watermark has passed `ended_at`.
 fn watermark(lake: &LakeSpec, ended_at: Timestamp) -> Timestamp {
     let ready_at = ended_at + lake.lag;
@@ -150,5 +169,26 @@ mod tests {
             lag,
         };
         assert_eq!(watermark(&always, at(7)), at(10));
+    }
+
+    #[test]
+    fn a_job_finds_what_ended_before_the_watermark_that_was_read() {
+        let millis = |ms| Timestamp::ZERO + Duration::from_millis(ms);
+        for (refresh, lag) in [(10_000, 3_000), (0, 3_000), (700, 0), (0, 0)] {
+            let (refresh, lag) = (Duration::from_millis(refresh), Duration::from_millis(lag));
+            let lake = LakeSpec { refresh, lag };
+            for now in (0..40_000).step_by(131).map(millis) {
+                let told = lake.watermark(now);
+                if told > Timestamp::ZERO {
+                    assert!(watermark(&lake, told) <= now, "{lake:?} at {now}");
+                }
+                // Nothing that ended a millisecond later is told to be there.
+                let later = told + Duration::from_millis(1);
+                assert!(
+                    told == now || watermark(&lake, later) > now,
+                    "{lake:?} at {now}"
+                );
+            }
+        }
     }
 }

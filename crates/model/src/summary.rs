@@ -54,7 +54,7 @@ pub struct Summary {
     pub exit_code: u8,
     /// One per tenant.
     pub gates: Vec<GateSummary>,
-    /// One per arm and kind.
+    /// One per arm and kind, or per tenant and kind where the gates' own calls load the platform.
     pub platform: Vec<PlatformSummary>,
     /// One per phase: what arrived.
     pub phases: Vec<PhaseSummary>,
@@ -232,6 +232,9 @@ pub struct DelaySummary {
 pub struct PlatformSummary {
     /// The arm.
     pub arm: String,
+    /// The gate whose platform it is, where each has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
     /// The kind.
     pub kind: String,
     /// Session end → media object.
@@ -269,7 +272,7 @@ pub struct StageSummary {
     pub wait_max_s: f64,
     /// Mean service time, in seconds.
     pub service_mean_s: f64,
-    /// Busy worker time of all kinds ÷ workers ÷ time from the first arrival to the last departure.
+    /// Worker time spent on recordings of all kinds ÷ workers ÷ time from the first arrival to the last departure.
     pub utilisation: f64,
 }
 

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
-use crate::ids::RecordingIndex;
+use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate};
 use crate::scenario::ReadPath;
 use crate::time::Timestamp;
@@ -20,6 +20,9 @@ pub const STAGES_MAX: usize = 6;
 pub struct Timeline {
     /// Which recording.
     pub recording: RecordingIndex,
+    /// Whose platform it is, where each tenant has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantIndex>,
     /// Its kind, as it really was.
     pub kind: Kind,
     /// Whether it is under legal hold.

@@ -11,7 +11,7 @@ use proptest::strategy::Strategy as Generator;
 use racegate_model::distribution::Distribution;
 use racegate_model::draws::Seed;
 use racegate_model::field::FieldGroup;
-use racegate_model::ids::{JobOrdinal, RecordingIndex};
+use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex};
 use racegate_model::outcome::OutcomeKind;
 use racegate_model::platform::{Output, Platform};
 use racegate_model::scenario::*;
@@ -272,6 +272,52 @@ proptest! {
     }
 
     #[test]
+    fn reads_that_cost_nothing_change_nothing(seed in 0_u64..1_000, mut troubles in troubles()) {
+        troubles.stages = troubles.stages.max(1);
+        let shared = troubled(seed, &troubles);
+        let mut coupled = shared.clone();
+        coupled.arms[0].platform.coupling = Some(ReadCost::Service {
+            stage: "s0".into(),
+            time: Distribution::constant(Duration::ZERO),
+        });
+        let (shared, coupled) = (run(&shared), run(&coupled));
+        prop_assert_eq!(&shared.settled, &coupled.settled);
+        prop_assert_eq!(&shared.ended, &coupled.ended);
+        prop_assert_eq!(coupled.own.len(), 7 * shared.timelines.len());
+        for ((_, recording), timeline) in &coupled.own {
+            let mut timeline = timeline.clone();
+            timeline.tenant = None;
+            prop_assert_eq!(&timeline, &shared.timelines[&(ArmIndex(0), *recording)]);
+        }
+    }
+
+    #[test]
+    fn what_a_gate_reads_delays_every_recording_or_leaves_it_alone(
+        seed in 0_u64..1_000,
+        workers in 1_u32..4,
+        cost in 1_u64..100,
+    ) {
+        let mut shared = short(seed);
+        shared.arms[0].platform.pipelines[0].stages[0].workers = workers;
+        let mut coupled = shared.clone();
+        coupled.arms[0].platform.coupling = Some(ReadCost::Service {
+            stage: "inject".into(),
+            time: exponential(cost),
+        });
+        let (shared, coupled) = (run(&shared), run(&coupled));
+        for ((_, recording), own) in &coupled.own {
+            let alone = &shared.timelines[&(ArmIndex(0), *recording)];
+            prop_assert!(own.stages[0].started_at >= alone.stages[0].started_at);
+        }
+        // The first gate never looks, so it has the platform that nobody loads.
+        let own = coupled.own.iter().filter(|((tenant, _), _)| tenant.0 == 0);
+        for ((_, recording), own) in own {
+            let alone = &shared.timelines[&(ArmIndex(0), *recording)];
+            prop_assert_eq!(own.fields, alone.fields);
+        }
+    }
+
+    #[test]
     fn an_instant_is_decided_at_latest_when_it_occurs(
         seed in 0_u64..1_000,
         troubles in troubles(),
@@ -377,7 +423,7 @@ fn on(path: Path, scenario: &Scenario) -> Collected {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_path_of_the_simulator_settles_every_recording_alike(

@@ -154,6 +154,7 @@ fn a_late_duplicate_of_a_notification_exports_nothing_again() {
     let webhook = Strategy::Webhook {
         event,
         delay: Duration::ZERO,
+        patience: None,
     };
     scenario.arms[0].gates = vec![gate("webhook", webhook)];
     let collected = run(&scenario);
@@ -169,6 +170,7 @@ fn a_webhook_about_the_session_does_not_wait_for_the_metadata() {
     let webhook = Strategy::Webhook {
         event,
         delay: Duration::ZERO,
+        patience: None,
     };
     scenario.arms[0].gates = vec![gate("webhook", webhook)];
     let collected = run(&scenario);

@@ -20,7 +20,7 @@ const FORUM_ATTEMPTS_MAX: u32 = 20;
 /// Exports of one recording.
 const EXPORTS_MAX: u32 = 1_000;
 
-const STRATEGIES: [(&str, Form); 9] = [
+const STRATEGIES: [(&str, Form); 10] = [
     ("none", Form::None),
     ("fixed-delay", Form::FixedDelay),
     ("fixed-interval", Form::FixedInterval),
@@ -29,11 +29,12 @@ const STRATEGIES: [(&str, Form); 9] = [
     ("webhook", Form::Webhook),
     ("webhook-confirm", Form::WebhookConfirm),
     ("webhook-fallback", Form::WebhookFallback),
+    ("watermark", Form::Watermark),
     ("verify-repair", Form::VerifyRepair),
 ];
 
 /// Every key of any strategy, for gates whose strategy is unknown.
-const ALL_KEYS: [&str; 22] = [
+const ALL_KEYS: [&str; 23] = [
     "delay",
     "interval",
     "initial_delay",
@@ -49,6 +50,7 @@ const ALL_KEYS: [&str; 22] = [
     "check",
     "event",
     "after",
+    "patience",
     "inner",
     "max_exports",
     "repair_delay",
@@ -68,6 +70,7 @@ enum Form {
     Webhook,
     WebhookConfirm,
     WebhookFallback,
+    Watermark,
     VerifyRepair,
 }
 
@@ -125,7 +128,7 @@ fn read(table: &mut Table<'_>, name: String) -> GateSpec {
         };
     };
     let (strategy, repair) = if form == Form::VerifyRepair {
-        let inner = table.or("inner", Form::None, |field| field.choice(&STRATEGIES[..8]));
+        let inner = table.or("inner", Form::None, |field| field.choice(&STRATEGIES[..9]));
         (strategy(inner, table), Some(repair(table)))
     } else {
         let strategy = strategy(form, table);
@@ -194,10 +197,7 @@ fn strategy(form: Form, table: &mut Table<'_>) -> Strategy {
                 ])
             }),
         },
-        Form::Webhook => Strategy::Webhook {
-            event: event(table),
-            delay: table.or("delay", Duration::ZERO, Field::duration),
-        },
+        Form::Webhook => webhook(table),
         Form::WebhookConfirm => {
             let event = event(table);
             let backoff = exponential(table);
@@ -206,17 +206,43 @@ fn strategy(form: Form, table: &mut Table<'_>) -> Strategy {
                 polling: polling(table, Duration::ZERO, backoff),
             }
         }
-        Form::WebhookFallback => {
-            let event = event(table);
-            let after = table.or("after", Duration::from_secs(30), Field::duration);
-            let backoff = exponential(table);
-            let polling = polling(table, Duration::ZERO, backoff);
-            Strategy::WebhookFallback {
-                event,
-                after,
-                polling,
-            }
-        }
+        Form::WebhookFallback => fallback(table),
+        Form::Watermark => watermark(table),
+    }
+}
+
+fn webhook(table: &mut Table<'_>) -> Strategy {
+    Strategy::Webhook {
+        event: event(table),
+        delay: table.or("delay", Duration::ZERO, Field::duration),
+        patience: table.or("patience", None, |field| {
+            unless_none(field, Field::duration_above_zero)
+        }),
+    }
+}
+
+fn fallback(table: &mut Table<'_>) -> Strategy {
+    let event = event(table);
+    let after = table.or("after", Duration::from_secs(30), Field::duration);
+    let backoff = exponential(table);
+    let polling = polling(table, Duration::ZERO, backoff);
+    Strategy::WebhookFallback {
+        event,
+        after,
+        polling,
+    }
+}
+
+fn watermark(table: &mut Table<'_>) -> Strategy {
+    Strategy::Watermark {
+        interval: table.or(
+            "interval",
+            Duration::from_secs(10),
+            Field::duration_above_zero,
+        ),
+        deadline: table.or("deadline", Some(Duration::from_secs(300)), |field| {
+            unless_none(field, Field::duration_above_zero)
+        }),
     }
 }
 

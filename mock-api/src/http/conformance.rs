@@ -47,6 +47,7 @@ fn timelines() -> impl Strategy<Value = Timeline> {
     (0_u64..10_000, kinds, instant(), instant(), fields, wrong).prop_map(
         |(index, (webrtc, held), media_at, state_at, fields, wrong)| Timeline {
             recording: RecordingIndex(index),
+            tenant: None,
             kind: if webrtc { Kind::Webrtc } else { Kind::Sip },
             hold: if held { Hold::Held } else { Hold::Free },
             started_at: Timestamp::ZERO,

@@ -91,6 +91,12 @@ impl Tenant {
         }
     }
 
+    /// The date before which its jobs' queries find everything.
+    #[must_use]
+    pub fn watermark(&self, now: Timestamp) -> Timestamp {
+        self.org.lock().watermark(now)
+    }
+
     /// What it was made of.
     #[must_use]
     pub const fn config(&self) -> &TenantConfig {

@@ -76,6 +76,7 @@ pub(crate) fn platform() -> PlatformSpec {
             selection: SelectionSpec::default(),
         },
         intake: IntakeSpec::default(),
+        coupling: None,
         api: ApiSpec { rate_limit: None },
     }
 }

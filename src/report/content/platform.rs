@@ -40,7 +40,7 @@ fn lags(kinds: &[&PlatformSummary]) -> Table {
             Cell::faint("0")
         };
         vec![
-            Cell::plain(platform.kind.clone()),
+            Cell::plain(kind_of(platform)),
             lag(&platform.media_lag),
             lag(&platform.metadata_lag),
             lag(&platform.index_lag),
@@ -59,6 +59,14 @@ fn lags(kinds: &[&PlatformSummary]) -> Table {
         ],
         stub: 1,
         rows: rows.collect(),
+    }
+}
+
+/// The kind, and the gate whose platform it is where each has one of its own.
+fn kind_of(platform: &PlatformSummary) -> String {
+    match &platform.gate {
+        Some(gate) => format!("{} of {gate}", platform.kind),
+        None => platform.kind.clone(),
     }
 }
 
@@ -93,7 +101,7 @@ fn stages(kinds: &[&PlatformSummary]) -> Table {
             let (wait, error) = human::mean(stage.wait_mean_s, stage.wait_mean_se_s);
             rows.push(vec![
                 Cell::plain(stage.name.clone()),
-                Cell::plain(platform.kind.clone()),
+                Cell::plain(kind_of(platform)),
                 Cell::plain(human::count(u64::from(stage.workers))),
                 Cell::plain(human::count(stage.count)),
                 Cell::plain(human::seconds(stage.service_mean_s)),

@@ -95,11 +95,13 @@ pub struct Accumulator {
     closing: Closing,
 }
 
-/// The recordings of an arm.
+/// The recordings of an arm's platform, or of a tenant's where each has its own.
 #[derive(Clone, Debug)]
 struct ArmState {
     /// Position in the scenario.
     arm: usize,
+    /// Position of the tenant among those that were run, if the platform is its own.
+    tenant: Option<usize>,
     ended: IndexSet,
     /// By phase, then kind.
     cells: Vec<PlatformCell>,
@@ -111,7 +113,7 @@ struct ArmState {
 #[derive(Clone, Debug)]
 struct TenantState {
     tenant: Tenant,
-    /// Position of its arm among those that were run.
+    /// Position of its platform among those that were run.
     arm_slot: usize,
     /// Position among the gates of the picture over time, which shows the first arm.
     shown: Option<usize>,
@@ -165,19 +167,20 @@ impl Accumulator {
                 tenant.gate < spec.gates.len(),
                 "the tenant's gate is in its arm"
             );
-            let known = arms.iter().position(|state| state.arm == tenant.arm);
+            let own = spec.is_coupled().then_some(tenants.len());
+            let known = arms
+                .iter()
+                .position(|state| state.arm == tenant.arm && own.is_none());
             let arm_slot = known.unwrap_or_else(|| {
-                arms.push(ArmState::new(tenant.arm, spec, cells));
+                arms.push(ArmState::new(tenant.arm, own, spec, cells));
                 arms.len() - 1
             });
-            let shown = tenants
-                .iter()
-                .filter(|state: &&TenantState| state.arm_slot == 0)
-                .count();
+            let of_first = |state: &&TenantState| state.tenant.arm == arms[0].arm;
+            let shown = tenants.iter().filter(of_first).count();
             tenants.push(TenantState {
                 tenant: *tenant,
                 arm_slot,
-                shown: (arm_slot == 0).then_some(shown),
+                shown: (tenant.arm == arms[0].arm).then_some(shown),
                 settled: IndexSet::default(),
                 cells: vec![GateCell::default(); cells],
                 jobs: vec![JobCell::default(); phases.len()],
@@ -189,7 +192,7 @@ impl Accumulator {
             .map(|line| expect::pair_of(line, scenario, &context.tenants, &phases))
             .collect();
         Self {
-            over_time: Bins::new(tenants.iter().filter(|tenant| tenant.arm_slot == 0).count()),
+            over_time: Bins::new(tenants.iter().filter(|t| t.shown.is_some()).count()),
             scenario: scenario.clone(),
             context,
             phases,
@@ -209,21 +212,19 @@ impl Accumulator {
     /// be: when its last tenant settled it, or at the end of the run for what is in flight.
     pub fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
         self.last_at = self.last_at.max(timeline.ended_at);
-        let slot = self
-            .arms
-            .iter()
-            .position(|state| state.arm == arm.0 as usize);
-        let Some(slot) = slot else {
+        let Some(slot) = self.slot_of(arm, timeline) else {
             return self.closing.unknown_arm(arm);
         };
         let warmup = self.in_warmup(timeline.started_at);
         let cell = self.cell(timeline.ended_at, timeline.kind);
+        let taken_for = self.cell(timeline.ended_at, timeline.taken_for());
         let state = &mut self.arms[slot];
         if !state.ended.insert(timeline.recording.0) {
             return self.closing.ended_twice(state.arm, timeline.recording);
         }
         let spec = &self.scenario.arms[state.arm];
-        let pipeline = spec.platform.kinds.get(timeline.kind).pipeline;
+        // A call that was taken for another kind went through that kind's pipeline.
+        let pipeline = spec.platform.kinds.get(timeline.taken_for()).pipeline;
         for (usage, times) in state.usage[pipeline].iter_mut().zip(&timeline.stages) {
             usage.add(times);
         }
@@ -233,6 +234,7 @@ impl Accumulator {
         }
         let required = spec.required.of(timeline.taken_for());
         state.cells[cell].add(timeline, required);
+        state.cells[taken_for].add_stages(timeline);
         if slot == 0 {
             let at = fields_at(timeline, ReadPath::Primary, required);
             let lag = (!at.is_never()).then(|| at.since(timeline.ended_at));
@@ -270,6 +272,14 @@ impl Accumulator {
     pub fn end(&mut self, end: &End) {
         self.last_at = self.last_at.max(end.at);
         self.end = Some(end.clone());
+    }
+
+    /// The platform that a timeline of `arm` is about.
+    fn slot_of(&self, arm: ArmIndex, timeline: &Timeline) -> Option<usize> {
+        let tenant = timeline.tenant.map(|tenant| tenant.0 as usize);
+        self.arms
+            .iter()
+            .position(|state| state.arm == arm.0 as usize && state.tenant == tenant)
     }
 
     /// What is needed of a timeline to count `settled`; none if there is no such tenant.
@@ -363,10 +373,11 @@ fn cut_short(end: &End) -> bool {
 }
 
 impl ArmState {
-    fn new(arm: usize, spec: &Arm, cells: usize) -> Self {
+    fn new(arm: usize, tenant: Option<usize>, spec: &Arm, cells: usize) -> Self {
         let pipelines = spec.platform.pipelines.iter();
         Self {
             arm,
+            tenant,
             ended: IndexSet::default(),
             cells: vec![PlatformCell::default(); cells],
             usage: pipelines

@@ -255,10 +255,14 @@ impl Accumulator {
         sum
     }
 
-    /// The arm's cells of the selection, added up.
+    /// The platform's cells of the selection, added up: the tenant's, or else the arm's first.
     pub(crate) fn platform_slice(&self, at: Selection) -> PlatformCell {
         let mut sum = PlatformCell::default();
-        if let Some(arm) = self.arms.iter().find(|state| state.arm == at.arm) {
+        let slot = match at.tenant.and_then(|tenant| self.tenants.get(tenant)) {
+            Some(tenant) => Some(tenant.arm_slot),
+            None => self.arms.iter().position(|state| state.arm == at.arm),
+        };
+        if let Some(arm) = slot.map(|slot| &self.arms[slot]) {
             for (position, cell) in arm.cells.iter().enumerate() {
                 if at.covers(position) {
                     sum.add_slice(cell);

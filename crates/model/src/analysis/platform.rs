@@ -123,6 +123,11 @@ impl PlatformCell {
             sums.count += 1;
             sums.nanos += u128::from(delay.as_nanos());
         }
+    }
+
+    /// Counts a recording's way through the stages.
+    pub(crate) fn add_stages(&mut self, timeline: &Timeline) {
+        let sums = self.batches.at(timeline.recording.0);
         for (stage, times) in timeline.stages.iter().enumerate() {
             if times.started_at.is_never() || times.done_at.is_never() {
                 continue;
@@ -214,6 +219,7 @@ impl PlatformCell {
             .filter(|field| self.delays(Lag::Field(*field)).count() > 0);
         PlatformSummary {
             arm: arm.to_owned(),
+            gate: None,
             kind: kind.to_owned(),
             media_lag: row(Lag::Media, Cdf::Drawn),
             metadata_lag: row(Lag::Metadata, Cdf::Drawn),

@@ -15,10 +15,10 @@ use crate::timeline::Timeline;
 #[derive(Clone, Debug)]
 pub struct Replay {
     accumulator: Accumulator,
-    /// By (arm, recording).
-    facts: BTreeMap<(ArmIndex, u64), Facts>,
+    /// By (platform, recording).
+    facts: BTreeMap<(usize, u64), Facts>,
     /// What settled before its timeline was seen.
-    waiting: BTreeMap<(ArmIndex, u64), Vec<Settled>>,
+    waiting: BTreeMap<(usize, u64), Vec<Settled>>,
 }
 
 impl Replay {
@@ -61,11 +61,12 @@ impl Replay {
 
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
         self.accumulator.timeline(arm, timeline);
-        let Some(spec) = self.accumulator.scenario.arms.get(arm.0 as usize) else {
+        let Some(slot) = self.accumulator.slot_of(arm, timeline) else {
             return;
         };
+        let spec = &self.accumulator.scenario.arms[arm.0 as usize];
         let facts = Facts::of(timeline, spec);
-        let key = (arm, timeline.recording.0);
+        let key = (slot, timeline.recording.0);
         self.facts.entry(key).or_insert(facts);
         for settled in self.waiting.remove(&key).unwrap_or_default() {
             self.accumulator.settled_with(&settled, &facts);
@@ -73,10 +74,11 @@ impl Replay {
     }
 
     fn settled(&mut self, settled: &Settled) {
-        let Some(arm) = self.accumulator.arm_of(settled) else {
+        if self.accumulator.arm_of(settled).is_none() {
             return;
-        };
-        let key = (arm, settled.recording.0);
+        }
+        let slot = self.accumulator.tenants[settled.tenant.0 as usize].arm_slot;
+        let key = (slot, settled.recording.0);
         match self.facts.get(&key) {
             Some(facts) => self.accumulator.settled_with(settled, facts),
             None => self.waiting.entry(key).or_default().push(settled.clone()),

@@ -174,14 +174,18 @@ impl Accumulator {
             for kind in Kind::ALL {
                 let cell = self.platform_slice(Selection {
                     arm: state.arm,
-                    tenant: None,
+                    tenant: state.tenant,
                     phase: None,
                     kind: Some(kind),
                 });
                 let pipeline = arm.platform.kinds.get(kind).pipeline;
                 let stages = &arm.platform.pipelines[pipeline].stages;
                 let stages = stages.iter().zip(state.usage[pipeline].iter().copied());
-                rows.push(cell.summary(&arm.name, kind.name(), stages));
+                let gate = state.tenant.map(|own| self.gate_name(&self.tenants[own]));
+                rows.push(PlatformSummary {
+                    gate: gate.map(str::to_owned),
+                    ..cell.summary(&arm.name, kind.name(), stages)
+                });
             }
         }
         rows
@@ -270,5 +274,6 @@ const fn strategy_name(strategy: &Strategy) -> &'static str {
         Strategy::Webhook { .. } => "webhook",
         Strategy::WebhookConfirm { .. } => "webhook-confirm",
         Strategy::WebhookFallback { .. } => "webhook-fallback",
+        Strategy::Watermark { .. } => "watermark",
     }
 }

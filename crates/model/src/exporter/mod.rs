@@ -38,6 +38,11 @@ pub enum Command {
         /// On which read path.
         path: ReadPath,
     },
+    /// GET the data lake's watermark.
+    ReadWatermark {
+        /// The recording that the call counts as.
+        recording: RecordingIndex,
+    },
     /// POST a job.
     CreateJob {
         /// The exporter's own name for it.
@@ -75,6 +80,8 @@ pub enum Input {
     Notified(RecordingIndex, Kind, WebhookEvent),
     /// Reply to [`Command::Check`].
     Checked(RecordingIndex, Reply<View>),
+    /// Reply to [`Command::ReadWatermark`].
+    Watermark(RecordingIndex, Reply<Timestamp>),
     /// Reply to [`Command::CreateJob`].
     JobCreated(LocalJob, Reply<()>),
     /// Reply to [`Command::PollJob`].
@@ -227,7 +234,14 @@ impl Exporter {
                 self.gate
                     .observe(now, Observation::Notified(recording, event));
             }
-            Input::Checked(recording, reply) => self.checked(now, recording, &reply),
+            Input::Checked(recording, reply) => {
+                let seen = reply.map(|view| Observation::Checked(recording, view));
+                self.checked(now, recording, &seen);
+            }
+            Input::Watermark(recording, reply) => {
+                let seen = reply.map(|date| Observation::Watermark(recording, date));
+                self.checked(now, recording, &seen);
+            }
             Input::JobCreated(job, reply) => {
                 let given_up = self.jobs.created(now, job, &reply);
                 self.give_up(now, &given_up, cause_of(&reply));
@@ -291,12 +305,12 @@ impl Exporter {
         }
     }
 
-    fn checked(&mut self, now: Timestamp, recording: RecordingIndex, reply: &Reply<View>) {
+    fn checked(&mut self, now: Timestamp, recording: RecordingIndex, reply: &Reply<Observation>) {
         let Some(tally) = self.open.get_mut(&recording) else {
             return;
         };
         let observation = match reply {
-            Reply::Done(view) => Observation::Checked(recording, *view),
+            Reply::Done(seen) => *seen,
             Reply::NotFound => Observation::NotFound(recording),
             Reply::Throttled(retry_after) => {
                 tally.throttled += 1;
@@ -304,7 +318,8 @@ impl Exporter {
             }
             Reply::Unavailable => Observation::Throttled(recording, jobs::RETRY_UNAVAILABLE),
             Reply::Forbidden | Reply::BadRequest => {
-                self.give_up(now, &[recording], cause_of(reply));
+                let refused = self.gate.refused(recording);
+                self.give_up(now, &refused, cause_of(reply));
                 return;
             }
         };
@@ -324,6 +339,14 @@ impl Exporter {
                         self.outputs
                             .push_back(Output::Command(Command::Check { recording, path }));
                     }
+                }
+                Action::ReadWatermark(recording) => {
+                    if let Some(tally) = self.open.get_mut(&recording) {
+                        tally.gate_calls += 1;
+                        tally.checked_at = Some(now);
+                    }
+                    let command = Command::ReadWatermark { recording };
+                    self.outputs.push_back(Output::Command(command));
                 }
                 Action::Export(recording) => {
                     if let Some(tally) = self.open.get_mut(&recording) {

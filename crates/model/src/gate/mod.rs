@@ -5,6 +5,7 @@
 
 mod gaps;
 mod policy;
+mod watermark;
 
 pub(crate) use gaps::Gaps;
 pub use policy::{Policy, Progress, Ready, Step};
@@ -15,9 +16,10 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use crate::draws::Seed;
 use crate::field::{Field, FieldSet, Kind};
 use crate::ids::RecordingIndex;
-use crate::scenario::{GateSpec, ReadPath, RequiredFields, WebhookEvent};
+use crate::scenario::{GateSpec, ReadPath, RequiredFields, Strategy, WebhookEvent};
 use crate::time::{Duration, Timestamp};
 use crate::timeline::{Need, RecordingState, View};
+use watermark::Watermark;
 
 /// What a gate gets to know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +32,8 @@ pub enum Observation {
     Checked(RecordingIndex, View),
     /// A check was answered with 404: the recording is not there.
     NotFound(RecordingIndex),
+    /// The data lake's watermark was read for a recording and all that wait with it.
+    Watermark(RecordingIndex, Timestamp),
     /// A check was answered with 429.
     Throttled(RecordingIndex, Duration),
 }
@@ -39,6 +43,8 @@ pub enum Observation {
 pub enum Action {
     /// Look at the recording.
     Check(RecordingIndex),
+    /// Read the data lake's watermark; the call counts as the recording's.
+    ReadWatermark(RecordingIndex),
     /// It may be exported.
     Export(RecordingIndex),
     /// It shall not be waited for any longer.
@@ -49,6 +55,8 @@ pub enum Action {
 #[derive(Clone, Debug)]
 pub struct Gate {
     policy: Policy,
+    /// Decides about all recordings together, instead of the policy.
+    fleet: Option<Watermark>,
     required: RequiredFields,
     pending: BTreeMap<RecordingIndex, Pending>,
     due: BinaryHeap<Reverse<(Timestamp, RecordingIndex, u64)>>,
@@ -69,6 +77,11 @@ impl Gate {
     pub fn new(spec: &GateSpec, required: RequiredFields, seed: Seed) -> Self {
         Self {
             policy: Policy::new(&spec.strategy, seed),
+            fleet: if let Strategy::Watermark { interval, deadline } = spec.strategy {
+                Some(Watermark::new(interval, deadline))
+            } else {
+                None
+            },
             required,
             pending: BTreeMap::new(),
             due: BinaryHeap::new(),
@@ -84,6 +97,9 @@ impl Gate {
 
     /// A recording of `kind` is known from now on; its clock has not started.
     pub fn expect(&mut self, recording: RecordingIndex, kind: Kind) {
+        if self.fleet.is_some() {
+            return;
+        }
         let pending = Pending {
             kind,
             progress: Progress::new(recording),
@@ -95,6 +111,19 @@ impl Gate {
     /// Tells the gate what was seen at `now`. What concerns a recording that it has already
     /// decided about is ignored.
     pub fn observe(&mut self, now: Timestamp, observation: Observation) {
+        if let Some(fleet) = &mut self.fleet {
+            let actions = match observation {
+                Observation::Started(recording) => {
+                    fleet.started(now, recording);
+                    Vec::new()
+                }
+                Observation::Watermark(_, watermark) => fleet.seen(now, watermark),
+                Observation::Throttled(_, wait) => fleet.answered(now, wait),
+                Observation::NotFound(_) => fleet.unanswered(now),
+                Observation::Notified(..) | Observation::Checked(..) => Vec::new(),
+            };
+            return self.actions.extend(actions);
+        }
         let recording = observation.recording();
         let Some(pending) = self.pending.get_mut(&recording) else {
             return;
@@ -107,6 +136,8 @@ impl Gate {
                 let ready = self.policy.is_ready(&view, self.required.of(pending.kind));
                 self.policy.checked(now, ready, progress)
             }
+            // Nobody asked for it.
+            Observation::Watermark(..) => Step::Wait,
             Observation::NotFound(_) => self.policy.checked(now, Ready::No, progress),
             Observation::Throttled(_, retry_after) => {
                 self.policy.throttled(now, retry_after, progress)
@@ -115,8 +146,20 @@ impl Gate {
         self.apply(now, recording, step);
     }
 
+    /// A call for `recording` is refused for good. Returns the recordings for which that is the end.
+    pub fn refused(&mut self, recording: RecordingIndex) -> Vec<RecordingIndex> {
+        if let Some(fleet) = &mut self.fleet {
+            return fleet.refused();
+        }
+        self.pending.remove(&recording);
+        vec![recording]
+    }
+
     /// Handles everything due until `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        if let Some(fleet) = &mut self.fleet {
+            return self.actions.extend(fleet.handle_timeout(now));
+        }
         while let Some(Reverse((at, recording, generation))) = self.due.peek().copied() {
             if at > now {
                 break;
@@ -136,6 +179,9 @@ impl Gate {
     /// When something is due next; may name an instant at which nothing happens any more.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if let Some(fleet) = &self.fleet {
+            return fleet.poll_timeout();
+        }
         self.due.peek().map(|Reverse((at, _, _))| *at)
     }
 
@@ -174,6 +220,7 @@ impl Observation {
             | Self::Notified(recording, _)
             | Self::Checked(recording, _)
             | Self::NotFound(recording)
+            | Self::Watermark(recording, _)
             | Self::Throttled(recording, _) => recording,
         }
     }

@@ -147,7 +147,23 @@ impl Policy {
                 progress.started_at = Some(now);
                 Step::Check
             }
-            Strategy::Webhook { .. } | Strategy::WebhookConfirm { .. } => Step::Wait,
+            // The webhook may come before the clock starts, where that is at the media.
+            Strategy::Webhook { .. } | Strategy::WebhookFallback { .. }
+                if progress.started_at.is_some() =>
+            {
+                Step::Wait
+            }
+            Strategy::Webhook {
+                patience: Some(patience),
+                ..
+            } => {
+                progress.next = Next::GiveUp;
+                Step::At(now + *patience)
+            }
+            // The last one is no policy of one recording: its gate decides about all together.
+            Strategy::Webhook { .. }
+            | Strategy::WebhookConfirm { .. }
+            | Strategy::Watermark { .. } => Step::Wait,
             Strategy::WebhookFallback { after, .. } => {
                 progress.next = Next::Fallback;
                 Step::At(now + *after)
@@ -163,6 +179,7 @@ impl Policy {
             Strategy::Webhook {
                 event: wanted,
                 delay,
+                ..
             } if *wanted == event => {
                 if progress.started_at.is_some() {
                     return Step::Wait;
@@ -189,7 +206,8 @@ impl Policy {
             | Strategy::ForumBackoff { .. }
             | Strategy::Webhook { .. }
             | Strategy::WebhookConfirm { .. }
-            | Strategy::WebhookFallback { .. } => Step::Wait,
+            | Strategy::WebhookFallback { .. }
+            | Strategy::Watermark { .. } => Step::Wait,
         }
     }
 
@@ -330,7 +348,8 @@ const fn polling(strategy: &Strategy) -> Option<&Polling> {
         Strategy::None
         | Strategy::FixedDelay { .. }
         | Strategy::ForumBackoff { .. }
-        | Strategy::Webhook { .. } => None,
+        | Strategy::Webhook { .. }
+        | Strategy::Watermark { .. } => None,
     }
 }
 
@@ -350,9 +369,10 @@ fn readiness(strategy: &Strategy) -> Readiness {
             }
             ready
         }
-        Strategy::None | Strategy::FixedDelay { .. } | Strategy::Webhook { .. } => {
-            Readiness::default()
-        }
+        Strategy::None
+        | Strategy::FixedDelay { .. }
+        | Strategy::Webhook { .. }
+        | Strategy::Watermark { .. } => Readiness::default(),
     }
 }
 
@@ -456,6 +476,7 @@ mod tests {
         let strategy = Strategy::Webhook {
             event: WebhookEvent::SessionEnded,
             delay: Duration::from_secs(2),
+            patience: None,
         };
         let policy = Policy::new(&strategy, Seed(1));
         let mut progress = Progress::new(RecordingIndex(0));

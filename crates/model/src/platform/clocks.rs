@@ -142,6 +142,7 @@ impl Clocks {
             .sample_with(|| draws.draw(Purpose::AfterCallWork));
         Timeline {
             recording: call.index,
+            tenant: None,
             kind: call.kind,
             hold: call.hold,
             started_at: call.arrival,

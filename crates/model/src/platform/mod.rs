@@ -8,6 +8,7 @@
 mod clocks;
 mod notification;
 mod pipeline;
+mod reads;
 mod signalling;
 mod whole;
 mod workers;
@@ -20,13 +21,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::draws::{Draws, Seed};
-use crate::ids::RecordingIndex;
+use crate::field::Kind;
+use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::Cause;
 use crate::scenario::{Arm, Workload};
 use crate::time::Timestamp;
 use crate::timeline::{StageTimes, Timeline};
 use crate::workload::Call;
 use clocks::Clocks;
+use reads::Reads;
 
 /// What the platform has to say.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,10 +41,12 @@ pub enum Output {
     Decided(Timeline),
 }
 
-/// The platform of one arm.
+/// The platform of one arm, or of one tenant where the gates' own calls load it.
 #[derive(Clone, Debug)]
 pub struct Platform {
     seed: Seed,
+    tenant: Option<TenantIndex>,
+    reads: Option<Reads>,
     clocks: Clocks,
     pipelines: Vec<Pipeline>,
     signalling: Signalling,
@@ -70,8 +75,11 @@ impl Platform {
     /// The platform of `arm`, fed by `workload`.
     #[must_use]
     pub fn new(arm: &Arm, workload: &Workload, seed: Seed) -> Self {
+        let coupling = arm.platform.coupling.as_ref();
         Self {
             seed,
+            tenant: None,
+            reads: coupling.map(|cost| Reads::new(cost, &arm.platform)),
             clocks: Clocks::new(arm, workload.hold.set_at, seed),
             pipelines: arm.platform.pipelines.iter().map(Pipeline::new).collect(),
             signalling: Signalling::new(arm.platform.intake.signalling, workload, seed),
@@ -81,12 +89,31 @@ impl Platform {
         }
     }
 
+    /// The same platform, `tenant`'s own.
+    #[must_use]
+    pub const fn of_tenant(mut self, tenant: TenantIndex) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// A gate's `GET` of a recording that the platform takes for a call of `kind` reaches it at
+    /// `now`. What it takes it takes behind all that came before, so nothing that is decided
+    /// moves. Reads must come in order of `now`, and after everything due by then was handled.
+    pub fn read(&mut self, now: Timestamp, recording: RecordingIndex, kind: Kind) {
+        if let Some(reads) = &self.reads {
+            let pipeline = &mut self.pipelines[self.clocks.pipeline_of(kind)];
+            let draws = Draws::of_call(self.seed, recording.0);
+            reads.take(now, kind, pipeline, draws);
+        }
+    }
+
     /// The session of `call` has ended at `now`. Calls must come in order of `now`, and after
     /// everything due before it has been handled.
     pub fn handle_input(&mut self, now: Timestamp, call: &Call) {
         self.handle_timeout(now);
         let draws = Draws::of_call(self.seed, call.index.0);
         let mut timeline = self.clocks.begin(now, call, draws);
+        timeline.tenant = self.tenant;
         if self.signalling.is_cut(call.index) {
             timeline.lost_cause = Some(Cause::PartialWrite);
         }

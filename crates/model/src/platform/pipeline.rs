@@ -8,7 +8,7 @@ use crate::field::FieldGroup;
 use crate::gate::Gaps;
 use crate::org::RateLimiter;
 use crate::scenario::{Outage, PipelineSpec, StageSpec};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 use crate::timeline::StageTimes;
 
 /// The stages of one pipeline.
@@ -100,6 +100,22 @@ impl Pipeline {
         }
     }
 
+    /// Other work than a recording's, `service` long, joins the queue of `stage` at `now`, which
+    /// never goes back.
+    pub fn occupy(&mut self, stage: usize, now: Timestamp, service: Duration) {
+        let stage = &mut self.stages[stage];
+        let started_at = stage.start(now);
+        stage.workers.occupy_first(started_at + service);
+    }
+
+    /// Takes a token of the update service at `now`, if one is left.
+    pub fn take_update(&mut self, now: Timestamp) {
+        if let Some(Updates { limiter, .. }) = &mut self.updates {
+            // A read is answered whether or not there was a token for it.
+            limiter.admit(now).ok();
+        }
+    }
+
     /// Update attempt `attempt` (from 0) at `now`, which never goes back.
     ///
     /// # Errors
@@ -166,7 +182,7 @@ mod tests {
     use crate::distribution::Distribution;
     use crate::draws::Seed;
     use crate::scenario::{Backoff, Jitter, RateLimit, UpdateLimit};
-    use crate::time::{Duration, Fixed};
+    use crate::time::Fixed;
 
     fn at(secs: u64) -> Timestamp {
         Timestamp::ZERO + Duration::from_secs(secs)
@@ -223,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn other_work_waits_its_turn_and_delays_only_what_joins_behind_it() {
+        let mut pipeline = Pipeline::new(&stage(1, Vec::new()));
+        let draws = Draws::of_call(Seed(1), 0);
+        let start = |pipeline: &mut Pipeline, secs| pipeline.enter(0, at(secs), draws).started_at;
+        assert_eq!(start(&mut pipeline, 0), at(0));
+        pipeline.occupy(0, at(1), Duration::from_secs(3));
+        assert_eq!(start(&mut pipeline, 1), at(5));
+        pipeline.occupy(0, at(20), Duration::from_secs(3));
+        assert_eq!(start(&mut pipeline, 22), at(23));
+    }
+
+    #[test]
     fn updates_beyond_the_limit_wait_and_try_again() {
         let limit = RateLimit {
             calls: 1,
@@ -243,5 +271,10 @@ mod tests {
         assert_eq!(pipeline.update(at(8), 0, draws), Ok(()));
         assert_eq!(pipeline.update(at(9), 0, draws), Err(at(12)));
         assert_eq!(pipeline.update(at(12), 1, draws), Ok(()));
+        // A read takes the only token of a window; another finds none and is not held up.
+        pipeline.take_update(at(20));
+        pipeline.take_update(at(20));
+        assert_eq!(pipeline.update(at(21), 0, draws), Err(at(24)));
+        assert_eq!(pipeline.update(at(30), 0, draws), Ok(()));
     }
 }

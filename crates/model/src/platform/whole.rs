@@ -164,6 +164,7 @@ impl<D: Clocked> Whole<D> {
         }
         let mut timeline = Timeline {
             recording: self.call.index,
+            tenant: None,
             kind: self.call.kind,
             hold: self.call.hold,
             started_at: self.call.arrival,

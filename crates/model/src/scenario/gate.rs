@@ -1,6 +1,6 @@
 //! Gates as data: when may a recording be exported?
 
-use super::ExportRequest;
+use super::{ExportRequest, ReadPath};
 use crate::field::FieldSet;
 use crate::time::{Duration, Fixed};
 
@@ -58,6 +58,8 @@ pub enum Strategy {
         event: WebhookEvent,
         /// Delay after it.
         delay: Duration,
+        /// Time after the gate's start at which it gives up if no webhook came.
+        patience: Option<Duration>,
     },
     /// Polls from the webhook on.
     WebhookConfirm {
@@ -75,6 +77,47 @@ pub enum Strategy {
         /// How it confirms.
         polling: Polling,
     },
+    /// Reads the data lake's watermark for all recordings together, and exports those whose clock
+    /// started before it.
+    Watermark {
+        /// Gap between reads, while somebody waits.
+        interval: Duration,
+        /// Time after the gate's start at which it gives up, with a last read at that very instant.
+        deadline: Option<Duration>,
+    },
+}
+
+impl Strategy {
+    /// Where its checks read: on the index if it looks for what the index shows.
+    #[must_use]
+    pub fn reads(&self) -> ReadPath {
+        match self.polling() {
+            Some(polling) if polling.ready.index_visible.needed() => ReadPath::Index,
+            _ => ReadPath::Primary,
+        }
+    }
+
+    /// How it polls, if that is what it does.
+    #[must_use]
+    pub const fn polling(&self) -> Option<&Polling> {
+        match self {
+            Self::FixedInterval(polling)
+            | Self::ExponentialBackoff(polling)
+            | Self::WebhookConfirm { polling, .. }
+            | Self::WebhookFallback { polling, .. } => Some(polling),
+            Self::None
+            | Self::FixedDelay { .. }
+            | Self::ForumBackoff { .. }
+            | Self::Webhook { .. }
+            | Self::Watermark { .. } => None,
+        }
+    }
+
+    /// Whether it decides about recordings together: then none can be followed by itself.
+    #[must_use]
+    pub const fn is_of_fleet(&self) -> bool {
+        matches!(self, Self::Watermark { .. })
+    }
 }
 
 /// Polling of the primary read path.

@@ -42,7 +42,8 @@ impl Arm {
             .pipelines
             .iter()
             .flat_map(|pipeline| &pipeline.stages);
-        platform.intake == IntakeSpec::default()
+        !self.is_coupled()
+            && platform.intake == IntakeSpec::default()
             && platform
                 .pipelines
                 .iter()

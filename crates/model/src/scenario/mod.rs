@@ -1,6 +1,7 @@
 //! A scenario: an experiment and what it must show. Right by construction: whoever holds one need
 //! not check it again. `crates/scenario` makes it from TOML.
 
+mod coupling;
 mod expect;
 mod gate;
 mod intake;
@@ -8,6 +9,7 @@ mod platform;
 mod selection;
 mod workload;
 
+pub use coupling::ReadCost;
 pub use expect::{Aggregate, Comparison, Condition, Expectation, Labels, Metric, Series};
 pub use gate::{
     Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,

@@ -1,6 +1,6 @@
 //! The platform: which clocks make media, fields, index and notifications visible.
 
-use super::{HoldLevel, IntakeSpec, Outage, SelectionSpec, UpdateLimit};
+use super::{HoldLevel, IntakeSpec, Outage, ReadCost, SelectionSpec, UpdateLimit};
 use crate::distribution::Distribution;
 use crate::field::{FieldGroup, FieldSet, PerKind};
 use crate::time::{Duration, Probability, Rate};
@@ -24,6 +24,8 @@ pub struct PlatformSpec {
     pub export: ExportSpec,
     /// The API's own limits.
     pub api: ApiSpec,
+    /// What the gates' own calls take of the platform; none leaves it alone.
+    pub coupling: Option<ReadCost>,
 }
 
 /// FIFO stages in a row; the lag of metadata emerges from them.

@@ -30,6 +30,8 @@ pub(super) struct Tenant {
     inbox: BinaryHeap<Reverse<(Timestamp, News, RecordingIndex)>>,
     jobs: BTreeMap<LocalJob, JobOrdinal>,
     outputs: Vec<Record>,
+    /// Answered reads of the primary store since they were last taken, where they cost something.
+    reads: Option<Vec<(RecordingIndex, Kind)>>,
 }
 
 impl Tenant {
@@ -48,6 +50,7 @@ impl Tenant {
             inbox: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             outputs: Vec::new(),
+            reads: arm.is_coupled().then(Vec::new),
         }
     }
 
@@ -78,6 +81,11 @@ impl Tenant {
         std::mem::take(&mut self.outputs)
     }
 
+    /// What was read of the primary store since the last call.
+    pub(super) fn take_reads(&mut self) -> Vec<(RecordingIndex, Kind)> {
+        self.reads.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
     pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Slots) -> Timestamp {
         let mut last = Timestamp::ZERO;
@@ -98,7 +106,7 @@ impl Tenant {
         last
     }
 
-    fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let inbox = self.inbox.peek().map(|Reverse((at, _, _))| *at);
         [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()]
             .into_iter()
@@ -124,6 +132,9 @@ impl Tenant {
         match command {
             Command::Check { recording, path } => {
                 Input::Checked(recording, self.check(now, recording, path, timelines))
+            }
+            Command::ReadWatermark { recording } => {
+                Input::Watermark(recording, self.watermark(now))
             }
             Command::CreateJob { job, recordings } => {
                 let reply = self.create_job(now, recordings);
@@ -162,9 +173,25 @@ impl Tenant {
         if self.org.refuses_reading().is_some() {
             return Reply::Forbidden;
         }
-        match timelines.read(recording, |timeline| timeline.view(now, path)) {
-            Some(view) => Reply::Done(view),
+        let seen = |timeline: &Timeline| (timeline.view(now, path), timeline.taken_for());
+        match timelines.read(recording, seen) {
+            Some((view, kind)) => {
+                if let Some(reads) = self.reads.as_mut().filter(|_| path == ReadPath::Primary) {
+                    reads.push((recording, kind));
+                }
+                Reply::Done(view)
+            }
             None => Reply::NotFound,
+        }
+    }
+
+    fn watermark(&mut self, now: Timestamp) -> Reply<Timestamp> {
+        if let Err(throttled) = self.org.limiter().admit(now) {
+            return Reply::Throttled(throttled.retry_after);
+        }
+        match self.org.refuses_reading() {
+            Some(_) => Reply::Forbidden,
+            None => Reply::Done(self.org.watermark(now)),
         }
     }
 

@@ -32,24 +32,24 @@ pub(super) struct Ended {
 
 /// One arm.
 pub(super) struct World<'a> {
-    scenario: &'a Scenario,
+    pub(super) scenario: &'a Scenario,
     arm: &'a Arm,
     index: ArmIndex,
-    ends: SessionEnds,
-    platform: Platform,
+    pub(super) ends: SessionEnds,
+    pub(super) platform: Platform,
     notifications: Notifications,
-    tenants: Tenants,
+    pub(super) tenants: Tenants,
     slots: Slots,
     /// Settled by the tenant at hand.
     done: Vec<(u32, Settled)>,
     judge: Judge,
-    ended: u64,
+    pub(super) ended: u64,
     last_end: Timestamp,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// The tenants of an arm: all of one sort, since slots are the platform's.
-enum Tenants {
+pub(super) enum Tenants {
     /// Whose recordings go in jobs together.
     Batch(Vec<batch::Tenant>),
     /// Whose every recording has its own job.
@@ -75,7 +75,10 @@ impl<'a> World<'a> {
             let batch = |(gate, tenant)| batch::Tenant::new(tenant, gate, arm, seed);
             Tenants::Batch(gates.map(batch).collect())
         };
-        let platform = Platform::new(arm, &scenario.workload, seed);
+        let mut platform = Platform::new(arm, &scenario.workload, seed);
+        if arm.is_coupled() {
+            platform = platform.of_tenant(first);
+        }
         // Where all is decided at once, a recording is put into its slot once.
         let names = match &tenants {
             Tenants::Solo(_) if platform.decides_at_end() => Names::Slots,
@@ -99,11 +102,19 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn run<S: Sink>(mut self, sink: &mut S) -> Ended {
+        if self.arm.is_coupled() {
+            return self.run_coupled(sink);
+        }
         while self.end_some(sink) {
             self.advance(self.last_end, sink);
         }
         // After the last session the wait for what is in flight is bounded.
         self.advance(self.now + self.scenario.limits.drain, sink);
+        self.finish(sink)
+    }
+
+    /// Decides what is left, and hands it over.
+    pub(super) fn finish<S: Sink>(mut self, sink: &mut S) -> Ended {
         while let Some(at) = self.platform.poll_timeout() {
             // What nobody waits for any more is still decided, so that fates are known.
             self.platform.handle_timeout(at);
@@ -140,7 +151,22 @@ impl<'a> World<'a> {
     fn advance<S: Sink>(&mut self, horizon: Timestamp, sink: &mut S) {
         self.platform.handle_timeout(horizon);
         self.distribute(sink);
-        let mut last = self.now;
+        let last = self.advance_tenants(horizon, sink).max(self.now);
+        let draining = self.ends.is_drained();
+        self.now = if draining && self.tenants.open_count() == 0 {
+            last.max(self.last_end)
+        } else {
+            horizon
+        };
+    }
+
+    /// Runs the tenants until `horizon`. Returns the instant of the last thing that happened.
+    pub(super) fn advance_tenants<S: Sink>(
+        &mut self,
+        horizon: Timestamp,
+        sink: &mut S,
+    ) -> Timestamp {
+        let mut last = Timestamp::ZERO;
         let (slots, judge) = (&mut self.slots, &self.judge);
         match &mut self.tenants {
             Tenants::Batch(tenants) => {
@@ -171,16 +197,11 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let draining = self.ends.is_drained();
-        self.now = if draining && self.tenants.open_count() == 0 {
-            last.max(self.last_end)
-        } else {
-            horizon
-        };
+        last
     }
 
     /// Hands what the platform has decided to the tenants.
-    fn distribute<S: Sink>(&mut self, sink: &mut S) {
+    pub(super) fn distribute<S: Sink>(&mut self, sink: &mut S) {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Began(timeline) => {
@@ -249,7 +270,7 @@ impl<'a> World<'a> {
 }
 
 impl Tenants {
-    fn open_count(&self) -> usize {
+    pub(super) fn open_count(&self) -> usize {
         match self {
             Self::Batch(tenants) => tenants.iter().map(batch::Tenant::open_count).sum(),
             Self::Solo(tenants) => tenants.iter().map(solo::Tenant::open_count).sum(),

@@ -97,6 +97,7 @@ pub(crate) fn gates() -> Vec<GateSpec> {
             Strategy::Webhook {
                 event,
                 delay: Duration::ZERO,
+                patience: None,
             },
         ),
         gate(
@@ -185,6 +186,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 failure: Probability::ZERO,
                 selection: SelectionSpec::default(),
             },
+            coupling: None,
             api: ApiSpec {
                 rate_limit: Some(RateLimit {
                     calls: 15_000,
@@ -234,6 +236,8 @@ pub(crate) fn spike(seed: u64) -> Scenario {
 #[derive(Default)]
 pub(crate) struct Collected {
     pub(crate) timelines: BTreeMap<(ArmIndex, RecordingIndex), Timeline>,
+    /// Where each tenant has a platform of its own.
+    pub(crate) own: BTreeMap<(TenantIndex, RecordingIndex), Timeline>,
     pub(crate) settled: BTreeMap<(TenantIndex, RecordingIndex), Settled>,
     pub(crate) settled_twice: u64,
     pub(crate) jobs: Vec<JobRecord>,
@@ -244,6 +248,11 @@ pub(crate) struct Collected {
 
 impl Sink for Collected {
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
+        if let Some(tenant) = timeline.tenant {
+            self.own
+                .insert((tenant, timeline.recording), timeline.clone());
+            return;
+        }
         self.timelines
             .insert((arm, timeline.recording), timeline.clone());
     }

@@ -6,7 +6,7 @@ use racegate_model::field::{Field, Kind};
 use racegate_model::outcome::Cause;
 use racegate_model::scenario::{Arm, BASE_ARM, Executor, Labels, Metric, StageSpec, Workload};
 
-use super::metric::{Name, labels as allowed};
+use super::metric::{Name, labels as allowed, of_platform};
 use super::{Key, Part, World};
 use crate::suggest;
 use crate::workload::ONLY_STAGE;
@@ -168,13 +168,26 @@ pub(super) fn check(
     }
     let name = labels.arm.as_deref().unwrap_or(BASE_ARM);
     let arm = world.arms.iter().find(|arm| arm.name == name)?;
-    if allowed(metric).contains(&Name::Gate) {
+    if of_platform(metric) && !arm.is_coupled() {
+        shared(key, part, labels, arm)?;
+    } else if allowed(metric).contains(&Name::Gate) {
         gate(key, part, labels, arm)?;
     }
     if allowed(metric).contains(&Name::Stage) {
         stage(key, part, labels, arm)?;
     }
     Some(())
+}
+
+/// Checks that no gate is named where all of them share one platform.
+fn shared(key: &Key<'_>, part: Part<'_>, labels: &Labels, arm: &Arm) -> Option<()> {
+    let Some(name) = &labels.gate else {
+        return Some(());
+    };
+    let message = format!("the gates of arm `{}` share one platform", arm.name);
+    let help = "leave `gate` out, or set `platform.api.coupled = true`";
+    key.wrong(find_in(part, name), message, help);
+    None
 }
 
 fn gate(key: &Key<'_>, part: Part<'_>, labels: &Labels, arm: &Arm) -> Option<()> {

@@ -116,6 +116,14 @@ pub(super) const fn unit(metric: Metric) -> Unit {
     }
 }
 
+/// Whether it is of the platform, which the gates of an arm share unless they load it.
+pub(super) const fn of_platform(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::MetadataLag(_) | Metric::QueueWaitMean | Metric::QueueWaitProbability
+    )
+}
+
 /// The labels that it takes.
 pub(super) const fn labels(metric: Metric) -> &'static [Name] {
     use Name::{Arm, Cause, Field, Gate, Kind, Phase, Stage};
@@ -132,8 +140,8 @@ pub(super) const fn labels(metric: Metric) -> &'static [Name] {
         }
         // A job holds recordings of all kinds.
         Metric::JobCallsPerRecording | Metric::ThrottledRate => &[Gate, Arm, Phase],
-        Metric::MetadataLag(_) => &[Arm, Kind, Phase, Field],
-        Metric::QueueWaitMean | Metric::QueueWaitProbability => &[Arm, Kind, Phase, Stage],
+        Metric::MetadataLag(_) => &[Gate, Arm, Kind, Phase, Field],
+        Metric::QueueWaitMean | Metric::QueueWaitProbability => &[Gate, Arm, Kind, Phase, Stage],
         Metric::Recordings => &[Arm, Kind, Phase],
         Metric::NotEstablished => &[],
     }

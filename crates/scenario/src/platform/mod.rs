@@ -1,5 +1,6 @@
 //! `[platform.*]`: the clocks of one arm.
 
+mod api;
 mod intake;
 mod kind;
 mod services;
@@ -46,6 +47,7 @@ pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
         }
         read.spec
     });
+    let (api, coupling) = api::read(table.table("api"), &pipelines);
     let platform = PlatformSpec {
         pipelines,
         kinds: PerKind { webrtc, sip },
@@ -54,7 +56,8 @@ pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
         hold: services::hold(table.table("hold")),
         notification: services::notification(table.table("notification")),
         export: services::export(&mut table),
-        api: services::api(table.table("api")),
+        api,
+        coupling,
     };
     table.finish();
     platform

@@ -2,8 +2,8 @@
 
 use racegate_model::field::FieldSet;
 use racegate_model::scenario::{
-    ApiSpec, ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, RateLimit,
-    ReadPath, Slots, SnapshotInstant, Sweep,
+    ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, ReadPath, Slots,
+    SnapshotInstant, Sweep,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -15,8 +15,6 @@ use crate::reader::{Field, Table};
 const SLOTS_MAX: u32 = 10_000;
 /// Slots of the real platform.
 const SLOTS: u32 = 2;
-/// Calls per minute and token of the real platform.
-const CALLS_PER_MINUTE: u64 = 300;
 
 /// `[platform.index]`.
 pub(super) fn index(mut table: Table<'_>) -> IndexSpec {
@@ -105,33 +103,4 @@ pub(crate) fn fields(field: &Field<'_>) -> FieldSet {
         .iter()
         .filter_map(Field::manifest_field)
         .collect()
-}
-
-/// `[platform.api]`.
-pub(super) fn api(mut table: Table<'_>) -> ApiSpec {
-    let window = Duration::from_secs(60);
-    let default = Some(RateLimit {
-        calls: CALLS_PER_MINUTE,
-        window,
-    });
-    let api = ApiSpec {
-        rate_limit: table.or("rate_limit", default, rate_limit),
-    };
-    table.finish();
-    api
-}
-
-fn rate_limit(field: &Field<'_>) -> Option<Option<RateLimit>> {
-    if field.node.text() == Some("none") {
-        return Some(None);
-    }
-    let limit = RateLimit::per_minute_window(field.rate()?);
-    if limit.calls > 0 {
-        return Some(Some(limit));
-    }
-    field.wrong(
-        "allows no call in a window of 60 s",
-        "use at least \"1/min\", or \"none\"",
-    );
-    None
 }

@@ -66,6 +66,13 @@ fn strategies() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         "check": words(&["state-and-flag", "state-only"]),
     });
     let delay = || json!({ "delay": reference("duration") });
+    let patience = json!({
+        "patience": one_of(vec![words(&["none"]), reference("duration")]),
+    });
+    let watermark = json!({
+        "interval": reference("duration"),
+        "deadline": one_of(vec![words(&["none"]), reference("duration")]),
+    });
     let after = json!({ "after": reference("duration") });
     vec![
         ("none", json!({}), vec![]),
@@ -73,9 +80,10 @@ fn strategies() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ("fixed-interval", with(polling(), interval), vec![]),
         ("exponential-backoff", with(polling(), backoff()), vec![]),
         ("forum-backoff", forum, vec![]),
-        ("webhook", with(event(), delay()), vec![]),
+        ("webhook", with(with(event(), delay()), patience), vec![]),
         ("webhook-confirm", confirm(), vec![]),
         ("webhook-fallback", with(confirm(), after), vec![]),
+        ("watermark", watermark, vec![]),
     ]
 }
 

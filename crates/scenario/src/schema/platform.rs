@@ -52,10 +52,7 @@ pub(super) fn schema() -> Value {
                 &[],
             ),
             "export": export(),
-            "api": object(
-                json!({ "rate_limit": one_of(vec![words(&["none"]), reference("rate")]) }),
-                &[],
-            ),
+            "api": api(),
         }),
     );
     object(properties, &[])
@@ -113,6 +110,18 @@ fn kind() -> Value {
             ],
         },
     })
+}
+
+fn api() -> Value {
+    object(
+        json!({
+            "rate_limit": one_of(vec![words(&["none"]), reference("rate")]),
+            "coupled": { "type": "boolean" },
+            "read_cost": one_of(vec![words(&["update"]), reference("distribution")]),
+            "read_stage": name(),
+        }),
+        &[],
+    )
 }
 
 fn export() -> Value {

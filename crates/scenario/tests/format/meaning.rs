@@ -7,8 +7,8 @@ use racegate_model::outcome::{Cause, OutcomeKind};
 use racegate_model::scenario::{
     Aggregate, Comparison, Correlation, Engine, Executor, ExportRequest, Filters, ForumCheck,
     GateSpec, GroupSource, HoldLevel, IntakeSpec, Jitter, Limits, MediaTypeFilter, Metric,
-    OnFailure, Permission, Polling, RateLimit, Scenario, SelectionSpec, SidecarSource, Slots,
-    StageShape, StateSpec, Strategy, Sweep, WebhookEvent,
+    OnFailure, Permission, Polling, RateLimit, ReadCost, Scenario, SelectionSpec, SidecarSource,
+    Slots, StageShape, StateSpec, Strategy, Sweep, WebhookEvent,
 };
 use racegate_model::time::{Duration, Fixed, Probability, Rate};
 use racegate_scenario::{Override, Source, parse, parse_with_files};
@@ -235,7 +235,18 @@ fn strategies_have_their_own_keys() {
         }
     );
     let (event, delay) = (WebhookEvent::MetadataReady, Duration::from_secs(1));
-    assert_eq!(*strategy("webhook"), Strategy::Webhook { event, delay });
+    let patience = Some(Duration::from_secs(120));
+    let webhook = Strategy::Webhook {
+        event,
+        delay,
+        patience,
+    };
+    assert_eq!(*strategy("webhook"), webhook);
+    let watermark = Strategy::Watermark {
+        interval: Duration::from_secs(20),
+        deadline: None,
+    };
+    assert_eq!(*strategy("past-the-watermark"), watermark);
     let Strategy::FixedInterval(interval) = strategy("interval") else {
         panic!("an interval")
     };
@@ -450,6 +461,28 @@ fn what_a_platform_suffers_from_is_read_with_its_units() {
     assert_eq!(request.media_type, Some(MediaTypeFilter::Webrtc));
     assert!(request.include.contains(Field::EndTime) && !request.include.contains(Field::ClientIp));
     assert_eq!(request.exporting, Permission::Granted);
+}
+
+#[test]
+fn reads_cost_something_only_where_the_platform_is_coupled() {
+    let scenario = good("everything");
+    let (base, coupled) = (&scenario.arms[0], &scenario.arms[1]);
+    assert_eq!(base.platform.coupling, None);
+    let Some(ReadCost::Service { stage, time }) = &coupled.platform.coupling else {
+        panic!("{:?}", coupled.platform.coupling)
+    };
+    assert_eq!(stage, "inject");
+    let mean = Duration::from_millis(20);
+    assert_eq!(*time, Distribution::exponential(mean).unwrap());
+    assert!(!base.is_coupled() && coupled.is_coupled());
+    // The only stage need not be named.
+    let stage = "[[platform.metadata.stage]]\nname = \"only\"\nworkers = 1\nservice = \"1s\"\n";
+    let api = "[platform.api]\ncoupled = true\nread_cost = \"5ms\"\n";
+    let read = read(&format!("{MINIMAL}{stage}{api}"));
+    let Some(ReadCost::Service { stage, .. }) = &read.arms[0].platform.coupling else {
+        panic!("{:?}", read.arms[0].platform.coupling)
+    };
+    assert_eq!(stage, "only");
 }
 
 #[test]

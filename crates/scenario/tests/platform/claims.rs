@@ -13,7 +13,7 @@ const OTHER_SEEDS: u64 = 1;
 /// Recordings of one arm at most: what a reader runs must answer at once.
 const RECORDINGS_MAX: u64 = 20_000;
 
-fn files() -> Vec<(String, String)> {
+pub(crate) fn files() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let mut files: Vec<(String, String)> = fs::read_dir(folder)
         .expect("the folder exists")

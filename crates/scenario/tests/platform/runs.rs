@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use racegate_model::analysis::{Accumulator, Context, Tenant};
+use racegate_model::draws::hash_bytes;
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::sim;
 use racegate_model::summary::Summary;
@@ -22,6 +24,34 @@ pub(crate) fn scenario(name: &str, text: &str, seed: Option<u64>) -> Scenario {
 
 /// Every gate of every arm, in virtual time.
 pub(crate) fn run(scenario: &Scenario) -> Summary {
+    counted(scenario).summary()
+}
+
+/// A seed that follows from the text, so that what texts share does not make their runs alike.
+pub(crate) fn own_seed(text: &str) -> u64 {
+    hash_bytes(text.as_bytes()) >> 16
+}
+
+/// What `--replications` gives: the summary of all, and the summary of each.
+pub(crate) fn replicated(name: &str, text: &str, seeds: u64) -> (Summary, Vec<Summary>) {
+    let first = own_seed(text);
+    let half = |odd: u64| {
+        let own = (first..first + seeds).filter(move |seed| seed % 2 == odd);
+        own.map(|seed| counted(&scenario(name, text, Some(seed))))
+            .collect::<Vec<_>>()
+    };
+    let runs: Vec<Accumulator> = thread::scope(|scope| {
+        let other_half = scope.spawn(|| half(0));
+        let mut runs = half(1);
+        runs.extend(other_half.join().expect("the other half ran"));
+        runs
+    });
+    let each = runs.iter().map(Accumulator::summary).collect();
+    let all = runs.into_iter().reduce(Accumulator::merge);
+    (all.expect("at least one seed").summary(), each)
+}
+
+fn counted(scenario: &Scenario) -> Accumulator {
     let context = Context {
         tool: "test".to_owned(),
         engine: Engine::Sim,
@@ -30,7 +60,7 @@ pub(crate) fn run(scenario: &Scenario) -> Summary {
     };
     let mut accumulator = Accumulator::new(scenario, context);
     sim::run(scenario, &mut accumulator);
-    accumulator.summary()
+    accumulator
 }
 
 /// The text of `scenarios/<name>.toml`.

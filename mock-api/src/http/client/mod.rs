@@ -19,8 +19,8 @@ use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::org::JobState;
 use racegate_model::scenario::{ReadPath, WebhookEvent};
 use racegate_model::time::Timestamp;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::tokens::Token;
@@ -39,6 +39,7 @@ const TIMEOUT: StdDuration = StdDuration::from_secs(16);
 /// The integration that our exports name; a server needs one.
 const INTEGRATION: &str = "a3b7c1de-0000-4000-8000-52616365c0de";
 const JOBS: &str = "/api/v2/recording/jobs";
+const AVAILABILITY: &str = "/api/v2/analytics/conversations/details/jobs/availability";
 const TRIGGERS: &str = "/api/v2/processautomation/triggers";
 const MINUTES_PER_DAY: i64 = 24 * 60;
 
@@ -91,6 +92,13 @@ pub enum ConnectError {
     /// Nobody answered, or not in a way that made sense.
     #[error("the server did not answer")]
     Unreachable,
+}
+
+/// What [`AVAILABILITY`] answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Availability {
+    data_availability_date: String,
 }
 
 /// A job's id, as the server gave it.
@@ -213,6 +221,15 @@ impl ApiClient {
         };
         let job: Reply<JobRead> = self.post(JOBS, &query).await;
         and_then(job, |job| checked_id(job.id).map(JobId))
+    }
+
+    /// GET the date before which a job's query finds everything.
+    pub async fn watermark(&self) -> Reply<Timestamp> {
+        let told: Reply<Availability> = self.get(AVAILABILITY).await;
+        and_then(told, |told| {
+            let date = ApiDate::parse(&told.data_availability_date)?;
+            Some(date.instant(self.inner.epoch))
+        })
     }
 
     /// GET the job's state.

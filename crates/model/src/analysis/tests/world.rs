@@ -93,6 +93,7 @@ fn platform(workers: u32) -> PlatformSpec {
             failure: Probability::ZERO,
             selection: SelectionSpec::default(),
         },
+        coupling: None,
         api: ApiSpec { rate_limit: None },
     }
 }
@@ -193,6 +194,7 @@ pub(super) fn timeline(recording: u64, kind: Kind, ended_ms: u64, lag_ms: u64) -
     };
     Timeline {
         recording: RecordingIndex(recording),
+        tenant: None,
         kind,
         hold: Hold::Free,
         started_at: at(ended_ms.saturating_sub(1000)),
