@@ -37,6 +37,8 @@ enum Command {
     Check(CheckArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(ReportArgs),
+    /// Serve the mock alone, for people and scripts; prints where it is and how to get in
+    Serve(mock_api::serve::ServeArgs),
     /// Simulate every scenario of a folder and print what each showed, as Markdown
     Catalogue {
         /// The folder
@@ -188,6 +190,7 @@ pub fn main() -> ExitCode {
             };
             crate::run::report(&args.runs, output)
         }
+        Command::Serve(args) => mock_api::serve::main(&args),
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {

@@ -28,6 +28,11 @@ pub(super) enum ApiError {
         "Unable to perform the requested action. You are missing the following permission(s): {0}"
     )]
     MissingPermissions(&'static str),
+    #[error("{0}")]
+    NotAuthorized(&'static str),
+    /// Of the control plane: the journal does not hold what was expected.
+    #[error("{0}")]
+    NotVerified(String),
     #[error("The requested resource was not found.")]
     NotFound,
     #[error("The method is not allowed for the requested resource.")]
@@ -104,7 +109,8 @@ impl ApiError {
             Self::AuthenticationRequired | Self::BadCredentials | Self::InvalidClient => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::MissingPermissions(_) => StatusCode::FORBIDDEN,
+            Self::MissingPermissions(_) | Self::NotAuthorized(_) => StatusCode::FORBIDDEN,
+            Self::NotVerified(_) => StatusCode::EXPECTATION_FAILED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedGrant
@@ -137,6 +143,8 @@ impl ApiError {
             Self::AuthenticationRequired => "authentication.required",
             Self::BadCredentials | Self::InvalidClient => "bad.credentials",
             Self::MissingPermissions(_) => "missing.permissions",
+            Self::NotAuthorized(_) => "not.authorized",
+            Self::NotVerified(_) => "not.verified",
             Self::NotFound => "not.found",
             Self::MethodNotAllowed => "method.not.allowed",
             Self::UnsupportedGrant | Self::BadRequest(_) | Self::MissingRequiredFields(_) => {

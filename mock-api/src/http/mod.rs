@@ -5,15 +5,18 @@
 //! [`ApiClient`], which speaks the same wire types from the other side. Every request passes the
 //! gateway: correlation id, token, rate limit; handlers only translate.
 
+mod admin;
 mod client;
 mod config;
 #[cfg(test)]
 mod conformance;
 mod error;
 mod extract;
+mod front;
 mod gateway;
 mod ids;
 mod jobs;
+mod link;
 mod oauth;
 mod paging;
 mod recordings;
@@ -24,10 +27,11 @@ mod triggers;
 mod webhooks;
 pub mod wire;
 
+pub use admin::{Control, JOURNAL_DEFAULT};
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
 pub use config::{ApiConfig, JobRefusal, ServerLimits, WebhookTargets};
 pub use ids::{Uuid, job_id};
-pub use server::{Server, serve, serve_router};
+pub use server::{Server, serve, serve_beside, serve_router};
 pub use state::ApiState;
 pub use tokens::Token;
 pub use webhooks::{DeliverError, WebhookCounts, WebhookSettings, Webhooks, verify_signature};
@@ -48,6 +52,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(jobs::routes())
         .merge(recordings::routes())
         .merge(triggers::routes())
+        .merge(admin::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), gateway::pass))

@@ -8,6 +8,7 @@ use racegate_model::draws::mix64;
 use racegate_model::ids::TenantIndex;
 use racegate_model::time::{Duration, Timestamp};
 
+use super::admin::Control;
 use super::config::ApiConfig;
 use super::gateway::Caller;
 use super::ids::{CorrelationIds, Uuid, tenant_key};
@@ -36,6 +37,7 @@ struct Inner {
     correlation: CorrelationIds,
     desks: Vec<Desk>,
     clients: BTreeMap<String, TenantIndex>,
+    control: Option<Control>,
 }
 
 /// What the API itself knows of a tenant.
@@ -50,6 +52,17 @@ impl ApiState {
     /// The API in front of `service`.
     #[must_use]
     pub fn new(service: Service, clock: RunClock, config: ApiConfig) -> Self {
+        Self::controlled(service, clock, config, None)
+    }
+
+    /// The API in front of `service`, with a control plane.
+    #[must_use]
+    pub fn controlled(
+        service: Service,
+        clock: RunClock,
+        config: ApiConfig,
+        control: Option<Control>,
+    ) -> Self {
         let desks = service.tenants().iter().map(Desk::new).collect();
         let clients = service.tenants().iter().map(|tenant| {
             let config = tenant.config();
@@ -66,6 +79,7 @@ impl ApiState {
             tokens: TokenStore::default(),
             correlation: CorrelationIds::new(key ^ service.seed().0),
             clients: clients.collect(),
+            control,
             desks,
             service,
             clock,
@@ -86,6 +100,30 @@ impl ApiState {
     #[must_use]
     pub fn config(&self) -> &ApiConfig {
         &self.inner.config
+    }
+
+    pub(super) fn control(&self) -> Option<&Control> {
+        self.inner.control.as_ref()
+    }
+
+    /// The tenant of a client id.
+    pub(super) fn tenant_of(&self, client: &str) -> Option<TenantIndex> {
+        self.inner.clients.get(client).copied()
+    }
+
+    /// A tenant's jobs as the API knows them.
+    pub(super) fn jobs_of(&self, tenant: TenantIndex) -> &JobDesk {
+        &self.inner.desks[tenant.0 as usize].jobs
+    }
+
+    /// A token is good no more.
+    pub(super) fn expire_token(&self, token: &str) {
+        self.inner.tokens.expire(token);
+    }
+
+    /// No token of a tenant, or of anybody, is good any more; returns how many were.
+    pub(super) fn expire_tokens(&self, tenant: Option<TenantIndex>) -> usize {
+        self.inner.tokens.expire_all(tenant)
     }
 
     pub(super) fn clock(&self) -> RunClock {

@@ -88,6 +88,26 @@ impl TokenStore {
         token
     }
 
+    /// A token is good no more.
+    pub(super) fn expire(&self, token: &str) {
+        let mut known = self.known.write();
+        if let Some(grant) = known.grants.remove(token)
+            && let Some(held) = known.by_tenant.get_mut(&grant.tenant)
+        {
+            held.retain(|held| held.expose() != token);
+        }
+    }
+
+    /// No token of a tenant, or of anybody, is good any more; returns how many were.
+    pub(super) fn expire_all(&self, tenant: Option<TenantIndex>) -> usize {
+        let mut known = self.known.write();
+        let before = known.grants.len();
+        let stays = |of: TenantIndex| tenant.is_some_and(|tenant| tenant != of);
+        known.grants.retain(|_, grant| stays(grant.tenant));
+        known.by_tenant.retain(|of, _| stays(*of));
+        before - known.grants.len()
+    }
+
     /// Whose token that is.
     pub(super) fn tenant(&self, token: &str, now: Timestamp) -> Option<TenantIndex> {
         let grant = *self.known.read().grants.get(token)?;
