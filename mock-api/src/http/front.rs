@@ -27,6 +27,8 @@ const HANG_DEFAULT: StdDuration = StdDuration::from_secs(60);
 /// The pace of a slow body when nothing is said.
 const CHUNK_DEFAULT: usize = 16;
 const EVERY_DEFAULT: StdDuration = StdDuration::from_millis(100);
+/// Time for the first part of a truncated body to be sent.
+const FLUSH: StdDuration = StdDuration::from_millis(20);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The connection ends without an answer.
@@ -288,6 +290,14 @@ async fn truncated(response: Response<Body>, fault: &FaultBody) -> Response<Body
     let (parts, bytes) = whole(response).await;
     let keep = fault.keep.and_then(|keep| usize::try_from(keep).ok());
     let keep = keep.unwrap_or(bytes.len() / 2).min(bytes.len());
-    let pieces = [Ok(bytes.slice(..keep)), Err(Cut)];
-    Response::from_parts(parts, Body::from_stream(stream::iter(pieces)))
+    let kept = bytes.slice(..keep);
+    let pieces = stream::unfold(Some(kept), |kept| async move {
+        if let Some(kept) = kept {
+            return Some((Ok(kept), None));
+        }
+        // The server sends what it has when it must wait for more.
+        tokio::time::sleep(FLUSH).await;
+        Some((Err(Cut), None))
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
 }

@@ -2,9 +2,12 @@
 
 mod client;
 mod contract;
+mod control;
+mod faults;
 mod hostile;
 mod jobs;
 mod platform;
+mod product;
 mod support;
 mod webhooks;
 
