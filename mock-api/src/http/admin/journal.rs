@@ -134,6 +134,13 @@ impl Journal {
         (found, forgotten)
     }
 
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let ring = self.ring.lock();
+        let targets: usize = ring.slots.iter().map(|slot| slot.target.capacity()).sum();
+        targets + ring.slots.capacity() * size_of::<Entry>()
+    }
+
     /// Requests so far.
     pub(crate) fn total(&self) -> u64 {
         self.ring.lock().next

@@ -67,6 +67,7 @@ async fn list(controls: Controls, QueryOf(filter): QueryOf<Filter>) -> Result<Re
         count: found.len(),
         forgotten,
         total: controls.control.journal().total(),
+        bytes: controls.control.journal().bytes(),
     })
     .into_response())
 }

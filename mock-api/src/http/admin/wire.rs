@@ -245,6 +245,8 @@ pub(in crate::http) struct RequestsBody {
     pub(in crate::http) forgotten: u64,
     /// Requests of all kinds since the mock's start.
     pub(in crate::http) total: u64,
+    /// What the journal takes in memory.
+    pub(in crate::http) bytes: usize,
 }
 
 /// A request of the journal.
