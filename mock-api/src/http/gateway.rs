@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
 use racegate_model::time::Timestamp;
 
+use super::clients::ClientIndex;
 use super::error::{ApiError, Unwritten, whole_seconds};
 use super::ids::Uuid;
+use super::permissions::Scopes;
 use super::state::ApiState;
 
 const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");
@@ -30,6 +32,8 @@ const WINDOW_SECONDS: u64 = 60;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
     pub(super) tenant: TenantIndex,
+    pub(super) client: ClientIndex,
+    pub(super) scopes: Scopes,
     pub(super) now: Timestamp,
 }
 
@@ -94,10 +98,9 @@ fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiErro
         .map(|(_, token)| token.trim())
         .ok_or(ApiError::AuthenticationRequired)?;
     let now = state.now();
-    let tenant = state
+    state
         .token_holder(token, now)
-        .ok_or(ApiError::BadCredentials)?;
-    Ok(Caller { tenant, now })
+        .ok_or(ApiError::BadCredentials)
 }
 
 fn write_usage(state: &ApiState, caller: Caller, headers: &mut HeaderMap) {
