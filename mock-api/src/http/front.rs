@@ -124,6 +124,7 @@ impl Passage {
     fn meet(&self, headers: &HeaderMap) -> Option<(u64, FaultBody)> {
         let now = self.state.now();
         let tenant = bearer(headers).and_then(|token| self.state.token_holder(token, now));
+        let tenant = tenant.map(|caller| caller.tenant);
         self.control.faults().meet(&self.method, &self.uri, tenant)
     }
 
@@ -155,7 +156,7 @@ impl Passage {
             }
             FaultKind::TokenExpiry => {
                 if let Some(token) = bearer(request.headers()) {
-                    self.state.expire_token(token);
+                    self.state.log_out(token);
                 }
                 Ok(Front::route(router, request).await)
             }

@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
 use racegate_model::time::Timestamp;
 
+use super::clients::ClientIndex;
 use super::error::{ApiError, Unwritten, whole_seconds};
 use super::ids::Uuid;
+use super::permissions::Scopes;
 use super::state::ApiState;
 
 pub(super) const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");
@@ -30,6 +32,8 @@ const WINDOW_SECONDS: u64 = 60;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
     pub(super) tenant: TenantIndex,
+    pub(super) client: ClientIndex,
+    pub(super) scopes: Scopes,
     pub(super) now: Timestamp,
 }
 
@@ -86,10 +90,9 @@ pub(super) async fn pass(
 fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let token = bearer(headers).ok_or(ApiError::AuthenticationRequired)?;
     let now = state.now();
-    let tenant = state
+    state
         .token_holder(token, now)
-        .ok_or(ApiError::BadCredentials)?;
-    Ok(Caller { tenant, now })
+        .ok_or(ApiError::BadCredentials)
 }
 
 /// The token that a request brings.

@@ -76,6 +76,13 @@ impl CallRegistry {
             .collect()
     }
 
+    /// The first `limit` calls from `from` on that have ended.
+    #[must_use]
+    pub fn ended_from(&self, from: RecordingIndex, limit: usize) -> Vec<RecordingIndex> {
+        let known = self.calls.read();
+        known.ended.range(from..).take(limit).copied().collect()
+    }
+
     /// Number of calls that have ended.
     #[must_use]
     pub fn ended_count(&self) -> usize {

@@ -14,7 +14,7 @@ mod withheld;
 
 pub use calls::CallRegistry;
 pub use control::{HoldError, On};
-pub use deliveries::{Delivery, Subscription};
+pub use deliveries::{Delivery, Due, Subscription};
 pub use tenant::{Credentials, Tenant, TenantConfig};
 pub use timelines::Timelines;
 
@@ -28,7 +28,7 @@ use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::storage::Store;
 use crate::storage::layout::RunEpoch;
@@ -44,6 +44,19 @@ pub enum News {
     /// A notification is due for a subscriber.
     Deliver(Delivery),
 }
+
+/// What a watcher is told. It may miss some when it is slow: notifications are delivered at most
+/// once.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A session has ended.
+    Ended(ArmIndex, Arc<Timeline>),
+    /// A notification is due, after its loss, delay and doubling.
+    Due(Due),
+}
+
+/// Notices that a slow watcher may lag behind.
+const NOTICES_MAX: usize = 8192;
 
 /// What the service is made of.
 #[derive(Clone, Debug)]
@@ -78,6 +91,7 @@ struct Inner {
     /// Rung when something may be due earlier than before.
     alarm: Notify,
     news: mpsc::UnboundedSender<News>,
+    notices: broadcast::Sender<Notice>,
 }
 
 struct ArmWorld {
@@ -118,6 +132,7 @@ impl Service {
             withheld: withheld::Withheld::default(),
             alarm: Notify::new(),
             news,
+            notices: broadcast::Sender::new(NOTICES_MAX),
         };
         (
             Self {
@@ -197,6 +212,13 @@ impl Service {
         self.inner.deliveries.lock().unsubscribe(subscription);
     }
 
+    /// What is made known from now on, whoever else hears of it.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Notice> {
+        self.inner.deliveries.lock().watch();
+        self.inner.notices.subscribe()
+    }
+
     /// When something is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
@@ -229,6 +251,9 @@ impl Service {
             // Nobody listening is no fault of the platform.
             drop(self.inner.news.send(News::Deliver(delivery)));
         }
+        for due in deliveries.take_notices() {
+            drop(self.inner.notices.send(Notice::Due(due)));
+        }
     }
 
     /// Waits until something may be due earlier than before.
@@ -251,6 +276,10 @@ impl Service {
             let known = arm.timelines.get(timeline.recording).is_some();
             arm.timelines.set(Arc::clone(&timeline));
             if !known {
+                if self.inner.notices.receiver_count() > 0 {
+                    let notice = Notice::Ended(index, Arc::clone(&timeline));
+                    drop(self.inner.notices.send(notice));
+                }
                 drop(
                     self.inner
                         .news

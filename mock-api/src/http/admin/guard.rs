@@ -68,6 +68,19 @@ fn is_loopback_authority(url: &str) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// The query parameters; one that nobody knows is refused.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+        serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
+            .map(Self)
+            .map_err(|error| ApiError::bad_request(format!("The query does not fit: {error}.")))
+    }
+}
+
 /// A JSON body, whatever the client calls it; none means an empty object.
 pub(super) struct Body<T>(pub(super) T);
 

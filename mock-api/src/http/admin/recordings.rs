@@ -18,10 +18,10 @@ use racegate_model::workload::Call;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::guard::{Body, Controls};
+use super::guard::{Body, Controls, Query};
 use super::wire::{HoldBody, NewRecording, RecordingShown, Span, Visible, VisibleAt};
 use crate::http::error::ApiError;
-use crate::http::extract::{PathOf, QueryOf};
+use crate::http::extract::PathOf;
 use crate::http::state::ApiState;
 use crate::http::wire::ApiDate;
 use crate::service::HoldError;
@@ -49,7 +49,7 @@ struct Window {
 }
 
 /// The calls that ended last come first.
-async fn list(controls: Controls, QueryOf(window): QueryOf<Window>) -> Response {
+async fn list(controls: Controls, Query(window): Query<Window>) -> Response {
     let limit = window.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
     let calls = controls.state.service().calls();
     let shown: Vec<_> = calls

@@ -10,12 +10,11 @@ use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantInd
 use serde::Deserialize;
 
 use super::faults::Matcher;
-use super::guard::{Body, Controls};
+use super::guard::{Body, Controls, Query};
 use super::journal::Entry;
 use super::recordings::{index_of, visible};
 use super::wire::{MatchBody, RequestShown, RequestsBody, Span, Verified, Verify, Whose};
 use crate::http::error::ApiError;
-use crate::http::extract::QueryOf;
 use crate::http::state::ApiState;
 use crate::http::wire::ApiDate;
 use crate::storage::layout::WallTime;
@@ -44,7 +43,7 @@ struct Filter {
     limit: Option<usize>,
 }
 
-async fn list(controls: Controls, QueryOf(filter): QueryOf<Filter>) -> Result<Response, ApiError> {
+async fn list(controls: Controls, Query(filter): Query<Filter>) -> Result<Response, ApiError> {
     let limit = filter.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
     let matching = MatchBody {
         method: filter.method,
@@ -72,7 +71,7 @@ async fn list(controls: Controls, QueryOf(filter): QueryOf<Filter>) -> Result<Re
     .into_response())
 }
 
-async fn clear(controls: Controls, QueryOf(whose): QueryOf<Whose>) -> Result<Response, ApiError> {
+async fn clear(controls: Controls, Query(whose): Query<Whose>) -> Result<Response, ApiError> {
     let tenant = controls.tenant(whose.client.as_deref())?;
     controls.control.journal().clear(tenant);
     Ok(StatusCode::NO_CONTENT.into_response())

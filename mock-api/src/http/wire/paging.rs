@@ -1,21 +1,10 @@
 //! The two ways in which the API lists things: by page with a total, and by cursor.
 
-use serde::{Deserialize, Serialize};
-
-/// The paging parameters, as text: what is wrong with them is said in the API's own words.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(in crate::http) struct PagingParams {
-    pub(in crate::http) page_size: Option<String>,
-    pub(in crate::http) page_number: Option<String>,
-    pub(in crate::http) include_total: Option<String>,
-    pub(in crate::http) cursor: Option<String>,
-    pub(in crate::http) state: Option<String>,
-    pub(in crate::http) job_type: Option<String>,
-}
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A listing.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Listing<T> {
     pub(in crate::http) entities: Vec<T>,
@@ -31,7 +20,7 @@ pub(in crate::http) struct Listing<T> {
 }
 
 /// What a listing by page says beside its entities.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Page {
     pub(in crate::http) page_size: usize,
