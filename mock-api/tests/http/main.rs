@@ -1,9 +1,14 @@
 //! The API over real sockets: its contract, hostile input, jobs, webhooks, and the client.
 
+mod access;
+mod analytics;
+mod channels;
 mod client;
 mod contract;
+mod document;
 mod hostile;
 mod jobs;
+mod keeping;
 mod platform;
 mod support;
 mod webhooks;
