@@ -68,7 +68,8 @@ echo "ok traversal"
 url=$(aws s3 presign "$bucket/tree/plus+plus" --expires-in 60)
 curl --silent --fail --output "$work/signed" "$url"
 cmp "$work/small" "$work/signed"
-for wrong in "${url%?}" "${url/tree/trees}" "${url%%\?*}"; do
+flipped=$([ "${url: -1}" = 0 ] && echo 1 || echo 0)
+for wrong in "${url%?}$flipped" "${url/tree/trees}" "${url%%\?*}"; do
   status=$(curl --silent --output "$work/out" --write-out '%{http_code}' "$wrong")
   [ "$status" -eq 403 ] || fail "$wrong: $status"
 done

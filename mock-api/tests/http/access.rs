@@ -225,7 +225,13 @@ async fn a_token_that_has_expired_or_is_replayed_elsewhere_is_refused() {
         token: api.token.clone(),
     };
     assert_eq!(replayed.get(JOBS).await.code(), "bad.credentials");
-    for header in ["Bearer", "Bearer ", "Basic eDp5", "bearer  x", "Bearer \u{e9}"] {
+    for header in [
+        "Bearer",
+        "Bearer ",
+        "Basic eDp5",
+        "bearer  x",
+        "Bearer \u{e9}",
+    ] {
         let head = format!("authorization: {header}\r\n");
         let answer = world.api().send("GET", JOBS, &head, "").await;
         assert_eq!(answer.status, 401, "{header:?}");

@@ -322,6 +322,17 @@ async fn media_without_metadata_is_an_orphan_until_it_is_adopted_or_metadata_com
     );
     assert_eq!(listed().await, [json!(recording(3).to_string())]);
     assert_eq!(api.get(&one(2)).await.json()["fileState"], "DELETED");
+}
+
+#[tokio::test]
+async fn what_is_no_orphan_or_makes_no_sense_of_one_is_refused() {
+    let mut spec = platform();
+    spec.kinds.webrtc.metadata_lag = millis(3_600_000);
+    let world = World::start(spec).await;
+    let api = world.tenant(0).await;
+    world.end_call(3, Kind::Webrtc, Hold::Free);
+    world.end_call(4, Kind::Sip, Hold::Free);
+    let base = "/api/v2/orphanrecordings";
     let third = format!("{base}/{}", recording(3));
     let foreign = json!({"conversationId": conversation(1).to_string()}).to_string();
     for (body, code) in [
@@ -413,6 +424,13 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
             (403, "not.authorized")
         );
     }
+    assert_eq!(world.tenant(1).await.get(&path).await.code(), "not.found");
+}
+
+#[tokio::test]
+async fn a_batch_of_nothing_or_too_much_is_refused() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
     for body in [
         r#"{"batchDownloadRequestList":[]}"#,
         "{}",
@@ -420,12 +438,12 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
     ] {
         assert_eq!(api.json("POST", BATCHES, body).await.status, 400, "{body}");
     }
-    let many = json!({"batchDownloadRequestList": vec![ask(1); 101]}).to_string();
+    let many =
+        json!({"batchDownloadRequestList": vec![json!({"conversationId": "x"}); 101]}).to_string();
     assert_eq!(
         api.json("POST", BATCHES, &many).await.code(),
         "invalid.value"
     );
-    assert_eq!(world.tenant(1).await.get(&path).await.code(), "not.found");
 }
 
 #[tokio::test]

@@ -292,9 +292,10 @@ fn permitted(id: String) -> ChannelTopic {
 }
 
 fn rejected(id: String, error: &ApiError) -> ChannelTopic {
-    let missing_permissions = match error {
-        ApiError::MissingPermissions(names) => names.split(", ").map(str::to_owned).collect(),
-        _ => Vec::new(),
+    let missing_permissions = if let ApiError::MissingPermissions(names) = error {
+        names.split(", ").map(str::to_owned).collect()
+    } else {
+        Vec::new()
     };
     ChannelTopic {
         state: TopicState::Rejected,

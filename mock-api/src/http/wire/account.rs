@@ -85,6 +85,7 @@ pub(in crate::http) struct Named {
 /// `RecordingSettings`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "the API's own shape")]
 pub(in crate::http) struct RecordingSettings {
     #[serde(deserialize_with = "whole::number")]
     #[schema(maximum = 2000)]
