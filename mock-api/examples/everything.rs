@@ -49,10 +49,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(drive(service.clone(), clock));
     tokio::spawn(async move {
         while let Some(news) = news.recv().await {
-            if let News::Deliver(delivery) = news {
-                if let Err(error) = webhooks.deliver(&delivery) {
-                    tracing::debug!(%error, "a webhook was not sent");
-                }
+            if let News::Deliver(delivery) = news
+                && let Err(error) = webhooks.deliver(&delivery)
+            {
+                tracing::debug!(%error, "a webhook was not sent");
             }
         }
     });

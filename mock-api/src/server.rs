@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +41,8 @@ pub struct ServerConfig {
     pub media: SocketAddrV4,
     /// Bytes of storage at most.
     pub storage_max: u64,
+    /// A folder that objects are written to, and found in again.
+    pub data_folder: Option<PathBuf>,
     /// The control plane, for a mock that people and scripts use; it also makes the calls.
     pub control: Option<ControlConfig>,
 }
@@ -65,6 +68,7 @@ impl ServerConfig {
             s3: any.into(),
             media: any,
             storage_max,
+            data_folder: None,
             control: None,
         }
     }
@@ -78,6 +82,15 @@ pub enum ServerError {
     Http {
         /// The address.
         address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot keep objects in {folder} ({source}); name another folder", folder = folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
         /// The reason.
         #[source]
         source: std::io::Error,
@@ -117,7 +130,12 @@ impl MockServer {
     ) -> Result<(Self, mpsc::UnboundedReceiver<News>), ServerError> {
         let keys: Vec<AccessKey> = config.service.tenants.iter().map(access_key).collect();
         let epoch = config.service.epoch;
-        let (service, news) = Service::new(config.service, Store::new(config.storage_max));
+        let store = match config.data_folder {
+            None => Store::new(config.storage_max),
+            Some(folder) => Store::in_folder(config.storage_max, &folder)
+                .map_err(|source| ServerError::Folder { folder, source })?,
+        };
+        let (service, news) = Service::new(config.service, store);
         let traffic = config.control.as_ref().map(|control| {
             let traffic = Traffic::new(service.clone(), control.workload.as_ref());
             traffic.handle_timeout(clock.now());

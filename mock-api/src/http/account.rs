@@ -2,8 +2,6 @@
 //! limits of an organization.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::response::{IntoResponse, Json, Response};
 use parking_lot::Mutex;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(user_me))
         .routes(routes!(organization_me))
-        .routes(routes!(token_me, log_out))
+        .routes(routes!(token_me))
         .routes(routes!(settings, change_settings))
         .routes(routes!(namespaces))
         .routes(routes!(limits))
@@ -141,23 +139,6 @@ async fn token_me(State(state): State<ApiState>, caller: Caller) -> Response {
     .into_response()
 }
 
-/// The token is good no more.
-#[utoipa::path(
-    delete,
-    path = "/api/v2/tokens/me",
-    tag = "account",
-    responses((status = 200, description = "It is gone"))
-)]
-async fn log_out(State(state): State<ApiState>, _: Caller, headers: HeaderMap) -> StatusCode {
-    let header = headers
-        .get(AUTHORIZATION)
-        .and_then(|header| header.to_str().ok());
-    if let Some((_, token)) = header.and_then(|header| header.split_once(' ')) {
-        state.log_out(token.trim());
-    }
-    StatusCode::OK
-}
-
 /// The organization's recording settings.
 #[utoipa::path(
     get,
@@ -239,8 +220,8 @@ const NAMESPACES: [&str; 3] = ["notifications", "platform.api", "recording"];
     path = "/api/v2/organizations/limits/namespaces",
     tag = "account",
     params(
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 100),
-        ("pageNumber" = Option<u64>, Query, minimum = 1),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
     ),
     responses((status = 200, body = Entities<String>))
 )]

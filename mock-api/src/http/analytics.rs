@@ -26,7 +26,7 @@ use super::wire::analytics::{
     DataAvailability, DetailsPage, DetailsResults, DetailsState, DetailsStatus, DetailsSubmitted,
 };
 use super::wire::fields::Shown;
-use super::wire::job::{ConversationQuery, QueryOrder, QueryOrderBy};
+use super::wire::job::{DetailsQuery, QueryOrder, QueryOrderBy};
 
 /// Conversations on a page.
 const PAGE_MAX: u32 = 100;
@@ -73,13 +73,13 @@ impl DetailsJob {
     post,
     path = "/api/v2/analytics/conversations/details/query",
     tag = "analytics",
-    request_body = ConversationQuery,
+    request_body = DetailsQuery,
     responses((status = 200, body = DetailsPage))
 )]
 async fn query(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: query, .. }: JsonBody<ConversationQuery>,
+    JsonBody { value: query, .. }: JsonBody<DetailsQuery>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
     if query.interval.is_none() {
@@ -87,10 +87,14 @@ async fn query(
     }
     let size = within(
         "pageSize",
-        query.paging.and_then(|p| p.page_size),
+        query.parts.paging.and_then(|p| p.page_size),
         PAGE_DEFAULT,
     )?;
-    let page = within("pageNumber", query.paging.and_then(|p| p.page_number), 1)?;
+    let page = within(
+        "pageNumber",
+        query.parts.paging.and_then(|p| p.page_number),
+        1,
+    )?;
     let mut calls = find(&state, caller, &query)?;
     calls.retain(|call| call.arrival <= caller.now);
     let total_hits = calls.len();
@@ -128,14 +132,11 @@ fn within(field: &'static str, said: Option<u32>, default: u32) -> Result<u32, A
 }
 
 /// The conversations of a query, in its order.
-fn find(
-    state: &ApiState,
-    caller: Caller,
-    query: &ConversationQuery,
-) -> Result<Vec<Call>, ApiError> {
+fn find(state: &ApiState, caller: Caller, query: &DetailsQuery) -> Result<Vec<Call>, ApiError> {
     let within = (Within::Active, caller.now);
-    let mut calls = select(state.service(), state.config().epoch, query, within)?;
-    match query.order_by {
+    let parts = (query.interval.as_deref(), &query.parts);
+    let mut calls = select(state.service(), state.config().epoch, parts, within)?;
+    match query.parts.order_by {
         Some(QueryOrderBy::ConversationEnd | QueryOrderBy::SegmentEnd) => {
             calls.sort_by_key(|call| (call.ended_at(), call.index));
         }
@@ -143,7 +144,7 @@ fn find(
             calls.sort_by_key(|call| (call.arrival, call.index));
         }
     }
-    if query.order == Some(QueryOrder::Desc) {
+    if query.parts.order == Some(QueryOrder::Desc) {
         calls.reverse();
     }
     Ok(calls)
@@ -154,13 +155,13 @@ fn find(
     post,
     path = "/api/v2/analytics/conversations/details/jobs",
     tag = "analytics",
-    request_body = ConversationQuery,
+    request_body = DetailsQuery,
     responses((status = 202, body = DetailsSubmitted))
 )]
 async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: query, .. }: JsonBody<ConversationQuery>,
+    JsonBody { value: query, .. }: JsonBody<DetailsQuery>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
     if query.interval.is_none() {
@@ -174,7 +175,7 @@ async fn submit(
             .read(state.service(), call.index, |seen| seen.ended_at);
         ended.is_some_and(|ended_at| ended_at <= watermark)
     };
-    let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
+    let limit = query.parts.limit.map_or(usize::MAX, |limit| limit as usize);
     let found: Vec<RecordingIndex> = calls
         .iter()
         .filter(|call| in_lake(call))
@@ -274,8 +275,8 @@ async fn cancel(
     tag = "analytics",
     params(
         ("jobId" = String, Path),
-        ("cursor" = Option<String>, Query),
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 1000),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 1000),
     ),
     responses((status = 200, body = DetailsResults))
 )]

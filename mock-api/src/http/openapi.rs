@@ -53,7 +53,8 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
         } else {
             Kind::Open
         };
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(name(method, path));
             complete(operation, kind);
         }
     }
@@ -67,17 +68,29 @@ enum Kind {
     Open,
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-        &mut item.head,
-        &mut item.patch,
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+        ("head", &mut item.head),
+        ("patch", &mut item.patch),
     ]
     .into_iter()
-    .flatten()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// A name like those of the SDKs: `getRecordingJobsJobId`.
+fn name(method: &str, path: &str) -> String {
+    let path = path.strip_prefix("/api/v2").unwrap_or(path);
+    let words = path.split(['/', '{', '}', '.', '_']);
+    words.fold(method.to_owned(), |mut name, word| {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+        name
+    })
 }
 
 fn complete(operation: &mut Operation, kind: Kind) {

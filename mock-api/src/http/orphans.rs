@@ -45,14 +45,14 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     path = "/api/v2/orphanrecordings",
     tag = "orphans",
     params(
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 100),
-        ("pageNumber" = Option<u64>, Query, minimum = 1),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
         ("sortBy" = Option<String>, Query),
         ("expand" = Option<String>, Query),
         ("nextPage" = Option<String>, Query),
         ("previousPage" = Option<String>, Query),
         ("hasConversation" = Option<bool>, Query),
-        ("media" = Option<String>, Query, description = "Call, Chat, Email, Screen"),
+        ("media" = Option<super::wire::words::OrphanMedia>, Query),
     ),
     responses((status = 200, body = Listing<OrphanRecording>))
 )]

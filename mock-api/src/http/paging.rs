@@ -1,8 +1,5 @@
 //! Listings: which part of a list was asked for, and how it is shown.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::error::ApiError;
 use super::params::{Params, invalid};
 use super::wire::paging::{Listing, Page};
@@ -22,6 +19,8 @@ enum Style {
 }
 
 const SIZE_DEFAULT: usize = 25;
+/// The API's whole numbers have 32 bits.
+pub(super) const NUMBER_MAX: u64 = 2_147_483_647;
 
 /// How many entities a page may have, and how a refusal says so.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +46,7 @@ impl Paging {
             (Some(false), _) | (_, Some(_)) => Style::Cursor,
             (None | Some(true), None) => Style::Page,
         };
-        let page = params.number("pageNumber", 1..=u64::MAX, "whole numbers from 1 on")?;
+        let page = params.number("pageNumber", 1..=NUMBER_MAX, "1 to 2147483647")?;
         let offset = match style {
             Style::Cursor => offset_of(cursor)?,
             Style::Page => to_usize(page.unwrap_or(1) - 1).saturating_mul(size),
@@ -99,7 +98,7 @@ impl Paging {
                 let self_uri = format!("{base}?pageSize={}&includeTotal=false", self.size);
                 Listing {
                     entities,
-                    page: None,
+                    page: Page::default(),
                     cursor,
                     self_uri,
                     next_uri,
@@ -112,14 +111,14 @@ impl Paging {
                 let uri = |page| format!("{base}?pageSize={}&pageNumber={page}", self.size);
                 Listing {
                     entities,
-                    page: Some(Page {
-                        page_size: self.size,
-                        page_number: number,
-                        total: all.len(),
-                        page_count: count,
-                        first_uri: uri(1),
-                        last_uri: uri(count.max(1)),
-                    }),
+                    page: Page {
+                        page_size: Some(self.size),
+                        page_number: Some(number),
+                        total: Some(all.len()),
+                        page_count: Some(count),
+                        first_uri: Some(uri(1)),
+                        last_uri: Some(uri(count.max(1))),
+                    },
                     cursor: None,
                     self_uri: uri(number),
                     next_uri: more.then(|| uri(number + 1)),
@@ -130,17 +129,20 @@ impl Paging {
     }
 }
 
+/// A cursor is a `c` and the number of entities that came before.
 pub(super) fn cursor_of(offset: usize) -> String {
-    URL_SAFE_NO_PAD.encode(format!("from {offset}"))
+    format!("c{offset}")
 }
 
 fn offset_of(cursor: Option<&str>) -> Result<usize, ApiError> {
     let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else {
         return Ok(0);
     };
-    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.and_then(|text| text.strip_prefix("from ")?.parse().ok())
+    let digits = cursor.strip_prefix('c').filter(|digits| {
+        (1..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    });
+    digits
+        .and_then(|digits| digits.parse().ok())
         .ok_or_else(|| invalid("cursor", Some(cursor), "cursors of this listing"))
 }
 
@@ -182,13 +184,17 @@ mod tests {
             "pageSize=x",
             "pageSize=-1",
             "pageNumber=0",
+            "pageNumber=2147483648",
             "cursor=zz",
+            "cursor=c",
+            "cursor=c-1",
+            "cursor=c9999999999999999",
             "includeTotal=maybe",
         ] {
             let params = Params::parse(query).unwrap();
             assert!(Paging::of(&params, PageSize::USUAL).is_err(), "{query}");
         }
-        let far = Params::parse("pageNumber=18446744073709551615").unwrap();
+        let far = Params::parse("pageNumber=2147483647").unwrap();
         let listing = Paging::of(&far, PageSize::USUAL)
             .unwrap()
             .listing("/x", &[1, 2], |n| Some(*n));

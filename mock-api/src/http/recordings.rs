@@ -16,6 +16,7 @@ use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::keeping::{PendingExport, Restored};
 use super::notifications;
+use super::paging::NUMBER_MAX;
 use super::params::{Params, invalid};
 use super::permissions::RETAIN;
 use super::seen::{
@@ -26,6 +27,7 @@ use super::state::ApiState;
 use super::wire::recording::{
     FileState, ForumRecording, Recording, RecordingMetadata, RecordingUpdate,
 };
+use super::wire::words;
 
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -58,12 +60,13 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     tag = "recordings",
     params(
         ("conversationId" = String, Path),
-        ("maxWaitMs" = Option<u64>, Query, minimum = 1,
+        ("maxWaitMs" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647,
             description = "How long to wait for the recording to be ready"),
-        ("formatId" = Option<String>, Query, description = "Checked; audio is Ogg Opus always"),
-        ("mediaFormats" = Option<String>, Query,
+        ("formatId" = Option<words::MediaFormat>, Query,
+            description = "Checked; audio is Ogg Opus always"),
+        ("mediaFormats" = Option<Vec<words::MediaFormat>>, Query, style = Form, explode = false,
             description = "Formats, joined by commas or one parameter each"),
-        ("locale" = Option<String>, Query),
+        ("locale" = Option<String>, Query, max_length = 35),
         ("includePauseAnnotationsForScreenRecordings" = Option<bool>, Query),
     ),
     responses(
@@ -98,15 +101,16 @@ async fn list(
     params(
         ("conversationId" = String, Path),
         ("recordingId" = String, Path),
-        ("maxWaitMs" = Option<u64>, Query, minimum = 1),
-        ("formatId" = Option<String>, Query),
-        ("emailFormatId" = Option<String>, Query, description = "EML, NONE"),
-        ("chatFormatId" = Option<String>, Query, description = "ZIP, NONE"),
-        ("messageFormatId" = Option<String>, Query, description = "ZIP, NONE"),
-        ("mediaFormats" = Option<String>, Query),
+        ("maxWaitMs" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
+        ("formatId" = Option<words::MediaFormat>, Query),
+        ("emailFormatId" = Option<words::EmailFormat>, Query),
+        ("chatFormatId" = Option<words::ArchiveFormat>, Query),
+        ("messageFormatId" = Option<words::ArchiveFormat>, Query),
+        ("mediaFormats" = Option<Vec<words::MediaFormat>>, Query, style = Form,
+            explode = false),
         ("download" = Option<bool>, Query),
         ("fileName" = Option<String>, Query, description = "Name to be saved under"),
-        ("locale" = Option<String>, Query),
+        ("locale" = Option<String>, Query, max_length = 35),
     ),
     responses(
         (status = 200, body = Recording),
@@ -248,7 +252,7 @@ async fn metadata_one(
     tag = "forum dialect",
     params(
         ("id" = String, Path),
-        ("source" = Option<String>, Query, description = "primary, index"),
+        ("source" = Option<words::ForumSource>, Query),
     ),
     responses((status = 200, body = ForumRecording))
 )]
@@ -318,21 +322,23 @@ async fn available(
 }
 
 fn max_wait(params: &Params) -> Result<Duration, ApiError> {
-    let millis = params.number("maxWaitMs", 1..=u64::MAX, "whole numbers above 0")?;
+    let millis = params.number("maxWaitMs", 1..=NUMBER_MAX, "whole numbers above 0")?;
     let longest = WAIT_MAX.as_nanos() / 1_000_000;
     Ok(Duration::from_millis(millis.unwrap_or(0).min(longest)))
 }
 
 /// Nothing is transcoded here, but what nobody could be transcoded to is refused.
 fn check_formats(params: &Params) -> Result<(), ApiError> {
-    params.words("formatId", FORMATS, FORMATS_SAID)?;
+    params.word("formatId", FORMATS, FORMATS_SAID)?;
     params.words("mediaFormats", FORMATS, FORMATS_SAID)?;
     params.word("emailFormatId", &["EML", "NONE"], "EML, NONE")?;
     for name in ["chatFormatId", "messageFormatId"] {
         params.word(name, &["ZIP", "NONE"], "ZIP, NONE")?;
     }
     match params.text("locale")? {
-        Some(locale) if locale.len() > 35 => Err(invalid("locale", Some(locale), "a locale")),
+        Some(locale) if locale.chars().count() > 35 => {
+            Err(invalid("locale", Some(locale), "a locale"))
+        }
         _ => Ok(()),
     }
 }

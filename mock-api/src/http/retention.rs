@@ -20,7 +20,7 @@ use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::fields::Shown;
 use super::wire::job::Reference;
-use super::wire::paging::Listing;
+use super::wire::paging::{Listing, Page};
 use super::wire::protection::{FailedProtection, ProtectionQuery, ProtectionResult};
 use super::wire::recording::RecordingRetention;
 
@@ -122,8 +122,8 @@ fn conversation_of(id: String) -> Reference {
     tag = "retention",
     params(
         ("retentionThresholdDays" = u64, Query, maximum = 36_500),
-        ("cursor" = Option<String>, Query),
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 500),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 500),
     ),
     responses((status = 200, body = Listing<RecordingRetention>))
 )]
@@ -167,7 +167,7 @@ async fn retention(
     );
     Ok(Json(Listing {
         entities,
-        page: None,
+        page: Page::default(),
         next_uri: cursor
             .as_ref()
             .map(|cursor| format!("{base}&cursor={cursor}")),

@@ -9,7 +9,7 @@ use racegate_model::workload::Call;
 
 use super::error::ApiError;
 use super::params::invalid;
-use super::wire::job::{ConversationQuery, Join, QueryFilter, QueryPredicate};
+use super::wire::job::{Join, QueryFilter, QueryParts, QueryPredicate};
 use super::wire::{ApiDate, ApiInterval};
 use crate::service::Service;
 use crate::storage::layout::RunEpoch;
@@ -28,15 +28,13 @@ pub(super) enum Within {
 pub(super) fn select(
     service: &Service,
     epoch: RunEpoch,
-    query: &ConversationQuery,
+    (interval, query): (Option<&str>, &QueryParts),
     (within, now): (Within, Timestamp),
 ) -> Result<Vec<Call>, ApiError> {
     if let Some(refused) = query.not_modelled() {
         return Err(ApiError::bad_request(refused));
     }
-    let interval = query
-        .interval
-        .as_deref()
+    let interval = interval
         .map(|text| Span::parse(epoch, text, within))
         .transpose()?;
     let filters = query

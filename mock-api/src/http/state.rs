@@ -131,6 +131,11 @@ impl ApiState {
         &self.inner.desks[tenant.0 as usize].jobs
     }
 
+    /// A token is good no more.
+    pub(super) fn expire_token(&self, token: &str) {
+        self.inner.tokens.revoke(token);
+    }
+
     /// No token of a tenant, or of anybody, is good any more; returns how many were.
     pub(super) fn expire_tokens(&self, tenant: Option<TenantIndex>) -> usize {
         let clients = &self.inner.clients;
@@ -212,11 +217,6 @@ impl ApiState {
             scopes,
             expires_at: self.now() + self.inner.config.token_life,
         }))
-    }
-
-    /// A token is good no more.
-    pub(super) fn log_out(&self, token: &str) {
-        self.inner.tokens.revoke(token);
     }
 
     pub(super) fn clients(&self) -> &Clients {

@@ -183,10 +183,10 @@ fn add(
     path = "/api/v2/processautomation/triggers",
     tag = "triggers",
     params(
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 100),
-        ("pageNumber" = Option<u64>, Query, minimum = 1),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
         ("includeTotal" = Option<bool>, Query, description = "false: by cursor"),
-        ("cursor" = Option<String>, Query),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
     ),
     responses((status = 200, body = Listing<Trigger>))
 )]

@@ -65,7 +65,7 @@ pub struct ServeArgs {
     /// Requests that the journal remembers
     #[arg(long, value_name = "N", default_value_t = JOURNAL_DEFAULT, value_parser = clap::value_parser!(u32).range(0..=i64::from(JOURNAL_MAX)))]
     pub journal: u32,
-    /// Keep S3 objects in this folder instead of in memory
+    /// Write S3 objects to this folder too, and serve those that are in it
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print nothing

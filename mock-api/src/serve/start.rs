@@ -50,7 +50,7 @@ pub struct Options {
 pub enum Storage {
     /// In memory.
     Memory,
-    /// In a folder, as files.
+    /// In memory and in a folder, as files that outlive the mock.
     Folder(PathBuf),
 }
 
@@ -179,6 +179,10 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         s3: address(options.host, options.s3_port),
         media: SocketAddrV4::new(media_host, options.media_port.unwrap_or(0)),
         storage_max: STORE_LIMIT_DEFAULT,
+        data_folder: match options.storage {
+            Storage::Memory => None,
+            Storage::Folder(folder) => Some(folder),
+        },
         control: Some(ControlConfig {
             workload: Some(scenario.workload),
             journal: options.journal,

@@ -30,6 +30,7 @@ use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::job::{FailedRecording, JobUpdate, JobsQuery, RecordingJob, state_name};
 use super::wire::paging::Listing;
+use super::wire::words;
 use desk::{Action, ActionAt, Exports, JobEntry};
 
 const BASE: &str = "/api/v2/recording/jobs";
@@ -136,7 +137,8 @@ fn selected(
         ));
     }
     let within = (Within::Started, caller.now);
-    let calls = select(state.service(), state.config().epoch, conversations, within)?;
+    let query = (conversations.interval.as_deref(), &conversations.parts);
+    let calls = select(state.service(), state.config().epoch, query, within)?;
     Ok(calls.into_iter().map(|call| call.index).collect())
 }
 
@@ -162,14 +164,14 @@ fn begin(
     path = "/api/v2/recording/jobs",
     tag = "jobs",
     params(
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 100),
-        ("pageNumber" = Option<u64>, Query, minimum = 1),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
         ("includeTotal" = Option<bool>, Query, description = "false: by cursor"),
-        ("cursor" = Option<String>, Query),
-        ("sortBy" = Option<String>, Query, description = "userId, dateCreated"),
-        ("state" = Option<String>, Query),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
+        ("sortBy" = Option<words::JobSort>, Query),
+        ("state" = Option<words::JobState>, Query),
         ("showOnlyMyJobs" = Option<bool>, Query),
-        ("jobType" = Option<String>, Query, description = "ARCHIVE, DELETE, EXPORT"),
+        ("jobType" = Option<words::JobAction>, Query),
     ),
     responses((status = 200, body = Listing<RecordingJob<'_>>))
 )]
@@ -336,10 +338,10 @@ async fn cancel(
     tag = "jobs",
     params(
         ("jobId" = String, Path),
-        ("pageSize" = Option<u64>, Query, minimum = 1, maximum = 100),
-        ("pageNumber" = Option<u64>, Query, minimum = 1),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
         ("includeTotal" = Option<bool>, Query, description = "false: by cursor"),
-        ("cursor" = Option<String>, Query),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
     ),
     responses((status = 200, body = Listing<FailedRecording>))
 )]

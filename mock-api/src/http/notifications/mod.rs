@@ -11,6 +11,7 @@ pub(super) use hub::Hub;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
 use racegate_model::draws::{Draws, Purpose, Seed, mix64};
 use racegate_model::ids::RecordingIndex;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(check))
         .routes(routes!(subscriptions, subscribe, replace, unsubscribe))
         .routes(routes!(available))
-        .routes(routes!(socket::connect))
+        // Of a WebSocket an OpenAPI document could say nothing true.
+        .route("/channels/{channelId}", get(socket::connect))
 }
 
 /// A participant's id: it has no other source.
@@ -91,7 +93,7 @@ fn shown(state: &ApiState, origin: &Origin, channel: ChannelView) -> Channel {
     get,
     path = "/api/v2/notifications/channels",
     tag = "notifications",
-    params(("includechannels" = Option<String>, Query, description = "token, oauthclient")),
+    params(("includechannels" = Option<super::wire::words::ChannelScope>, Query)),
     responses((status = 200, body = Entities<Channel>))
 )]
 async fn list(
@@ -290,9 +292,10 @@ fn permitted(id: String) -> ChannelTopic {
 }
 
 fn rejected(id: String, error: &ApiError) -> ChannelTopic {
-    let missing_permissions = match error {
-        ApiError::MissingPermissions(names) => names.split(", ").map(str::to_owned).collect(),
-        _ => Vec::new(),
+    let missing_permissions = if let ApiError::MissingPermissions(names) = error {
+        names.split(", ").map(str::to_owned).collect()
+    } else {
+        Vec::new()
     };
     ChannelTopic {
         state: TopicState::Rejected,

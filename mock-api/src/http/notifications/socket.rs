@@ -24,17 +24,6 @@ const MESSAGE_MAX: usize = 16 << 10;
 const WRITE_MAX: usize = 1 << 20;
 
 /// The WebSocket of a channel. Its id is the key to it.
-#[utoipa::path(
-    get,
-    path = "/channels/{channelId}",
-    tag = "notifications",
-    params(("channelId" = String, Path)),
-    responses(
-        (status = 101, description = "It is a WebSocket now"),
-        (status = 426, description = "This is for WebSockets", body = crate::http::wire::ErrorBody),
-    ),
-    security()
-)]
 pub(super) async fn connect(
     State(state): State<ApiState>,
     PathOf(id): PathOf<String>,

@@ -199,7 +199,13 @@ impl Topic {
             Self::WrapUp(_) => Self::WrapUp(one),
             Self::Recordings(_) => Self::Recordings(one),
             Self::Recording(_) => Self::Recording(one),
-            other => other,
+            Self::Conversations
+            | Self::Calls
+            | Self::Restored
+            | Self::OwnRecordings
+            | Self::Availability
+            | Self::Heartbeat
+            | Self::MetadataReady => self,
         }
     }
 

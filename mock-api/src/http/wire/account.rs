@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::whole;
+
 /// `UserMe`, as far as a login needs it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -83,16 +85,21 @@ pub(in crate::http) struct Named {
 /// `RecordingSettings`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "the API's own shape")]
 pub(in crate::http) struct RecordingSettings {
+    #[serde(deserialize_with = "whole::number")]
     #[schema(maximum = 2000)]
     pub(in crate::http) max_simultaneous_streams: u32,
+    #[serde(deserialize_with = "whole::number")]
     #[schema(maximum = 2000)]
     pub(in crate::http) max_configurable_screen_recording_streams: u32,
     pub(in crate::http) regional_recording_storage_enabled: bool,
     /// Minutes.
+    #[serde(deserialize_with = "whole::number")]
     #[schema(minimum = 2, maximum = 60)]
     pub(in crate::http) recording_playback_url_ttl: u32,
     /// Minutes.
+    #[serde(deserialize_with = "whole::number")]
     #[schema(minimum = 2, maximum = 60)]
     pub(in crate::http) recording_batch_download_url_ttl: u32,
     pub(in crate::http) stop_recording_when_only_external_participants: bool,

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 use super::ApiDate;
 use super::fields::Shown;
+use super::whole;
+use super::words::{Dimension, JobAction, JobCommand, Operator, PredicateKind};
 
 /// `RecordingJobsQuery`. What is not modelled (screens, snippets, policies) is checked and decides
 /// nothing. Unknown keys are passed over, as the real API does; the job shows the
@@ -20,9 +22,11 @@ pub(in crate::http) struct JobsQuery {
     #[schema(required = true, value_type = JobAction)]
     pub(in crate::http) action: Option<String>,
     pub(in crate::http) action_date: Option<ApiDate>,
+    #[serde(default, deserialize_with = "whole::option")]
     #[schema(minimum = 0, maximum = 36_500)]
     pub(in crate::http) action_age: Option<u32>,
     pub(in crate::http) screen_recording_action_date: Option<ApiDate>,
+    #[serde(default, deserialize_with = "whole::option")]
     #[schema(minimum = 0, maximum = 36_500)]
     pub(in crate::http) screen_recording_action_age: Option<u32>,
     /// Required for EXPORT.
@@ -47,44 +51,56 @@ pub(in crate::http) struct JobsQuery {
     pub(in crate::http) media_type: Option<String>,
 }
 
-/// What a job does, for the document.
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
-#[expect(
-    dead_code,
-    reason = "the handler says in the API's words what is wrong with it"
-)]
-pub(in crate::http) enum JobAction {
-    Archive,
-    Delete,
-    Export,
-}
-
-/// `AsyncConversationQuery` and `ConversationQuery`, likewise.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// `AsyncConversationQuery` of a bulk job.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ConversationQuery {
     /// Two dates joined by a slash.
+    #[schema(pattern = "^[^/]+/[^/]+$")]
     pub(in crate::http) interval: Option<String>,
+    #[serde(flatten)]
+    pub(in crate::http) parts: QueryParts,
+}
+
+/// `ConversationQuery` and `AsyncConversationQuery` of analytics, which need an interval.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct DetailsQuery {
+    /// Two dates joined by a slash.
+    #[schema(required = true, value_type = String, pattern = "^[^/]+/[^/]+$")]
+    pub(in crate::http) interval: Option<String>,
+    #[serde(flatten)]
+    pub(in crate::http) parts: QueryParts,
+}
+
+/// What all queries have beside their interval.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct QueryParts {
     pub(in crate::http) conversation_filters: Option<Vec<QueryFilter>>,
     pub(in crate::http) segment_filters: Option<Vec<QueryFilter>>,
-    #[schema(value_type = Option<Vec<Object>>)]
+    /// There are no evaluations here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     evaluation_filters: Option<Vec<IgnoredAny>>,
-    #[schema(value_type = Option<Vec<Object>>)]
+    /// There are no surveys here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     survey_filters: Option<Vec<IgnoredAny>>,
-    #[schema(value_type = Option<Vec<Object>>)]
+    /// There are no resolutions here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     resolution_filters: Option<Vec<IgnoredAny>>,
-    #[schema(value_type = Option<Vec<Object>>)]
+    /// Not computed here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     aggregations: Option<Vec<IgnoredAny>>,
     pub(in crate::http) order: Option<QueryOrder>,
     pub(in crate::http) order_by: Option<QueryOrderBy>,
     pub(in crate::http) paging: Option<QueryPaging>,
+    #[serde(default, deserialize_with = "whole::option")]
     pub(in crate::http) limit: Option<u32>,
     #[expect(dead_code, reason = "an interval covers whole days as it is")]
     start_of_day_interval_matching: Option<bool>,
 }
 
-impl ConversationQuery {
+impl QueryParts {
     /// A part of the query that nothing here could answer.
     pub(in crate::http) fn not_modelled(&self) -> Option<&'static str> {
         let filled = |list: &Option<Vec<IgnoredAny>>| list.as_ref().is_some_and(|l| !l.is_empty());
@@ -125,8 +141,10 @@ pub(in crate::http) enum QueryOrderBy {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct QueryPaging {
+    #[serde(default, deserialize_with = "whole::option")]
     #[schema(minimum = 1, maximum = 100)]
     pub(in crate::http) page_size: Option<u32>,
+    #[serde(default, deserialize_with = "whole::option")]
     #[schema(minimum = 1)]
     pub(in crate::http) page_number: Option<u32>,
 }
@@ -163,8 +181,11 @@ pub(in crate::http) enum Join {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct QueryPredicate {
     #[serde(rename = "type")]
+    #[schema(value_type = Option<PredicateKind>)]
     pub(in crate::http) kind: Option<String>,
+    #[schema(required = true, value_type = Dimension)]
     pub(in crate::http) dimension: Option<String>,
+    #[schema(value_type = Option<Operator>)]
     pub(in crate::http) operator: Option<String>,
     pub(in crate::http) value: Option<String>,
 }
@@ -173,7 +194,7 @@ pub(in crate::http) struct QueryPredicate {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct JobUpdate {
     /// PROCESSING, and nothing else.
-    #[schema(required = true, value_type = String)]
+    #[schema(required = true, value_type = JobCommand)]
     pub(in crate::http) state: Option<String>,
 }
 

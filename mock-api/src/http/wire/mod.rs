@@ -18,6 +18,8 @@ pub(in crate::http) mod protection;
 pub(in crate::http) mod recording;
 pub(in crate::http) mod trigger;
 mod truth;
+mod whole;
+pub(in crate::http) mod words;
 
 pub use dates::{ApiDate, ApiInterval};
 pub use error::{ErrorBody, ErrorDetail, ErrorLimit, MissingFields};

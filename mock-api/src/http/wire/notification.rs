@@ -17,7 +17,6 @@ pub(in crate::http) struct Channel {
 /// A topic that a client asks for.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct TopicRequest {
-    #[schema(max_length = 200)]
     pub(in crate::http) id: String,
 }
 

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(in crate::http) struct TokenForm {
+    #[schema(required = true, value_type = super::words::GrantType)]
     pub(in crate::http) grant_type: String,
     pub(in crate::http) client_id: Option<String>,
     pub(in crate::http) client_secret: Option<String>,

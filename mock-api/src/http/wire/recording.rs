@@ -61,6 +61,7 @@ pub(in crate::http) struct Recording {
     pub(in crate::http) recording_file_role: &'static str,
     pub(in crate::http) creation_time: ApiDate,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ForumExtras)]
     pub(in crate::http) forum: Option<ForumExtras>,
     pub(in crate::http) self_uri: String,
 }
@@ -125,6 +126,7 @@ pub(in crate::http) struct RecordingMetadata {
     pub(in crate::http) session_id: Maybe<TextOf<SessionId>>,
     pub(in crate::http) region: &'static str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ForumExtras)]
     pub(in crate::http) forum: Option<ForumExtras>,
     pub(in crate::http) self_uri: String,
 }
@@ -132,7 +134,7 @@ pub(in crate::http) struct RecordingMetadata {
 /// What the forum dialect adds to a real recording.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ForumExtras {
-    #[schema(value_type = ForumState)]
+    #[schema(value_type = ForumState, required = false)]
     pub(in crate::http) state: RecordingState,
     #[serde(flatten)]
     pub(in crate::http) fields: Fields,

@@ -13,8 +13,10 @@ use super::fields::Shown;
 pub(in crate::http) struct TriggerRequest {
     pub(in crate::http) name: Option<String>,
     pub(in crate::http) description: Option<String>,
+    #[schema(required = true, value_type = super::words::TriggerTopic)]
     pub(in crate::http) topic_name: Option<String>,
     pub(in crate::http) enabled: Option<bool>,
+    #[schema(required = true, value_type = TriggerTarget)]
     pub(in crate::http) target: Option<TriggerTarget>,
     #[schema(value_type = Option<Vec<Object>>)]
     pub(in crate::http) match_criteria: Option<Box<RawValue>>,
