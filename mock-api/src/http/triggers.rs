@@ -3,24 +3,25 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
 use parking_lot::Mutex;
 use racegate_model::ids::TenantIndex;
 use racegate_model::scenario::WebhookEvent;
 use serde_json::value::RawValue;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::config::WebhookTargets;
 use super::error::ApiError;
-use super::extract::{JsonBody, PathOf, QueryOf};
+use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
-use super::paging::{Paging, invalid};
+use super::paging::{PageSize, Paging};
+use super::params::{Params, invalid};
 use super::state::ApiState;
-use super::wire::paging::PagingParams;
+use super::wire::paging::Listing;
 use super::wire::trigger::{TargetKind, Trigger, TriggerRequest, TriggerTarget};
 use crate::service::Subscription;
 
@@ -36,13 +37,10 @@ const TRIGGERS_MAX: usize = 100;
 /// Length of a webhook's address, of a name and of a description.
 const TEXT_MAX: usize = 2048;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/api/v2/processautomation/triggers", get(list).post(create))
-        .route(
-            "/api/v2/processautomation/triggers/{trigger}",
-            get(one).delete(remove),
-        )
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, remove))
 }
 
 /// The triggers of a tenant.
@@ -82,11 +80,20 @@ pub(super) const fn topic(event: WebhookEvent) -> &'static str {
     }
 }
 
+/// A trigger. The real API's start workflows; here a webhook may be the target.
+#[utoipa::path(
+    post,
+    path = "/api/v2/processautomation/triggers",
+    tag = "triggers",
+    request_body = TriggerRequest,
+    responses((status = 201, body = Trigger))
+)]
 async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
 ) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:add"])?;
     let event = match request.topic_name.as_deref() {
         Some(TOPIC_ENDED) => WebhookEvent::SessionEnded,
         Some(TOPIC_READY) if state.speaks_forum() => WebhookEvent::MetadataReady,
@@ -170,12 +177,26 @@ fn add(
     Ok(trigger)
 }
 
+/// The organization's triggers.
+#[utoipa::path(
+    get,
+    path = "/api/v2/processautomation/triggers",
+    tag = "triggers",
+    params(
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
+        ("includeTotal" = Option<bool>, Query, description = "false: by cursor"),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
+    ),
+    responses((status = 200, body = Listing<Trigger>))
+)]
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
-    QueryOf(params): QueryOf<PagingParams>,
+    params: Params,
 ) -> Result<Response, ApiError> {
-    let paging = Paging::parse(&params)?;
+    state.need_any(caller, &["processautomation:trigger:view"])?;
+    let paging = Paging::of(&params, PageSize::USUAL)?;
     let known = state.desk(caller).triggers.known.lock();
     let all: Vec<&Entry> = known.triggers.values().collect();
     let listing = paging.listing(BASE, &all, |entry| Some(entry.trigger.clone()));
@@ -183,22 +204,40 @@ async fn list(
     Ok(Json(listing).into_response())
 }
 
+/// A trigger.
+#[utoipa::path(
+    get,
+    path = "/api/v2/processautomation/triggers/{triggerId}",
+    tag = "triggers",
+    params(("triggerId" = String, Path)),
+    responses((status = 200, body = Trigger))
+)]
 async fn one(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:view"])?;
     let known = state.desk(caller).triggers.known.lock();
     let trigger = known.find(&id).map(|(_, entry)| entry.trigger.clone());
     drop(known);
     Ok(Json(trigger.ok_or(ApiError::NotFound)?).into_response())
 }
 
+/// Removes a trigger.
+#[utoipa::path(
+    delete,
+    path = "/api/v2/processautomation/triggers/{triggerId}",
+    tag = "triggers",
+    params(("triggerId" = String, Path)),
+    responses((status = 204, description = "It is gone"))
+)]
 async fn remove(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:delete"])?;
     let mut known = state.desk(caller).triggers.known.lock();
     let at = known
         .find(&id)

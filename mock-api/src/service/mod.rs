@@ -5,13 +5,16 @@
 //! Time is an argument here too. Reading a recording takes no lock on the platform.
 
 mod calls;
+mod control;
 mod deliveries;
 mod exports;
 mod tenant;
 mod timelines;
+mod withheld;
 
 pub use calls::CallRegistry;
-pub use deliveries::{Delivery, Subscription};
+pub use control::{HoldError, On};
+pub use deliveries::{Delivery, Due, Subscription};
 pub use tenant::{Credentials, Tenant, TenantConfig};
 pub use timelines::Timelines;
 
@@ -25,7 +28,7 @@ use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::storage::Store;
 use crate::storage::layout::RunEpoch;
@@ -41,6 +44,19 @@ pub enum News {
     /// A notification is due for a subscriber.
     Deliver(Delivery),
 }
+
+/// What a watcher is told. It may miss some when it is slow: notifications are delivered at most
+/// once.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A session has ended.
+    Ended(ArmIndex, Arc<Timeline>),
+    /// A notification is due, after its loss, delay and doubling.
+    Due(Due),
+}
+
+/// Notices that a slow watcher may lag behind.
+const NOTICES_MAX: usize = 8192;
 
 /// What the service is made of.
 #[derive(Clone, Debug)]
@@ -71,9 +87,11 @@ struct Inner {
     calls: CallRegistry,
     store: Store,
     deliveries: Mutex<Deliveries>,
+    withheld: withheld::Withheld,
     /// Rung when something may be due earlier than before.
     alarm: Notify,
     news: mpsc::UnboundedSender<News>,
+    notices: broadcast::Sender<Notice>,
 }
 
 struct ArmWorld {
@@ -111,8 +129,10 @@ impl Service {
             calls: CallRegistry::new(seed),
             store,
             deliveries: Mutex::new(Deliveries::default()),
+            withheld: withheld::Withheld::default(),
             alarm: Notify::new(),
             news,
+            notices: broadcast::Sender::new(NOTICES_MAX),
         };
         (
             Self {
@@ -167,19 +187,7 @@ impl Service {
     /// A session has ended at `now`: every arm's platform takes it from here. A session that ends
     /// twice ends once.
     pub fn session_ended(&self, now: Timestamp, call: &Call) {
-        if !self.inner.calls.end(call) {
-            return;
-        }
-        for (index, arm) in self.inner.arms.iter().enumerate() {
-            let mut platform = arm.platform.lock();
-            platform.handle_input(now, call);
-            self.publish(
-                ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)),
-                arm,
-                &mut platform,
-            );
-        }
-        self.inner.alarm.notify_one();
+        self.session_ended_on(now, call, On::Every);
     }
 
     /// The audio of a session, as it was received.
@@ -202,6 +210,13 @@ impl Service {
     /// Ends a subscription; nothing more is scheduled for it.
     pub fn unsubscribe(&self, subscription: &Subscription) {
         self.inner.deliveries.lock().unsubscribe(subscription);
+    }
+
+    /// What is made known from now on, whoever else hears of it.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Notice> {
+        self.inner.deliveries.lock().watch();
+        self.inner.notices.subscribe()
     }
 
     /// When something is due next.
@@ -236,6 +251,9 @@ impl Service {
             // Nobody listening is no fault of the platform.
             drop(self.inner.news.send(News::Deliver(delivery)));
         }
+        for due in deliveries.take_notices() {
+            drop(self.inner.notices.send(Notice::Due(due)));
+        }
     }
 
     /// Waits until something may be due earlier than before.
@@ -249,13 +267,19 @@ impl Service {
 
     fn publish(&self, index: ArmIndex, arm: &ArmWorld, platform: &mut Platform) {
         while let Some(output) = platform.poll_output() {
-            let (timeline, decided) = match output {
-                Output::Began(timeline) => (Arc::new(timeline), false),
-                Output::Decided(timeline) => (Arc::new(timeline), true),
+            let (mut timeline, decided) = match output {
+                Output::Began(timeline) => (timeline, false),
+                Output::Decided(timeline) => (timeline, true),
             };
+            self.inner.withheld.revise(index, &mut timeline);
+            let timeline = Arc::new(timeline);
             let known = arm.timelines.get(timeline.recording).is_some();
             arm.timelines.set(Arc::clone(&timeline));
             if !known {
+                if self.inner.notices.receiver_count() > 0 {
+                    let notice = Notice::Ended(index, Arc::clone(&timeline));
+                    drop(self.inner.notices.send(notice));
+                }
                 drop(
                     self.inner
                         .news

@@ -1,11 +1,13 @@
 //! One organization of the service, with its credentials and its export jobs.
 
+use std::collections::BTreeSet;
+
 use parking_lot::Mutex;
 use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use racegate_model::org::{Export, JobError, JobState, Org, RateUsage, Throttled};
-use racegate_model::scenario::{Arm, ReadPath, RequiredFields};
+use racegate_model::scenario::{Arm, ReadPath, RequiredFields, Slots};
 use racegate_model::selection::Refusal;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
@@ -68,7 +70,10 @@ impl TenantConfig {
 pub struct Tenant {
     config: TenantConfig,
     required: RequiredFields,
+    slots: Slots,
     org: Mutex<Org>,
+    /// Jobs that change dates and write nothing.
+    writes_nothing: Mutex<BTreeSet<JobOrdinal>>,
 }
 
 impl Tenant {
@@ -87,7 +92,18 @@ impl Tenant {
         Self {
             config,
             required: arm.required,
+            slots: platform.export.slots,
             org: Mutex::new(org),
+            writes_nothing: Mutex::default(),
+        }
+    }
+
+    /// Jobs that it may have pending or processing at once; none says that there is no limit.
+    #[must_use]
+    pub const fn job_slots(&self) -> Option<u32> {
+        match self.slots {
+            Slots::Limited(slots) => Some(slots),
+            Slots::Unlimited => None,
         }
     }
 
@@ -176,6 +192,24 @@ impl Tenant {
         job
     }
 
+    /// POST: a job that changes when recordings go, and exports nothing.
+    ///
+    /// # Errors
+    /// See [`Org::create_job`].
+    pub fn create_retention_job(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+    ) -> Result<JobOrdinal, JobError> {
+        let mut org = self.org.lock();
+        let job = org.create_job(now, recordings)?;
+        self.writes_nothing.lock().insert(job);
+        drop(org);
+        service.ring();
+        Ok(job)
+    }
+
     /// GET: a job's state.
     ///
     /// # Errors
@@ -231,6 +265,9 @@ impl Tenant {
         let mut org = self.org.lock();
         let timelines = service.timelines(self.config.arm);
         while let Some(job) = org.handle_timeout(now, timelines) {
+            if self.writes_nothing.lock().remove(&job) {
+                continue;
+            }
             if let Some(export) = org.export(job) {
                 exports::write(service, &self.config, export);
             }

@@ -9,6 +9,7 @@ mod answers;
 mod body;
 pub mod client;
 mod conditions;
+mod disk;
 mod endpoint;
 mod failure;
 pub mod layout;

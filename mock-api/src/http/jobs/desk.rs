@@ -8,7 +8,9 @@ use racegate_model::ids::{JobOrdinal, RecordingIndex};
 use racegate_model::time::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::http::clients::ClientIndex;
 use crate::http::ids::Uuid;
+use crate::http::wire::ApiDate;
 
 /// Jobs that are remembered; the oldest is forgotten first.
 const JOBS_MAX: usize = 65_536;
@@ -23,6 +25,43 @@ pub(in crate::http) struct JobEntry {
     pub(super) created_at: Timestamp,
     pub(super) selected: Vec<RecordingIndex>,
     pub(super) query: Box<RawValue>,
+    pub(super) client: ClientIndex,
+    pub(super) action: Action,
+}
+
+/// What a job does with the recordings that it selects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum Action {
+    Export,
+    /// They go to the archive then.
+    Archive(ActionAt),
+    /// They are deleted then.
+    Delete(ActionAt, Exports),
+}
+
+/// When that happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum ActionAt {
+    Date(ApiDate),
+    /// So many days after a recording was made.
+    Age(u32),
+}
+
+/// What becomes of exports that are pending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum Exports {
+    Kept,
+    Cleared,
+}
+
+impl Action {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Export => "EXPORT",
+            Self::Archive(_) => "ARCHIVE",
+            Self::Delete(..) => "DELETE",
+        }
+    }
 }
 
 /// The jobs of a tenant.
@@ -67,10 +106,28 @@ impl JobDesk {
     }
 
     pub(super) fn started(&self, now: Timestamp, entry: &JobEntry) {
+        if entry.action != Action::Export {
+            return;
+        }
         let mut known = self.known.write();
         for recording in &entry.selected {
             known.exports.insert(*recording, (entry.ordinal, now));
         }
+    }
+
+    /// The recordings of the job of that id.
+    pub(in crate::http) fn recordings_of(&self, id: &str) -> Option<Vec<RecordingIndex>> {
+        Some(self.find(id)?.selected.clone())
+    }
+
+    /// The recordings of the job that was made at that instant.
+    pub(in crate::http) fn recordings_of_job_made_at(
+        &self,
+        at: Timestamp,
+    ) -> Option<Vec<RecordingIndex>> {
+        let known = self.known.read();
+        let made = known.jobs.values().rev().find(|job| job.created_at == at);
+        Some(made?.selected.clone())
     }
 
     /// The last job that was started for a recording, and when.
@@ -115,6 +172,8 @@ mod tests {
             created_at: Timestamp::ZERO,
             selected: vec![RecordingIndex(ordinal)],
             query: RawValue::from_string(query.clone()).unwrap(),
+            client: ClientIndex::default(),
+            action: Action::Export,
         };
         let first = desk.add(entry(0));
         desk.started(Timestamp::ZERO, &first);
