@@ -8,6 +8,7 @@ use racegate_model::scenario::Engine;
 use racegate_scenario::Override;
 
 use crate::bench::mock as bench_mock;
+use crate::bench::sim as bench_sim;
 use crate::live::Arms;
 use crate::run::{Audio, Notes, Output, RunOptions};
 
@@ -124,8 +125,45 @@ struct ReportArgs {
 
 #[derive(Debug, Subcommand)]
 enum BenchTarget {
+    /// Recordings per second of the simulator on the reference model, by path; memory; peers
+    Sim(BenchSimArgs),
     /// One GET of a recording: ours, a bare axum handler, wiremock, Mockoon
     Mock(BenchMockArgs),
+}
+
+#[derive(Debug, Args)]
+struct BenchSimArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Recordings of the long run, whose memory is looked at
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    recordings: u64,
+    /// Recordings of each shorter run
+    #[arg(long, value_name = "N", default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    short: u64,
+    /// Rounds of each shorter run, of which the best counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Also run the model in SimPy, with this Python interpreter
+    #[arg(long, value_name = "PYTHON")]
+    simpy: Option<PathBuf>,
+}
+
+impl BenchSimArgs {
+    fn run(self) -> ExitCode {
+        bench_sim::bench(&bench_sim::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            recordings: self.recordings,
+            short: self.short,
+            rounds: self.rounds,
+            simpy: self.simpy,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +302,7 @@ pub fn main() -> ExitCode {
             crate::run::report(&args.runs, output)
         }
         Command::Bench { target } => match target {
+            BenchTarget::Sim(args) => args.run(),
             BenchTarget::Mock(args) => args.run(),
         },
         Command::Serve(args) => mock_api::serve::main(&args),

@@ -1,3 +1,4 @@
 //! `racegate bench`: our speed beside peers and limits, as ratios.
 
 pub mod mock;
+pub mod sim;

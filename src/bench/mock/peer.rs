@@ -295,7 +295,6 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
         duration: Duration::from_secs(5),
         kind: Kind::Webrtc,
         hold: Hold::Held,
-        clip: 0,
     };
     let at = call.ended_at();
     let clock = FieldClock {
@@ -305,6 +304,7 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
     };
     let timeline = Timeline {
         recording: index,
+        tenant: None,
         kind: call.kind,
         hold: call.hold,
         started_at: call.arrival,
