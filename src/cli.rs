@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use racegate_model::scenario::Engine;
 use racegate_scenario::Override;
 
+use crate::bench::mock as bench_mock;
 use crate::live::Arms;
 use crate::run::{Audio, Notes, Output, RunOptions};
 
@@ -37,6 +38,14 @@ enum Command {
     Check(CheckArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(ReportArgs),
+    /// Serve the mock alone, for people and scripts; prints where it is and how to get in
+    Serve(mock_api::serve::ServeArgs),
+    /// Our speed beside peers and limits, as ratios
+    Bench {
+        /// What is measured
+        #[command(subcommand)]
+        target: BenchTarget,
+    },
     /// Simulate every scenario of a folder and print what each showed, as Markdown
     Catalogue {
         /// The folder
@@ -113,6 +122,44 @@ struct ReportArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum BenchTarget {
+    /// One GET of a recording: ours, a bare axum handler, wiremock, Mockoon
+    Mock(BenchMockArgs),
+}
+
+#[derive(Debug, Args)]
+struct BenchMockArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Fetch Mockoon with npx if it is not installed
+    #[arg(long)]
+    mockoon: bool,
+    /// Rounds of each comparison
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of a round in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    round: u64,
+    /// Requests after which memory is looked at
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    requests: u64,
+    /// Serve as one side of the comparison until stdin ends
+    #[arg(long, hide = true, value_enum)]
+    peer: Option<PeerArg>,
+    /// Recordings that the served side holds
+    #[arg(long, hide = true, default_value_t = 0)]
+    held: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PeerArg {
+    Ours,
+    Axum,
+    Wiremock,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineArg {
     Sim,
@@ -169,6 +216,34 @@ impl RunArgs {
     }
 }
 
+impl BenchMockArgs {
+    fn run(&self) -> ExitCode {
+        let peer = self.peer.map(|peer| match peer {
+            PeerArg::Ours => bench_mock::Peer::Ours,
+            PeerArg::Axum => bench_mock::Peer::Axum,
+            PeerArg::Wiremock => bench_mock::Peer::Wiremock,
+        });
+        if let Some(peer) = peer {
+            return bench_mock::serve_peer(peer, self.held);
+        }
+        bench_mock::bench(&bench_mock::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            mockoon: if self.mockoon {
+                bench_mock::Mockoon::Fetched
+            } else {
+                bench_mock::Mockoon::Installed
+            },
+            rounds: self.rounds,
+            round: std::time::Duration::from_millis(self.round),
+            requests: self.requests,
+        })
+    }
+}
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -188,6 +263,10 @@ pub fn main() -> ExitCode {
             };
             crate::run::report(&args.runs, output)
         }
+        Command::Bench { target } => match target {
+            BenchTarget::Mock(args) => args.run(),
+        },
+        Command::Serve(args) => mock_api::serve::main(&args),
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {

@@ -7,6 +7,10 @@
 pub mod clock;
 pub mod http;
 pub mod ingest;
+#[cfg(feature = "cli")]
+pub mod serve;
 pub mod server;
 pub mod service;
 pub mod storage;
+pub mod synthetic;
+pub mod traffic;

@@ -11,6 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 use parking_lot::Mutex;
 use racegate_media::{PeerError, RtcStack, Sha256};
+use racegate_model::scenario::Workload;
 use racegate_model::time::Timestamp;
 use racegate_udp::{BindError, Station};
 use tokio::net::TcpListener;
@@ -18,12 +19,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::RunClock;
-use crate::http::{self, ApiConfig, ApiState, WebhookSettings, Webhooks};
+use crate::http::{self, ApiConfig, ApiState, Control, WebhookSettings, Webhooks};
 use crate::ingest::{
     EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
 use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
+use crate::traffic::{self, Traffic};
 
 /// Where the mock listens, and what it serves.
 #[derive(Debug)]
@@ -38,6 +40,17 @@ pub struct ServerConfig {
     pub media: SocketAddrV4,
     /// Bytes of storage at most.
     pub storage_max: u64,
+    /// The control plane, for a mock that people and scripts use; it also makes the calls.
+    pub control: Option<ControlConfig>,
+}
+
+/// What a mock with a control plane does by itself.
+#[derive(Debug)]
+pub struct ControlConfig {
+    /// The calls that are made without softphones.
+    pub workload: Option<Workload>,
+    /// Requests that the journal remembers.
+    pub journal: u32,
 }
 
 impl ServerConfig {
@@ -52,6 +65,7 @@ impl ServerConfig {
             s3: any.into(),
             media: any,
             storage_max,
+            control: None,
         }
     }
 }
@@ -89,6 +103,7 @@ pub struct MockServer {
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
+    control: Option<Control>,
 }
 
 impl MockServer {
@@ -103,6 +118,14 @@ impl MockServer {
         let keys: Vec<AccessKey> = config.service.tenants.iter().map(access_key).collect();
         let epoch = config.service.epoch;
         let (service, news) = Service::new(config.service, Store::new(config.storage_max));
+        let traffic = config.control.as_ref().map(|control| {
+            let traffic = Traffic::new(service.clone(), control.workload.as_ref());
+            traffic.handle_timeout(clock.now());
+            traffic
+        });
+        let control = config.control.as_ref().zip(traffic.clone());
+        let control =
+            control.map(|(config, traffic)| Control::new(&service, traffic, config.journal));
         let store = service.store().clone();
         let s3 = S3Endpoint::start(config.s3, store, &keys, EndpointLimits::default()).await?;
         let received = Arc::new(PlatformEvents {
@@ -122,15 +145,17 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let state = ApiState::new(service.clone(), clock, ApiConfig::new(epoch));
-        let limits = state.config().limits;
+        let api = ApiConfig::new(epoch);
+        let state = ApiState::controlled(service.clone(), clock, api, control.clone());
         let signalling = axum::Router::new()
             .route("/signalling", get(signal))
             .with_state(ingest.clone());
-        let router = http::router(state).merge(signalling);
-        let http = http::serve_router(listener, router, limits).map_err(bind)?;
+        let http = http::serve_beside(listener, state, signalling).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
-        let driver = tokio::spawn(service::drive(service.clone(), clock));
+        let driver = match traffic {
+            Some(traffic) => tokio::spawn(traffic::drive(traffic, clock)),
+            None => tokio::spawn(service::drive(service.clone(), clock)),
+        };
         let station = Some(station);
         let server = Self {
             service,
@@ -141,6 +166,7 @@ impl MockServer {
             webhooks,
             received,
             driver,
+            control,
         };
         Ok((server, news))
     }
@@ -166,6 +192,12 @@ impl MockServer {
     /// The ingest's socket and endpoint, to be run on a shard; once.
     pub const fn take_station(&mut self) -> Option<Station> {
         self.station.take()
+    }
+
+    /// The control plane, if there is one.
+    #[must_use]
+    pub const fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
     }
 
     /// Base URL of the API.

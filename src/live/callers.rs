@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mock_api::clock::RunClock;
 use mock_api::service::Service;
+use mock_api::synthetic;
 use racegate_model::draws::Seed;
 use racegate_model::ids::ConversationId;
 use racegate_model::scenario::{Fidelity, Workload};
@@ -14,7 +15,6 @@ use tokio::sync::mpsc;
 
 use super::generator::DROPPED_AFTER;
 use super::softphone::{CallOutcome, Dial, Softphones};
-use super::synthetic;
 
 /// What became of a call.
 #[derive(Debug)]

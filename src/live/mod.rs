@@ -7,7 +7,6 @@ mod callers;
 mod generator;
 mod network;
 pub mod softphone;
-mod synthetic;
 mod tenant;
 pub mod transport;
 mod webhooks;

@@ -75,6 +75,8 @@ pub enum Purpose {
     JobFailure = 42,
     /// Time that a job's query takes.
     JobQuery = 43,
+    /// Whether an injected fault strikes match `k` of a rule.
+    Fault = 60,
     /// Kind-independent reserve for tests.
     Test = 99,
 }

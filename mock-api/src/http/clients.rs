@@ -91,6 +91,11 @@ impl Clients {
         Some(index)
     }
 
+    /// The tenant of a client id.
+    pub(super) fn tenant_of(&self, id: &str) -> Option<TenantIndex> {
+        Some(self.get(*self.by_id.get(id)?).tenant)
+    }
+
     pub(super) fn get(&self, index: ClientIndex) -> &Client {
         &self.all[index.0 as usize]
     }

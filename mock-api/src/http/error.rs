@@ -30,6 +30,9 @@ pub(super) enum ApiError {
     MissingPermissions(Cow<'static, str>),
     #[error("{0}")]
     NotAuthorized(&'static str),
+    /// Of the control plane: the journal does not hold what was expected.
+    #[error("{0}")]
+    NotVerified(String),
     #[error("The requested resource was not found.")]
     NotFound,
     #[error("The method is not allowed for the requested resource.")]
@@ -119,6 +122,7 @@ impl ApiError {
                 StatusCode::UNAUTHORIZED
             }
             Self::MissingPermissions(_) | Self::NotAuthorized(_) => StatusCode::FORBIDDEN,
+            Self::NotVerified(_) => StatusCode::EXPECTATION_FAILED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedGrant
@@ -155,6 +159,7 @@ impl ApiError {
             Self::BadCredentials | Self::InvalidClient => "bad.credentials",
             Self::MissingPermissions(_) => "missing.permissions",
             Self::NotAuthorized(_) => "not.authorized",
+            Self::NotVerified(_) => "not.verified",
             Self::NotFound => "not.found",
             Self::MethodNotAllowed => "method.not.allowed",
             Self::UnsupportedGrant

@@ -97,7 +97,7 @@ fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiError> {
+pub(super) async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiError> {
     let said = request.headers().get(CONTENT_LENGTH);
     let length = said.and_then(|said| said.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > DISCARD_MAX) {

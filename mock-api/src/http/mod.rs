@@ -6,6 +6,7 @@
 //! gateway: correlation id, token, rate limit; handlers only translate.
 
 mod account;
+mod admin;
 mod analytics;
 mod annotations;
 mod batches;
@@ -17,10 +18,12 @@ mod conformance;
 mod downloads;
 mod error;
 mod extract;
+mod front;
 mod gateway;
 mod ids;
 mod jobs;
 mod keeping;
+mod link;
 mod notifications;
 mod oauth;
 mod openapi;
@@ -40,12 +43,13 @@ mod triggers;
 mod webhooks;
 pub mod wire;
 
+pub use admin::{Control, JOURNAL_DEFAULT};
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
 pub use clients::FurtherClient;
 pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits, WebhookTargets};
 pub use ids::{Uuid, job_id};
 pub use permissions::Permissions;
-pub use server::{Server, serve, serve_router};
+pub use server::{Server, serve, serve_beside, serve_router};
 pub use state::ApiState;
 pub use tokens::Token;
 pub use webhooks::{DeliverError, WebhookCounts, WebhookSettings, Webhooks, verify_signature};
@@ -69,6 +73,7 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = documented().split_for_parts();
     router
         .route("/openapi.json", get(document))
+        .merge(admin::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), gateway::pass))

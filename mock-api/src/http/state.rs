@@ -8,6 +8,7 @@ use racegate_model::ids::TenantIndex;
 use racegate_model::time::Timestamp;
 
 use super::account::SettingsDesk;
+use super::admin::Control;
 use super::analytics::DetailsJob;
 use super::batches::Batch;
 use super::clients::{Client, Clients};
@@ -41,6 +42,7 @@ struct Inner {
     desks: Vec<Desk>,
     clients: Clients,
     hub: Hub,
+    control: Option<Control>,
 }
 
 /// The API's state, as long as it is there.
@@ -68,6 +70,17 @@ impl ApiState {
     /// The API in front of `service`.
     #[must_use]
     pub fn new(service: Service, clock: RunClock, config: ApiConfig) -> Self {
+        Self::controlled(service, clock, config, None)
+    }
+
+    /// The API in front of `service`, with a control plane.
+    #[must_use]
+    pub fn controlled(
+        service: Service,
+        clock: RunClock,
+        config: ApiConfig,
+        control: Option<Control>,
+    ) -> Self {
         let desks = service.tenants().iter().map(Desk::new).collect();
         let key = mix64(
             config
@@ -81,6 +94,7 @@ impl ApiState {
             correlation: CorrelationIds::new(key ^ service.seed().0),
             clients: Clients::new(&service, &config),
             hub: Hub::new(config.channels),
+            control,
             desks,
             service,
             clock,
@@ -101,6 +115,28 @@ impl ApiState {
     #[must_use]
     pub fn config(&self) -> &ApiConfig {
         &self.inner.config
+    }
+
+    pub(super) fn control(&self) -> Option<&Control> {
+        self.inner.control.as_ref()
+    }
+
+    /// The tenant of a client id.
+    pub(super) fn tenant_of(&self, client: &str) -> Option<TenantIndex> {
+        self.inner.clients.tenant_of(client)
+    }
+
+    /// A tenant's jobs as the API knows them.
+    pub(super) fn jobs_of(&self, tenant: TenantIndex) -> &JobDesk {
+        &self.inner.desks[tenant.0 as usize].jobs
+    }
+
+    /// No token of a tenant, or of anybody, is good any more; returns how many were.
+    pub(super) fn expire_tokens(&self, tenant: Option<TenantIndex>) -> usize {
+        let clients = &self.inner.clients;
+        self.inner
+            .tokens
+            .revoke_all(|client| tenant.is_none_or(|tenant| clients.get(client).tenant == tenant))
     }
 
     pub(super) fn clock(&self) -> RunClock {
@@ -176,6 +212,11 @@ impl ApiState {
             scopes,
             expires_at: self.now() + self.inner.config.token_life,
         }))
+    }
+
+    /// A token is good no more.
+    pub(super) fn log_out(&self, token: &str) {
+        self.inner.tokens.revoke(token);
     }
 
     pub(super) fn clients(&self) -> &Clients {

@@ -86,10 +86,24 @@ impl TokenStore {
         token
     }
 
+    /// No token of the clients that `meant` holds for is good any more; returns how many were.
+    pub(super) fn revoke_all(&self, meant: impl Fn(ClientIndex) -> bool) -> usize {
+        let mut known = self.known.write();
+        let before = known.grants.len();
+        known.grants.retain(|_, grant| !meant(grant.client));
+        known.by_client.retain(|client, _| !meant(*client));
+        before - known.grants.len()
+    }
+
     /// What a token stands for, if it is good.
     pub(super) fn holder(&self, token: &str, now: Timestamp) -> Option<Grant> {
         let grant = *self.known.read().grants.get(token)?;
         (now < grant.expires_at).then_some(grant)
+    }
+
+    /// A token is good no more.
+    pub(super) fn revoke(&self, token: &str) -> Option<Grant> {
+        self.known.write().grants.remove(token)
     }
 }
 
@@ -117,6 +131,15 @@ mod tests {
         assert_eq!(store.holder(token.expose(), Timestamp::ZERO + life), None);
         assert_eq!(store.holder("guess", Timestamp::ZERO), None);
         assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn a_revoked_token_is_good_no_more() {
+        let store = TokenStore::default();
+        let token = store.grant(grant(Duration::from_secs(60)));
+        assert!(store.revoke(token.expose()).is_some());
+        assert_eq!(store.holder(token.expose(), Timestamp::ZERO), None);
+        assert!(store.revoke(token.expose()).is_none());
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! Time is an argument here too. Reading a recording takes no lock on the platform.
 
 mod calls;
+mod control;
 mod deliveries;
 mod exports;
 mod tenant;
 mod timelines;
+mod withheld;
 
 pub use calls::CallRegistry;
+pub use control::{HoldError, On};
 pub use deliveries::{Delivery, Due, Subscription};
 pub use tenant::{Credentials, Tenant, TenantConfig};
 pub use timelines::Timelines;
@@ -84,6 +87,7 @@ struct Inner {
     calls: CallRegistry,
     store: Store,
     deliveries: Mutex<Deliveries>,
+    withheld: withheld::Withheld,
     /// Rung when something may be due earlier than before.
     alarm: Notify,
     news: mpsc::UnboundedSender<News>,
@@ -125,6 +129,7 @@ impl Service {
             calls: CallRegistry::new(seed),
             store,
             deliveries: Mutex::new(Deliveries::default()),
+            withheld: withheld::Withheld::default(),
             alarm: Notify::new(),
             news,
             notices: broadcast::Sender::new(NOTICES_MAX),
@@ -182,19 +187,7 @@ impl Service {
     /// A session has ended at `now`: every arm's platform takes it from here. A session that ends
     /// twice ends once.
     pub fn session_ended(&self, now: Timestamp, call: &Call) {
-        if !self.inner.calls.end(call) {
-            return;
-        }
-        for (index, arm) in self.inner.arms.iter().enumerate() {
-            let mut platform = arm.platform.lock();
-            platform.handle_input(now, call);
-            self.publish(
-                ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)),
-                arm,
-                &mut platform,
-            );
-        }
-        self.inner.alarm.notify_one();
+        self.session_ended_on(now, call, On::Every);
     }
 
     /// The audio of a session, as it was received.
@@ -274,10 +267,12 @@ impl Service {
 
     fn publish(&self, index: ArmIndex, arm: &ArmWorld, platform: &mut Platform) {
         while let Some(output) = platform.poll_output() {
-            let (timeline, decided) = match output {
-                Output::Began(timeline) => (Arc::new(timeline), false),
-                Output::Decided(timeline) => (Arc::new(timeline), true),
+            let (mut timeline, decided) = match output {
+                Output::Began(timeline) => (timeline, false),
+                Output::Decided(timeline) => (timeline, true),
             };
+            self.inner.withheld.revise(index, &mut timeline);
+            let timeline = Arc::new(timeline);
             let known = arm.timelines.get(timeline.recording).is_some();
             arm.timelines.set(Arc::clone(&timeline));
             if !known {

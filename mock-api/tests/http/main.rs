@@ -6,11 +6,14 @@ mod analytics;
 mod channels;
 mod client;
 mod contract;
+mod control;
 mod document;
+mod faults;
 mod hostile;
 mod jobs;
 mod keeping;
 mod platform;
+mod product;
 mod support;
 mod webhooks;
 

@@ -227,6 +227,18 @@ impl Http {
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, head: &str, body: &str) -> Answer {
+        let head = format!("host: x\r\n{head}");
+        self.send_to_host(method, path, &head, body).await
+    }
+
+    /// The head names the host.
+    pub(crate) async fn send_to_host(
+        &self,
+        method: &str,
+        path: &str,
+        head: &str,
+        body: &str,
+    ) -> Answer {
         let bearer = self
             .token
             .as_ref()
@@ -237,7 +249,7 @@ impl Http {
         };
         let bearer = bearer.unwrap_or_default();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{bearer}{head}{length}\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nconnection: close\r\n{bearer}{head}{length}\r\n{body}"
         );
         self.raw(request.as_bytes()).await.expect("an answer")
     }

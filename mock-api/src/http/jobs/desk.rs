@@ -115,6 +115,21 @@ impl JobDesk {
         }
     }
 
+    /// The recordings of the job of that id.
+    pub(in crate::http) fn recordings_of(&self, id: &str) -> Option<Vec<RecordingIndex>> {
+        Some(self.find(id)?.selected.clone())
+    }
+
+    /// The recordings of the job that was made at that instant.
+    pub(in crate::http) fn recordings_of_job_made_at(
+        &self,
+        at: Timestamp,
+    ) -> Option<Vec<RecordingIndex>> {
+        let known = self.known.read();
+        let made = known.jobs.values().rev().find(|job| job.created_at == at);
+        Some(made?.selected.clone())
+    }
+
     /// The last job that was started for a recording, and when.
     pub(in crate::http) fn export_of(
         &self,
