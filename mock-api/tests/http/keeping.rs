@@ -2,10 +2,11 @@
 
 use std::time::Duration as StdDuration;
 
+use mock_api::clock::{Pace, RunClock};
 use mock_api::http::{ApiConfig, ApiDelays};
 use racegate_model::field::Kind;
 use racegate_model::scenario::GroupSource;
-use racegate_model::time::Duration;
+use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Hold;
 use serde_json::{Value, json};
 
@@ -367,7 +368,8 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
         delays,
         ..ApiConfig::new(EPOCH)
     };
-    let world = World::start_with(spec, config).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, spec, config).await;
     let api = world.tenant(0).await;
     for (index, kind) in [
         (1, Kind::Webrtc),
@@ -400,12 +402,18 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
         (&early["expectedResultCount"], &early["resultCount"]),
         (&json!(0), &json!(0))
     );
-    let done = until(async || {
-        Some(get_here(&api, &path).await).filter(|batch| batch["status"] == "Completed")
-    })
-    .await;
+    world.advance(Duration::from_millis(200));
+    let found = api.get(&path).await.json();
+    assert_eq!(found["status"], "InProgress", "one is still uploading");
     assert_eq!(
-        (&done["expectedResultCount"], &done["errorCount"]),
+        (&found["expectedResultCount"], &found["resultCount"]),
+        (&json!(6), &json!(5))
+    );
+    world.advance(Duration::from_millis(200));
+    let done = get_here(&api, &path).await;
+    assert_eq!(done["status"], "Completed");
+    assert_eq!(
+        (&done["resultCount"], &done["errorCount"]),
         (&json!(6), &json!(3)),
         "{done}"
     );
@@ -448,7 +456,8 @@ async fn a_batch_of_nothing_or_too_much_is_refused() {
 
 #[tokio::test]
 async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
-    let world = World::start(platform()).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
     let api = world.tenant(0).await;
     world.end_call(1, Kind::Sip, Hold::Free);
     world
@@ -468,6 +477,8 @@ async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
     );
     let organization = &world.tenant_config(0).organization;
     let other = &world.tenant_config(1).organization;
+    world.advance(Duration::from_secs(3599));
+    assert_eq!(follow(&api, &url).await.status, 200);
     for wrong in [
         url.split('?').next().unwrap().to_owned(),
         url.replace(organization.as_str(), other),
@@ -481,4 +492,7 @@ async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
             "{wrong}"
         );
     }
+    world.advance(Duration::from_secs(1));
+    let expired = follow(&api, &url).await;
+    assert_eq!(expired.json()["message"], "The address has expired.");
 }
