@@ -97,7 +97,7 @@ impl Callers {
         let outcome = softphones.dial(Dial {
             conversation_id: ConversationId::of(self.seed, call.index).to_string(),
             hang_up_at: self.clock.instant(call.ended_at()).into_std(),
-            clip: usize::try_from(call.clip >> 32).unwrap_or(0),
+            clip: usize::try_from(call.clip(self.seed) >> 32).unwrap_or(0),
         });
         match outcome.await {
             Ok(outcome) => CallReport::Real(call, outcome),

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::field::{Field, FieldSet, Kind};
+use crate::field::{Field, FieldGroup, FieldSet, Kind};
 use crate::ids::RecordingIndex;
 use crate::outcome::{Cause, Fate};
 use crate::scenario::ReadPath;
@@ -148,7 +148,121 @@ pub enum RecordingState {
     Completed,
 }
 
+/// Things that must all be visible: for each, all bits set or none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Need {
+    groups: [u64; FieldGroup::COUNT],
+    media: u64,
+    state: u64,
+}
+
+impl Need {
+    /// All of `fields`.
+    pub(crate) fn fields(fields: FieldSet) -> Self {
+        let of_group = |group| fields.iter().any(|field| field.group() == Some(group));
+        Self {
+            groups: FieldGroup::ALL.map(|group| mask(of_group(group))),
+            media: mask(fields.contains(Field::Media)),
+            state: 0,
+        }
+    }
+
+    /// And `state` COMPLETED.
+    pub(crate) const fn and_state(mut self) -> Self {
+        self.state = u64::MAX;
+        self
+    }
+}
+
+fn mask(needed: impl Into<u64>) -> u64 {
+    0_u64.wrapping_sub(needed.into())
+}
+
+/// What gates and exports ask of a recording with all its instants.
+pub(crate) trait Decided {
+    /// Which one.
+    fn recording(&self) -> RecordingIndex;
+    /// The kind that the platform took the call for.
+    fn taken_for(&self) -> Kind;
+    /// End of the session.
+    fn ended_at(&self) -> Timestamp;
+    /// Media object in storage.
+    fn media_at(&self) -> Timestamp;
+    /// Whether every value is true.
+    fn is_true(&self) -> bool;
+    /// The first instant at which a reader of `path` sees all that is needed; `ended_at` at the
+    /// earliest.
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp;
+    /// The whole timeline.
+    fn timeline(&self) -> Timeline;
+}
+
+/// The latest of the instants that are needed, `ended_at` at the earliest.
+#[inline(always)]
+pub(crate) fn latest_needed(
+    need: &Need,
+    ended_at: Timestamp,
+    groups: [Timestamp; FieldGroup::COUNT],
+    media_at: Timestamp,
+    state_at: Timestamp,
+) -> Timestamp {
+    let [first, second, third] = groups.map(Timestamp::as_nanos);
+    let groups = (first & need.groups[0])
+        .max(second & need.groups[1])
+        .max(third & need.groups[2]);
+    let others = (media_at.as_nanos() & need.media).max(state_at.as_nanos() & need.state);
+    ended_at.max(Timestamp::from_nanos(groups.max(others)))
+}
+
+impl Decided for Timeline {
+    fn recording(&self) -> RecordingIndex {
+        self.recording
+    }
+
+    fn taken_for(&self) -> Kind {
+        Self::taken_for(self)
+    }
+
+    fn ended_at(&self) -> Timestamp {
+        self.ended_at
+    }
+
+    fn media_at(&self) -> Timestamp {
+        self.media_at
+    }
+
+    fn is_true(&self) -> bool {
+        self.false_fields.is_empty()
+    }
+
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        let groups = self.group_clocks().map(|clock| clock.visible_at(path));
+        latest_needed(need, self.ended_at, groups, self.media_at, self.state_at)
+    }
+
+    fn timeline(&self) -> Timeline {
+        self.clone()
+    }
+}
+
 impl Timeline {
+    /// The clock of each group: its fields share one until somebody revises them.
+    pub(crate) const fn group_clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
+        [
+            self.fields[Field::MediaType as usize],
+            self.fields[Field::WebrtcSessionId as usize],
+            self.fields[Field::LegalHoldFlag as usize],
+        ]
+    }
+
+    /// Gives each field its group's clock.
+    pub(crate) fn set_group_clocks(&mut self, clocks: [FieldClock; FieldGroup::COUNT]) {
+        for (clock, field) in self.fields.iter_mut().zip(Field::METADATA) {
+            let group = field.group().expect("metadata fields are in groups");
+            *clock = clocks[group.index()];
+        }
+    }
+
     /// The kind that the platform took the call for, and which it writes to `media_type`.
     #[must_use]
     pub const fn taken_for(&self) -> Kind {

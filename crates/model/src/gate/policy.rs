@@ -1,15 +1,15 @@
 //! The strategies as pure decisions about one recording: what was seen → what next.
 
+use super::gaps::Gaps;
 use super::satisfies;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet};
 use crate::ids::RecordingIndex;
 use crate::scenario::{
-    Backoff, ForumCheck, Jitter, Looked, OnFailure, Polling, ReadPath, Readiness, Strategy,
-    WebhookEvent,
+    ForumCheck, Looked, OnFailure, Polling, ReadPath, Readiness, Strategy, WebhookEvent,
 };
-use crate::time::{Duration, Fixed, Timestamp};
-use crate::timeline::View;
+use crate::time::{Duration, Timestamp};
+use crate::timeline::{Need, View};
 
 /// What to do with a recording next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +33,17 @@ pub enum Ready {
     Yes,
     /// It did not.
     No,
+}
+
+/// What a series of looks came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Series {
+    /// When the last one was.
+    pub(crate) at: Timestamp,
+    /// How many there were.
+    pub(crate) looks: u32,
+    /// What the last one found.
+    pub(crate) found: Ready,
 }
 
 /// How far the gate is with one recording.
@@ -74,6 +85,8 @@ pub struct Policy {
     strategy: Strategy,
     seed: Seed,
     ready: Readiness,
+    /// Of the polls, if the strategy polls.
+    gaps: Option<Gaps>,
 }
 
 /// Sleeps of the forum's code: `2 ** attempt` seconds.
@@ -86,6 +99,7 @@ impl Policy {
     pub fn new(strategy: &Strategy, seed: Seed) -> Self {
         Self {
             ready: readiness(strategy),
+            gaps: polling(strategy).map(|polling| Gaps::new(&polling.backoff)),
             strategy: strategy.clone(),
             seed,
         }
@@ -101,6 +115,11 @@ impl Policy {
         }
     }
 
+    /// What its checks look for in a recording that needs the `required` fields.
+    pub(crate) fn need(&self, required: FieldSet) -> Need {
+        super::need(&self.ready, required)
+    }
+
     /// Whether `view` satisfies it.
     #[must_use]
     pub fn is_ready(&self, view: &View, required: FieldSet) -> Ready {
@@ -112,6 +131,7 @@ impl Policy {
     }
 
     /// The gate's clock starts.
+    #[inline]
     #[must_use]
     pub fn started(&self, now: Timestamp, progress: &mut Progress) -> Step {
         match &self.strategy {
@@ -136,6 +156,7 @@ impl Policy {
     }
 
     /// A notification arrived.
+    #[inline]
     #[must_use]
     pub fn notified(&self, now: Timestamp, event: WebhookEvent, progress: &mut Progress) -> Step {
         match &self.strategy {
@@ -173,6 +194,7 @@ impl Policy {
     }
 
     /// The instant that a step asked for has come.
+    #[inline]
     #[must_use]
     pub fn due(&self, now: Timestamp, progress: &mut Progress) -> Step {
         match progress.next {
@@ -187,6 +209,7 @@ impl Policy {
     }
 
     /// A check came back.
+    #[inline]
     #[must_use]
     pub fn checked(&self, now: Timestamp, ready: Ready, progress: &mut Progress) -> Step {
         if ready == Ready::Yes {
@@ -229,6 +252,7 @@ impl Policy {
         Step::At(now + retry_after)
     }
 
+    #[inline]
     fn poll_again(&self, now: Timestamp, polling: &Polling, progress: &mut Progress) -> Step {
         if polling
             .max_attempts
@@ -237,8 +261,10 @@ impl Policy {
             return Step::GiveUp;
         }
         let draws = Draws::of_call(self.seed, progress.recording.0);
-        let draw = draws.draw_nth(Purpose::Jitter, progress.attempts);
-        let next = now + gap(&polling.backoff, progress.attempts - 1, draw);
+        let draw = || draws.draw_nth(Purpose::Jitter, progress.attempts);
+        let gaps = self.gaps.as_ref();
+        let gap = gaps.map(|gaps| gaps.after(progress.attempts - 1, draw));
+        let next = now + gap.unwrap_or(Duration::ZERO);
         progress.next = Next::Check;
         match (polling.deadline, progress.started_at) {
             (Some(deadline), Some(start)) if now >= start + deadline => Step::GiveUp,
@@ -247,17 +273,64 @@ impl Policy {
         }
     }
 
-    const fn polling(&self) -> Option<&Polling> {
-        match &self.strategy {
-            Strategy::FixedInterval(polling)
-            | Strategy::ExponentialBackoff(polling)
-            | Strategy::WebhookConfirm { polling, .. }
-            | Strategy::WebhookFallback { polling, .. } => Some(polling),
-            Strategy::None
-            | Strategy::FixedDelay { .. }
-            | Strategy::ForumBackoff { .. }
-            | Strategy::Webhook { .. } => None,
+    /// What polling from `start` on comes to where every look is answered and the recording is
+    /// ready at `ready_at`: the same as step by step, up to a first look after `until`. None for
+    /// strategies that do not only poll.
+    #[inline(always)]
+    pub(crate) fn poll_alone(
+        &self,
+        start: Timestamp,
+        ready_at: Timestamp,
+        until: Timestamp,
+        recording: RecordingIndex,
+    ) -> Option<Series> {
+        let (Strategy::FixedInterval(polling) | Strategy::ExponentialBackoff(polling)) =
+            &self.strategy
+        else {
+            return None;
+        };
+        let gaps = self.gaps.as_ref()?;
+        let draws = Draws::of_call(self.seed, recording.0);
+        let most = polling.max_attempts.unwrap_or(u32::MAX);
+        let deadline = start + polling.deadline.unwrap_or(Duration::MAX);
+        let mut at = start + polling.initial_delay;
+        let mut looks = 1;
+        while at < ready_at && at <= until {
+            if looks >= most || at >= deadline {
+                return Some(Series {
+                    at,
+                    looks,
+                    found: Ready::No,
+                });
+            }
+            let gap = gaps.after(looks - 1, || draws.draw_nth(Purpose::Jitter, looks));
+            at = (at + gap).min(deadline);
+            looks += 1;
         }
+        Some(Series {
+            at,
+            looks,
+            found: Ready::Yes,
+        })
+    }
+
+    #[inline]
+    const fn polling(&self) -> Option<&Polling> {
+        polling(&self.strategy)
+    }
+}
+
+#[inline]
+const fn polling(strategy: &Strategy) -> Option<&Polling> {
+    match strategy {
+        Strategy::FixedInterval(polling)
+        | Strategy::ExponentialBackoff(polling)
+        | Strategy::WebhookConfirm { polling, .. }
+        | Strategy::WebhookFallback { polling, .. } => Some(polling),
+        Strategy::None
+        | Strategy::FixedDelay { .. }
+        | Strategy::ForumBackoff { .. }
+        | Strategy::Webhook { .. } => None,
     }
 }
 
@@ -307,36 +380,11 @@ fn forum_sleep(
     Step::At(now + sleep)
 }
 
-/// The gap after `waited` earlier gaps: `min(cap, base × multiplier^waited)`, jittered by `draw`.
-pub(crate) fn gap(backoff: &Backoff, waited: u32, draw: u64) -> Duration {
-    let mut gap = backoff.base.min(backoff.cap);
-    if backoff.multiplier != Fixed::ONE {
-        // A gap at the cap stays there, and one that shrinks to nothing stays nothing.
-        for _ in 0..waited {
-            let next = gap.scale(backoff.multiplier).min(backoff.cap);
-            if next == gap {
-                break;
-            }
-            gap = next;
-        }
-    }
-    let uniform = |span: Duration| {
-        let scaled = (u128::from(span.as_nanos()) * u128::from(draw)) >> 64;
-        Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX))
-    };
-    match backoff.jitter {
-        Jitter::None => gap,
-        Jitter::Full => uniform(gap),
-        Jitter::Equal => {
-            let half = Duration::from_nanos(gap.as_nanos() / 2);
-            half.saturating_add(uniform(gap.saturating_sub(half)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{Backoff, Jitter};
+    use crate::time::Fixed;
 
     const FORUM: Strategy = Strategy::ForumBackoff {
         attempts: 5,
@@ -367,25 +415,6 @@ mod tests {
             Step::At(secs(31))
         );
         assert_eq!(policy.due(secs(31), &mut progress), Step::GiveUp);
-    }
-
-    #[test]
-    fn gaps_grow_to_the_cap_and_jitter_stays_within() {
-        let backoff = |jitter| Backoff {
-            base: Duration::from_secs(1),
-            multiplier: Fixed::new(2.0).expect("finite"),
-            cap: Duration::from_secs(10),
-            jitter,
-        };
-        for (waited, expected) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (900, 10)] {
-            let expected = Duration::from_secs(expected);
-            assert_eq!(gap(&backoff(Jitter::None), waited, 0), expected);
-            assert_eq!(gap(&backoff(Jitter::Full), waited, 0), Duration::ZERO);
-            assert!(gap(&backoff(Jitter::Full), waited, u64::MAX) < expected);
-            assert!(gap(&backoff(Jitter::Equal), waited, 0) <= expected);
-            let half = Duration::from_nanos(expected.as_nanos() / 2);
-            assert!(gap(&backoff(Jitter::Equal), waited, 0) >= half);
-        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod clocks;
 mod notification;
 mod pipeline;
 mod signalling;
+mod whole;
+mod workers;
 
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
@@ -20,9 +22,9 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use crate::draws::{Draws, Seed};
 use crate::ids::RecordingIndex;
 use crate::outcome::Cause;
-use crate::scenario::{Arm, HoldSetAt, Workload};
+use crate::scenario::{Arm, Workload};
 use crate::time::Timestamp;
-use crate::timeline::{Hold, StageTimes, Timeline};
+use crate::timeline::{StageTimes, Timeline};
 use crate::workload::Call;
 use clocks::Clocks;
 
@@ -189,18 +191,6 @@ enum News {
     All,
     /// That more of it is decided.
     Changes,
-}
-
-/// When the interaction's hold is set.
-const fn hold_set_at(set_at: HoldSetAt, timeline: &Timeline) -> Timestamp {
-    match set_at {
-        HoldSetAt::CallStart => timeline.started_at,
-        HoldSetAt::CallEnd => timeline.ended_at,
-    }
-}
-
-const fn is_held(timeline: &Timeline) -> bool {
-    matches!(timeline.hold, Hold::Held)
 }
 
 const _: () = assert!(

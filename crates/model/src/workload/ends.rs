@@ -1,18 +1,18 @@
 //! Calls in the order in which their sessions end.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-
 use super::{Call, Calls};
-use crate::ids::RecordingIndex;
-use crate::time::Timestamp;
+use crate::agenda::{Agenda, Due};
 
-/// Calls by (end, index). Holds only those in progress.
+/// Calls by (end, index). Holds only those in progress, and none where they end as they begin.
 #[derive(Clone, Debug)]
 pub struct SessionEnds {
-    calls: std::iter::Peekable<Calls>,
-    ends: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
-    open: BTreeMap<RecordingIndex, Call>,
+    calls: Calls,
+    /// The next call to begin, once it had to be looked at.
+    next: Option<Call>,
+    ends: Agenda,
+    open: Vec<Call>,
+    free: Vec<u32>,
+    in_order: bool,
 }
 
 impl SessionEnds {
@@ -20,36 +20,74 @@ impl SessionEnds {
     #[must_use]
     pub fn new(calls: Calls) -> Self {
         Self {
-            calls: calls.peekable(),
-            ends: BinaryHeap::new(),
-            open: BTreeMap::new(),
+            in_order: calls.end_in_order(),
+            next: None,
+            calls,
+            ends: Agenda::default(),
+            open: Vec::new(),
+            free: Vec::new(),
         }
     }
 
     /// Whether every call has ended.
+    #[must_use]
     pub fn is_drained(&mut self) -> bool {
-        self.ends.is_empty() && self.calls.peek().is_none()
+        self.ends.is_empty() && self.look().is_none()
+    }
+
+    #[inline]
+    fn look(&mut self) -> Option<Call> {
+        if self.next.is_none() {
+            self.next = self.calls.next();
+        }
+        self.next
+    }
+
+    #[inline(never)]
+    fn next_out_of_order(&mut self) -> Option<Call> {
+        // A call can only end before the pending ones if it begins before they end.
+        while let Some(call) = self.look() {
+            if self
+                .ends
+                .peek()
+                .is_some_and(|first| call.arrival > first.at)
+            {
+                break;
+            }
+            self.begin(call);
+            self.next = None;
+        }
+        let Due { slot, at, .. } = self.ends.peek()?;
+        self.ends.pop_until(at);
+        self.free.push(slot);
+        self.open.get(slot as usize).copied()
+    }
+
+    fn begin(&mut self, call: Call) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.open.push(call);
+            u32::try_from(self.open.len() - 1).expect("fewer than 2^32 calls at once")
+        });
+        self.open[slot as usize] = call;
+        self.ends.push(Due {
+            at: call.ended_at(),
+            content: call.index.0,
+            slot,
+        });
     }
 }
 
 impl Iterator for SessionEnds {
     type Item = Call;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Call> {
-        // A call can only end before the pending ones if it begins before they end.
-        while let Some(call) = self.calls.peek().copied() {
-            let before_next_end = self
-                .ends
-                .peek()
-                .is_none_or(|Reverse((end, _))| call.arrival <= *end);
-            if !before_next_end {
-                break;
+        if self.in_order {
+            if self.next.is_some() {
+                return self.next.take();
             }
-            self.calls.next();
-            self.ends.push(Reverse((call.ended_at(), call.index)));
-            self.open.insert(call.index, call);
+            return self.calls.next();
         }
-        let Reverse((_, index)) = self.ends.pop()?;
-        self.open.remove(&index)
+        self.next_out_of_order()
     }
 }
