@@ -15,6 +15,7 @@ mod clients;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod conversations;
 mod downloads;
 mod error;
 mod extract;
@@ -40,6 +41,7 @@ mod server;
 mod state;
 mod tokens;
 mod triggers;
+mod uploads;
 mod webhooks;
 pub mod wire;
 
@@ -95,6 +97,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(analytics::routes())
         .merge(annotations::routes())
         .merge(batches::routes())
+        .merge(conversations::routes())
         .merge(downloads::routes())
         .merge(jobs::routes())
         .merge(notifications::routes())
@@ -102,6 +105,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(recordings::routes())
         .merge(retention::routes())
         .merge(triggers::routes())
+        .merge(uploads::routes())
 }
 
 async fn document() -> Response {

@@ -41,7 +41,6 @@ fn begin(world: &World, index: u64) {
         duration: Duration::from_secs(3600),
         kind: Kind::Sip,
         hold: Hold::Free,
-        clip: 0,
     };
     world.service.calls().begin(call);
 }

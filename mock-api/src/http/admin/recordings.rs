@@ -6,7 +6,6 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use racegate_model::draws::{Draws, Purpose};
 use racegate_model::field::{Field, FieldSet, Kind};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantIndex};
 use racegate_model::scenario::ReadPath;
@@ -99,7 +98,6 @@ async fn add(controls: Controls, Body(new): Body<NewRecording>) -> Result<Respon
         } else {
             Hold::Free
         },
-        clip: Draws::of_call(state.service().seed(), index.0).draw(Purpose::Clip),
     };
     let told = |call: &Call| {
         let visible = new.visible.as_ref()?;
