@@ -356,8 +356,8 @@ async fn what_is_no_orphan_or_makes_no_sense_of_one_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn a_batch_expects_nothing_until_it_has_looked() {
+/// Four recordings: the first is still uploading, the last is in the archive.
+async fn with_four_recordings() -> (World, Http) {
     let mut spec = platform();
     spec.kinds.webrtc.media_lag = millis(400);
     let delays = ApiDelays {
@@ -370,22 +370,22 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
     };
     let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
     let world = World::start_on(clock, spec, config).await;
-    let api = world.tenant(0).await;
-    for (index, kind) in [
-        (1, Kind::Webrtc),
-        (2, Kind::Sip),
-        (3, Kind::Sip),
-        (4, Kind::Sip),
-    ] {
+    for index in 1..=4 {
+        let kind = if index == 1 { Kind::Webrtc } else { Kind::Sip };
         world.end_call(index, kind, Hold::Free);
         let audio = format!("OggS {index}").into();
-        world
-            .service
-            .store_media(racegate_model::ids::RecordingIndex(index), audio)
-            .unwrap();
+        let index = racegate_model::ids::RecordingIndex(index);
+        world.service.store_media(index, audio).unwrap();
     }
-    api.json("PUT", &one(4), r#"{"archiveDate":"2026-03-01"}"#)
-        .await;
+    let api = world.tenant(0).await;
+    let archived = api.json("PUT", &one(4), r#"{"archiveDate":"2026-03-01"}"#);
+    assert_eq!(archived.await.status, 200);
+    (world, api)
+}
+
+#[tokio::test]
+async fn a_batch_expects_nothing_until_it_has_looked() {
+    let (world, api) = with_four_recordings().await;
     let ask = |index: u64| json!({"conversationId": conversation(index).to_string()});
     let items = json!([
         ask(1), ask(2), ask(4), ask(5),
