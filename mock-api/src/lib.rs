@@ -5,6 +5,7 @@
 //! `racegate_model`; [`http`] its API, [`storage`] its S3 endpoint, [`ingest`] its media port.
 
 pub mod clock;
+pub mod gentle;
 pub mod http;
 pub mod ingest;
 #[cfg(feature = "cli")]
@@ -14,3 +15,5 @@ pub mod service;
 pub mod storage;
 pub mod synthetic;
 pub mod traffic;
+#[cfg(feature = "wiremock")]
+pub mod wiremock;

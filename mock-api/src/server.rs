@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,8 +25,12 @@ use crate::ingest::{
     EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
-use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
+use crate::storage::client::ReaderError;
+use crate::storage::{AccessKey, EndpointError, EndpointLimits, ExternalBucket, S3Endpoint, Store};
 use crate::traffic::{self, Traffic};
+
+/// What is on its way to an external S3 gets so long when the mock stops.
+const MIRROR_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Where the mock listens, and what it serves.
 #[derive(Debug)]
@@ -40,6 +45,10 @@ pub struct ServerConfig {
     pub media: SocketAddrV4,
     /// Bytes of storage at most.
     pub storage_max: u64,
+    /// A bucket of somebody else's that objects are put into too.
+    pub external: Option<ExternalBucket>,
+    /// A folder that objects are written to, and found in again.
+    pub data_folder: Option<PathBuf>,
     /// The control plane, for a mock that people and scripts use; it also makes the calls.
     pub control: Option<ControlConfig>,
 }
@@ -65,6 +74,8 @@ impl ServerConfig {
             s3: any.into(),
             media: any,
             storage_max,
+            data_folder: None,
+            external: None,
             control: None,
         }
     }
@@ -78,6 +89,18 @@ pub enum ServerError {
     Http {
         /// The address.
         address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The external S3 cannot be used.
+    #[error(transparent)]
+    External(#[from] ReaderError),
+    /// The data folder cannot be used.
+    #[error("cannot keep objects in {folder} ({source}); name another folder", folder = folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
         /// The reason.
         #[source]
         source: std::io::Error,
@@ -117,7 +140,15 @@ impl MockServer {
     ) -> Result<(Self, mpsc::UnboundedReceiver<News>), ServerError> {
         let keys: Vec<AccessKey> = config.service.tenants.iter().map(access_key).collect();
         let epoch = config.service.epoch;
-        let (service, news) = Service::new(config.service, Store::new(config.storage_max));
+        let store = match config.data_folder {
+            None => Store::new(config.storage_max),
+            Some(folder) => Store::in_folder(config.storage_max, &folder)
+                .map_err(|source| ServerError::Folder { folder, source })?,
+        };
+        if let Some(bucket) = &config.external {
+            store.mirror_to(bucket)?;
+        }
+        let (service, news) = Service::new(config.service, store);
         let traffic = config.control.as_ref().map(|control| {
             let traffic = Traffic::new(service.clone(), control.workload.as_ref());
             traffic.handle_timeout(clock.now());
@@ -228,6 +259,8 @@ impl MockServer {
     pub async fn stop(self) {
         self.driver.abort();
         self.http.shutdown().await;
+        let mirrored = self.service.store().mirrored();
+        drop(tokio::time::timeout(MIRROR_GRACE, mirrored).await);
         self.s3.shutdown().await;
     }
 }

@@ -145,8 +145,12 @@ pub enum WebhookTargets {
 pub struct ServerLimits {
     /// Connections at once; further ones wait in the kernel's backlog.
     pub connections: usize,
-    /// A connection that brings no whole request head for so long is closed, an idle one too.
+    /// A request's head must be whole so long after it began, or the connection is closed.
     pub header_timeout: StdDuration,
+    /// A connection on which nothing comes for so long is closed.
+    pub idle_timeout: StdDuration,
+    /// Bytes of a request's head, 8192 at least; a hundred headers are the most.
+    pub head_bytes: usize,
     /// A body must have arrived after so long.
     pub body_timeout: StdDuration,
     /// What is being answered when the server shuts down gets so long.
@@ -158,6 +162,8 @@ impl Default for ServerLimits {
         Self {
             connections: 16_384,
             header_timeout: StdDuration::from_secs(30),
+            idle_timeout: StdDuration::from_secs(600),
+            head_bytes: 64 << 10,
             body_timeout: StdDuration::from_secs(30),
             shutdown_grace: StdDuration::from_secs(5),
         }

@@ -45,6 +45,7 @@ pub(super) struct Front {
 }
 
 type Answer = Result<Response<Body>, Cut>;
+type Passing = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Front {
     /// `state` is that of an API with a control plane.
@@ -54,6 +55,16 @@ impl Front {
             state,
             link,
         }
+    }
+
+    /// The router alone.
+    fn plain(&self, router: Router, request: Request<Body>) -> Passing {
+        let link = Arc::clone(&self.link);
+        Box::pin(async move {
+            let response = Self::route(router, request).await;
+            link.request_ends(response.status());
+            Ok(response)
+        })
     }
 
     async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
@@ -66,20 +77,19 @@ impl Front {
 impl hyper::service::Service<Request<Incoming>> for Front {
     type Response = Response<Body>;
     type Error = Cut;
-    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
+    type Future = Passing;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.link.request_begins();
         let mut request = request.map(Body::new);
         let router = self.router.clone();
-        let Some(state) = &self.state else {
-            return Box::pin(async move { Ok(Self::route(router, request).await) });
-        };
-        let Some(control) = state.control() else {
-            return Box::pin(async move { Ok(Self::route(router, request).await) });
+        let control = self.state.as_ref().and_then(ApiState::control);
+        let (Some(state), Some(control)) = (&self.state, control) else {
+            return self.plain(router, request);
         };
         if is_admin(request.uri().path()) {
             request.extensions_mut().insert(Peer(self.link.peer));
-            return Box::pin(async move { Ok(Self::route(router, request).await) });
+            return self.plain(router, request);
         }
         let passage = Passage {
             state: state.clone(),
@@ -156,7 +166,7 @@ impl Passage {
             }
             FaultKind::TokenExpiry => {
                 if let Some(token) = bearer(request.headers()) {
-                    self.state.log_out(token);
+                    self.state.expire_token(token);
                 }
                 Ok(Front::route(router, request).await)
             }
@@ -220,9 +230,11 @@ impl Passage {
     }
 
     fn note(&self, response: &Response<Body>, fault: Option<u64>) {
+        self.link.request_ends(response.status());
         let caller = response.extensions().get::<Caller>();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let tenant = caller.map(|caller| caller.tenant);
+            let channel = self.uri.path().strip_prefix("/channels/");
+            let tenant = channel.and_then(|id| self.state.hub().owner(id));
             self.control.links().add_websocket(&self.link, tenant);
         }
         self.control.journal().record(Record {

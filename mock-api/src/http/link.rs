@@ -6,20 +6,31 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use axum::http::StatusCode;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use racegate_model::ids::TenantIndex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+/// Nothing of a request has come.
+const IDLE: u8 = 0;
+/// A request's head is coming.
+const HEAD: u8 = 1;
+/// A request is being answered.
+const ANSWERING: u8 = 2;
 
 /// What a connection's owner and whoever wants to cut it share.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) peer: SocketAddr,
     cut: AtomicBool,
+    phase: AtomicU8,
     reader: AtomicWaker,
     /// Its entry among the WebSockets, once it is one.
     websocket: Mutex<Option<(Links, u64)>>,
@@ -30,6 +41,7 @@ impl Link {
         Arc::new(Self {
             peer,
             cut: AtomicBool::new(false),
+            phase: AtomicU8::new(IDLE),
             reader: AtomicWaker::new(),
             websocket: Mutex::new(None),
         })
@@ -39,6 +51,18 @@ impl Link {
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
         self.reader.wake();
+    }
+
+    /// A request's head is whole.
+    pub(super) fn request_begins(&self) {
+        self.phase.store(ANSWERING, Ordering::Release);
+    }
+
+    /// Its answer is ready. What has become a WebSocket has no further heads.
+    pub(super) fn request_ends(&self, status: StatusCode) {
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            self.phase.store(IDLE, Ordering::Release);
+        }
     }
 
     fn is_cut(&self) -> bool {
@@ -87,13 +111,39 @@ impl Links {
 pub(super) struct Tap {
     stream: TcpStream,
     link: Arc<Link>,
+    /// How long a head may take once it has begun, and the timer of one that is slow. Connections on
+    /// which nothing comes may stay; there is room for them.
+    head_timeout: Duration,
+    slow_head: Option<Pin<Box<Sleep>>>,
 }
 
 impl Tap {
-    pub(super) fn new(stream: TcpStream, link: Arc<Link>) -> Self {
+    pub(super) fn new(stream: TcpStream, link: Arc<Link>, head_timeout: Duration) -> Self {
         // Without it a small answer may wait for the client's delayed acknowledgement.
         drop(stream.set_nodelay(true));
-        Self { stream, link }
+        Self {
+            stream,
+            link,
+            head_timeout,
+            slow_head: None,
+        }
+    }
+
+    /// The timer runs only while part of a head is there, so a request that comes in one piece
+    /// never starts it.
+    fn wait_for_head(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.link.phase.load(Ordering::Acquire) != HEAD {
+            self.slow_head = None;
+            return Ok(());
+        }
+        let timeout = self.head_timeout;
+        let timer = self
+            .slow_head
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 
     fn whole(&self) -> io::Result<()> {
@@ -125,6 +175,9 @@ impl AsyncRead for Tap {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if polled.is_pending() {
             self.link.reader.register(cx.waker());
+            self.wait_for_head(cx)?;
+        } else if self.link.phase.load(Ordering::Acquire) == IDLE {
+            self.link.phase.store(HEAD, Ordering::Release);
         }
         // Looked at after the waker is known, so that no cut is missed.
         self.whole()?;

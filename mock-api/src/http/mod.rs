@@ -9,6 +9,7 @@ mod account;
 mod admin;
 mod analytics;
 mod annotations;
+mod answer;
 mod batches;
 mod client;
 mod clients;

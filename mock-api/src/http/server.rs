@@ -122,7 +122,7 @@ async fn accept(
             (Ok(permit), Ok((stream, peer))) => {
                 let link = Link::new(peer);
                 connections.spawn(connection(
-                    Tap::new(stream, Arc::clone(&link)),
+                    Tap::new(stream, Arc::clone(&link), limits.header_timeout),
                     Front::new(router.clone(), state.clone(), link),
                     limits,
                     finishing.clone(),
@@ -152,7 +152,8 @@ async fn connection(
 ) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), front)
         .with_upgrades();
     let mut connection = pin!(connection);

@@ -134,6 +134,11 @@ impl ApiState {
         &self.inner.desks[tenant.0 as usize].jobs
     }
 
+    /// A token is good no more.
+    pub(super) fn expire_token(&self, token: &str) {
+        self.inner.tokens.revoke(token);
+    }
+
     /// No token of a tenant, or of anybody, is good any more; returns how many were.
     pub(super) fn expire_tokens(&self, tenant: Option<TenantIndex>) -> usize {
         let clients = &self.inner.clients;

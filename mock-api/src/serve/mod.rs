@@ -17,16 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use racegate_model::scenario::Scenario;
-use racegate_scenario::{Color, Override, Source};
+use racegate_scenario::{Color, Diagnostics, Override, Source};
 
+use crate::gentle;
 use crate::server::ServerError;
 
 /// Exit code for a bad command line.
 const BAD_COMMAND_LINE: u8 = 2;
 /// Exit code for a scenario with mistakes, as k6's.
 const BAD_SCENARIO: u8 = 104;
-/// The scenario that is played when none is named.
-const GENTLE: &str = include_str!("gentle.toml");
 /// Files that a mock may have open: ten thousand connections, and then some.
 const FILES: u64 = 20_000;
 
@@ -178,27 +177,25 @@ fn say(text: &str) {
 /// # Errors
 /// [`ServeError::Scenario`]
 pub fn load_scenario(path: Option<&Path>, overrides: &[Override]) -> Result<Scenario, ServeError> {
-    let source = match path {
-        None => Source::new("the built-in scenario", GENTLE),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                ServeError::Scenario(format!(
-                    "error: {name}: {error}\n  name a scenario file, or none for the built-in one"
-                ))
-            })?;
-            Source::new(name, text)
-        }
+    let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = if colored { Color::Always } else { Color::Never };
+    let told = |diagnostics: Diagnostics| ServeError::Scenario(diagnostics.render(color));
+    let Some(path) = path else {
+        return gentle::scenario(overrides).map_err(told);
     };
-    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ServeError::Scenario(format!(
+            "error: {name}: {error}\n  name a scenario file, or none for the built-in one"
+        ))
+    })?;
+    let source = Source::new(name, text);
+    let folder = path.parent().unwrap_or(Path::new(""));
     let read = |name: &str| {
         let path = folder.join(name);
         std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let color = if colored { Color::Always } else { Color::Never };
-    racegate_scenario::parse_with_files(&source, overrides, &read)
-        .map_err(|diagnostics| ServeError::Scenario(diagnostics.render(color)))
+    racegate_scenario::parse_with_files(&source, overrides, &read).map_err(told)
 }
 
 /// The address on which something listens: `port`, or any.

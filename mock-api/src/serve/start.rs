@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
-use racegate_model::scenario::{Arm, Scenario};
+use racegate_model::scenario::Scenario;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::workload::Call;
 use racegate_udp::Shard;
@@ -17,8 +17,8 @@ use crate::clock::{Dial, Pace, RunClock};
 use crate::http::{Control, Webhooks};
 use crate::server::{ControlConfig, MockServer, ServerConfig};
 use crate::service::{News, ServiceConfig, TenantConfig};
-use crate::storage::STORE_LIMIT_DEFAULT;
 use crate::storage::layout::RunEpoch;
+use crate::storage::{ExternalBucket, STORE_LIMIT_DEFAULT};
 
 /// What is served, and where.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub struct Options {
     pub journal: u32,
     /// Where objects are kept.
     pub storage: Storage,
+    /// A bucket of somebody else's that they are put into too.
+    pub external: Option<ExternalBucket>,
 }
 
 /// Where objects are kept.
@@ -50,7 +52,7 @@ pub struct Options {
 pub enum Storage {
     /// In memory.
     Memory,
-    /// In a folder, as files.
+    /// In memory and in a folder, as files that outlive the mock.
     Folder(PathBuf),
 }
 
@@ -167,12 +169,6 @@ impl Mock {
 
 fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
     let scenario = options.scenario;
-    // A client is an organization with a platform of its own: the same law, and other jobs.
-    let base = scenario.arms.first();
-    let arms: Vec<Arm> = base
-        .into_iter()
-        .flat_map(|base| tenants.iter().map(|_| base.clone()))
-        .collect();
     let past = i64::try_from(options.past.as_nanos() / 1_000_000).unwrap_or(0);
     let epoch = RunEpoch::now().wall_time(Timestamp::ZERO).unix_millis() - past;
     let media_host = match options.host {
@@ -180,17 +176,16 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         IpAddr::V6(_) => Ipv4Addr::LOCALHOST,
     };
     ServerConfig {
-        service: ServiceConfig {
-            seed: scenario.seed,
-            epoch: RunEpoch::from_unix_millis(epoch),
-            workload: scenario.workload.clone(),
-            arms,
-            tenants,
-        },
+        service: ServiceConfig::apart(&scenario, tenants, RunEpoch::from_unix_millis(epoch)),
         http: address(options.host, options.port),
         s3: address(options.host, options.s3_port),
         media: SocketAddrV4::new(media_host, options.media_port.unwrap_or(0)),
         storage_max: STORE_LIMIT_DEFAULT,
+        external: options.external,
+        data_folder: match options.storage {
+            Storage::Memory => None,
+            Storage::Folder(folder) => Some(folder),
+        },
         control: Some(ControlConfig {
             workload: Some(scenario.workload),
             journal: options.journal,

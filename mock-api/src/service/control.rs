@@ -6,11 +6,13 @@ use std::sync::Arc;
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, RecordingIndex};
 use racegate_model::platform::Known;
+use racegate_model::scenario::Scenario;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
 
-use super::{ArmWorld, News, Service};
+use super::{ArmWorld, News, Service, ServiceConfig, TenantConfig};
+use crate::storage::layout::RunEpoch;
 
 /// Which arms' platforms something happens on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +35,23 @@ pub enum HoldError {
     /// Too many are held back.
     #[error("too many recordings are held back; release some")]
     TooMany,
+}
+
+impl ServiceConfig {
+    /// The platform of a scenario, once for every tenant: the same law for each, and nothing shared
+    /// but the calls of the workload. Tenant `i` must be on arm `i`.
+    #[must_use]
+    pub fn apart(scenario: &Scenario, tenants: Vec<TenantConfig>, epoch: RunEpoch) -> Self {
+        let base = scenario.arms.first().into_iter();
+        let arms = base.flat_map(|base| tenants.iter().map(|_| base.clone()));
+        Self {
+            seed: scenario.seed,
+            epoch,
+            workload: scenario.workload.clone(),
+            arms: arms.collect(),
+            tenants,
+        }
+    }
 }
 
 impl On {

@@ -73,6 +73,8 @@ pub struct Tenant {
     request: ExportRequest,
     slots: Slots,
     lake: Option<LakeSpec>,
+    /// What the organization says; it does not change, and every read asks.
+    refuses_reading: Option<Refusal>,
     org: Mutex<Org>,
     /// Jobs that change dates and write nothing.
     writes_nothing: Mutex<BTreeSet<JobOrdinal>>,
@@ -97,6 +99,7 @@ impl Tenant {
             request,
             slots: platform.export.slots,
             lake: platform.export.selection.lake,
+            refuses_reading: org.refuses_reading(),
             org: Mutex::new(org),
             writes_nothing: Mutex::default(),
         }
@@ -153,8 +156,8 @@ impl Tenant {
 
     /// Why its token may not read recordings.
     #[must_use]
-    pub fn refuses_reading(&self) -> Option<Refusal> {
-        self.org.lock().refuses_reading()
+    pub const fn refuses_reading(&self) -> Option<Refusal> {
+        self.refuses_reading
     }
 
     /// Why it may not create jobs with its filters.

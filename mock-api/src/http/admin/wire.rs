@@ -125,7 +125,8 @@ pub(in crate::http) enum FaultKind {
     TokenExpiry,
     /// The WebSocket is cut `lasting` after it was opened.
     WebsocketDrop,
-    /// A webhook or notification comes `copies` times more; `path` is that of the receiver.
+    /// A webhook or notification comes `copies` times more; `path` is that of the receiver, or
+    /// `/channels`.
     DuplicateDelivery,
 }
 

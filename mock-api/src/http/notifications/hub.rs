@@ -206,6 +206,13 @@ impl Hub {
         }
     }
 
+    /// Whose channel that is.
+    pub(in crate::http) fn owner(&self, id: &str) -> Option<TenantIndex> {
+        let known = self.known.lock();
+        let entry = known.channels.get(&Uuid::parse(id)?)?;
+        Some(entry.tenant)
+    }
+
     /// When the channel ends, unless it is subscribed again.
     pub(in crate::http) fn expiry(&self, id: &str) -> Option<Timestamp> {
         let known = self.known.lock();

@@ -260,10 +260,15 @@ pub(super) fn publish(
     }
     let seed = state.service().seed();
     let correlation: Uuid = state.next_correlation();
-    state.hub().publish(tenant, topic, |client| {
-        let me = &state.clients().get(client).user.id;
-        frame(&topic.name(me, recording, seed), body, correlation)
-    });
+    let times = state
+        .control()
+        .map_or(1, |control| control.deliveries("/channels", tenant));
+    for _ in 0..times {
+        state.hub().publish(tenant, topic, |client| {
+            let me = &state.clients().get(client).user.id;
+            frame(&topic.name(me, recording, seed), body, correlation)
+        });
+    }
 }
 
 /// What goes over the wire.
