@@ -124,7 +124,6 @@ async fn place_calls(service: Service, clock: RunClock) {
             } else {
                 Hold::Free
             },
-            clip: 0,
         };
         service.calls().begin(call);
         let audio = format!("OggS{index:020}").repeat(64);

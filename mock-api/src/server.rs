@@ -25,8 +25,12 @@ use crate::ingest::{
     EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
-use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
+use crate::storage::client::ReaderError;
+use crate::storage::{AccessKey, EndpointError, EndpointLimits, ExternalBucket, S3Endpoint, Store};
 use crate::traffic::{self, Traffic};
+
+/// What is on its way to an external S3 gets so long when the mock stops.
+const MIRROR_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Where the mock listens, and what it serves.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct ServerConfig {
     pub media: SocketAddrV4,
     /// Bytes of storage at most.
     pub storage_max: u64,
+    /// A bucket of somebody else's that objects are put into too.
+    pub external: Option<ExternalBucket>,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
     /// The control plane, for a mock that people and scripts use; it also makes the calls.
@@ -69,6 +75,7 @@ impl ServerConfig {
             media: any,
             storage_max,
             data_folder: None,
+            external: None,
             control: None,
         }
     }
@@ -86,6 +93,9 @@ pub enum ServerError {
         #[source]
         source: std::io::Error,
     },
+    /// The external S3 cannot be used.
+    #[error(transparent)]
+    External(#[from] ReaderError),
     /// The data folder cannot be used.
     #[error("cannot keep objects in {folder} ({source}); name another folder", folder = folder.display())]
     Folder {
@@ -135,6 +145,9 @@ impl MockServer {
             Some(folder) => Store::in_folder(config.storage_max, &folder)
                 .map_err(|source| ServerError::Folder { folder, source })?,
         };
+        if let Some(bucket) = &config.external {
+            store.mirror_to(bucket)?;
+        }
         let (service, news) = Service::new(config.service, store);
         let traffic = config.control.as_ref().map(|control| {
             let traffic = Traffic::new(service.clone(), control.workload.as_ref());
@@ -246,6 +259,8 @@ impl MockServer {
     pub async fn stop(self) {
         self.driver.abort();
         self.http.shutdown().await;
+        let mirrored = self.service.store().mirrored();
+        drop(tokio::time::timeout(MIRROR_GRACE, mirrored).await);
         self.s3.shutdown().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Audio behind signed addresses, as the real API hands them out: whoever has the address may read
+//! Audio and reports behind signed addresses, as the real API hands them out: whoever has the address may read
 //! it until it expires, and needs no token.
 
 use aws_lc_rs::hmac;
@@ -17,10 +17,12 @@ use super::extract::PathOf;
 use super::gateway::Caller;
 use super::params::Params;
 use super::state::ApiState;
+use super::uploads;
 use super::wire::ApiDate;
 
 const MINUTE_MILLIS: i64 = 60_000;
 const AUDIO: HeaderValue = HeaderValue::from_static("audio/ogg");
+const TABLE: HeaderValue = HeaderValue::from_static("text/csv");
 /// What audio is here, whatever format was asked for: nothing is transcoded.
 pub(super) const CONTENT: &str = "audio/ogg";
 
@@ -89,6 +91,18 @@ pub(super) fn signed_url(
     index: RecordingIndex,
     purpose: Purpose,
 ) -> String {
+    let recording = RecordingId::of(state.service().seed(), index);
+    signed(state, caller, origin, &format!("{recording}.ogg"), purpose)
+}
+
+/// The signed address of a file.
+pub(super) fn signed(
+    state: &ApiState,
+    caller: Caller,
+    origin: &Origin,
+    file: &str,
+    purpose: Purpose,
+) -> String {
     let settings = state.desk(caller).settings.get();
     let minutes = match purpose {
         Purpose::Playback => settings.recording_playback_url_ttl,
@@ -98,25 +112,24 @@ pub(super) fn signed_url(
         .0
         .unix_millis();
     let expires = now + i64::from(minutes) * MINUTE_MILLIS;
-    let recording = RecordingId::of(state.service().seed(), index).to_string();
     let organization = &state.tenant(caller).config().organization;
-    let signature = sign(&state.desk(caller).key, &recording, expires);
+    let signature = sign(&state.desk(caller).key, file, expires);
     format!(
-        "{}/downloads/{organization}/{recording}.ogg?expires={expires}&signature={signature}",
+        "{}/downloads/{organization}/{file}?expires={expires}&signature={signature}",
         origin.http()
     )
 }
 
-fn signed_text(recording: &str, expires: i64) -> String {
-    format!("download {recording} until {expires}")
+fn signed_text(file: &str, expires: i64) -> String {
+    format!("download {file} until {expires}")
 }
 
-fn sign(key: &hmac::Key, recording: &str, expires: i64) -> String {
-    let tag = hmac::sign(key, signed_text(recording, expires).as_bytes());
+fn sign(key: &hmac::Key, file: &str, expires: i64) -> String {
+    let tag = hmac::sign(key, signed_text(file, expires).as_bytes());
     URL_SAFE_NO_PAD.encode(tag.as_ref())
 }
 
-/// The audio behind a signed address. Needs no token.
+/// The audio or report behind a signed address. Needs no token.
 #[utoipa::path(
     get,
     path = "/downloads/{organization}/{file}",
@@ -129,7 +142,8 @@ fn sign(key: &hmac::Key, recording: &str, expires: i64) -> String {
         ("fileName" = Option<String>, Query, description = "Name to be saved under"),
     ),
     responses(
-        (status = 200, description = "The audio", content_type = "audio/ogg", body = Vec<u8>),
+        (status = 200, description = "The file",
+            content(([u8] = "audio/ogg"), (String = "text/csv"))),
         (status = 403, description = "The address is not signed, or has expired",
             body = super::wire::ErrorBody),
     ),
@@ -143,7 +157,6 @@ async fn download(
     let (tenant, key) = state
         .organization(&organization)
         .ok_or(ApiError::NotAuthorized("The address is not signed."))?;
-    let recording = file.strip_suffix(".ogg").unwrap_or(&file);
     let expires: Option<i64> = params.text("expires")?.and_then(|text| text.parse().ok());
     let signature = params
         .text("signature")?
@@ -151,16 +164,24 @@ async fn download(
     let (Some(expires), Some(Ok(signature))) = (expires, signature) else {
         return Err(ApiError::NotAuthorized("The address is not signed."));
     };
-    hmac::verify(key, signed_text(recording, expires).as_bytes(), &signature)
+    hmac::verify(key, signed_text(&file, expires).as_bytes(), &signature)
         .map_err(|_| ApiError::NotAuthorized("The address is not signed."))?;
     let now = state.now();
     let date = ApiDate::of(state.config().epoch, now);
     if date.0.unix_millis() >= expires {
         return Err(ApiError::NotAuthorized("The address has expired."));
     }
-    let audio = audio_of(&state, tenant, recording).ok_or(ApiError::NotFound)?;
-    let mut response = audio.into_response();
-    response.headers_mut().insert(CONTENT_TYPE, AUDIO);
+    let mut response = match file.split_once('.') {
+        Some((recording, "ogg")) => {
+            let audio = audio_of(&state, tenant, recording).ok_or(ApiError::NotFound)?;
+            ([(CONTENT_TYPE, AUDIO)], audio).into_response()
+        }
+        Some((report, "csv")) => {
+            let lines = uploads::lines(&state, tenant, report).ok_or(ApiError::NotFound)?;
+            ([(CONTENT_TYPE, TABLE)], lines).into_response()
+        }
+        _ => return Err(ApiError::NotFound),
+    };
     let name = params.text("fileName")?.map(plain_name);
     if let Some(name) = name
         && let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}\""))

@@ -76,6 +76,8 @@ pub(super) enum ApiError {
         key: &'static str,
         value: u64,
     },
+    #[error("The resource has another version by now.")]
+    VersionConflict,
     #[error("The requested resource is for WebSockets.")]
     UpgradeRequired,
 }
@@ -132,6 +134,7 @@ impl ApiError {
             | Self::MissingRequiredFields(_)
             | Self::TooMany(_)
             | Self::LimitReached { .. } => StatusCode::BAD_REQUEST,
+            Self::VersionConflict => StatusCode::CONFLICT,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -176,6 +179,7 @@ impl ApiError {
                 None => "bad.request",
             },
             Self::TooMany(_) | Self::LimitReached { .. } => "limit.exceeded",
+            Self::VersionConflict => "version.conflict",
             Self::UpgradeRequired => "upgrade.required",
         }
     }

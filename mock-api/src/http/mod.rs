@@ -9,12 +9,14 @@ mod account;
 mod admin;
 mod analytics;
 mod annotations;
+mod answer;
 mod batches;
 mod client;
 mod clients;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod conversations;
 mod downloads;
 mod error;
 mod extract;
@@ -40,6 +42,7 @@ mod server;
 mod state;
 mod tokens;
 mod triggers;
+mod uploads;
 mod webhooks;
 pub mod wire;
 
@@ -95,6 +98,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(analytics::routes())
         .merge(annotations::routes())
         .merge(batches::routes())
+        .merge(conversations::routes())
         .merge(downloads::routes())
         .merge(jobs::routes())
         .merge(notifications::routes())
@@ -102,6 +106,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(recordings::routes())
         .merge(retention::routes())
         .merge(triggers::routes())
+        .merge(uploads::routes())
 }
 
 async fn document() -> Response {

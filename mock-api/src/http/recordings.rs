@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Response};
 use racegate_model::field::Field;
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::scenario::ReadPath;
@@ -10,6 +10,7 @@ use racegate_model::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer::Json;
 use super::downloads::Origin;
 use super::error::ApiError;
 use super::extract::{JsonBody, PathOf};

@@ -23,6 +23,7 @@ use super::pending::Shelf;
 use super::permissions::Scopes;
 use super::tokens::{Grant, Token, TokenStore};
 use super::triggers::TriggerDesk;
+use super::uploads::UploadReport;
 use crate::clock::RunClock;
 use crate::service::{Service, Tenant};
 use crate::storage::sidecar::Dialect;
@@ -62,6 +63,7 @@ pub(super) struct Desk {
     pub(super) triggers: TriggerDesk,
     pub(super) keeping: Keeping,
     pub(super) batches: Shelf<Batch>,
+    pub(super) reports: Shelf<UploadReport>,
     pub(super) details: Shelf<DetailsJob>,
     pub(super) settings: SettingsDesk,
 }
@@ -81,6 +83,7 @@ impl ApiState {
         config: ApiConfig,
         control: Option<Control>,
     ) -> Self {
+        service.speak(config.dialect);
         let desks = service.tenants().iter().map(Desk::new).collect();
         let key = mix64(
             config
@@ -209,6 +212,11 @@ impl ApiState {
         })
     }
 
+    /// What the API knows of a tenant.
+    pub(super) fn desk_of(&self, tenant: TenantIndex) -> &Desk {
+        &self.inner.desks[tenant.0 as usize]
+    }
+
     /// A token for whoever knows a client's secret.
     pub(super) fn log_in(&self, id: &str, secret: &str, scopes: Scopes) -> Option<Token> {
         let client = self.inner.clients.log_in(id, secret)?;
@@ -217,6 +225,11 @@ impl ApiState {
             scopes,
             expires_at: self.now() + self.inner.config.token_life,
         }))
+    }
+
+    /// A token is good no more.
+    pub(super) fn log_out(&self, token: &str) {
+        self.inner.tokens.revoke(token);
     }
 
     pub(super) fn clients(&self) -> &Clients {
@@ -255,6 +268,7 @@ impl Desk {
             triggers: TriggerDesk::default(),
             keeping: Keeping::default(),
             batches: Shelf::default(),
+            reports: Shelf::default(),
             details: Shelf::default(),
             settings: SettingsDesk::default(),
         }

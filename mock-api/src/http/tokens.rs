@@ -105,6 +105,11 @@ impl TokenStore {
         let grant = *self.known.read().grants.get(token)?;
         (now < grant.expires_at).then_some(grant)
     }
+
+    /// A token is good no more.
+    pub(super) fn revoke(&self, token: &str) -> Option<Grant> {
+        self.known.write().grants.remove(token)
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +136,15 @@ mod tests {
         assert_eq!(store.holder(token.expose(), Timestamp::ZERO + life), None);
         assert_eq!(store.holder("guess", Timestamp::ZERO), None);
         assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn a_revoked_token_is_good_no_more() {
+        let store = TokenStore::default();
+        let token = store.grant(grant(Duration::from_secs(60)));
+        assert!(store.revoke(token.expose()).is_some());
+        assert_eq!(store.holder(token.expose(), Timestamp::ZERO), None);
+        assert!(store.revoke(token.expose()).is_none());
     }
 
     #[test]

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use parking_lot::Mutex;
-use racegate_model::ids::TenantIndex;
 use racegate_model::scenario::WebhookEvent;
 use serde_json::value::RawValue;
 use utoipa_axum::router::OpenApiRouter;
@@ -40,7 +39,7 @@ const TEXT_MAX: usize = 2048;
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(one, remove))
+        .routes(routes!(one, replace, remove))
 }
 
 /// The triggers of a tenant.
@@ -70,6 +69,17 @@ impl Known {
             .find(|(_, entry)| entry.id == id)
             .map(|(at, entry)| (*at, entry))
     }
+
+    /// Ends the subscription of an entry that is gone, unless another one needs it.
+    fn release(&self, state: &ApiState, gone: Option<Entry>) {
+        let Some(subscription) = gone.and_then(|entry| entry.subscription) else {
+            return;
+        };
+        let mut others = self.triggers.values();
+        if !others.any(|other| other.subscription.as_ref() == Some(&subscription)) {
+            state.service().unsubscribe(&subscription);
+        }
+    }
 }
 
 /// The topic of an event.
@@ -94,6 +104,19 @@ async fn create(
     JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["processautomation:trigger:add"])?;
+    let plan = plan_of(&state, caller, &request)?;
+    let trigger = add(&state, caller, request, plan)?;
+    Ok((StatusCode::CREATED, Json(trigger)).into_response())
+}
+
+/// What a request asks for, if it makes sense.
+struct Plan {
+    event: WebhookEvent,
+    target: TriggerTarget,
+    subscription: Option<Subscription>,
+}
+
+fn plan_of(state: &ApiState, caller: Caller, request: &TriggerRequest) -> Result<Plan, ApiError> {
     let event = match request.topic_name.as_deref() {
         Some(TOPIC_ENDED) => WebhookEvent::SessionEnded,
         Some(TOPIC_READY) if state.speaks_forum() => WebhookEvent::MetadataReady,
@@ -107,35 +130,29 @@ async fn create(
     {
         return Err(ApiError::bad_request("A name or description is too long."));
     }
-    let target = request.target.as_ref();
+    let target = request.target.clone();
     let target = target.ok_or_else(|| invalid("target", None, "Workflow, Webhook"))?;
-    let url = webhook_url(&state, target)?;
+    let url = webhook_url(state, &target)?;
     let enabled = request.enabled.unwrap_or(true);
-    let tenant = state.tenant(caller).config();
+    let arm = state.tenant(caller).config().arm;
     let subscription = url.filter(|_| enabled).map(|url| Subscription {
         tenant: caller.tenant,
-        arm: tenant.arm,
+        arm,
         event,
         url: Some(url),
     });
-    let trigger = add(
-        &state,
-        caller.tenant,
-        request,
-        topic(event),
+    Ok(Plan {
+        event,
+        target,
         subscription,
-        caller,
-    )?;
-    Ok((StatusCode::CREATED, Json(trigger)).into_response())
+    })
 }
 
 fn add(
     state: &ApiState,
-    tenant: TenantIndex,
-    request: TriggerRequest,
-    topic_name: &str,
-    subscription: Option<Subscription>,
     caller: Caller,
+    request: TriggerRequest,
+    plan: Plan,
 ) -> Result<Trigger, ApiError> {
     let desk = state.desk(caller);
     let mut known = desk.triggers.known.lock();
@@ -144,37 +161,74 @@ fn add(
     }
     let at = known.made;
     known.made += 1;
-    let id = Uuid::keyed(&desk.key, &format!("trigger {} {at}", tenant.0));
-    let target = request.target.unwrap_or(TriggerTarget {
-        kind: TargetKind::Workflow,
-        id: None,
-        url: None,
-    });
+    let id = Uuid::keyed(&desk.key, &format!("trigger {} {at}", caller.tenant.0));
+    let entry = entry_of(id, request, plan, 1);
+    let trigger = entry.trigger.clone();
+    if let Some(subscription) = &entry.subscription {
+        state.service().subscribe(subscription.clone());
+    }
+    known.triggers.insert(at, entry);
+    Ok(trigger)
+}
+
+fn entry_of(id: Uuid, request: TriggerRequest, plan: Plan, version: u32) -> Entry {
     let trigger = Trigger {
         id: id.to_string(),
         name: request.name.unwrap_or_default(),
         description: request.description,
-        topic_name: topic_name.to_owned(),
-        target,
+        topic_name: topic(plan.event).to_owned(),
+        target: plan.target,
         match_criteria: request.match_criteria.unwrap_or_else(no_criteria),
         enabled: request.enabled.unwrap_or(true),
         event_ttl_seconds: request.event_ttl_seconds,
         delay_by_seconds: request.delay_by_seconds,
-        version: 1,
+        version,
         self_uri: format!("{BASE}/{id}"),
     };
-    if let Some(subscription) = &subscription {
-        state.service().subscribe(subscription.clone());
+    Entry {
+        id,
+        trigger,
+        subscription: plan.subscription,
     }
-    known.triggers.insert(
-        at,
-        Entry {
-            id,
-            trigger: trigger.clone(),
-            subscription,
-        },
-    );
-    Ok(trigger)
+}
+
+/// Replaces a trigger, whose version must be the one that the client has seen.
+#[utoipa::path(
+    put,
+    path = "/api/v2/processautomation/triggers/{triggerId}",
+    tag = "triggers",
+    params(("triggerId" = String, Path)),
+    request_body = TriggerRequest,
+    responses(
+        (status = 200, body = Trigger),
+        (status = 409, description = "It has another version by now",
+            body = super::wire::ErrorBody),
+    )
+)]
+async fn replace(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
+) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:edit"])?;
+    let plan = plan_of(&state, caller, &request)?;
+    let mut known = state.desk(caller).triggers.known.lock();
+    let (at, found) = known.find(&id).ok_or(ApiError::NotFound)?;
+    let (id, version) = (found.id, found.trigger.version);
+    if request.version.is_some_and(|said| said != version) {
+        return Err(ApiError::VersionConflict);
+    }
+    let entry = entry_of(id, request, plan, version + 1);
+    let trigger = entry.trigger.clone();
+    let new = entry.subscription.clone();
+    let old = known.triggers.insert(at, entry);
+    known.release(&state, old);
+    if let Some(subscription) = new {
+        state.service().subscribe(subscription);
+    }
+    drop(known);
+    Ok(Json(trigger).into_response())
 }
 
 /// The organization's triggers.
@@ -243,16 +297,9 @@ async fn remove(
         .find(&id)
         .map(|(at, _)| at)
         .ok_or(ApiError::NotFound)?;
-    let removed = known
-        .triggers
-        .remove(&at)
-        .and_then(|entry| entry.subscription);
-    if let Some(subscription) = removed {
-        let mut others = known.triggers.values();
-        if !others.any(|other| other.subscription.as_ref() == Some(&subscription)) {
-            state.service().unsubscribe(&subscription);
-        }
-    }
+    let removed = known.triggers.remove(&at);
+    known.release(&state, removed);
+    drop(known);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

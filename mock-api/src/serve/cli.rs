@@ -12,6 +12,7 @@ use super::start::{Options, Storage};
 use super::{ServeError, load_scenario};
 use crate::clock::Pace;
 use crate::http::JOURNAL_DEFAULT;
+use crate::storage::{AccessKey, ExternalBucket};
 
 /// The API's port unless told otherwise; S3 and media follow it.
 const PORT_DEFAULT: u16 = 7070;
@@ -68,6 +69,10 @@ pub struct ServeArgs {
     /// Write S3 objects to this folder too, and serve those that are in it
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Write S3 objects to this bucket too: http://HOST:PORT/BUCKET, with the keys of
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long = "s3", value_name = "URL")]
+    pub external: Option<String>,
     /// Print nothing
     #[arg(long, short)]
     pub quiet: bool,
@@ -109,6 +114,34 @@ impl ServeArgs {
                 Some(folder) => Storage::Folder(folder.clone()),
                 None => Storage::Memory,
             },
+            external: self.external.as_deref().map(external).transpose()?,
         })
     }
+}
+
+/// The bucket of `http://host:port/bucket`, and the keys to it from the environment.
+fn external(url: &str) -> Result<ExternalBucket, ServeError> {
+    let bad = || {
+        ServeError::Arguments(format!(
+            "--s3 {url}: write http://HOST:PORT/BUCKET (TLS is not built in)"
+        ))
+    };
+    let rest = url.strip_prefix("http://").ok_or_else(bad)?;
+    let (host, bucket) = rest.trim_end_matches('/').split_once('/').ok_or_else(bad)?;
+    if host.is_empty() || bucket.is_empty() || bucket.contains('/') {
+        return Err(bad());
+    }
+    let variable = |name: &str| {
+        std::env::var(name).map_err(|_| {
+            ServeError::Arguments(format!("--s3 needs the keys to the bucket: set {name}"))
+        })
+    };
+    Ok(ExternalBucket {
+        endpoint: format!("http://{host}"),
+        key: AccessKey {
+            id: variable("AWS_ACCESS_KEY_ID")?,
+            secret: variable("AWS_SECRET_ACCESS_KEY")?,
+            bucket: bucket.to_owned(),
+        },
+    })
 }

@@ -17,8 +17,8 @@ use crate::clock::{Dial, Pace, RunClock};
 use crate::http::{Control, Webhooks};
 use crate::server::{ControlConfig, MockServer, ServerConfig};
 use crate::service::{News, ServiceConfig, TenantConfig};
-use crate::storage::STORE_LIMIT_DEFAULT;
 use crate::storage::layout::RunEpoch;
+use crate::storage::{ExternalBucket, STORE_LIMIT_DEFAULT};
 
 /// What is served, and where.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub struct Options {
     pub journal: u32,
     /// Where objects are kept.
     pub storage: Storage,
+    /// A bucket of somebody else's that they are put into too.
+    pub external: Option<ExternalBucket>,
 }
 
 /// Where objects are kept.
@@ -179,6 +181,7 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         s3: address(options.host, options.s3_port),
         media: SocketAddrV4::new(media_host, options.media_port.unwrap_or(0)),
         storage_max: STORE_LIMIT_DEFAULT,
+        external: options.external,
         data_folder: match options.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(folder),

@@ -18,7 +18,7 @@ pub use deliveries::{Delivery, Due, Subscription};
 pub use tenant::{Credentials, Tenant, TenantConfig};
 pub use timelines::Timelines;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use racegate_model::draws::Seed;
@@ -32,6 +32,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::storage::Store;
 use crate::storage::layout::RunEpoch;
+use crate::storage::sidecar::Dialect;
 use deliveries::Deliveries;
 
 /// What the platform made known, in the order in which it happened.
@@ -92,6 +93,7 @@ struct Inner {
     alarm: Notify,
     news: mpsc::UnboundedSender<News>,
     notices: broadcast::Sender<Notice>,
+    dialect: OnceLock<Dialect>,
 }
 
 struct ArmWorld {
@@ -133,6 +135,7 @@ impl Service {
             alarm: Notify::new(),
             news,
             notices: broadcast::Sender::new(NOTICES_MAX),
+            dialect: OnceLock::new(),
         };
         (
             Self {
@@ -152,6 +155,19 @@ impl Service {
     #[must_use]
     pub fn epoch(&self) -> RunEpoch {
         self.inner.epoch
+    }
+
+    /// Says which dialect sidecars are written in; the first word counts, and without any it is
+    /// the forum's.
+    pub fn speak(&self, dialect: Dialect) {
+        // A second API in front of the same platform has come too late to say.
+        self.inner.dialect.get_or_init(|| dialect);
+    }
+
+    /// The dialect that sidecars are written in.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.inner.dialect.get().copied().unwrap_or(Dialect::Forum)
     }
 
     /// The calls that the platform knows of.

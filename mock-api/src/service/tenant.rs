@@ -7,7 +7,7 @@ use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use racegate_model::org::{Export, JobError, JobState, Org, RateUsage, Throttled};
-use racegate_model::scenario::{Arm, ReadPath, RequiredFields, Slots};
+use racegate_model::scenario::{Arm, ExportRequest, ReadPath, RequiredFields, Slots};
 use racegate_model::selection::Refusal;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
@@ -70,7 +70,10 @@ impl TenantConfig {
 pub struct Tenant {
     config: TenantConfig,
     required: RequiredFields,
+    request: ExportRequest,
     slots: Slots,
+    /// What the organization says; it does not change, and every read asks.
+    refuses_reading: Option<Refusal>,
     org: Mutex<Org>,
     /// Jobs that change dates and write nothing.
     writes_nothing: Mutex<BTreeSet<JobOrdinal>>,
@@ -92,7 +95,9 @@ impl Tenant {
         Self {
             config,
             required: arm.required,
+            request,
             slots: platform.export.slots,
+            refuses_reading: org.refuses_reading(),
             org: Mutex::new(org),
             writes_nothing: Mutex::default(),
         }
@@ -141,8 +146,8 @@ impl Tenant {
 
     /// Why its token may not read recordings.
     #[must_use]
-    pub fn refuses_reading(&self) -> Option<Refusal> {
-        self.org.lock().refuses_reading()
+    pub const fn refuses_reading(&self) -> Option<Refusal> {
+        self.refuses_reading
     }
 
     /// Why it may not create jobs with its filters.
@@ -190,6 +195,42 @@ impl Tenant {
         let job = self.org.lock().create_job(now, recordings);
         service.ring();
         job
+    }
+
+    /// POST: a job that asks for something else than the tenant's own request.
+    ///
+    /// # Errors
+    /// See [`Org::create_job`].
+    pub fn create_job_asking(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+        request: ExportRequest,
+    ) -> Result<JobOrdinal, JobError> {
+        let mut org = self.org.lock();
+        let job = org.create_job_asking(now, recordings, request);
+        drop(org);
+        service.ring();
+        job
+    }
+
+    /// Why a job that asks for `request` is refused.
+    #[must_use]
+    pub fn refuses_job_asking(&self, request: ExportRequest) -> Option<Refusal> {
+        self.org.lock().refuses_job_asking(request)
+    }
+
+    /// What its jobs ask for that do not say.
+    #[must_use]
+    pub const fn request(&self) -> ExportRequest {
+        self.request
+    }
+
+    /// Forgets a job that nobody can ask for any more.
+    pub fn forget_job(&self, job: JobOrdinal) {
+        self.org.lock().forget(job);
+        self.writes_nothing.lock().remove(&job);
     }
 
     /// POST: a job that changes when recordings go, and exports nothing.

@@ -15,6 +15,7 @@ mod failure;
 pub mod layout;
 mod listing;
 pub mod manifest;
+mod mirror;
 mod multipart;
 mod object;
 mod operations;
@@ -25,6 +26,7 @@ mod usage;
 pub use access::AccessKey;
 pub use endpoint::{EndpointError, EndpointLimits, S3Endpoint};
 pub use listing::{ListQuery, PAGE_MAX, Page};
+pub use mirror::ExternalBucket;
 pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
 pub use object::{Attributes, Object};
 pub use store::{

@@ -7,16 +7,18 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 use racegate_model::ids::RecordingIndex;
 
+use super::client::ReaderError;
 use super::disk::Disk;
 use super::listing::{self, ListQuery, Page};
+use super::mirror::{ExternalBucket, Mirror};
 use super::object::{Attributes, Content, Object};
 use super::usage::{Reservation, StorageFull, Usage};
 
@@ -51,6 +53,9 @@ pub enum StoreError {
         /// Its length.
         length: usize,
     },
+    /// Too much is on its way to the external S3.
+    #[error("too many objects are on their way to the external S3")]
+    MirrorFull,
     /// The file cannot be written.
     #[error("the object cannot be written to disk: {reason}")]
     Disk {
@@ -104,6 +109,7 @@ struct Inner {
     usage: Arc<Usage>,
     objects: AtomicU64,
     disk: Option<Disk>,
+    mirror: OnceLock<Mirror>,
 }
 
 #[derive(Debug)]
@@ -138,6 +144,7 @@ impl Store {
                 usage: Arc::new(Usage::new(limit)),
                 objects: AtomicU64::new(0),
                 disk: None,
+                mirror: OnceLock::new(),
             }),
         }
     }
@@ -155,6 +162,24 @@ impl Store {
             inner.disk = Some(disk);
         }
         Ok(store)
+    }
+
+    /// From now on everything that is put is put into `bucket` too. Once; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ReaderError`]
+    pub fn mirror_to(&self, bucket: &ExternalBucket) -> Result<(), ReaderError> {
+        let mirror = Mirror::start(bucket)?;
+        // A second bucket would get what the first one gets; there is only one.
+        drop(self.inner.mirror.set(mirror));
+        Ok(())
+    }
+
+    /// Waits until everything is where it is put to.
+    pub async fn mirrored(&self) {
+        if let Some(mirror) = self.inner.mirror.get() {
+            mirror.idle().await;
+        }
     }
 
     /// How full it is.
@@ -270,6 +295,12 @@ impl Store {
                 .map_err(|error| StoreError::Disk {
                     reason: error.to_string(),
                 })?;
+        }
+        if let Some(mirror) = self.inner.mirror.get().filter(|_| name != MEDIA_BUCKET) {
+            let content_type = &object.attributes().content_type;
+            if !mirror.put(key, object.body().clone(), content_type) {
+                return Err(StoreError::MirrorFull);
+            }
         }
         let replaced = objects.insert(Arc::from(key), object.clone());
         drop(objects);

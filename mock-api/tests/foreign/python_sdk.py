@@ -404,6 +404,29 @@ def other_jobs():
     assert theirs.total == 0 and theirs.entities == []
 
 
+def conversations():
+    api = G.ConversationsApi(CLIENT)
+    one = first_conversations(1)[0]
+    over = api.get_conversation(one)
+    assert over.id == one and over.end_time and over.recording_state == "NONE", over
+    leg = over.participants[0].calls[0]
+    assert leg.state == "terminated" and leg.recording_id and leg.recording is False, leg
+    assert api.get_conversations_call(one).recording_state == "none"
+    refused(404, "not.found", api.get_conversation, "00000000-0000-4000-8000-000000000000")
+
+
+def uploads():
+    request = G.RecordingUploadReportRequest()
+    request.date_since, request.upload_status = NOW - datetime.timedelta(hours=1), "Success"
+    report = RECORDINGS.post_recording_uploads_reports(request)
+    assert CLIENT.last_response.status == 202 and report.state == "InProgress", report
+    look = lambda: RECORDINGS.get_recording_uploads_report(report.id)
+    done = until("Completed", look, lambda seen: seen.state == "Completed")
+    with urllib.request.urlopen(done.signed_url) as answer:
+        lines = answer.read().decode().splitlines()
+    assert len(lines) > 30 and lines[1].endswith(",Success"), lines[:3]
+
+
 def too_many_jobs():
     """The SDK waits as it is told and tries again: so it needs no help to get a slot."""
     ids = first_conversations(3)
@@ -500,6 +523,8 @@ def main():
         export,
         other_jobs,
         too_many_jobs,
+        conversations,
+        uploads,
         channels,
         settings_and_limits,
     ):

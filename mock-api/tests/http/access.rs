@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mock_api::clock::{Pace, RunClock};
 use mock_api::http::{ApiConfig, FurtherClient, Permissions};
 use mock_api::service::Credentials;
 use mock_api::storage::sidecar::Dialect;
 use racegate_model::field::Kind;
 use racegate_model::ids::TenantIndex;
-use racegate_model::time::Duration;
+use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Hold;
 
 use crate::support::{EPOCH, Http, World, conversation, export_of, platform, recording};
@@ -205,15 +206,15 @@ async fn the_forums_scopes_are_heeded_and_the_real_api_heeds_none() {
 
 #[tokio::test]
 async fn a_token_that_has_expired_or_is_replayed_elsewhere_is_refused() {
-    let config = ApiConfig {
-        token_life: Duration::from_millis(200),
-        ..ApiConfig::new(EPOCH)
-    };
-    let world = World::start_with(platform(), config).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
     let api = world.tenant(0).await;
+    let day = Timestamp::ZERO + Duration::from_secs(86_399);
+    let just_before = day - Duration::from_millis(1);
+    let dial = clock.dial().expect("the clock can be set");
+    dial.set(just_before).unwrap();
     assert_eq!(api.get(JOBS).await.status, 200);
-    let expiry = world.clock.now() + Duration::from_millis(201);
-    world.clock.sleep_until(expiry).await;
+    dial.set(day).unwrap();
     let expired = api.get(JOBS).await;
     assert_eq!(
         (expired.status, expired.code().as_str()),

@@ -1,16 +1,16 @@
 //! Finding conversations.
 
-use std::time::Duration as StdDuration;
-
+use mock_api::clock::{Pace, RunClock};
+use mock_api::http::ApiConfig;
 use racegate_model::field::Kind;
 use racegate_model::ids::RecordingIndex;
 use racegate_model::scenario::LakeSpec;
-use racegate_model::time::Duration;
+use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Hold;
 use racegate_model::workload::Call;
 use serde_json::{Value, json};
 
-use crate::support::{Http, World, conversation, platform};
+use crate::support::{EPOCH, Http, World, conversation, platform};
 
 const QUERY: &str = "/api/v2/analytics/conversations/details/query";
 const JOBS: &str = "/api/v2/analytics/conversations/details/jobs";
@@ -140,11 +140,13 @@ async fn a_job_sees_what_ended_before_the_watermark() {
         refresh: Duration::ZERO,
         lag: Duration::from_millis(700),
     });
-    let world = World::start(spec).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, spec, ApiConfig::new(EPOCH)).await;
     let api = world.tenant(0).await;
+    world.advance(Duration::from_secs(5));
     world.end_call(1, Kind::Sip, Hold::Free);
     let mark = api.get(&format!("{JOBS}/availability")).await.json();
-    assert!(mark["dataAvailabilityDate"].as_str().unwrap() <= "2026-03-07T09:00:01");
+    assert_eq!(mark["dataAvailabilityDate"], "2026-03-07T09:00:04.300Z");
     let body = json!({"interval": MARCH}).to_string();
     let submit = async || {
         let made = api.json("POST", JOBS, &body).await;
@@ -153,30 +155,18 @@ async fn a_job_sees_what_ended_before_the_watermark() {
     };
     let early = submit().await;
     assert_eq!(api.get(&early).await.json()["state"], "QUEUED");
-    assert_eq!(
-        api.get(&format!("{early}/results")).await.code(),
-        "bad.request"
-    );
-    let finished = async |job: &str| {
-        for _ in 0..300 {
-            if api.get(job).await.json()["state"] == "FULFILLED" {
-                return api.get(&format!("{job}/results")).await.json();
-            }
-            tokio::time::sleep(StdDuration::from_millis(10)).await;
-        }
-        panic!("the job never was done");
+    let none = api.get(&format!("{early}/results")).await;
+    assert_eq!(none.code(), "bad.request");
+    let results_of = async |job: &str| {
+        assert_eq!(api.get(job).await.json()["state"], "FULFILLED");
+        api.get(&format!("{job}/results")).await.json()
     };
-    assert_eq!(
-        finished(&early).await["conversations"],
-        json!([]),
-        "silently not there"
-    );
-    world
-        .clock
-        .sleep_until(world.clock.now() + Duration::from_millis(700))
-        .await;
+    world.advance(Duration::from_millis(700));
+    let results = results_of(&early).await;
+    assert_eq!(results["conversations"], json!([]), "silently not there");
     let late = submit().await;
-    let results = finished(&late).await;
+    world.advance(Duration::from_millis(500));
+    let results = results_of(&late).await;
     assert_eq!(
         results["conversations"][0]["conversationId"],
         conversation(1).to_string()

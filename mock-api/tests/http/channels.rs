@@ -3,9 +3,10 @@
 use std::time::Duration as StdDuration;
 
 use futures_util::{SinkExt, StreamExt};
+use mock_api::clock::{Pace, RunClock};
 use mock_api::http::{ApiConfig, ChannelLimits, Permissions};
 use racegate_model::field::Kind;
-use racegate_model::time::{Duration, Probability};
+use racegate_model::time::{Duration, Probability, Timestamp};
 use racegate_model::timeline::Hold;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -364,7 +365,6 @@ async fn a_second_connection_ends_the_first_and_a_21st_channel_an_idle_one() {
 #[tokio::test]
 async fn a_channel_ends_with_its_life_and_a_subscription_prolongs_it() {
     let limits = ChannelLimits {
-        life: Duration::from_millis(400),
         heartbeat: StdDuration::from_millis(100),
         ..ChannelLimits::default()
     };
@@ -372,7 +372,8 @@ async fn a_channel_ends_with_its_life_and_a_subscription_prolongs_it() {
         channels: limits,
         ..ApiConfig::new(EPOCH)
     };
-    let world = World::start_with(platform(), config).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), config).await;
     let api = world.tenant(0).await;
     let (_, short) = create(&api, "").await;
     let (id, long) = create(&api, "").await;
@@ -381,7 +382,11 @@ async fn a_channel_ends_with_its_life_and_a_subscription_prolongs_it() {
         receive(&mut short).await["eventBody"]["message"],
         "WebSocket Heartbeat"
     );
+    world.advance(Duration::from_secs(43_200));
+    // A second login: a token lives a day too.
+    let api = world.tenant(0).await;
     subscribe(&api, "POST", &id, &["channel.metadata"]).await;
+    world.advance(Duration::from_secs(43_200));
     let closing = loop {
         let frame = receive(&mut short).await;
         if frame["topicName"] != "channel.metadata" {

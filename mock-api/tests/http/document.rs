@@ -57,3 +57,57 @@ fn every_operation_says_who_may_call_it_and_how_it_refuses() {
     ids.dedup();
     assert_eq!(ids.len(), count, "operation ids are unique");
 }
+
+/// Every operation under `/api/`: method, path with something for its parameters, and whether it
+/// takes a body.
+fn operations() -> Vec<(String, String, bool)> {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let filled: Vec<&str> = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect();
+        for (method, operation) in item.as_object().unwrap() {
+            if path.starts_with("/api/") {
+                let takes_body = operation.get("requestBody").is_some();
+                found.push((method.to_uppercase(), filled.join("/"), takes_body));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    let long = format!("\"{}\"", "x".repeat(2 << 20));
+    for (method, path, takes_body) in operations() {
+        let stranger = world.api().send(&method, &path, "", "").await;
+        assert_eq!(stranger.status, 401, "{method} {path}");
+        let odd = api.send("BREW", &path, "", "").await;
+        assert_eq!((odd.status, odd.code().as_str()), (405, "method.not.allowed"), "{path}");
+        assert!(odd.header("allow").is_some_and(|allow| allow.contains(&method)), "{path}");
+        let strange = api.send(&method, &format!("{path}?pageSize=%00&x=1"), "", "").await;
+        assert!(strange.status < 500, "{method} {path}: {}", strange.text);
+        if !takes_body {
+            continue;
+        }
+        for (kind, body, status) in [
+            ("application/json", "{", 400),
+            ("application/json", "", 400),
+            ("application/json", "\"x\"", 400),
+            ("application/json", "[[]]", 400),
+            ("application/json; charset=utf-8", "nul", 400),
+            ("text/plain", "{}", 415),
+            ("application/json", long.as_str(), 413),
+        ] {
+            let head = format!("content-type: {kind}\r\n");
+            let answer = api.send(&method, &path, &head, body).await;
+            let start: String = body.chars().take(9).collect();
+            assert_eq!(answer.status, status, "{method} {path} {start}: {}", answer.text);
+            answer.code();
+        }
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::time::Duration as StdDuration;
 
+use mock_api::clock::{Pace, RunClock};
 use mock_api::http::{ApiConfig, ApiDelays};
 use racegate_model::field::Kind;
 use racegate_model::scenario::GroupSource;
-use racegate_model::time::Duration;
+use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Hold;
 use serde_json::{Value, json};
 
@@ -355,8 +356,8 @@ async fn what_is_no_orphan_or_makes_no_sense_of_one_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn a_batch_expects_nothing_until_it_has_looked() {
+/// Four recordings: the first is still uploading, the last is in the archive.
+async fn with_four_recordings() -> (World, Http) {
     let mut spec = platform();
     spec.kinds.webrtc.media_lag = millis(400);
     let delays = ApiDelays {
@@ -367,23 +368,24 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
         delays,
         ..ApiConfig::new(EPOCH)
     };
-    let world = World::start_with(spec, config).await;
-    let api = world.tenant(0).await;
-    for (index, kind) in [
-        (1, Kind::Webrtc),
-        (2, Kind::Sip),
-        (3, Kind::Sip),
-        (4, Kind::Sip),
-    ] {
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, spec, config).await;
+    for index in 1..=4 {
+        let kind = if index == 1 { Kind::Webrtc } else { Kind::Sip };
         world.end_call(index, kind, Hold::Free);
         let audio = format!("OggS {index}").into();
-        world
-            .service
-            .store_media(racegate_model::ids::RecordingIndex(index), audio)
-            .unwrap();
+        let index = racegate_model::ids::RecordingIndex(index);
+        world.service.store_media(index, audio).unwrap();
     }
-    api.json("PUT", &one(4), r#"{"archiveDate":"2026-03-01"}"#)
-        .await;
+    let api = world.tenant(0).await;
+    let archived = api.json("PUT", &one(4), r#"{"archiveDate":"2026-03-01"}"#);
+    assert_eq!(archived.await.status, 200);
+    (world, api)
+}
+
+#[tokio::test]
+async fn a_batch_expects_nothing_until_it_has_looked() {
+    let (world, api) = with_four_recordings().await;
     let ask = |index: u64| json!({"conversationId": conversation(index).to_string()});
     let items = json!([
         ask(1), ask(2), ask(4), ask(5),
@@ -400,12 +402,18 @@ async fn a_batch_expects_nothing_until_it_has_looked() {
         (&early["expectedResultCount"], &early["resultCount"]),
         (&json!(0), &json!(0))
     );
-    let done = until(async || {
-        Some(get_here(&api, &path).await).filter(|batch| batch["status"] == "Completed")
-    })
-    .await;
+    world.advance(Duration::from_millis(200));
+    let found = api.get(&path).await.json();
+    assert_eq!(found["status"], "InProgress", "one is still uploading");
     assert_eq!(
-        (&done["expectedResultCount"], &done["errorCount"]),
+        (&found["expectedResultCount"], &found["resultCount"]),
+        (&json!(6), &json!(5))
+    );
+    world.advance(Duration::from_millis(200));
+    let done = get_here(&api, &path).await;
+    assert_eq!(done["status"], "Completed");
+    assert_eq!(
+        (&done["resultCount"], &done["errorCount"]),
         (&json!(6), &json!(3)),
         "{done}"
     );
@@ -448,7 +456,8 @@ async fn a_batch_of_nothing_or_too_much_is_refused() {
 
 #[tokio::test]
 async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
-    let world = World::start(platform()).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
     let api = world.tenant(0).await;
     world.end_call(1, Kind::Sip, Hold::Free);
     world
@@ -468,6 +477,8 @@ async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
     );
     let organization = &world.tenant_config(0).organization;
     let other = &world.tenant_config(1).organization;
+    world.advance(Duration::from_secs(3599));
+    assert_eq!(follow(&api, &url).await.status, 200);
     for wrong in [
         url.split('?').next().unwrap().to_owned(),
         url.replace(organization.as_str(), other),
@@ -481,4 +492,7 @@ async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
             "{wrong}"
         );
     }
+    world.advance(Duration::from_secs(1));
+    let expired = follow(&api, &url).await;
+    assert_eq!(expired.json()["message"], "The address has expired.");
 }

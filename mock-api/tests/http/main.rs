@@ -12,6 +12,7 @@ mod faults;
 mod hostile;
 mod jobs;
 mod keeping;
+mod more;
 mod platform;
 mod product;
 mod support;

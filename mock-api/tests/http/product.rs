@@ -30,6 +30,7 @@ impl Product {
             past: Duration::ZERO,
             journal: 1000,
             storage: Storage::Memory,
+            external: None,
         })
         .await
         .expect("there are free ports");

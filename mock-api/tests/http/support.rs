@@ -49,9 +49,17 @@ impl World {
     }
 
     pub(crate) async fn start_with(platform: PlatformSpec, config: ApiConfig) -> Self {
+        Self::start_on(RunClock::start(), platform, config).await
+    }
+
+    /// Likewise, on a clock that a test may set.
+    pub(crate) async fn start_on(
+        clock: RunClock,
+        platform: PlatformSpec,
+        config: ApiConfig,
+    ) -> Self {
         let service = service_config(SEED, EPOCH, platform);
         let (service, mut news) = Service::new(service, Store::default());
-        let clock = RunClock::start();
         let state = ApiState::new(service.clone(), clock, config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let server = serve(listener, state).expect("a listener has an address");
@@ -78,6 +86,12 @@ impl World {
             webhooks,
             driver,
         }
+    }
+
+    /// Moves a clock that may be set.
+    pub(crate) fn advance(&self, by: Duration) {
+        let dial = self.clock.dial().expect("the clock can be set");
+        dial.set(self.clock.now() + by).expect("it goes forwards");
     }
 
     /// A call of half a second that ends now.

@@ -192,7 +192,8 @@ pub(super) fn paced(
     for _ in 0..PACED_CONNECTIONS {
         lanes.push(Lane::open(target.address).map_err(failed)?);
     }
-    let mut latencies = Histogram::new(3).map_err(Failure::internal)?;
+    // Up to ten seconds; what is later counts as that.
+    let mut latencies = Histogram::new_with_max(10_000_000_000, 3).map_err(Failure::internal)?;
     let gap = Duration::from_secs_f64(1.0 / rate.max(1.0));
     let (began, mut due) = (Instant::now(), Duration::ZERO);
     let mut nth = 0;

@@ -88,10 +88,8 @@ fn measure(options: &Options) -> Result<Report, Failure> {
     let ours = Served::start(Peer::Ours, HELD, "")?;
     let target = ours.recordings(&load, HELD.min(IDS))?;
     let body = load.body(&target)?;
-    let mut numbers = Numbers {
-        body_bytes: body.len(),
-        ..Numbers::default()
-    };
+    let mut numbers = Numbers::default();
+    numbers.body_bytes = body.len();
     compare(options, &load, (&ours, &target), &body, &mut numbers)?;
     half_load(options, &target, &mut numbers)?;
     let sent = ours.journal(&load)?.requests;

@@ -267,6 +267,7 @@ async fn ours(held: u64) -> Result<(), Failure> {
         past: Duration::from_secs(60),
         journal: mock_api::http::JOURNAL_DEFAULT,
         storage: Storage::Memory,
+        external: None,
     })
     .await
     .map_err(Failure::internal)?;

@@ -80,7 +80,9 @@ struct Known {
 }
 
 impl JobDesk {
-    pub(super) fn add(&self, entry: JobEntry) -> Arc<JobEntry> {
+    /// Adds a job; also returns those that are forgotten for it.
+    pub(super) fn add(&self, entry: JobEntry) -> (Arc<JobEntry>, Vec<JobOrdinal>) {
+        let mut forgotten = Vec::new();
         let entry = Arc::new(entry);
         let mut known = self.known.write();
         known.query_bytes += entry.query.get().len();
@@ -89,9 +91,9 @@ impl JobDesk {
         while known.jobs.len() > JOBS_MAX
             || (known.query_bytes > QUERY_BYTES_MAX && known.jobs.len() > 1)
         {
-            known.forget_oldest();
+            forgotten.extend(known.forget_oldest());
         }
-        entry
+        (entry, forgotten)
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Arc<JobEntry>> {
@@ -140,10 +142,8 @@ impl JobDesk {
 }
 
 impl Known {
-    fn forget_oldest(&mut self) {
-        let Some((ordinal, entry)) = self.jobs.pop_first() else {
-            return;
-        };
+    fn forget_oldest(&mut self) -> Option<JobOrdinal> {
+        let (ordinal, entry) = self.jobs.pop_first()?;
         self.by_id.remove(&entry.id);
         self.query_bytes -= entry.query.get().len();
         for recording in &entry.selected {
@@ -155,6 +155,7 @@ impl Known {
                 self.exports.remove(recording);
             }
         }
+        Some(ordinal)
     }
 }
 
@@ -175,12 +176,13 @@ mod tests {
             client: ClientIndex::default(),
             action: Action::Export,
         };
-        let first = desk.add(entry(0));
+        let (first, _) = desk.add(entry(0));
         desk.started(Timestamp::ZERO, &first);
         assert!(desk.find(&first.id.to_string()).is_some());
-        for ordinal in 1..80 {
-            desk.add(entry(ordinal));
-        }
+        let forgotten: Vec<JobOrdinal> = (1..80)
+            .flat_map(|ordinal| desk.add(entry(ordinal)).1)
+            .collect();
+        assert_eq!(forgotten.first(), Some(&JobOrdinal(0)));
         assert!(desk.find(&first.id.to_string()).is_none());
         assert_eq!(desk.export_of(RecordingIndex(0)), None);
         assert!(desk.all().len() < 64);

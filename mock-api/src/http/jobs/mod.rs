@@ -1,6 +1,7 @@
 //! Bulk jobs: `/api/v2/recording/jobs`.
 
 mod desk;
+mod request;
 
 pub(super) use desk::JobDesk;
 
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse, Json, Response};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ConversationId, JobOrdinal, RecordingId, RecordingIndex};
 use racegate_model::org::{JobError, JobState, SLOT_RETRY};
+use racegate_model::scenario::ExportRequest;
 use racegate_model::selection::Refusal;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,6 +34,7 @@ use super::wire::job::{FailedRecording, JobUpdate, JobsQuery, RecordingJob, stat
 use super::wire::paging::Listing;
 use super::wire::words;
 use desk::{Action, ActionAt, Exports, JobEntry};
+use request::{action_of, asked_of};
 
 const BASE: &str = "/api/v2/recording/jobs";
 const ADD: &str = "recording:job:add";
@@ -63,7 +66,13 @@ async fn create(
         state.need_all(caller, &["recording:recording:viewSensitiveData"])?;
     }
     let action = action_of(&query)?;
-    match state.tenant(caller).refuses_jobs() {
+    let tenant = state.tenant(caller);
+    let asked = asked_of(&query, tenant.request()).filter(|_| state.speaks_forum());
+    let refused = match asked {
+        Some(request) => tenant.refuses_job_asking(request),
+        None => tenant.refuses_jobs(),
+    };
+    match refused {
         None => {}
         Some(Refusal::Forbidden) => return Err(ApiError::MissingPermissions(ADD.into())),
         Some(Refusal::UnknownFilter) => {
@@ -73,8 +82,8 @@ async fn create(
         }
     }
     let selected = selected(&state, caller, &query)?;
-    let ordinal = begin(&state, caller, action, selected.clone())?;
-    let entry = state.desk(caller).jobs.add(JobEntry {
+    let ordinal = begin(&state, caller, (action, asked), selected.clone())?;
+    let (entry, forgotten) = state.desk(caller).jobs.add(JobEntry {
         id: job_id(state.tenant(caller).config(), ordinal),
         ordinal,
         created_at: caller.now,
@@ -83,34 +92,10 @@ async fn create(
         client: caller.client,
         action,
     });
-    shown(&state, caller, StatusCode::ACCEPTED, &entry)
-}
-
-fn action_of(query: &JobsQuery) -> Result<Action, ApiError> {
-    let at = match (query.action_date, query.action_age) {
-        (Some(date), _) => Some(ActionAt::Date(date)),
-        (None, age) => age.map(ActionAt::Age),
-    };
-    let needed = at.ok_or(ApiError::MissingParameter("actionDate"));
-    match query.action.as_deref() {
-        Some("EXPORT") => {
-            let integration = query.integration_id.as_deref();
-            if integration.is_none_or(|id| id.trim().is_empty()) {
-                let allowed = "the id of an integration, for EXPORT";
-                return Err(invalid("integrationId", integration, allowed));
-            }
-            Ok(Action::Export)
-        }
-        Some("ARCHIVE") => Ok(Action::Archive(needed?)),
-        Some("DELETE") => {
-            let exports = match query.clear_export {
-                Some(true) => Exports::Cleared,
-                None | Some(false) => Exports::Kept,
-            };
-            Ok(Action::Delete(needed?, exports))
-        }
-        other => Err(invalid("action", other, "ARCHIVE, DELETE, EXPORT")),
+    for job in forgotten {
+        state.tenant(caller).forget_job(job);
     }
+    shown(&state, caller, StatusCode::ACCEPTED, &entry)
 }
 
 fn selected(
@@ -145,12 +130,15 @@ fn selected(
 fn begin(
     state: &ApiState,
     caller: Caller,
-    action: Action,
+    (action, asked): (Action, Option<ExportRequest>),
     selected: Vec<RecordingIndex>,
 ) -> Result<JobOrdinal, ApiError> {
     let (tenant, service) = (state.tenant(caller), state.service());
     let begun = match action {
-        Action::Export => tenant.create_job(service, caller.now, selected),
+        Action::Export => match asked {
+            Some(request) => tenant.create_job_asking(service, caller.now, selected, request),
+            None => tenant.create_job(service, caller.now, selected),
+        },
         Action::Archive(_) | Action::Delete(..) => {
             tenant.create_retention_job(service, caller.now, selected)
         }

@@ -64,14 +64,52 @@ impl ApiDate {
     }
 }
 
+impl ApiDate {
+    /// The text, by hand: a recording shows five dates, and a general printer takes as long for
+    /// them as for everything else in it. The calendar is Hinnant's `civil_from_days`.
+    fn text(self) -> [u8; 24] {
+        // The calendar that parses dates ends a day before the year 9999 does.
+        let last = jiff::Timestamp::MAX.as_millisecond();
+        let millis = self.0.unix_millis().min(last).unsigned_abs();
+        let (days, millis) = (millis / 86_400_000, millis % 86_400_000);
+        // Days since the first of March of the year 0; eras of 400 years.
+        let days = days + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 {
+            from_march + 3
+        } else {
+            from_march - 9
+        };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (at, digits, value) in [
+            (0, 4, year),
+            (5, 2, month),
+            (8, 2, day),
+            (11, 2, millis / 3_600_000),
+            (14, 2, millis / 60_000 % 60),
+            (17, 2, millis / 1_000 % 60),
+            (20, 3, millis % 1_000),
+        ] {
+            let mut rest = value;
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b"0123456789"[usize::try_from(rest % 10).unwrap_or(0)];
+                rest /= 10;
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for ApiDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const PRINTER: jiff::fmt::temporal::DateTimePrinter =
-            jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
-        // The calendar ends a day before the year 9999 does.
-        let timestamp = jiff::Timestamp::from_millisecond(self.0.unix_millis());
-        let timestamp = timestamp.unwrap_or(jiff::Timestamp::MAX);
-        f.write_str(&PRINTER.timestamp_to_string(&timestamp))
+        let text = self.text();
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -194,6 +232,27 @@ mod tests {
             "2026-03-07/x",
         ] {
             assert_eq!(ApiInterval::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_printed_as_a_calendar_prints_them() {
+        let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
+        // Leap days, ends of years and centuries, and a stride that meets every day of the year.
+        let odd = [
+            0,
+            951_782_400_000,
+            951_868_799_999,
+            4_107_542_400_000,
+            253_402_207_200_999,
+        ];
+        let many = (0..40_000).map(|nth| nth * 6_307_200_331);
+        for millis in odd.into_iter().chain(many) {
+            let expected = jiff::Timestamp::from_millisecond(millis).unwrap();
+            assert_eq!(
+                ApiDate(WallTime::from_unix_millis(millis)).to_string(),
+                printer.timestamp_to_string(&expected)
+            );
         }
     }
 

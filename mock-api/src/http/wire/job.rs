@@ -41,14 +41,35 @@ pub(in crate::http) struct JobsQuery {
     pub(in crate::http) conversation_query: Option<ConversationQuery>,
     /// Conversations of more than five years ago: there are none here.
     pub(in crate::http) aged_conversation_interval: Option<String>,
+    /// Forum dialect: its filters may stand here too.
+    #[serde(flatten)]
+    pub(in crate::http) forum: ForumFilters,
     /// Forum dialect.
-    #[serde(rename = "include_metadata")]
+    pub(in crate::http) filters: Option<ForumFilters>,
+}
+
+/// Filters that the forum threads believe in; to the real API they are unknown keys.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::http) struct ForumFilters {
     pub(in crate::http) include_metadata: Option<bool>,
-    /// Forum dialect.
-    #[serde(rename = "include_webrtc_metadata")]
     pub(in crate::http) include_webrtc_metadata: Option<bool>,
-    /// Forum dialect: webRTC, SIP, WEBCAM.
-    pub(in crate::http) media_type: Option<String>,
+    /// webRTC, SIP, WEBCAM.
+    #[serde(rename = "mediaType")]
+    kind: Option<String>,
+    /// The same in the other spelling.
+    #[serde(rename = "media_type")]
+    other_kind: Option<String>,
+}
+
+impl ForumFilters {
+    pub(in crate::http) fn media_type(&self) -> Option<&str> {
+        self.kind.as_deref().or(self.other_kind.as_deref())
+    }
+
+    pub(in crate::http) fn says_nothing(&self) -> bool {
+        let switches = [self.include_metadata, self.include_webrtc_metadata];
+        self.media_type().is_none() && switches.iter().all(Option::is_none)
+    }
 }
 
 /// `AsyncConversationQuery` of a bulk job.

@@ -5,6 +5,7 @@ pub(in crate::http) mod account;
 pub(in crate::http) mod analytics;
 pub(in crate::http) mod annotation;
 pub(in crate::http) mod batch;
+pub(in crate::http) mod conversation;
 mod dates;
 mod error;
 pub(in crate::http) mod fields;
@@ -18,6 +19,7 @@ pub(in crate::http) mod protection;
 pub(in crate::http) mod recording;
 pub(in crate::http) mod trigger;
 mod truth;
+pub(in crate::http) mod upload;
 mod whole;
 pub(in crate::http) mod words;
 

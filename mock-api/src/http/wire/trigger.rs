@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::fields::Shown;
+use super::whole;
 
 /// A trigger to be.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -20,9 +21,17 @@ pub(in crate::http) struct TriggerRequest {
     pub(in crate::http) target: Option<TriggerTarget>,
     #[schema(value_type = Option<Vec<Object>>)]
     pub(in crate::http) match_criteria: Option<Box<RawValue>>,
-    #[serde(rename = "eventTTLSeconds")]
+    #[serde(
+        rename = "eventTTLSeconds",
+        default,
+        deserialize_with = "whole::option"
+    )]
     pub(in crate::http) event_ttl_seconds: Option<u32>,
+    #[serde(default, deserialize_with = "whole::option")]
     pub(in crate::http) delay_by_seconds: Option<u32>,
+    /// Of an update: the version that it changes.
+    #[serde(default, deserialize_with = "whole::option")]
+    pub(in crate::http) version: Option<u32>,
 }
 
 /// Where its events go: a workflow, which nothing here runs, or (our extension) a webhook.
