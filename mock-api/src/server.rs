@@ -10,7 +10,7 @@ use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
 use parking_lot::Mutex;
-use racegate_media::{PeerError, RtcStack, Sha256};
+use racegate_media::{DenseStack, PeerError, Sha256};
 use racegate_model::time::Timestamp;
 use racegate_udp::{BindError, Station};
 use tokio::net::TcpListener;
@@ -114,7 +114,7 @@ impl MockServer {
             address: config.media,
             ..IngestSettings::default()
         };
-        let stack = Arc::new(RtcStack::new()?);
+        let stack = Arc::new(DenseStack::new()?);
         let events: Arc<dyn SessionEvents> = Arc::clone(&received) as _;
         let (ingest, station) = Ingest::bind(&settings, stack, events)?;
         let bind = |source| ServerError::Http {

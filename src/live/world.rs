@@ -500,8 +500,8 @@ fn start_media(
     let mut softphones = None;
     if scenario.workload.fidelity.webrtc == Fidelity::Media {
         let settings = SoftphoneSettings::new(server.signalling_url());
-        let stack =
-            racegate_media::RtcStack::new().map_err(|error| LiveError::Media(error.to_string()))?;
+        let stack = racegate_media::DenseStack::new()
+            .map_err(|error| LiveError::Media(error.to_string()))?;
         let (phones, station) = Softphones::bind(&settings, Arc::new(stack))
             .map_err(|error| LiveError::Media(error.to_string()))?;
         stations.push(station);
