@@ -232,7 +232,8 @@ fn media_taken_over_by_a_driver_flows_and_is_reported_when_given_back() {
     }
     assert_eq!(heard, b"hello".repeat(10));
     assert_eq!(sender.sent().packets, 10);
-    client.put_sender(sender, clock);
+    client.note_sent(sender.sent(), clock);
+    server.handle_timeout_with(clock, &mut receiver);
     server.put_receiver(receiver);
     client.close(clock);
     let last = client.poll_output();

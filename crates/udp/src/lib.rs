@@ -9,6 +9,7 @@ mod cpu;
 mod linux;
 #[cfg(any(not(target_os = "linux"), test))]
 mod plain;
+mod ring;
 mod shard;
 mod snmp;
 mod socket;

@@ -101,6 +101,7 @@ impl DenseStack {
             session,
             sender: None,
             payload_type,
+            sent: Sent::default(),
             sent_at: now,
             reception: None,
         };
@@ -139,15 +140,24 @@ pub struct DenseRecorder {
 }
 
 impl DenseRecorder {
-    /// Hands the media over to a driver that opens packets itself; until [`DenseRecorder::put_receiver`] the session counts packets as
-    /// early and reports no reception.
+    /// Hands the media over to a driver that opens packets itself. From then on the session counts packets as early; the driver lets
+    /// time pass with [`DenseRecorder::handle_timeout_with`], so that reports go on, and gives the media back before it closes.
     pub fn take_receiver(&mut self) -> Option<MediaReceiver> {
         self.receiver.take()
     }
 
-    /// Gives the media back, as must be done before [`Peer::handle_timeout`] and [`Peer::close`] for reports to be true.
+    /// Gives the media back.
     pub fn put_receiver(&mut self, receiver: MediaReceiver) {
         self.receiver = Some(receiver);
+    }
+
+    /// [`Peer::handle_timeout`], with the media that was taken.
+    pub fn handle_timeout_with(&mut self, now: Instant, receiver: &mut MediaReceiver) {
+        if self.session.is_report_due(now) {
+            let reception = receiver.report();
+            self.session.report(now, None, reception, Parting::Stays);
+        }
+        self.session.handle_timeout(now);
     }
 
     fn arm(&mut self) {
@@ -268,20 +278,21 @@ pub struct DenseCaller {
     session: Session,
     sender: Option<MediaSender>,
     payload_type: u8,
+    sent: Sent,
     sent_at: Instant,
     reception: Option<Reception>,
 }
 
 impl DenseCaller {
-    /// Hands the media over to a driver that seals frames itself; until [`DenseCaller::put_sender`] the session sends none.
+    /// Hands the media over to a driver that seals frames itself. From then on the session sends none; the driver tells it with
+    /// [`DenseCaller::note_sent`], before time passes and before it closes, what its reports shall say.
     pub fn take_sender(&mut self) -> Option<MediaSender> {
         self.sender.take()
     }
 
-    /// Gives the media back, as must be done before [`Peer::handle_timeout`] and [`Peer::close`] for reports to be true; `at` is when it
-    /// sent last.
-    pub fn put_sender(&mut self, sender: MediaSender, at: Instant) {
-        self.sender = Some(sender);
+    /// Says what a sender that was taken has sent, and when it sent last.
+    pub fn note_sent(&mut self, sent: Sent, at: Instant) {
+        self.sent = sent;
         self.sent_at = at;
     }
 
@@ -309,12 +320,8 @@ impl DenseCaller {
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {
-        let sent = self
-            .sender
-            .as_ref()
-            .map(MediaSender::sent)
-            .filter(|sent| sent.packets > 0)
-            .map(|sent| (sent, self.sent_at));
+        let spoke = self.sent.packets > 0;
+        let sent = spoke.then_some((self.sent, self.sent_at));
         self.session.report(now, sent, None, parting);
     }
 }
@@ -382,6 +389,7 @@ impl Caller for DenseCaller {
         };
         let mut bytes = Vec::with_capacity(rtp::HEADER + frame.payload.len() + srtp::TAG_MAX);
         sender.seal(frame.index, &frame.payload, &mut bytes);
+        self.sent = sender.sent();
         self.sent_at = now;
         self.session.push(PeerOutput::Transmit {
             source,
