@@ -1,7 +1,8 @@
 //! Which session a datagram belongs to, when all sessions share one port.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+use hashbrown::HashMap;
 
 use crate::stun::{DatagramKind, binding_ufrag};
 
@@ -26,11 +27,12 @@ struct Session {
 /// Sessions by the addresses that their peers send from, and by ufrag until an address is known.
 ///
 /// A binding request is routed by its ufrag even from a known address: callers reuse addresses, and the new call's request then
-/// moves the address away from the old call. Several addresses may lead to one session.
+/// moves the address away from the old call. Several addresses may lead to one session. The tables are hashed, because every packet
+/// goes through one; nothing iterates over them.
 #[derive(Debug, Default)]
 pub struct Demux {
-    sessions: BTreeMap<String, Session>,
-    addresses: BTreeMap<SocketAddr, usize>,
+    sessions: HashMap<String, Session>,
+    addresses: HashMap<SocketAddr, usize>,
 }
 
 impl Demux {

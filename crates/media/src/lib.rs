@@ -18,6 +18,7 @@ pub use clip::{Clip, ClipError, Speech, clips};
 pub use crypto::DtlsVersion;
 pub use demux::{Demux, Route};
 pub use dense::DenseStack;
+pub use dense::rtp::is_rtcp;
 pub use digest::{PayloadDigest, Sha256};
 pub use peer::{
     Caller, Departure, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,

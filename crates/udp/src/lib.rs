@@ -5,6 +5,7 @@
 
 mod batch;
 mod cpu;
+mod heap;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(not(target_os = "linux"), test))]
@@ -17,6 +18,7 @@ mod wheel;
 
 pub use batch::{BATCH, DATAGRAM_MAX, Datagram, RecvBatch, SendBatch, SendCount};
 pub use cpu::{Class, Placement, place, prefetch, thread_cpu_time};
+pub use heap::heap_in_use;
 pub use shard::{
     Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, StationReport, TICK,
 };

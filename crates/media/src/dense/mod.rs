@@ -7,7 +7,7 @@
 mod identity;
 mod receive;
 mod rtcp;
-mod rtp;
+pub(crate) mod rtp;
 mod sdp;
 mod send;
 mod session;

@@ -69,7 +69,7 @@ impl Header {
 
 /// Whether an SRTP datagram is RTCP: payload types 64 to 95 are kept free for it (RFC 5761, section 4).
 #[must_use]
-pub(super) fn is_rtcp(packet: &[u8]) -> bool {
+pub fn is_rtcp(packet: &[u8]) -> bool {
     packet.get(1).is_some_and(|kind| (192..=223).contains(kind))
 }
 
