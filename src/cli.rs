@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use racegate_model::scenario::Engine;
 use racegate_scenario::Override;
 
+use crate::bench::media as bench_media;
 use crate::live::Arms;
 use crate::run::{Audio, Notes, Output, RunOptions};
 
@@ -37,6 +38,12 @@ enum Command {
     Check(CheckArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(ReportArgs),
+    /// Our speed beside peers and limits, as ratios
+    Bench {
+        /// What is measured
+        #[command(subcommand)]
+        target: BenchTarget,
+    },
     /// Simulate every scenario of a folder and print what each showed, as Markdown
     Catalogue {
         /// The folder
@@ -113,6 +120,46 @@ struct ReportArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum BenchTarget {
+    /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
+    Media(BenchMediaArgs),
+}
+
+#[derive(Debug, Args)]
+struct BenchMediaArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// How long the highest number of sessions must hold, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Measure this many sessions in place of climbing the ladder
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    sessions: Option<u32>,
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 180, value_parser = clap::value_parser!(u64).range(10..=7200))]
+    budget: u64,
+    /// When others keep the machine busy
+    #[arg(long, value_enum, default_value = "refuse")]
+    busy: BusyArg,
+    /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
+    #[arg(long, value_enum, default_value = "realtime")]
+    class: ClassArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BusyArg {
+    Refuse,
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ClassArg {
+    Fair,
+    Realtime,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineArg {
     Sim,
@@ -169,6 +216,31 @@ impl RunArgs {
     }
 }
 
+impl BenchMediaArgs {
+    fn run(&self) -> ExitCode {
+        bench_media::bench(&bench_media::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            steady: std::time::Duration::from_secs(self.seconds),
+            sessions: self
+                .sessions
+                .map(|sessions| usize::try_from(sessions).unwrap_or(usize::MAX)),
+            budget: std::time::Duration::from_secs(self.budget),
+            busy: match self.busy {
+                BusyArg::Refuse => bench_media::Busy::Refuse,
+                BusyArg::Report => bench_media::Busy::Report,
+            },
+            class: match self.class {
+                ClassArg::Fair => racegate_udp::Class::Fair,
+                ClassArg::Realtime => racegate_udp::Class::Realtime,
+            },
+        })
+    }
+}
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -188,6 +260,9 @@ pub fn main() -> ExitCode {
             };
             crate::run::report(&args.runs, output)
         }
+        Command::Bench { target } => match target {
+            BenchTarget::Media(args) => args.run(),
+        },
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {

@@ -3,6 +3,7 @@
 //! The shell around the pure core (`racegate_model`): everything that touches a clock, a socket or
 //! a file. Start with [`run`], the main job.
 
+pub mod bench;
 pub mod catalogue;
 pub mod cli;
 mod engine;

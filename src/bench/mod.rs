@@ -1,0 +1,3 @@
+//! `racegate bench`: our speed beside peers and limits, as ratios.
+
+pub mod media;
