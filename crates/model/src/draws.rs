@@ -67,6 +67,12 @@ pub enum Purpose {
     OtherId = 28,
     /// Whether a session carries several conversations.
     SharedSession = 29,
+    /// Whether the scenario's fault `k` strikes the session.
+    Fault = 30,
+    /// How much of the session is real.
+    Fidelity = 31,
+    /// What a fault does to datagram `k`.
+    FaultDatagram = 32,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.

@@ -15,6 +15,7 @@ pub mod conformance;
 pub mod distribution;
 pub mod draws;
 pub mod exporter;
+pub mod fault;
 pub mod field;
 pub mod gate;
 pub mod history;

@@ -9,6 +9,7 @@ mod tenant;
 
 use std::collections::BTreeMap;
 
+use crate::fault::FaultPlan;
 use crate::field::Kind;
 use crate::history::EndReason;
 use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
@@ -47,6 +48,7 @@ struct World<'a> {
     arm: &'a Arm,
     index: ArmIndex,
     ends: SessionEnds,
+    faults: FaultPlan,
     platform: Platform,
     notifications: Notifications,
     tenants: Vec<Tenant>,
@@ -69,6 +71,7 @@ impl Recordings for Timelines {
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario, arm: &'a Arm, index: ArmIndex, first: TenantIndex) -> Self {
         let seed = scenario.seed;
+        let faults = FaultPlan::new(&scenario.workload, seed);
         let tenants = arm
             .gates
             .iter()
@@ -78,7 +81,9 @@ impl<'a> World<'a> {
             scenario,
             arm,
             index,
-            ends: SessionEnds::new(Calls::new(&scenario.workload, seed)),
+            ends: SessionEnds::new(Calls::new(&scenario.workload, seed))
+                .with_faults(faults.clone()),
+            faults,
             platform: Platform::new(arm, &scenario.workload, seed),
             notifications: notifications(&arm.platform.notification, seed),
             tenants: tenants.collect(),
@@ -92,11 +97,18 @@ impl<'a> World<'a> {
     fn run(&mut self, sink: &mut impl Sink) {
         loop {
             let mut horizon = None;
-            for call in self.ends.by_ref().take(CHUNK) {
+            for _ in 0..CHUNK {
+                let Some(call) = self.ends.next() else { break };
                 let at = call.ended_at();
-                self.platform.handle_input(at, &call);
+                let ending = self.ends.ending();
+                self.platform.handle_session(at, &call, ending);
                 self.ended += 1;
                 horizon = Some(at);
+            }
+            if self.index == ArmIndex(0) {
+                for call in self.ends.take_not_established() {
+                    sink.not_established(call.index, self.faults.stopped_at(&call));
+                }
             }
             let Some(horizon) = horizon else { break };
             self.advance(horizon, sink);

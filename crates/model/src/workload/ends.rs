@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::{Call, Calls};
+use crate::fault::{Ending, FaultPlan, SessionOutcome};
 use crate::ids::RecordingIndex;
 use crate::time::Timestamp;
 
@@ -11,8 +12,12 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 pub struct SessionEnds {
     calls: std::iter::Peekable<Calls>,
+    faults: Option<FaultPlan>,
     ends: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
-    open: BTreeMap<RecordingIndex, Call>,
+    open: BTreeMap<RecordingIndex, (Call, Ending)>,
+    /// How the last one ended.
+    ending: Ending,
+    not_established: Vec<Call>,
 }
 
 impl SessionEnds {
@@ -21,14 +26,51 @@ impl SessionEnds {
     pub fn new(calls: Calls) -> Self {
         Self {
             calls: calls.peekable(),
+            faults: None,
             ends: BinaryHeap::new(),
             open: BTreeMap::new(),
+            ending: Ending::default(),
+            not_established: Vec::new(),
         }
+    }
+
+    /// The same with faults: calls that are cut short come with the duration that they had, and
+    /// those that never came up do not come.
+    #[must_use]
+    pub fn with_faults(mut self, faults: FaultPlan) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    /// How the session ended that came last.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// The calls that never came up, since the last time.
+    pub fn take_not_established(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.not_established)
     }
 
     /// Whether every call has ended.
     pub fn is_drained(&mut self) -> bool {
         self.ends.is_empty() && self.calls.peek().is_none()
+    }
+
+    fn begin(&mut self, mut call: Call) {
+        let mut ending = Ending::default();
+        if let Some(faults) = &self.faults {
+            let prediction = faults.predict(&call);
+            if prediction.outcome == SessionOutcome::NotEstablished {
+                self.not_established.push(call);
+                return;
+            }
+            call.duration = prediction.ended_at.since(call.arrival);
+            ending = prediction.ending;
+        }
+        self.ends.push(Reverse((call.ended_at(), call.index)));
+        self.open.insert(call.index, (call, ending));
     }
 }
 
@@ -46,10 +88,11 @@ impl Iterator for SessionEnds {
                 break;
             }
             self.calls.next();
-            self.ends.push(Reverse((call.ended_at(), call.index)));
-            self.open.insert(call.index, call);
+            self.begin(call);
         }
         let Reverse((_, index)) = self.ends.pop()?;
-        self.open.remove(&index)
+        let (call, ending) = self.open.remove(&index)?;
+        self.ending = ending;
+        Some(call)
     }
 }
