@@ -96,10 +96,10 @@ pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary)
             generator.socket_drops
         ));
     }
-    if generator.digest_mismatches > 0 {
+    if generator.digest_mismatches_unexpected > 0 {
         reasons.push(format!(
             "media: {} recordings differ from what was sent",
-            generator.digest_mismatches
+            generator.digest_mismatches_unexpected
         ));
     }
     reasons

@@ -348,15 +348,18 @@ impl Peer for RtcCaller {
 
 impl Caller for RtcCaller {
     fn send(&mut self, now: Instant, frame: Frame) {
+        let time = frame.index.wrapping_mul(u64::from(FRAME_SAMPLES));
+        self.send_at(now, frame, time);
+    }
+
+    fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         let Frame { index, payload } = frame;
         let mut api = self.session.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(self.mid, None) else {
             return;
         };
         // RTP time wraps at 32 bits by design.
-        let time =
-            u32::try_from(index.wrapping_mul(u64::from(FRAME_SAMPLES)) & u64::from(u32::MAX))
-                .unwrap_or(0);
+        let time = u32::try_from(time & u64::from(u32::MAX)).unwrap_or(0);
         stream
             .write_rtp(RtpWrite::new(self.pt, index.into(), time, now, payload).marker(index == 0));
         self.session.handle_timeout(now);

@@ -383,6 +383,29 @@ pub struct GeneratorSummary {
     pub recordings_stored: u64,
     /// Bytes of audio in storage.
     pub bytes_stored: u64,
+    /// Recordings whose digest differs from what was sent, and no fault of the scenario says why.
+    #[serde(default)]
+    pub digest_mismatches_unexpected: u64,
+    /// One per fault of the scenario: what was predicted and what was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSummary>,
+}
+
+/// One of the scenario's faults, over the sessions that it struck.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// Its name.
+    pub name: String,
+    /// What it acts on.
+    pub group: String,
+    /// Sessions that it struck.
+    pub sessions: u64,
+    /// What was to become of them: outcome → count.
+    pub predicted: BTreeMap<String, u64>,
+    /// What became of them: outcome → count.
+    pub seen: BTreeMap<String, u64>,
+    /// Sessions of which both are the same.
+    pub agreed: u64,
 }
 
 /// How a live run and the simulation of the same file agree.

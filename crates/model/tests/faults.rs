@@ -116,7 +116,7 @@ fn the_rule_says_when_and_how_a_session_ends() {
     let consent = of(Effect::Consent, &call);
     assert_eq!(
         (consent.outcome, consent.ended_at),
-        (SessionOutcome::CutShort, at + CONSENT)
+        (SessionOutcome::ConsentLost, at + CONSENT)
     );
     let brief = Call {
         duration: Duration::from_secs(30),

@@ -8,12 +8,14 @@ mod batch;
 mod linux;
 #[cfg(any(not(target_os = "linux"), test))]
 mod plain;
+mod ring;
 mod shard;
 mod snmp;
 mod socket;
 mod wheel;
 
 pub use batch::{BATCH, DATAGRAM_MAX, Datagram, RecvBatch, SendBatch, SendCount};
+pub use ring::Ring;
 pub use shard::{Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, TICK};
 pub use snmp::receive_buffer_errors;
 pub use socket::{BatchSocket, BindError, SocketBuffers};

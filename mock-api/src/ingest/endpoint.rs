@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use racegate_media::{DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, Stack};
 use racegate_udp::{Datagram, Endpoint, SendBatch, Wheel};
@@ -12,11 +12,14 @@ use slab::Slab;
 use tokio::sync::mpsc;
 
 use super::events::{EndReason, SessionEvents, Started};
-use super::handle::{Command, Counters, IngestError, IngestSettings, Notice, add};
+use super::handle::{Command, Counters, End, IngestError, IngestSettings, Notice, add};
 use super::session::Session;
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
+
+/// How long the signalling may take to follow the media's goodbye; on loopback it takes milliseconds.
+const GOODBYE_WAIT: Duration = Duration::from_millis(100);
 
 /// Commands taken per tick, so that a storm of calls cannot make audio late.
 const COMMANDS_PER_TICK: usize = 32;
@@ -92,7 +95,12 @@ impl IngestEndpoint {
                 let made = offer.is_ok();
                 // A caller that has gone away meanwhile will never hang up.
                 if reply.send(offer).is_err() && made {
-                    self.request_end(&session_id, EndReason::SignallingLost, now);
+                    let end = End {
+                        reason: EndReason::SignallingLost,
+                        at: now,
+                        digest: None,
+                    };
+                    self.request_end(&session_id, end);
                 }
             }
             Command::Answer {
@@ -104,11 +112,7 @@ impl IngestEndpoint {
                 // Whoever asked and did not wait learns of a refusal by the notice.
                 drop(reply.send(taken));
             }
-            Command::End {
-                session_id,
-                reason,
-                at,
-            } => self.request_end(&session_id, reason, at),
+            Command::End { session_id, end } => self.request_end(&session_id, end),
         }
     }
 
@@ -173,14 +177,33 @@ impl IngestEndpoint {
 
     /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and
     /// the next tick begins with them.
-    fn request_end(&mut self, session_id: &str, reason: EndReason, at: Instant) {
+    fn request_end(&mut self, session_id: &str, end: End) {
         let Some(key) = self.keys.get(session_id) else {
             return;
         };
         let session = &mut self.sessions[*key];
-        if session.ending.is_none() {
-            session.ending = Some((reason, at));
+        session.digest_sent = session.digest_sent.or(end.digest);
+        if session.ending.is_none() || session.goodbye_by.take().is_some() {
+            session.ending.get_or_insert((end.reason, end.at));
             self.ending.push(*key);
+        }
+    }
+
+    /// The media said goodbye: the session is over as of now, but the signalling is about to say so too, and with more to tell.
+    fn take_leave(&mut self, now: Instant, key: usize) {
+        let session = &mut self.sessions[key];
+        if session.ending.is_none() {
+            session.ending = Some((EndReason::HungUp, now));
+            session.goodbye_by = Some(now + GOODBYE_WAIT);
+        }
+        self.file(now, key);
+    }
+
+    fn file(&mut self, now: Instant, key: usize) {
+        if let Some(deadline) = self.sessions[key].deadline() {
+            self.wheel
+                .get_or_insert_with(|| Wheel::new(now))
+                .arm(key, deadline);
         }
     }
 
@@ -218,17 +241,11 @@ impl IngestEndpoint {
                 PeerOutput::Event(PeerEvent::PathFound) => {}
             }
         }
-        if let Some(departure) = departed {
-            let reason = match departure {
-                Departure::Goodbye => EndReason::HungUp,
-                Departure::ConsentLost => EndReason::ConsentLost,
-                Departure::Failed => EndReason::MediaFailed,
-            };
-            self.finish(now, key, reason);
-        } else if let Some(deadline) = session.deadline() {
-            self.wheel
-                .get_or_insert_with(|| Wheel::new(now))
-                .arm(key, deadline);
+        match departed {
+            None => self.file(now, key),
+            Some(Departure::Goodbye) => self.take_leave(now, key),
+            Some(Departure::ConsentLost) => self.finish(now, key, EndReason::ConsentLost),
+            Some(Departure::Failed) => self.finish(now, key, EndReason::MediaFailed),
         }
     }
 
@@ -256,6 +273,10 @@ impl IngestEndpoint {
         };
         if session.established_at.is_none() && session.setup_by <= now {
             self.finish(now, key, EndReason::SetupTimeout);
+            return;
+        }
+        if session.goodbye_by.is_some_and(|by| by <= now) {
+            self.finish(now, key, EndReason::HungUp);
             return;
         }
         session.peer.handle_timeout(now);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use racegate_media::{PayloadDigest, PeerError, Stack};
+use racegate_media::{PayloadDigest, PeerError, Sha256, Stack};
 use racegate_udp::{BatchSocket, BindError, Station};
 use tokio::sync::{mpsc, oneshot};
 
@@ -127,9 +127,19 @@ pub(super) enum Command {
     },
     End {
         session_id: String,
-        reason: EndReason,
-        at: Instant,
+        end: End,
     },
+}
+
+/// That a session is over, seen from outside the media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Why.
+    pub reason: EndReason,
+    /// When.
+    pub at: Instant,
+    /// The caller's digest of what it sent, if it gave one.
+    pub digest: Option<Sha256>,
 }
 
 /// A handle on a running ingest; clones reach the same one.
@@ -137,6 +147,7 @@ pub(super) enum Command {
 pub struct Ingest {
     commands: mpsc::Sender<Command>,
     counters: Arc<Counters>,
+    events: Arc<dyn SessionEvents>,
     address: SocketAddrV4,
     ordinal: Arc<AtomicU64>,
 }
@@ -182,7 +193,7 @@ impl Ingest {
             settings.clone(),
             local,
             stack,
-            events,
+            Arc::clone(&events),
             inbox,
             Arc::clone(&counters),
         );
@@ -190,10 +201,19 @@ impl Ingest {
         let ingest = Self {
             commands,
             counters,
+            events,
             address,
             ordinal,
         };
         (ingest, endpoint)
+    }
+
+    pub(super) fn events(&self) -> &dyn SessionEvents {
+        self.events.as_ref()
+    }
+
+    pub(super) fn counting(&self) -> &Counters {
+        &self.counters
     }
 
     /// The media port.
@@ -285,22 +305,13 @@ impl Ingest {
         answer.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Ends a session as of `at`; one that is over already stays as it ended.
+    /// Ends a session as of `end.at`; one that is over already stays as it ended.
     ///
     /// # Errors
     /// When the ingest has stopped.
-    pub async fn end(
-        &self,
-        session_id: &str,
-        reason: EndReason,
-        at: Instant,
-    ) -> Result<(), IngestError> {
+    pub async fn end(&self, session_id: &str, end: End) -> Result<(), IngestError> {
         let session_id = session_id.to_owned();
-        let command = Command::End {
-            session_id,
-            reason,
-            at,
-        };
+        let command = Command::End { session_id, end };
         self.commands
             .send(command)
             .await

@@ -10,7 +10,7 @@ use racegate_udp::{Datagram, Endpoint, SendBatch};
 use tokio::sync::mpsc;
 
 use super::{
-    EndReason, EndedMedia, Ingest, IngestEndpoint, IngestError, IngestSettings, Notice,
+    End, EndReason, EndedMedia, Ingest, IngestEndpoint, IngestError, IngestSettings, Notice,
     SessionEvents, Started,
 };
 
@@ -33,6 +33,14 @@ impl SessionEvents for Log {
     }
     fn ended(&self, media: EndedMedia) {
         self.ended.lock().unwrap().push(media);
+    }
+}
+
+fn hung_up(at: Instant) -> End {
+    End {
+        reason: EndReason::HungUp,
+        at,
+        digest: None,
     }
 }
 
@@ -171,11 +179,7 @@ async fn callers_on_one_port_are_recorded_apart_and_whole() {
     }
     let at = bench.now;
     for session in &sessions {
-        bench
-            .ingest
-            .end(session, EndReason::HungUp, at)
-            .await
-            .unwrap();
+        bench.ingest.end(session, hung_up(at)).await.unwrap();
     }
     bench.tick(Duration::from_millis(1));
     bench.tick(Duration::from_millis(1));

@@ -45,11 +45,7 @@ async fn platform(settings: &IngestSettings) -> (Softphones, Arc<Ended>, Shard) 
 }
 
 fn dial(n: usize, length: Duration) -> Dial {
-    Dial {
-        conversation_id: format!("conversation-{n}"),
-        hang_up_at: Instant::now() + length,
-        clip: n,
-    }
+    Dial::new(format!("conversation-{n}"), Instant::now() + length, n)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,8 @@ use crate::scenario::Fidelity;
 use crate::time::Duration;
 
 use Effect::{
-    Altered, Consent, Cut, LateSetUp, MediaLate, MediaLost, NoSession, PartialWrite, Unharmed,
+    Altered, Consent, Cut, LateSetUp, MediaLate, MediaLost, NoSession, PartialWrite, Silence,
+    Unharmed,
 };
 use FaultGroup::{Dtls, Ice, Network, Platform, Rtp, Session, Signalling};
 use Strike::{At, Over, SetUp};
@@ -80,6 +81,8 @@ pub enum Effect {
     Altered,
     /// The server notices nothing until consent has run out, unless the call is over before.
     Consent,
+    /// Nothing comes any more; the server notices when consent has run out.
+    Silence,
     /// The session ends when it strikes.
     Cut,
     /// The session ends when it strikes, and its WebRTC fields are never written.
@@ -159,7 +162,8 @@ catalogue! {
     BitFlip "bit-flip" Rtp At Altered, 0, "One bit of an audio packet flips: it fails authentication.";
     Replay "replay" Rtp Over Unharmed, 500, "Audio packets come again later.";
     ForgedSrtp "forged-srtp" Rtp At Unharmed, 0, "50 audio packets with a forged tag come from the caller's address.";
-    SequenceJump "sequence-jump" Rtp At Unharmed, 0, "Sequence number and time jump forward by 50 frames.";
+    SequenceJump "sequence-jump" Rtp At Unharmed, 0, "Sequence numbers jump forward by 50.";
+    TimestampJump "timestamp-jump" Rtp At Unharmed, 0, "RTP time jumps forward by two seconds.";
     RocWrap "roc-wrap" Rtp SetUp Unharmed, 0, "Sequence numbers begin at 65,500 and wrap in the call.";
     EmptyPayload "empty-payload" Rtp At Unharmed, 0, "One packet in ten carries no payload.";
     Dtx "dtx" Rtp Over Unharmed, 1200, "Discontinuous transmission: one packet every 400 ms.";
@@ -174,7 +178,7 @@ catalogue! {
 
     NoMedia "no-media" Session SetUp NoSession, 0, "The caller vanishes between its answer and its first check.";
     AbruptClose "abrupt-close" Session At PartialWrite, 0, "The caller's process dies: WebSocket and media are gone without a word.";
-    Vanish "vanish" Session At Consent, 0, "The caller's media fall silent, its WebSocket stays open.";
+    Vanish "vanish" Session At Silence, 0, "The caller falls silent for good; its WebSocket stays open.";
     Pause "pause" Session Over Unharmed, 1000, "The caller is on hold: it sends no audio for a time.";
     EarlyHangUp "early-hang-up" Session At Cut, 0, "The caller hangs up before its time.";
 

@@ -29,7 +29,9 @@ pub enum SessionOutcome {
     Altered,
     /// Recorded as it was said, and ended before its time.
     CutShort,
-    /// The same, and its WebRTC fields are never written.
+    /// The same, and the server found out when its consent ran out.
+    ConsentLost,
+    /// Cut short, and its WebRTC fields are never written.
     PartialWrite,
     /// Recorded; the audio comes late.
     MediaLate,
@@ -46,6 +48,7 @@ impl SessionOutcome {
             Self::NotEstablished => "not-established",
             Self::Altered => "altered",
             Self::CutShort => "cut-short",
+            Self::ConsentLost => "consent-lost",
             Self::PartialWrite => "partial-write",
             Self::MediaLate => "media-late",
             Self::MediaLost => "media-lost",
@@ -131,9 +134,13 @@ pub fn predict(call: &Call, effect: Effect, at: Timestamp, lasts: Duration) -> P
         Effect::Consent => {
             let ended_at = at + CONSENT;
             if ended_at < planned {
-                prediction.outcome = SessionOutcome::CutShort;
+                prediction.outcome = SessionOutcome::ConsentLost;
                 prediction.ended_at = ended_at;
             }
+        }
+        Effect::Silence => {
+            prediction.outcome = SessionOutcome::ConsentLost;
+            prediction.ended_at = at + CONSENT;
         }
         Effect::Cut | Effect::PartialWrite if at >= planned => {}
         Effect::Cut => {

@@ -78,7 +78,7 @@ impl Iterator for SessionEnds {
     type Item = Call;
 
     fn next(&mut self) -> Option<Call> {
-        // A call can only end before the pending ones if it begins before they end.
+        // A call can only end before the pending ones if it begins before they end, faults or not.
         while let Some(call) = self.calls.peek().copied() {
             let before_next_end = self
                 .ends
