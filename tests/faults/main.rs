@@ -82,6 +82,7 @@ async fn both(scenario: &Scenario) -> (GeneratorSummary, ConformanceSummary) {
     };
     let report = live::run(scenario, &options, &mut sink, stopped, |_| {}).await;
     let generator = report.expect("loopback sockets can be had").finish();
+    println!("{}", table(&generator.faults));
     sink.live = false;
     racegate_model::sim::run(scenario, &mut sink);
     let [mut simulated, mut live] = sink.not_established;
@@ -120,7 +121,6 @@ fn table(faults: &[FaultSummary]) -> String {
 }
 
 fn check(generator: &GeneratorSummary, conformance: &ConformanceSummary, faults: usize) {
-    println!("{}", table(&generator.faults));
     assert_eq!(generator.faults.len(), faults);
     for fault in &generator.faults {
         assert_eq!((fault.sessions, fault.agreed), (EACH, EACH), "{fault:?}");

@@ -349,7 +349,14 @@ pub(super) fn edit_answer(fault: Fault, answer: &str) -> String {
             let print = ["00"; 32].join(":");
             replace(answer, "a=fingerprint:", &format!("sha-256 {print}"))
         }
-        Fault::WrongRole => replace(answer, "a=setup:", "passive"),
+        Fault::WrongRole => {
+            let other = if answer.contains("a=setup:active") {
+                "passive"
+            } else {
+                "active"
+            };
+            replace(answer, "a=setup:", other)
+        }
         Fault::HugeAnswer => {
             let line = format!("a=x-padding:{}\r\n", "x".repeat(500));
             format!("{answer}{}", line.repeat(160))
