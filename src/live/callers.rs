@@ -121,7 +121,7 @@ impl Callers {
         }
         let conversation_id = ConversationId::of(self.seed, call.index).to_string();
         let hang_up_at = self.clock.instant(call.ended_at()).into_std();
-        let clip = usize::try_from(call.clip >> 32).unwrap_or(0);
+        let clip = usize::try_from(call.clip(self.seed) >> 32).unwrap_or(0);
         let outcome = phones.dial(Dial {
             media,
             fault: self.fault_of(&call),

@@ -11,14 +11,13 @@ use mock_api::storage::Store;
 use mock_api::storage::layout::RunEpoch;
 use racegate::live::transport::InProcess;
 use racegate_model::exporter::{Exporter, Input, Output};
-use racegate_model::fault::FaultPlan;
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::Scenario;
 use racegate_model::sim::listens_to;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
-use racegate_model::workload::{Calls, SessionEnds};
+use racegate_model::workload::SessionEnds;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 struct Tenant {
@@ -40,9 +39,7 @@ struct World<S> {
 /// Runs every arm of `scenario` and returns the sink.
 pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
     let mut world = World::new(scenario, sink);
-    let calls = Calls::new(&scenario.workload, scenario.seed);
-    let faults = FaultPlan::new(&scenario.workload, scenario.seed);
-    let mut ends = SessionEnds::new(calls).with_faults(faults);
+    let mut ends = SessionEnds::of_workload(&scenario.workload, scenario.seed);
     let mut next = ends.next().map(|call| (call, ends.ending()));
     let clock = RunClock::start();
     let mut last_end = Timestamp::ZERO;

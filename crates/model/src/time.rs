@@ -214,6 +214,12 @@ impl Probability {
         Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX))
     }
 
+    /// As [`Probability::occurs`]; makes the draw only if the answer depends on it.
+    #[inline]
+    pub fn occurs_with(self, draw: impl FnOnce() -> u64) -> bool {
+        self.0 > 0 && (self.0 > u64::from(u32::MAX) || self.occurs(draw()))
+    }
+
     /// The probability as a number, for display.
     #[must_use]
     pub fn as_f64(self) -> f64 {

@@ -9,10 +9,13 @@ mod clocks;
 mod notification;
 mod pipeline;
 mod signalling;
+mod whole;
+mod workers;
 
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -22,9 +25,9 @@ use crate::fault::{AudioEnd, Ending, SignallingEnd, StorageEnd};
 use crate::field::Field;
 use crate::ids::RecordingIndex;
 use crate::outcome::Cause;
-use crate::scenario::{Arm, HoldSetAt, Workload};
+use crate::scenario::{Arm, Workload};
 use crate::time::Timestamp;
-use crate::timeline::{Hold, StageTimes, Timeline};
+use crate::timeline::{StageTimes, Timeline};
 use crate::workload::Call;
 use clocks::Clocks;
 
@@ -205,18 +208,6 @@ enum News {
     All,
     /// That more of it is decided.
     Changes,
-}
-
-/// When the interaction's hold is set.
-const fn hold_set_at(set_at: HoldSetAt, timeline: &Timeline) -> Timestamp {
-    match set_at {
-        HoldSetAt::CallStart => timeline.started_at,
-        HoldSetAt::CallEnd => timeline.ended_at,
-    }
-}
-
-const fn is_held(timeline: &Timeline) -> bool {
-    matches!(timeline.hold, Hold::Held)
 }
 
 const _: () = assert!(
