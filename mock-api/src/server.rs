@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parking_lot::Mutex;
-use racegate_media::{PeerError, RtcStack, Sha256};
+use racegate_media::{DenseStack, PeerError, Sha256};
 use racegate_model::fault::{AudioEnd, Ending, SignallingEnd};
 use racegate_model::time::Timestamp;
 use racegate_udp::{BindError, Station};
@@ -122,7 +122,7 @@ impl MockServer {
             address: config.media,
             ..IngestSettings::default()
         };
-        let stack = Arc::new(RtcStack::new()?);
+        let stack = Arc::new(DenseStack::new()?);
         let events: Arc<dyn SessionEvents> = Arc::clone(&received) as _;
         let (ingest, station) = Ingest::bind(&settings, stack, events)?;
         let bind = |source| ServerError::Http {
@@ -181,14 +181,14 @@ impl MockServer {
     }
 
     /// Makes a second ingest, for softphones of the same process whose datagrams go through memory: its endpoint and address are
-    /// for a [`racegate_udp::Ring`]. None if there is one already.
+    /// for a [`racegate_udp::BatchSocket::pair`]. None if there is one already.
     ///
     /// # Errors
     /// When the media stack cannot be set up.
     pub fn open_ring(&self) -> Result<Option<(IngestEndpoint, SocketAddrV4)>, ServerError> {
         // Nobody listens there: only the ring knows the address.
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
-        let stack = Arc::new(RtcStack::new()?);
+        let stack = Arc::new(DenseStack::new()?);
         let events: Arc<dyn SessionEvents> = Arc::clone(&self.received) as _;
         let settings = IngestSettings {
             sessions_max: RING_SESSIONS_MAX,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use mock_api::ingest::IngestCounters;
 use mock_api::server::MockServer;
-use racegate_media::RtcStack;
+use racegate_media::DenseStack;
 use racegate_model::scenario::{Fidelity, Scenario};
-use racegate_udp::{Ring, Shard, Station};
+use racegate_udp::{BatchSocket, Shard, Station};
 
 use super::softphone::{SoftphoneReport, SoftphoneSettings, Softphones};
 use super::world::LiveError;
@@ -49,7 +49,7 @@ pub(super) fn start(
     let mix = &scenario.workload.fidelity.webrtc;
     let failed = |error: &dyn std::fmt::Display| LiveError::Media(error.to_string());
     let stack = || {
-        let stack = RtcStack::new().map_err(|error| failed(&error))?;
+        let stack = DenseStack::new().map_err(|error| failed(&error))?;
         Ok::<_, LiveError>(Arc::new(stack))
     };
     let mut stations: Vec<Station> = server.take_station().into_iter().collect();
@@ -68,8 +68,15 @@ pub(super) fn start(
         let settings = SoftphoneSettings::new(server.ring_url());
         let (ring, callers) = Softphones::detached(&settings, RING_PORT, stack()?);
         let callers_at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, RING_PORT);
-        let joined = Ring::new((Box::new(callers), callers_at), (Box::new(ingest), address));
-        stations.push(joined.into_station().map_err(|error| failed(&error))?);
+        let (client, service) = BatchSocket::pair(callers_at, address);
+        stations.push(Station {
+            socket: service,
+            endpoint: Box::new(ingest),
+        });
+        stations.push(Station {
+            socket: client,
+            endpoint: Box::new(callers),
+        });
         phones.ring = Some(ring);
     }
     Ok((phones, Shard::spawn("media-0", stations)?))

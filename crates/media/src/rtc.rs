@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::crypto::CryptoProvider;
-use str0m::crypto::dtls::{DtlsCert, DtlsVersion};
+use str0m::crypto::dtls::{DtlsCert, DtlsVersion as Version};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
 use crate::FRAME_SAMPLES;
-use crate::crypto;
+use crate::crypto::{self, DtlsVersion};
 use crate::peer::{
     Caller, Departure, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
 };
@@ -28,6 +28,7 @@ use crate::peer::{
 pub struct RtcStack {
     provider: Arc<CryptoProvider>,
     certificate: DtlsCert,
+    version: Version,
 }
 
 impl RtcStack {
@@ -36,9 +37,22 @@ impl RtcStack {
     /// # Errors
     /// When no certificate can be made.
     pub fn new() -> Result<Self, PeerError> {
+        Self::with_dtls(DtlsVersion::V12)
+    }
+
+    /// The same with another version of DTLS.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn with_dtls(version: DtlsVersion) -> Result<Self, PeerError> {
         Ok(Self {
             provider: Arc::new(crypto::provider()),
             certificate: crypto::certificate().ok_or(PeerError::Certificate)?,
+            version: match version {
+                DtlsVersion::V12 => Version::Dtls12,
+                DtlsVersion::V13 => Version::Dtls13,
+                DtlsVersion::Either => Version::Auto,
+            },
         })
     }
 
@@ -49,7 +63,7 @@ impl RtcStack {
         RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.provider))
             .set_dtls_cert(self.certificate.clone())
-            .set_dtls_version(DtlsVersion::Dtls12)
+            .set_dtls_version(self.version)
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)

@@ -4,6 +4,7 @@
 //! thousands of callers, each from its own source address. This is the only crate of the workspace with `unsafe`.
 
 mod batch;
+mod cpu;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(not(target_os = "linux"), test))]
@@ -15,8 +16,10 @@ mod socket;
 mod wheel;
 
 pub use batch::{BATCH, DATAGRAM_MAX, Datagram, RecvBatch, SendBatch, SendCount};
-pub use ring::Ring;
-pub use shard::{Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, TICK};
+pub use cpu::{Class, Placement, place, prefetch, thread_cpu_time};
+pub use shard::{
+    Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, StationReport, TICK,
+};
 pub use snmp::receive_buffer_errors;
 pub use socket::{BatchSocket, BindError, SocketBuffers};
 pub use wheel::Wheel;

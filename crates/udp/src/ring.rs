@@ -1,211 +1,158 @@
-//! Two endpoints that talk through memory: everything is real but the kernel.
+//! Two sockets without a network: what one sends the other receives, in the same process.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::net::SocketAddrV4;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::batch::{Datagram, SendBatch, SendCount};
-use crate::shard::{Endpoint, Station};
-use crate::socket::{BatchSocket, BindError};
+use crate::batch::{BATCH, DATAGRAM_MAX, RecvBatch, SendBatch, SendCount};
 
-/// Answers and their answers within one turn; what is left waits for the next tick.
-const ROUNDS: usize = 16;
+/// Datagrams on their way, at most; beyond that they are refused, as a full socket buffer would.
+const DATAGRAMS_MAX: usize = 65_536;
 
-/// One end of a ring.
-struct End {
-    endpoint: Box<dyn Endpoint>,
-    address: SocketAddrV4,
-    out: SendBatch,
+/// One direction.
+#[derive(Debug, Default)]
+struct Ring {
+    bytes: VecDeque<u8>,
+    datagrams: VecDeque<(usize, SocketAddrV4, SocketAddrV4)>,
 }
 
-/// Two endpoints as one: what one sends, the other receives in the same tick, in order and whole.
-///
-/// A datagram costs no system call and no copy but the one into the batch. Only the ends' own addresses lead anywhere.
-pub struct Ring {
-    ends: [End; 2],
+/// One end of a pair.
+#[derive(Debug)]
+pub(crate) struct RingEnd {
+    local: SocketAddrV4,
+    inbound: Arc<Mutex<Ring>>,
+    outbound: Arc<Mutex<Ring>>,
 }
 
-impl std::fmt::Debug for Ring {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.ends.each_ref().map(|end| end.endpoint.name());
-        f.debug_struct("Ring").field("ends", &names).finish()
-    }
-}
-
-impl Ring {
-    /// Joins two endpoints; an address is what the other end sees of one that names no source.
-    #[must_use]
-    pub fn new(
-        one: (Box<dyn Endpoint>, SocketAddrV4),
-        other: (Box<dyn Endpoint>, SocketAddrV4),
-    ) -> Self {
-        let end = |(endpoint, address)| End {
-            endpoint,
-            address,
-            out: SendBatch::new(),
-        };
-        Self {
-            ends: [end(one), end(other)],
-        }
-    }
-
-    /// The ring as a shard's station. Its socket stays silent.
-    ///
-    /// # Errors
-    /// When the system gives no socket.
-    pub fn into_station(self) -> Result<Station, BindError> {
-        Ok(Station {
-            socket: BatchSocket::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?,
-            endpoint: Box::new(self),
-        })
-    }
-
-    /// Carries datagrams to and fro until there are none, or for as long as a tick may take.
-    fn exchange(&mut self, now: Instant) {
-        for _ in 0..ROUNDS {
-            let [one, other] = &mut self.ends;
-            deliver(now, one, other);
-            deliver(now, other, one);
-            if one.out.is_empty() {
-                break;
-            }
-        }
-    }
-}
-
-fn deliver(now: Instant, from: &mut End, to: &mut End) {
-    if from.out.is_empty() {
-        return;
-    }
-    for (source, destination, bytes) in from.out.iter() {
-        let ip = source.unwrap_or(*from.address.ip());
-        let datagram = Datagram {
-            source: SocketAddrV4::new(ip, from.address.port()),
-            destination,
-            bytes,
-        };
-        to.endpoint.handle_datagram(now, &datagram, &mut to.out);
-    }
-    let count = SendCount {
-        sent: from.out.len() as u64,
-        refused: 0,
+/// Two ends with these addresses.
+pub(crate) fn pair(first: SocketAddrV4, second: SocketAddrV4) -> (RingEnd, RingEnd) {
+    let (there, back) = (Arc::default(), Arc::default());
+    let one = RingEnd {
+        local: first,
+        inbound: Arc::clone(&back),
+        outbound: Arc::clone(&there),
     };
-    from.out.clear();
-    from.endpoint.handle_sent(Instant::now(), count);
+    let other = RingEnd {
+        local: second,
+        inbound: there,
+        outbound: back,
+    };
+    (one, other)
 }
 
-impl Endpoint for Ring {
-    fn name(&self) -> &'static str {
-        "ring"
+fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
+    // A panicking end leaves whole datagrams or, at worst, a lost one.
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RingEnd {
+    pub(crate) fn local_addr(&self) -> SocketAddrV4 {
+        self.local
     }
 
-    fn handle_datagram(&mut self, _: Instant, _: &Datagram<'_>, _: &mut SendBatch) {}
-
-    fn handle_control(&mut self, now: Instant, _: &mut SendBatch) {
-        for end in &mut self.ends {
-            end.endpoint.handle_control(now, &mut end.out);
+    pub(crate) fn recv(&mut self, batch: &mut RecvBatch) -> usize {
+        batch.clear();
+        let mut ring = lock(&self.inbound);
+        let count = ring.datagrams.len().min(BATCH);
+        for buffer in 0..count {
+            let Some((len, source, destination)) = ring.datagrams.pop_front() else {
+                break;
+            };
+            if let Some(target) = batch.buffers().nth(buffer) {
+                copy_out(&ring.bytes, &mut target[..len]);
+            }
+            ring.bytes.drain(..len);
+            batch.push(buffer, len, source, destination);
         }
-        self.exchange(now);
+        count
     }
 
-    fn handle_timeout(&mut self, now: Instant, _: &mut SendBatch) {
-        for end in &mut self.ends {
-            end.endpoint.handle_timeout(now, &mut end.out);
+    pub(crate) fn send(&mut self, batch: &SendBatch) -> SendCount {
+        let mut ring = lock(&self.outbound);
+        let mut count = SendCount::default();
+        for (source, destination, contents) in batch.iter() {
+            if ring.datagrams.len() >= DATAGRAMS_MAX || contents.len() > DATAGRAM_MAX {
+                count.refused += 1;
+                continue;
+            }
+            let source = source.map_or(self.local, |ip| SocketAddrV4::new(ip, self.local.port()));
+            ring.bytes.extend(contents);
+            ring.datagrams
+                .push_back((contents.len(), source, destination));
+            count.sent += 1;
         }
-        self.exchange(now);
+        count
     }
+}
 
-    fn handle_stop(&mut self, now: Instant, _: &mut SendBatch) {
-        for nth in 0..self.ends.len() {
-            let end = &mut self.ends[nth];
-            end.endpoint.handle_control(now, &mut end.out);
-            end.endpoint.handle_stop(now, &mut end.out);
-            self.exchange(now);
-        }
-    }
+/// Copies the first bytes of a queue, which may lie in two pieces.
+fn copy_out(bytes: &VecDeque<u8>, target: &mut [u8]) {
+    let (front, rest) = bytes.as_slices();
+    let cut = front.len().min(target.len());
+    let (first, second) = target.split_at_mut(cut);
+    first.copy_from_slice(&front[..cut]);
+    let len = second.len();
+    second.copy_from_slice(&rest[..len]);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
-    use std::sync::mpsc;
 
-    /// Sends a number back less one, until it is zero.
-    struct Countdown {
-        begin: Option<u8>,
-        peer: SocketAddrV4,
-        source: Option<Ipv4Addr>,
-        seen: mpsc::Sender<(SocketAddrV4, u8)>,
-    }
-
-    impl Endpoint for Countdown {
-        fn name(&self) -> &'static str {
-            "countdown"
-        }
-
-        fn handle_datagram(&mut self, _: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
-            let number = datagram.bytes[0];
-            self.seen.send((datagram.source, number)).unwrap();
-            if let Some(next) = number.checked_sub(1) {
-                out.push(self.source, datagram.source, &[next]);
-            }
-        }
-
-        fn handle_control(&mut self, _: Instant, out: &mut SendBatch) {
-            if let Some(begin) = self.begin.take() {
-                out.push(self.source, self.peer, &[begin]);
-            }
-        }
-
-        fn handle_timeout(&mut self, _: Instant, _: &mut SendBatch) {}
-        fn handle_stop(&mut self, _: Instant, _: &mut SendBatch) {}
-    }
-
-    fn ring(begin: u8, source: Option<Ipv4Addr>) -> (Ring, mpsc::Receiver<(SocketAddrV4, u8)>) {
-        let (seen, told) = mpsc::channel();
-        let addresses = [4000, 5000].map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-        let end = |begin, peer, source| {
-            let seen = seen.clone();
-            Box::new(Countdown {
-                begin,
-                peer,
-                source,
-                seen,
-            })
-        };
-        let one = (
-            end(Some(begin), addresses[1], source) as Box<dyn Endpoint>,
-            addresses[0],
-        );
-        let other = (
-            end(None, addresses[0], None) as Box<dyn Endpoint>,
-            addresses[1],
-        );
-        (Ring::new(one, other), told)
+    fn address(port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
     }
 
     #[test]
-    fn what_one_end_sends_the_other_receives_in_the_same_tick_and_in_order() {
-        let (mut ring, told) = ring(9, Some(Ipv4Addr::new(127, 64, 0, 7)));
-        let mut out = SendBatch::new();
-        ring.handle_control(Instant::now(), &mut out);
-        let seen: Vec<_> = told.try_iter().collect();
-        let numbers: Vec<u8> = seen.iter().map(|(_, number)| *number).collect();
-        assert_eq!(numbers, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
-        assert_eq!(seen[0].0, "127.64.0.7:4000".parse().unwrap());
-        assert_eq!(seen[1].0, "127.0.0.1:5000".parse().unwrap());
-        assert!(out.is_empty(), "nothing goes through the socket");
-    }
-
-    #[test]
-    fn an_endless_conversation_does_not_hold_up_the_tick() {
-        let (mut ring, told) = ring(200, None);
-        ring.handle_control(Instant::now(), &mut SendBatch::new());
-        assert_eq!(told.try_iter().count(), 2 * ROUNDS);
-        ring.handle_timeout(Instant::now(), &mut SendBatch::new());
+    fn what_one_end_sends_the_other_receives_in_order_from_any_source() {
+        let (mut one, mut other) = pair(address(1), address(2));
+        let caller = Ipv4Addr::new(127, 64, 0, 9);
+        let (mut out, mut batch) = (SendBatch::new(), RecvBatch::new());
+        let mut expected = Vec::new();
+        let mut got = Vec::new();
+        for round in 0..50_u8 {
+            for n in 0..150_u8 {
+                let bytes = vec![n ^ round; usize::from(n)];
+                out.push(Some(caller), address(2), &bytes);
+                expected.push(bytes);
+            }
+            assert_eq!(one.send(&out).sent, 150);
+            out.clear();
+            while other.recv(&mut batch) > 0 {
+                got.extend(batch.iter().map(|datagram| {
+                    assert_eq!(datagram.source, SocketAddrV4::new(caller, 1));
+                    assert_eq!(datagram.destination, address(2));
+                    datagram.bytes.to_vec()
+                }));
+            }
+        }
+        assert_eq!(got, expected);
+        out.push(None, address(1), b"back");
+        assert_eq!(other.send(&out).sent, 1);
+        assert_eq!(one.recv(&mut batch), 1);
         assert_eq!(
-            told.try_iter().count(),
-            2 * ROUNDS,
-            "it goes on in the next"
+            batch.get(0).map(|datagram| datagram.source),
+            Some(address(2))
         );
+    }
+
+    #[test]
+    fn a_full_ring_refuses_and_delivers_what_it_took() {
+        let (mut one, mut other) = pair(address(1), address(2));
+        let mut out = SendBatch::new();
+        for _ in 0..DATAGRAMS_MAX + 10 {
+            out.push(None, address(2), b"x");
+        }
+        out.push(None, address(2), &[0; DATAGRAM_MAX + 1]);
+        let count = one.send(&out);
+        assert_eq!((count.sent, count.refused), (DATAGRAMS_MAX as u64, 11));
+        let mut batch = RecvBatch::new();
+        let mut got = 0;
+        while other.recv(&mut batch) > 0 {
+            got += batch.len();
+        }
+        assert_eq!(got, DATAGRAMS_MAX);
     }
 }

@@ -13,8 +13,9 @@ use super::tamper::Tamper;
 
 /// Opus at 50 packets a second.
 const FRAME: Duration = Duration::from_millis(20);
-/// Sequence numbers of a call that is to wrap them begin here.
-const NEAR_WRAP: u64 = 65_500;
+/// Sequence numbers leap by that much at each of these frames: a receiver can follow, and they wrap.
+const LEAP: u64 = 30_000;
+const LEAPS: [u64; 3] = [10, 20, 30];
 /// Frames that a jump leaves out.
 const JUMP: u64 = 50;
 /// Samples by which time jumps.
@@ -115,9 +116,6 @@ impl Phone {
 
     /// Makes it a phone with a fault.
     pub(super) fn with_fault(mut self, fault: DialFault, tamper: Tamper) -> Self {
-        if fault.fault == Fault::RocWrap {
-            self.sequence = NEAR_WRAP;
-        }
         self.fault = Some(fault);
         self.tamper = Some(Box::new(tamper));
         self
@@ -201,7 +199,8 @@ impl Phone {
 
     /// What the phone does with a frame's turn; a fault may change it, and the numbers that follow.
     fn turn(&mut self, due: Instant, frame: u64) -> Turn {
-        let Some(fault) = self.fault.filter(|fault| due >= fault.at) else {
+        let strikes = |fault: &DialFault| due >= fault.at;
+        let Some(fault) = self.fault.filter(strikes) else {
             return Turn::Speak;
         };
         let within = due < fault.at + fault.lasts;
@@ -211,6 +210,10 @@ impl Phone {
             Fault::EmptyPayload if frame.is_multiple_of(EMPTY_EVERY) => Turn::Pad,
             Fault::SequenceJump if self.sequence < JUMP + frame => {
                 self.sequence += JUMP;
+                Turn::Speak
+            }
+            Fault::RocWrap if LEAPS.contains(&frame) => {
+                self.sequence += LEAP;
                 Turn::Speak
             }
             Fault::TimestampJump => {

@@ -164,7 +164,7 @@ catalogue! {
     ForgedSrtp "forged-srtp" Rtp At Unharmed, 0, "50 audio packets with a forged tag come from the caller's address.";
     SequenceJump "sequence-jump" Rtp At Unharmed, 0, "Sequence numbers jump forward by 50.";
     TimestampJump "timestamp-jump" Rtp At Unharmed, 0, "RTP time jumps forward by two seconds.";
-    RocWrap "roc-wrap" Rtp SetUp Unharmed, 0, "Sequence numbers begin at 65,500 and wrap in the call.";
+    RocWrap "roc-wrap" Rtp SetUp Unharmed, 0, "Sequence numbers leap by 30,000 three times, and wrap.";
     EmptyPayload "empty-payload" Rtp At Unharmed, 0, "One packet in ten carries no payload.";
     Dtx "dtx" Rtp Over Unharmed, 1200, "Discontinuous transmission: one packet every 400 ms.";
 
