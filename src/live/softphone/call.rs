@@ -65,7 +65,9 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         Err(_) => Ended::without_media("not set up when it was time to hang up".to_owned()),
     };
     if dial.meets(Fault::Vanish) {
-        call.linger().await;
+        if ended.cause.is_none() {
+            call.linger().await;
+        }
     } else {
         call.say_goodbye(&ended).await;
     }

@@ -377,7 +377,7 @@ impl Peer for DenseCaller {
 
 impl Caller for DenseCaller {
     fn send(&mut self, now: Instant, frame: Frame) {
-        let time = frame.index.wrapping_mul(u64::from(FRAME_SAMPLES));
+        let time = frame.index.wrapping_mul(u64::from(crate::FRAME_SAMPLES));
         self.send_at(now, frame, time);
     }
 
