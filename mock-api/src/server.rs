@@ -26,6 +26,7 @@ use crate::ingest::{
     upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
+use crate::softphone;
 use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
 
 /// Sessions through memory at once, at most.
@@ -138,7 +139,8 @@ impl MockServer {
             .with_state(ingest.clone())
             .route("/signalling/ring", get(signal_ring))
             .with_state(Arc::clone(&ring));
-        let router = http::router(state).merge(signalling);
+        let doors = softphone::routes(&service, clock, &ingest);
+        let router = http::router(state).merge(signalling).merge(doors);
         let http = http::serve_router(listener, router, limits).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
         let driver = tokio::spawn(service::drive(service.clone(), clock));
@@ -215,6 +217,18 @@ impl MockServer {
     #[must_use]
     pub fn s3_url(&self) -> String {
         self.s3.url()
+    }
+
+    /// URL of the page with a softphone.
+    #[must_use]
+    pub fn softphone_url(&self) -> String {
+        format!("{}/softphone", self.http.url())
+    }
+
+    /// URL of the WHIP endpoint.
+    #[must_use]
+    pub fn whip_url(&self) -> String {
+        format!("{}/whip", self.http.url())
     }
 
     /// URL of the signalling WebSocket.

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use racegate_media::{DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, Stack};
+use racegate_media::{
+    DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, RtcStack, Stack,
+};
 use racegate_udp::{Datagram, Endpoint, SendBatch, Wheel};
 use slab::Slab;
 use tokio::sync::mpsc;
@@ -29,6 +31,7 @@ pub struct IngestEndpoint {
     settings: IngestSettings,
     local: SocketAddr,
     stack: Arc<dyn Stack>,
+    door: Option<RtcStack>,
     events: Arc<dyn SessionEvents>,
     commands: mpsc::Receiver<Command>,
     counters: Arc<Counters>,
@@ -64,6 +67,7 @@ impl IngestEndpoint {
             settings,
             local,
             stack,
+            door: None,
             events,
             commands,
             counters,
@@ -88,13 +92,15 @@ impl IngestEndpoint {
             Command::Create {
                 conversation_id,
                 session_id,
+                offer,
                 notices,
                 reply,
             } => {
-                let offer = self.create(now, conversation_id, session_id.clone(), notices);
-                let made = offer.is_ok();
+                let ids = (conversation_id, session_id.clone());
+                let description = self.create(now, ids, offer.as_deref(), notices);
+                let made = description.is_ok();
                 // A caller that has gone away meanwhile will never hang up.
-                if reply.send(offer).is_err() && made {
+                if reply.send(description).is_err() && made {
                     let end = End {
                         reason: EndReason::SignallingLost,
                         at: now,
@@ -119,8 +125,8 @@ impl IngestEndpoint {
     fn create(
         &mut self,
         now: Instant,
-        conversation_id: String,
-        session_id: String,
+        (conversation_id, session_id): (String, String),
+        offer: Option<&str>,
         notices: mpsc::Sender<Notice>,
     ) -> Result<String, IngestError> {
         if self.sessions.len() >= self.settings.sessions_max || self.keys.contains_key(&session_id)
@@ -129,7 +135,11 @@ impl IngestEndpoint {
             let sessions = self.settings.sessions_max;
             return Err(IngestError::Full { sessions });
         }
-        let (peer, offer) = self.stack.offer(now, self.local)?;
+        let local = self.local;
+        let (peer, description) = match offer {
+            None => self.stack.offer(now, local)?,
+            Some(offer) => self.door()?.accept(now, local, offer)?,
+        };
         let entry = self.sessions.vacant_entry();
         let key = entry.key();
         self.demux.insert(peer.ufrag(), key);
@@ -151,7 +161,16 @@ impl IngestEndpoint {
             session_id,
             at: now,
         });
-        Ok(offer)
+        Ok(description)
+    }
+
+    /// The stack for offers from outside, which are of every kind; made when it is needed first.
+    fn door(&mut self) -> Result<&RtcStack, IngestError> {
+        let door = match self.door.take() {
+            Some(door) => door,
+            None => RtcStack::new()?,
+        };
+        Ok(self.door.insert(door))
     }
 
     fn answer(

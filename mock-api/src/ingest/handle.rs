@@ -117,6 +117,8 @@ pub(super) enum Command {
     Create {
         conversation_id: String,
         session_id: String,
+        /// The caller's offer; without one, we offer.
+        offer: Option<String>,
         notices: mpsc::Sender<Notice>,
         reply: oneshot::Sender<Result<String, IngestError>>,
     },
@@ -273,10 +275,36 @@ impl Ingest {
         session_id: &str,
         notices: mpsc::Sender<Notice>,
     ) -> Result<String, IngestError> {
+        self.make(conversation_id, session_id, None, notices).await
+    }
+
+    /// Makes a session of a caller's own offer and returns the SDP answer.
+    ///
+    /// # Errors
+    /// When the ingest is full or has stopped, or cannot use the offer.
+    pub async fn accept(
+        &self,
+        conversation_id: &str,
+        session_id: &str,
+        offer: &str,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<String, IngestError> {
+        let offer = Some(offer.to_owned());
+        self.make(conversation_id, session_id, offer, notices).await
+    }
+
+    async fn make(
+        &self,
+        conversation_id: &str,
+        session_id: &str,
+        offer: Option<String>,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<String, IngestError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Create {
             conversation_id: conversation_id.to_owned(),
             session_id: session_id.to_owned(),
+            offer,
             notices,
             reply,
         };
