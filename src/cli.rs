@@ -42,6 +42,8 @@ enum Command {
         /// The folder
         folder: PathBuf,
     },
+    /// Place calls at a WHIP endpoint on this machine (RFC 9725), ours or a foreign one
+    Call(CallArgs),
     /// Print the JSON Schema of the scenario format
     Schema,
     /// Print completions for a shell
@@ -109,6 +111,21 @@ struct ReportArgs {
     #[arg(required = true)]
     runs: Vec<PathBuf>,
     /// Print summary.json on stdout instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct CallArgs {
+    /// The endpoint, e.g. http://127.0.0.1:8080/whip
+    url: String,
+    /// Calls, all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    calls: u32,
+    /// How long each lasts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    duration: u64,
+    /// Print JSON on stdout
     #[arg(long)]
     json: bool,
 }
@@ -189,6 +206,16 @@ pub fn main() -> ExitCode {
             crate::run::report(&args.runs, output)
         }
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
+        Command::Call(args) => crate::call::call(&crate::call::CallOptions {
+            url: args.url,
+            calls: args.calls,
+            duration: std::time::Duration::from_secs(args.duration),
+            output: if args.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+        }),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {
             clap_complete::generate(

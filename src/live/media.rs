@@ -3,10 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use hdrhistogram::Histogram;
 use mock_api::ingest::IngestCounters;
 use mock_api::server::MockServer;
 use racegate_media::DenseStack;
 use racegate_model::scenario::{Fidelity, Scenario};
+use racegate_model::summary::GeneratorSummary;
+use racegate_model::time::Duration;
 use racegate_udp::{BatchSocket, Shard, Station};
 
 use super::softphone::{SoftphoneReport, SoftphoneSettings, Softphones};
@@ -82,7 +85,46 @@ pub(super) fn start(
     Ok((phones, Shard::spawn("media-0", stations)?))
 }
 
-/// Packets that all ingests have received.
-pub(super) fn received(counters: impl Iterator<Item = IngestCounters>) -> u64 {
-    counters.map(|counted| counted.packets_received).sum()
+/// What the softphones say of themselves: the histograms of both kinds are one.
+pub(super) fn count_sent(
+    summary: &mut GeneratorSummary,
+    reports: impl Iterator<Item = SoftphoneReport>,
+    limit: Duration,
+) {
+    let mut lateness: Option<Histogram<u64>> = None;
+    for report in reports {
+        summary.packets_sent += report.packets_sent;
+        summary.sends_refused += report.sends_refused;
+        summary.files_short += report.files_short;
+        // The counter is the machine's, so each has seen the same.
+        let drops = report.receive_buffer_errors.unwrap_or(0);
+        summary.socket_drops = summary.socket_drops.max(drops);
+        match &mut lateness {
+            None => lateness = Some(report.send_lateness_us),
+            // Both have the same bounds.
+            Some(all) => drop(all.add(&report.send_lateness_us)),
+        }
+    }
+    let Some(lateness) = lateness.filter(|all| !all.is_empty()) else {
+        return;
+    };
+    let seconds = |quantile| lateness.value_at_quantile(quantile) as f64 / 1e6;
+    summary.send_lateness_p50_s = seconds(0.5);
+    summary.send_lateness_p99_s = seconds(0.99);
+    summary.send_lateness_p999_s = seconds(0.999);
+    let limit_us = limit.as_nanos() / 1000;
+    let on_time = lateness.count_between(0, limit_us);
+    summary.packets_late = lateness.len().saturating_sub(on_time);
+}
+
+/// What the ingests have counted.
+pub(super) fn count_received(
+    summary: &mut GeneratorSummary,
+    counters: impl Iterator<Item = IngestCounters>,
+) {
+    for counted in counters {
+        summary.packets_received += counted.packets_received;
+        summary.handshakes_dropped += counted.handshakes_dropped;
+        summary.stray_datagrams += counted.stray_datagrams;
+    }
 }

@@ -5,6 +5,7 @@
 
 mod callers;
 mod generator;
+mod health;
 mod media;
 mod network;
 pub mod softphone;

@@ -19,12 +19,13 @@ use racegate_model::scenario::{Arm, Scenario};
 use racegate_model::sim::listens_to;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
-use racegate_udp::{Shard, ShardError};
+use racegate_udp::{Shard, ShardError, ShardMeter};
 use tokio::sync::{mpsc, watch};
 
 use super::Arms;
 use super::callers::{CallCounters, CallReport, Callers};
 use super::generator::{GeneratorReport, Progress};
+use super::health::Baseline;
 use super::media::{self, Phones};
 use super::network::HttpTransport;
 use super::tenant::{Message, Record, TenantDriver};
@@ -155,6 +156,8 @@ struct World<'a> {
     settled: u64,
     received: Arc<PlatformEvents>,
     verdicts: Verdicts,
+    baseline: Baseline,
+    meter: ShardMeter,
 }
 
 struct LiveArm {
@@ -222,6 +225,8 @@ impl<'a> World<'a> {
             counters,
             callers: tokio::spawn(callers.run()),
             phones,
+            meter: shard.meter(),
+            baseline: Baseline::take(),
             shard: Some(shard),
             generator: GeneratorReport::new(),
             ended: 0,
@@ -420,16 +425,11 @@ impl<'a> World<'a> {
         let summary = &mut self.generator.summary;
         summary.sessions_peak = self.counters.peak.load(Ordering::Relaxed);
         summary.dropped = self.counters.dropped.load(Ordering::Relaxed);
-        let counters = self.ingests.iter().map(Ingest::counters);
-        summary.packets_received = media::received(counters);
-        for report in self.phones.reports() {
-            summary.packets_sent += report.packets_sent;
-            let lateness = report.send_lateness_p99().as_secs_f64();
-            summary.send_lateness_p99_s = summary.send_lateness_p99_s.max(lateness);
-            // The counter is the machine's, so each has seen the same.
-            let drops = report.receive_buffer_errors.unwrap_or(0);
-            summary.socket_drops = summary.socket_drops.max(drops);
-        }
+        let limit = self.scenario.limits.send_lateness;
+        media::count_sent(summary, self.phones.reports(), limit);
+        media::count_received(summary, self.ingests.iter().map(Ingest::counters));
+        summary.ticks_skipped = self.meter.report().ticks_skipped;
+        summary.cpu = self.baseline.since(Some(&self.meter));
         summary.packets_lost = summary
             .packets_sent
             .saturating_sub(summary.packets_received);

@@ -20,6 +20,9 @@ use super::session::Session;
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
 
+/// How the answer to a genuine binding request begins (RFC 8489).
+const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
+
 /// How long the signalling may take to follow the media's goodbye; on loopback it takes milliseconds.
 const GOODBYE_WAIT: Duration = Duration::from_millis(100);
 
@@ -85,6 +88,12 @@ impl IngestEndpoint {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Handshake datagrams that wait their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.handshakes.len()
     }
 
     fn command(&mut self, now: Instant, command: Command, out: &mut SendBatch) {
@@ -248,7 +257,13 @@ impl IngestEndpoint {
             match output {
                 PeerOutput::Transmit {
                     destination, bytes, ..
-                } => push(out, destination, &bytes),
+                } => {
+                    // Only a genuine request is answered.
+                    if bytes.starts_with(&BINDING_SUCCESS) {
+                        self.demux.learn(session.peer.ufrag(), destination);
+                    }
+                    push(out, destination, &bytes);
+                }
                 PeerOutput::Event(PeerEvent::Received(packet)) => session.hear(now, &packet),
                 PeerOutput::Event(PeerEvent::Established) => {
                     session.established_at = Some(now);
@@ -277,7 +292,7 @@ impl IngestEndpoint {
                 return;
             };
             left -= usize::from(DatagramKind::of(&bytes) == DatagramKind::Dtls);
-            if let Route::Session(key) = self.demux.route(source, &bytes) {
+            if let Route::Session(key) = self.demux.find(source, &bytes) {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.waiting = session.waiting.saturating_sub(1);
                 }
@@ -333,7 +348,7 @@ impl Endpoint for IngestEndpoint {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
         let source = SocketAddr::V4(datagram.source);
-        let Route::Session(key) = self.demux.route(source, datagram.bytes) else {
+        let Route::Session(key) = self.demux.find(source, datagram.bytes) else {
             add(&self.counters.stray_datagrams, 1);
             return;
         };

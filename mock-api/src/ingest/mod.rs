@@ -6,6 +6,8 @@
 mod endpoint;
 mod events;
 mod handle;
+#[cfg(test)]
+mod hostile;
 pub mod rpc;
 mod session;
 mod signalling;

@@ -93,7 +93,7 @@ impl Ended {
 impl Call<'_> {
     /// Everything up to the answer; afterwards the media thread goes on by itself.
     async fn set_up(&mut self, progress: mpsc::Sender<Progress>) -> Result<(), String> {
-        self.socket = Some(connect(&self.phones.signalling_url).await?);
+        self.socket = Some(connect(self.phones).await?);
         self.stage = CallStage::Propose;
         let silent = self.dial.media == DialMedia::Signalling;
         let conversation_id = self.dial.conversation_id.clone();
@@ -323,8 +323,10 @@ impl Call<'_> {
 }
 
 /// Opens the WebSocket, without Nagle's delay: signalling is small frames that wait for each other.
-async fn connect(url: &str) -> Result<Socket, String> {
-    let request = url
+async fn connect(phones: &Softphones) -> Result<Socket, String> {
+    let request = phones
+        .signalling_url
+        .as_ref()
         .into_client_request()
         .map_err(|error| error.to_string())?;
     let host = request
@@ -335,7 +337,10 @@ async fn connect(url: &str) -> Result<Socket, String> {
     let port = request.uri().port_u16().unwrap_or(80);
     let stream = TcpStream::connect((host.as_str(), port))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| {
+            phones.meter.count_refusal(&error);
+            error.to_string()
+        })?;
     stream
         .set_nodelay(true)
         .map_err(|error| error.to_string())?;

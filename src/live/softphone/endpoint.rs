@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use racegate_media::{DatagramKind, Departure, PeerError, PeerEvent, PeerOutput, Speech, Stack};
+use racegate_media::{
+    DatagramKind, Departure, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech, Stack,
+};
 use racegate_udp::{Datagram, Endpoint, SendBatch, SendCount, Wheel};
 use slab::Slab;
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +34,18 @@ pub(super) enum Command {
         progress: mpsc::Sender<Progress>,
         reply: oneshot::Sender<Result<Answered, PeerError>>,
     },
+    /// Make an offer to a server that waits for one.
+    Invite {
+        reply: oneshot::Sender<Result<Answered, PeerError>>,
+    },
+    /// Take that server's answer.
+    Connect {
+        ordinal: u32,
+        dial: Dial,
+        answer: String,
+        progress: mpsc::Sender<Progress>,
+        reply: oneshot::Sender<Result<(), PeerError>>,
+    },
     /// Hang up before the time.
     HangUp { ordinal: u32 },
 }
@@ -46,6 +60,9 @@ pub(super) struct Answered {
 /// All softphones' media, as a machine: datagrams, commands and time go in.
 pub struct SoftphoneEndpoint {
     stack: Arc<dyn Stack>,
+    /// For calls to foreign servers.
+    door: Option<RtcStack>,
+    invited: BTreeMap<u32, Invitation>,
     commands: mpsc::Receiver<Command>,
     meter: Arc<Meter>,
     first_address: Ipv4Addr,
@@ -81,6 +98,8 @@ impl SoftphoneEndpoint {
     ) -> Self {
         Self {
             stack,
+            door: None,
+            invited: BTreeMap::new(),
             commands,
             meter,
             first_address: settings.first_address,
@@ -110,8 +129,63 @@ impl SoftphoneEndpoint {
                     self.hang_up(now, ordinal, out);
                 }
             }
-            Command::HangUp { ordinal } => self.hang_up(now, ordinal, out),
+            Command::Invite { reply } => {
+                let invited = self.invite(now);
+                let ordinal = invited.as_ref().ok().map(|invited| invited.ordinal);
+                if let (Err(_), Some(ordinal)) = (reply.send(invited), ordinal) {
+                    self.invited.remove(&ordinal);
+                }
+            }
+            Command::Connect {
+                ordinal,
+                dial,
+                answer,
+                progress,
+                reply,
+            } => {
+                let connected = self.connect(now, ordinal, &dial, &answer, progress, out);
+                // Whoever asked learns by the progress, too.
+                drop(reply.send(connected));
+            }
+            Command::HangUp { ordinal } => {
+                self.invited.remove(&ordinal);
+                self.hang_up(now, ordinal, out);
+            }
         }
+    }
+
+    /// Makes an offer by itself. Foreign servers take every kind of description: str0m's is the complete one.
+    fn invite(&mut self, now: Instant) -> Result<Answered, PeerError> {
+        let door = match self.door.take() {
+            Some(door) => door,
+            None => RtcStack::new()?,
+        };
+        let ordinal = self.next;
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let (invitation, sdp) = self.door.insert(door).invite(now, address)?;
+        self.next = self.next.wrapping_add(1);
+        self.invited.insert(ordinal, invitation);
+        Ok(Answered { ordinal, sdp })
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        ordinal: u32,
+        dial: &Dial,
+        answer: &str,
+        progress: mpsc::Sender<Progress>,
+        out: &mut SendBatch,
+    ) -> Result<(), PeerError> {
+        let invitation = self.invited.remove(&ordinal).ok_or(PeerError::NotOffered)?;
+        let peer = invitation.accept_answer(now, answer)?;
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let speech = Speech::of(&dial.conversation_id, dial.clip);
+        let phone = Phone::new(peer, address, dial.hang_up_at, Some(speech), progress);
+        let key = self.phones.insert(phone);
+        self.keys.insert(address, key);
+        self.drain(now, key, out);
+        Ok(())
     }
 
     fn answer(

@@ -11,6 +11,7 @@ mod tamper;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod whip;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -249,6 +250,22 @@ impl Softphones {
         self.meter.count_dialled();
         tokio::spawn(async move {
             let outcome = call::place(&phones, dial).await;
+            phones.meter.count(&outcome);
+            // Whoever asked may not want to know.
+            drop(sender.send(outcome));
+        });
+        outcome
+    }
+
+    /// Makes a call to a foreign WHIP endpoint (RFC 9725), on a task of its own; faults and signalling of ours are not part of it.
+    ///
+    /// Must be called within a tokio runtime with time and IO.
+    pub fn dial_whip(&self, url: &str, dial: Dial) -> oneshot::Receiver<CallOutcome> {
+        let (sender, outcome) = oneshot::channel();
+        let (phones, url) = (self.clone(), url.to_owned());
+        self.meter.count_dialled();
+        tokio::spawn(async move {
+            let outcome = whip::place(&phones, &url, dial).await;
             phones.meter.count(&outcome);
             // Whoever asked may not want to know.
             drop(sender.send(outcome));
