@@ -15,10 +15,16 @@ use tokio::sync::mpsc;
 
 use super::events::{EndReason, SessionEvents, Started};
 use super::handle::{Command, Counters, End, IngestError, IngestSettings, Notice, add};
-use super::session::Session;
+use super::session::{Session, Waited};
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
+
+/// Of these, handshake datagrams of one session; a set-up has a dozen.
+const HANDSHAKES_PER_SESSION: usize = 64;
+
+/// Audio packets of one session that may wait for its handshake: ten seconds.
+const AUDIO_PER_SESSION: usize = 512;
 
 /// How the answer to a genuine binding request begins (RFC 8489).
 const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
@@ -291,10 +297,14 @@ impl IngestEndpoint {
             let Some((source, bytes)) = self.handshakes.pop_front() else {
                 return;
             };
-            left -= usize::from(DatagramKind::of(&bytes) == DatagramKind::Dtls);
+            let waited = match DatagramKind::of(&bytes) {
+                DatagramKind::Dtls => Waited::Handshake,
+                DatagramKind::Srtp | DatagramKind::Stun | DatagramKind::Other => Waited::Audio,
+            };
+            left -= usize::from(waited == Waited::Handshake);
             if let Route::Session(key) = self.demux.find(source, &bytes) {
                 if let Some(session) = self.sessions.get_mut(key) {
-                    session.waiting = session.waiting.saturating_sub(1);
+                    session.waited(waited);
                 }
                 self.feed(now, key, source, &bytes, out);
             }
@@ -356,17 +366,20 @@ impl Endpoint for IngestEndpoint {
             return;
         };
         session.client_address = Some(source);
-        // The caller speaks as soon as its half of the handshake is done: audio must not overtake the handshake that waits here.
-        let early = session.established_at.is_none() || session.waiting > 0;
-        let handshake = match DatagramKind::of(datagram.bytes) {
-            DatagramKind::Dtls => true,
-            DatagramKind::Srtp => early,
-            DatagramKind::Stun | DatagramKind::Other => false,
+        // The caller speaks as soon as its half of the handshake is done: audio must not overtake the handshake that waits here, nor
+        // audio that waits behind it. Once all that is through, no handshake holds up audio any more.
+        let early = session.established_at.is_none() || session.waiting_audio > 0;
+        let waiting = match DatagramKind::of(datagram.bytes) {
+            DatagramKind::Dtls => Some((&mut session.waiting_handshakes, HANDSHAKES_PER_SESSION)),
+            DatagramKind::Srtp if early => Some((&mut session.waiting_audio, AUDIO_PER_SESSION)),
+            DatagramKind::Srtp | DatagramKind::Stun | DatagramKind::Other => None,
         };
-        if !handshake {
-            self.feed(now, key, source, datagram.bytes, out);
-        } else if self.handshakes.len() < HANDSHAKES_WAITING_MAX {
-            session.waiting += 1;
+        let Some((waiting, most)) = waiting else {
+            return self.feed(now, key, source, datagram.bytes, out);
+        };
+        // One caller's flood must not take the places of all others.
+        if self.handshakes.len() < HANDSHAKES_WAITING_MAX && *waiting < most {
+            *waiting += 1;
             self.handshakes.push_back((source, datagram.bytes.to_vec()));
         } else {
             add(&self.counters.handshakes_dropped, 1);

@@ -26,9 +26,18 @@ pub(super) struct Session {
     pub(super) goodbye_by: Option<Instant>,
     /// The caller's digest of what it sent.
     pub(super) digest_sent: Option<Sha256>,
-    /// Datagrams that wait with the handshakes.
-    pub(super) waiting: usize,
+    /// Handshake datagrams that wait their turn.
+    pub(super) waiting_handshakes: usize,
+    /// Audio that waits behind them.
+    pub(super) waiting_audio: usize,
     tape: Tape,
+}
+
+/// What has waited behind other sessions' handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    Handshake,
+    Audio,
 }
 
 /// What has been heard.
@@ -68,9 +77,19 @@ impl Session {
             ending: None,
             goodbye_by: None,
             digest_sent: None,
-            waiting: 0,
+            waiting_handshakes: 0,
+            waiting_audio: 0,
             tape,
         }
+    }
+
+    /// A datagram of the session has had its turn.
+    pub(super) fn waited(&mut self, handshake: Waited) {
+        let waiting = match handshake {
+            Waited::Handshake => &mut self.waiting_handshakes,
+            Waited::Audio => &mut self.waiting_audio,
+        };
+        *waiting = waiting.saturating_sub(1);
     }
 
     /// When the session must be looked at next.
