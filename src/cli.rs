@@ -49,6 +49,8 @@ enum Command {
         /// The folder
         folder: PathBuf,
     },
+    /// Place calls at a WHIP endpoint on this machine (RFC 9725), ours or a foreign one
+    Call(CallArgs),
     /// Print the JSON Schema of the scenario format
     Schema,
     /// Print completions for a shell
@@ -160,6 +162,21 @@ enum ClassArg {
     Realtime,
 }
 
+#[derive(Debug, Args)]
+struct CallArgs {
+    /// The endpoint, e.g. http://127.0.0.1:8080/whip
+    url: String,
+    /// Calls, all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    calls: u32,
+    /// How long each lasts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    duration: u64,
+    /// Print JSON on stdout
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineArg {
     Sim,
@@ -264,6 +281,16 @@ pub fn main() -> ExitCode {
             BenchTarget::Media(args) => args.run(),
         },
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
+        Command::Call(args) => crate::call::call(&crate::call::CallOptions {
+            url: args.url,
+            calls: args.calls,
+            duration: std::time::Duration::from_secs(args.duration),
+            output: if args.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+        }),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {
             clap_complete::generate(

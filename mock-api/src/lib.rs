@@ -9,4 +9,5 @@ pub mod http;
 pub mod ingest;
 pub mod server;
 pub mod service;
+pub mod softphone;
 pub mod storage;

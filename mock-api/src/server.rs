@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{State, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parking_lot::Mutex;
 use racegate_media::{DenseStack, PeerError, Sha256};
+use racegate_model::fault::{AudioEnd, Ending, SignallingEnd};
 use racegate_model::time::Timestamp;
 use racegate_udp::{BindError, Station};
 use tokio::net::TcpListener;
@@ -20,10 +22,15 @@ use tokio::task::JoinHandle;
 use crate::clock::RunClock;
 use crate::http::{self, ApiConfig, ApiState, WebhookSettings, Webhooks};
 use crate::ingest::{
-    EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
+    EndReason, EndedMedia, Ingest, IngestEndpoint, IngestSettings, SessionEvents, Started,
+    upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
+use crate::softphone;
 use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
+
+/// Sessions through memory at once, at most.
+const RING_SESSIONS_MAX: usize = 40_000;
 
 /// Where the mock listens, and what it serves.
 #[derive(Debug)]
@@ -86,6 +93,8 @@ pub struct MockServer {
     s3: S3Endpoint,
     ingest: Ingest,
     station: Option<Station>,
+    /// The ingest that is reached through memory, once there is one.
+    ring: Arc<OnceLock<Ingest>>,
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
@@ -122,12 +131,16 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
+        let ring = Arc::default();
         let state = ApiState::new(service.clone(), clock, ApiConfig::new(epoch));
         let limits = state.config().limits;
         let signalling = axum::Router::new()
             .route("/signalling", get(signal))
-            .with_state(ingest.clone());
-        let router = http::router(state).merge(signalling);
+            .with_state(ingest.clone())
+            .route("/signalling/ring", get(signal_ring))
+            .with_state(Arc::clone(&ring));
+        let doors = softphone::routes(&service, clock, &ingest);
+        let router = http::router(state).merge(signalling).merge(doors);
         let http = http::serve_router(listener, router, limits).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
         let driver = tokio::spawn(service::drive(service.clone(), clock));
@@ -138,6 +151,7 @@ impl MockServer {
             s3,
             ingest,
             station,
+            ring,
             webhooks,
             received,
             driver,
@@ -168,6 +182,31 @@ impl MockServer {
         self.station.take()
     }
 
+    /// Makes a second ingest, for softphones of the same process whose datagrams go through memory: its endpoint and address are
+    /// for a [`racegate_udp::BatchSocket::pair`]. None if there is one already.
+    ///
+    /// # Errors
+    /// When the media stack cannot be set up.
+    pub fn open_ring(&self) -> Result<Option<(IngestEndpoint, SocketAddrV4)>, ServerError> {
+        // Nobody listens there: only the ring knows the address.
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
+        let stack = Arc::new(DenseStack::new()?);
+        let events: Arc<dyn SessionEvents> = Arc::clone(&self.received) as _;
+        let settings = IngestSettings {
+            sessions_max: RING_SESSIONS_MAX,
+            ..IngestSettings::default()
+        };
+        let (ingest, endpoint) = Ingest::detached(&settings, address, stack, events);
+        let fresh = self.ring.set(ingest).is_ok();
+        Ok(fresh.then_some((endpoint, address)))
+    }
+
+    /// The ingest that is reached through memory, if there is one.
+    #[must_use]
+    pub fn ring(&self) -> Option<&Ingest> {
+        self.ring.get()
+    }
+
     /// Base URL of the API.
     #[must_use]
     pub fn api_url(&self) -> String {
@@ -180,10 +219,28 @@ impl MockServer {
         self.s3.url()
     }
 
+    /// URL of the page with a softphone.
+    #[must_use]
+    pub fn softphone_url(&self) -> String {
+        format!("{}/softphone", self.http.url())
+    }
+
+    /// URL of the WHIP endpoint.
+    #[must_use]
+    pub fn whip_url(&self) -> String {
+        format!("{}/whip", self.http.url())
+    }
+
     /// URL of the signalling WebSocket.
     #[must_use]
     pub fn signalling_url(&self) -> String {
         format!("ws://{}/signalling", self.http.address())
+    }
+
+    /// URL of the signalling WebSocket for sessions through memory.
+    #[must_use]
+    pub fn ring_url(&self) -> String {
+        format!("ws://{}/signalling/ring", self.http.address())
     }
 
     /// What was received, by session.
@@ -202,6 +259,16 @@ impl MockServer {
 
 async fn signal(State(ingest): State<Ingest>, upgrade: WebSocketUpgrade) -> Response {
     upgrade_signalling(upgrade, ingest)
+}
+
+async fn signal_ring(
+    State(ring): State<Arc<OnceLock<Ingest>>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match ring.get() {
+        Some(ingest) => upgrade_signalling(upgrade, ingest.clone()),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 fn access_key(tenant: &service::TenantConfig) -> AccessKey {
@@ -228,6 +295,10 @@ pub struct Received {
     pub packets: u64,
     /// Missing ones between the first and the last.
     pub lost: u64,
+    /// Why the session ended.
+    pub reason: EndReason,
+    /// When it ended.
+    pub ended_at: Timestamp,
 }
 
 impl PlatformEvents {
@@ -258,16 +329,34 @@ impl SessionEvents for PlatformEvents {
         if ended.established_at.is_none() {
             return;
         }
+        let ended_at = self.timestamp(ended.ended_at);
         let received = Received {
             digest: ended.digest_received,
             packets: ended.packets_received,
             lost: ended.packets_lost,
+            reason: ended.reason,
+            ended_at,
+        };
+        let differs = |sent| sent != ended.digest_received;
+        let ending = Ending {
+            signalling: match ended.reason {
+                EndReason::SignallingLost => SignallingEnd::Lost,
+                _ => SignallingEnd::Kept,
+            },
+            audio: if ended.digest_sent.is_some_and(differs) {
+                AudioEnd::Altered
+            } else {
+                AudioEnd::Whole
+            },
+            storage: self.service.storage_of(&call),
         };
         self.digests.lock().insert(ended.conversation_id, received);
-        if let Err(error) = self.service.store_media(call.index, ended.ogg) {
+        // A session that is not to carry audio has its recording from elsewhere.
+        let stored_before =
+            ended.packets_received == 0 && self.service.store().media(call.index).is_some();
+        if !stored_before && let Err(error) = self.service.store_media(call.index, ended.ogg) {
             tracing::error!(%error, "a recording could not be stored");
         }
-        self.service
-            .session_ended(self.timestamp(ended.ended_at), &call);
+        self.service.session_over(ended_at, &call, ending);
     }
 }

@@ -17,7 +17,7 @@ const FRAME_SAMPLES: u64 = 960;
 pub(super) fn recording(seed: Seed, call: &Call) -> Bytes {
     let conversation = ConversationId::of(seed, call.index).to_string();
     let session = SessionId::of(seed, call.index).to_string();
-    let clip = usize::try_from(call.clip >> 32).unwrap_or(0);
+    let clip = usize::try_from(call.clip(seed) >> 32).unwrap_or(0);
     let speech = Speech::of(&conversation, clip);
     let serial = u32::try_from(call.index.0 & 0xFFFF_FFFF).unwrap_or(0);
     let comments = [

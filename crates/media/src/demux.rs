@@ -61,6 +61,33 @@ impl Demux {
         }
     }
 
+    /// Finds the session that a datagram is for, and learns nothing: whether a binding request is genuine only the session can tell.
+    #[must_use]
+    pub fn find(&self, source: SocketAddr, bytes: &[u8]) -> Route {
+        let named = binding_ufrag(bytes).and_then(|ufrag| self.sessions.get(ufrag));
+        let key = named.map(|session| session.key);
+        let known = || self.addresses.get(&source).copied();
+        key.or_else(known).map_or(Route::Unknown, Route::Session)
+    }
+
+    /// Learns that the session with that local ufrag answered a binding request from `source`: its media will come from there. The
+    /// session keeps the newest addresses.
+    pub fn learn(&mut self, ufrag: &str, source: SocketAddr) {
+        let Some(session) = self.sessions.get_mut(ufrag) else {
+            return;
+        };
+        if !session.addresses.contains(&source) {
+            if session.addresses.len() >= ADDRESSES_MAX {
+                let oldest = session.addresses.remove(0);
+                if self.addresses.get(&oldest) == Some(&session.key) {
+                    self.addresses.remove(&oldest);
+                }
+            }
+            session.addresses.push(source);
+        }
+        self.addresses.insert(source, session.key);
+    }
+
     /// Routes a datagram, and learns its source if it is a binding request for a known session.
     pub fn route(&mut self, source: SocketAddr, bytes: &[u8]) -> Route {
         if DatagramKind::of(bytes) == DatagramKind::Stun
@@ -124,6 +151,23 @@ mod tests {
         assert_eq!(demux.route(address(1), &request("new")), Route::Session(2));
         demux.remove("old");
         assert_eq!(demux.route(address(1), &MEDIA), Route::Session(2));
+    }
+
+    #[test]
+    fn an_unanswered_request_teaches_nothing_and_the_newest_addresses_are_kept() {
+        let mut demux = Demux::new();
+        demux.insert("aaaa", 4);
+        assert_eq!(demux.find(address(1), &request("aaaa")), Route::Session(4));
+        assert_eq!(demux.find(address(1), &MEDIA), Route::Unknown);
+        for port in 1..=20 {
+            demux.learn("aaaa", address(port));
+        }
+        assert_eq!(demux.find(address(20), &MEDIA), Route::Session(4));
+        assert_eq!(demux.find(address(1), &MEDIA), Route::Unknown);
+        assert_eq!(demux.addresses.len(), ADDRESSES_MAX);
+        demux.learn("zzzz", address(99));
+        demux.remove("aaaa");
+        assert!(demux.addresses.is_empty());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use digest::{PayloadDigest, Sha256};
 pub use peer::{
     Caller, Departure, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
 };
-pub use rtc::RtcStack;
+pub use rtc::{Invitation, RtcStack};
 pub use stun::{DatagramKind, binding_ufrag};
 pub use toc::{SAMPLE_RATE, duration_of};
 

@@ -113,6 +113,96 @@ impl Stack for RtcStack {
         }
         Ok((Box::new(RtcCaller { session, mid, pt }), answer))
     }
+
+    fn accept(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(Box<dyn Recorder>, String), PeerError> {
+        let offer = SdpOffer::from_sdp_string(offer)
+            .map_err(|error| PeerError::Parse(error.to_string()))?;
+        let mut session = Session::new(self.config().set_ice_lite(true), now, local)?;
+        let answer = session
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| PeerError::Refused(error.to_string()))?;
+        let answer = answer.to_sdp_string();
+        let (mid, _) = audio_of(&answer).ok_or(PeerError::NoAudio)?;
+        let ufrag = session.rtc.direct_api().local_ice_credentials().ufrag;
+        session.handle_timeout(now);
+        let recorder = RtcRecorder {
+            session,
+            mid,
+            ufrag,
+            pending: None,
+        };
+        Ok((Box::new(recorder), answer))
+    }
+}
+
+/// A softphone's end that has offered and waits for the answer.
+#[derive(Debug)]
+pub struct Invitation {
+    session: Session,
+    mid: Mid,
+    pending: SdpPendingOffer,
+}
+
+impl RtcStack {
+    /// A softphone's end on `local` that calls a server by itself, and its offer: what WHIP asks of a client.
+    ///
+    /// # Errors
+    /// When the stack cannot make one.
+    pub fn invite(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+    ) -> Result<(Invitation, String), PeerError> {
+        let mut session = Session::new(self.config(), now, local)?;
+        let mut changes = session.rtc.sdp_api();
+        let mid = changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+        let (offer, pending) = changes.apply().ok_or(PeerError::NoAudio)?;
+        let invitation = Invitation {
+            session,
+            mid,
+            pending,
+        };
+        Ok((invitation, offer.to_sdp_string()))
+    }
+}
+
+impl Invitation {
+    /// Takes the server's answer.
+    ///
+    /// # Errors
+    /// When the answer is not one to the offer, or has no audio for us.
+    pub fn accept_answer(
+        mut self,
+        now: Instant,
+        answer: &str,
+    ) -> Result<Box<dyn Caller>, PeerError> {
+        let (_, pt) = audio_of(answer).ok_or(PeerError::NoAudio)?;
+        let answer = SdpAnswer::from_sdp_string(answer)
+            .map_err(|error| PeerError::Parse(error.to_string()))?;
+        self.session
+            .rtc
+            .sdp_api()
+            .accept_answer(self.pending, answer)
+            .map_err(|error| PeerError::Refused(error.to_string()))?;
+        if let Some(stream) = self
+            .session
+            .rtc
+            .direct_api()
+            .stream_tx_by_mid(self.mid, None)
+        {
+            stream.set_rtx_cache(0, Duration::ZERO, None);
+        }
+        self.session.handle_timeout(now);
+        let (session, mid) = (self.session, self.mid);
+        Ok(Box::new(RtcCaller { session, mid, pt }))
+    }
 }
 
 /// Where our own answer says that we send Opus: str0m tells of accepted media only once the session runs.
@@ -362,15 +452,18 @@ impl Peer for RtcCaller {
 
 impl Caller for RtcCaller {
     fn send(&mut self, now: Instant, frame: Frame) {
+        let time = frame.index.wrapping_mul(u64::from(FRAME_SAMPLES));
+        self.send_at(now, frame, time);
+    }
+
+    fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         let Frame { index, payload } = frame;
         let mut api = self.session.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(self.mid, None) else {
             return;
         };
         // RTP time wraps at 32 bits by design.
-        let time =
-            u32::try_from(index.wrapping_mul(u64::from(FRAME_SAMPLES)) & u64::from(u32::MAX))
-                .unwrap_or(0);
+        let time = u32::try_from(time & u64::from(u32::MAX)).unwrap_or(0);
         stream
             .write_rtp(RtpWrite::new(self.pt, index.into(), time, now, payload).marker(index == 0));
         self.session.handle_timeout(now);

@@ -67,6 +67,12 @@ pub enum Purpose {
     OtherId = 28,
     /// Whether a session carries several conversations.
     SharedSession = 29,
+    /// Whether the scenario's fault `k` strikes the session.
+    Fault = 30,
+    /// How much of the session is real.
+    Fidelity = 31,
+    /// What a fault does to datagram `k`.
+    FaultDatagram = 32,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
@@ -100,10 +106,7 @@ impl Draws {
     /// The draws of a named stream (a gate, a refresh grid) at position `ordinal`.
     #[must_use]
     pub fn of_stream(seed: Seed, name: &str, ordinal: u64) -> Self {
-        let stream = hash_bytes(name.as_bytes());
-        Self {
-            base: mix64(mix64(seed.0 ^ stream) ^ ordinal.wrapping_add(1).wrapping_mul(K1)),
-        }
+        Stream::new(seed, name).nth(ordinal)
     }
 
     /// A uniform 64-bit number for `purpose`.
@@ -117,6 +120,31 @@ impl Draws {
     pub const fn draw_nth(self, purpose: Purpose, k: u32) -> u64 {
         let key = ((purpose as u64) << 32) | k as u64;
         mix64(self.base.wrapping_add(key.wrapping_mul(K2)))
+    }
+}
+
+/// A named stream of draws, ready for its ordinals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stream {
+    base: u64,
+}
+
+impl Stream {
+    /// The stream `name` of `seed`.
+    #[must_use]
+    pub fn new(seed: Seed, name: &str) -> Self {
+        Self {
+            base: mix64(seed.0 ^ hash_bytes(name.as_bytes())),
+        }
+    }
+
+    /// The draws of its `ordinal`-th thing.
+    #[inline]
+    #[must_use]
+    pub const fn nth(self, ordinal: u64) -> Draws {
+        Draws {
+            base: mix64(self.base ^ ordinal.wrapping_add(1).wrapping_mul(K1)),
+        }
     }
 }
 

@@ -10,15 +10,19 @@
 //! Machines share verbs by habit: `handle_input(now, input)`, `handle_timeout(now)`,
 //! `poll_output() -> Option<Output>`, `poll_timeout() -> Option<Timestamp>`.
 
+mod agenda;
 pub mod analysis;
 pub mod conformance;
 pub mod distribution;
 pub mod draws;
+mod export;
 pub mod exporter;
+pub mod fault;
 pub mod field;
 pub mod gate;
 pub mod history;
 pub mod ids;
+mod judge;
 pub mod org;
 pub mod outcome;
 pub mod platform;

@@ -4,16 +4,16 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::distribution::Sampler;
-use crate::draws::{Draws, Purpose, Seed};
-use crate::field::{FieldSet, Kind};
+use crate::draws::{Draws, Seed, Stream};
+use crate::export::ExportRules;
+pub use crate::export::verdict;
+use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::scenario::{
-    ApiSpec, ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, ReadPath,
-    RequiredFields, SelectionSpec, Slots, SnapshotInstant,
+    ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
 };
-use crate::selection::{Refusal, Selection};
-use crate::time::{Duration, Probability, Timestamp};
+use crate::selection::Refusal;
+use crate::time::{Duration, Timestamp};
 use crate::timeline::{Timeline, View};
 
 /// Where an organization finds its recordings.
@@ -168,30 +168,14 @@ struct Job {
 /// One organization.
 #[derive(Clone, Debug)]
 pub struct Org {
-    name: String,
-    seed: Seed,
+    stream: Stream,
     limiter: RateLimiter,
     rules: ExportRules,
+    slots: Slots,
     request: ExportRequest,
     next: JobOrdinal,
     jobs: BTreeMap<JobOrdinal, Job>,
     due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
-}
-
-#[derive(Clone, Debug)]
-struct ExportRules {
-    policy: ExportPolicy,
-    latency: Sampler,
-    query_time: Sampler,
-    slots: Slots,
-    snapshot: SnapshotInstant,
-    read: ReadPath,
-    schema: FieldSet,
-    failure: Probability,
-    required: RequiredFields,
-    seed: Seed,
-    /// Beside the schema; none selects and copies everything.
-    selection: Option<Selection>,
 }
 
 impl Org {
@@ -205,22 +189,10 @@ impl Org {
         required: RequiredFields,
     ) -> Self {
         Self {
-            name: name.to_owned(),
-            seed,
+            stream: Stream::new(seed, name),
             limiter: RateLimiter::new(api.rate_limit),
-            rules: ExportRules {
-                policy: export.policy,
-                latency: Sampler::new(&export.latency),
-                query_time: Sampler::new(&export.query_time),
-                slots: export.slots,
-                snapshot: export.snapshot,
-                read: export.read,
-                schema: export.schema,
-                failure: export.failure,
-                required,
-                seed,
-                selection: None,
-            },
+            rules: ExportRules::new(export, required, seed),
+            slots: export.slots,
             request: ExportRequest::default(),
             next: JobOrdinal(0),
             jobs: BTreeMap::new(),
@@ -237,9 +209,7 @@ impl Org {
         hold: &HoldSpec,
         request: ExportRequest,
     ) -> Self {
-        let plain =
-            export.selection == SelectionSpec::default() && request == ExportRequest::default();
-        self.rules.selection = (!plain).then(|| Selection::new(export, hold, request));
+        self.rules = self.rules.selecting(export, hold, request);
         self.request = request;
         self
     }
@@ -256,14 +226,7 @@ impl Org {
     /// Why it may not create a job with its filters.
     #[must_use]
     pub fn refuses_jobs(&self) -> Option<Refusal> {
-        if self.request.exporting == Permission::Missing {
-            return Some(Refusal::Forbidden);
-        }
-        let refuses = self
-            .rules
-            .selection
-            .is_some_and(|selection| selection.refuses());
-        refuses.then_some(Refusal::UnknownFilter)
+        self.rules.refuses(&self.request)
     }
 
     /// The rate limit of its token. Every API call passes it first.
@@ -285,7 +248,7 @@ impl Org {
             .values()
             .filter(|job| job.state.occupies_slot())
             .count();
-        if let Slots::Limited(slots) = self.rules.slots
+        if let Slots::Limited(slots) = self.slots
             && busy >= usize::try_from(slots).unwrap_or(usize::MAX)
         {
             return Err(JobError::TooManyJobs);
@@ -293,7 +256,7 @@ impl Org {
         let ordinal = self.next;
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.job_draws(ordinal, &recordings);
-        let query_time = self.rules.query_time.sample(draws.draw(Purpose::JobQuery));
+        let query_time = self.rules.query_time(draws);
         let state = if query_time == Duration::ZERO {
             JobState::Ready
         } else {
@@ -318,9 +281,9 @@ impl Org {
     /// With slots for every recording a job has one recording, which keys its draws: then the
     /// order in which jobs are created means nothing.
     fn job_draws(&self, ordinal: JobOrdinal, recordings: &[RecordingIndex]) -> Draws {
-        match (self.rules.slots, recordings) {
-            (Slots::Unlimited, [only]) => Draws::of_stream(self.seed, &self.name, only.0),
-            _ => Draws::of_stream(self.seed, &self.name, ordinal.0),
+        match (self.slots, recordings) {
+            (Slots::Unlimited, [only]) => self.stream.nth(only.0),
+            _ => self.stream.nth(ordinal.0),
         }
     }
 
@@ -350,22 +313,24 @@ impl Org {
         if job.state != JobState::Ready {
             return Err(JobError::WrongState(job.state));
         }
-        if self.rules.policy == ExportPolicy::Strict {
-            let missing = self.rules.missing(now, &job.recordings, recordings);
+        if self.rules.is_strict() {
+            let lacks = |recording: &RecordingIndex| {
+                let missing = recordings.read(*recording, |it| self.rules.lacks(now, it))?;
+                (!missing.is_empty()).then_some((*recording, missing))
+            };
+            let missing: Vec<_> = job.recordings.iter().filter_map(lacks).collect();
             if !missing.is_empty() {
                 job.state = JobState::Cancelled;
                 return Err(JobError::MissingFields(missing));
             }
         }
         job.state = JobState::Processing;
-        if self.rules.snapshot == SnapshotInstant::Selection {
-            job.export = Some(self.rules.export(now, ordinal, job, recordings));
+        let done_at = now + self.rules.latency(job.draws);
+        let snapshot_at = self.rules.snapshot_at(now, done_at);
+        if snapshot_at == now {
+            job.export = Some(write(&self.rules, now, ordinal, job, recordings));
         }
-        let latency = self
-            .rules
-            .latency
-            .sample(job.draws.draw(Purpose::JobLatency));
-        self.due.push(Reverse((now + latency, ordinal)));
+        self.due.push(Reverse((done_at, ordinal)));
         Ok(())
     }
 
@@ -410,7 +375,7 @@ impl Org {
                 JobState::Pending => job.state = JobState::Ready,
                 JobState::Processing => {
                     if job.export.is_none() {
-                        job.export = Some(self.rules.export(at, ordinal, job, recordings));
+                        job.export = Some(write(&self.rules, at, ordinal, job, recordings));
                     }
                     job.state = JobState::Fulfilled;
                     return Some(ordinal);
@@ -445,97 +410,34 @@ impl JobState {
     }
 }
 
-impl ExportRules {
-    fn missing(
-        &self,
-        now: Timestamp,
-        asked: &[RecordingIndex],
-        recordings: &impl Recordings,
-    ) -> Vec<(RecordingIndex, FieldSet)> {
-        let lacks = |recording: &RecordingIndex| {
-            let missing = recordings.read(*recording, |timeline| {
-                let view = self.view(now, timeline);
-                self.required
-                    .of(timeline.taken_for())
-                    .difference(view.present)
-            })?;
-            (!missing.is_empty()).then_some((*recording, missing))
-        };
-        asked.iter().filter_map(lacks).collect()
-    }
-
-    fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
-        let mut view = timeline.view(now, self.read);
-        let written = match &self.selection {
-            Some(selection) => selection.written(timeline),
-            None => self.schema.with(crate::field::Field::Media),
-        };
-        if let Some(selection) = &self.selection {
-            view.wrong = view.wrong.union(selection.mixed_up(timeline, self.seed));
-        }
-        view.present = view.present.intersection(written);
-        view.null = view.null.intersection(written);
-        view.wrong = view.wrong.intersection(view.present);
-        view
-    }
-
-    fn export(
-        &self,
-        at: Timestamp,
-        ordinal: JobOrdinal,
-        job: &Job,
-        recordings: &impl Recordings,
-    ) -> Export {
-        let mut export = Export {
-            job: ordinal,
-            snapshot_at: at,
-            sidecars: Vec::new(),
-            failed: Vec::new(),
-        };
-        for recording in &job.recordings {
-            let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
-            if self
-                .failure
-                .occurs(job.draws.draw_nth(Purpose::JobFailure, nth))
-            {
-                export.failed.push(*recording);
-                continue;
-            }
-            let seen = recordings.read(*recording, |timeline| {
-                let found = self.selection.as_ref().is_none_or(|selection| {
-                    selection.finds(timeline, job.created_at, self.seed).is_ok()
-                });
-                (timeline.ended_at <= at && found).then(|| self.view(at, timeline))
-            });
-            if let Some(view) = seen.flatten() {
-                export.sidecars.push(Sidecar {
-                    recording: *recording,
-                    view,
-                });
-            }
-        }
-        export
-    }
-}
-
-/// What a recording of `kind` lacks in a sidecar, and whether what it has is true.
-#[must_use]
-pub fn verdict(
-    required: &RequiredFields,
-    kind: Kind,
-    view: &View,
-) -> (crate::outcome::OutcomeKind, FieldSet) {
-    use crate::outcome::OutcomeKind;
-    let needed = required.of(kind).with(crate::field::Field::Media);
-    let missing = needed.difference(view.present);
-    let outcome = if !missing.is_empty() {
-        OutcomeKind::Incomplete
-    } else if !view.wrong.intersection(needed).is_empty() {
-        OutcomeKind::Inconsistent
-    } else {
-        OutcomeKind::Complete
+/// What the job writes at `at`.
+fn write(
+    rules: &ExportRules,
+    at: Timestamp,
+    ordinal: JobOrdinal,
+    job: &Job,
+    recordings: &impl Recordings,
+) -> Export {
+    let mut export = Export {
+        job: ordinal,
+        snapshot_at: at,
+        sidecars: Vec::new(),
+        failed: Vec::new(),
     };
-    (outcome, missing)
+    for recording in &job.recordings {
+        if rules.fails(job.draws, *recording) {
+            export.failed.push(*recording);
+            continue;
+        }
+        let seen = recordings.read(*recording, |it| rules.sidecar(at, job.created_at, it));
+        if let Some(view) = seen.flatten() {
+            export.sidecars.push(Sidecar {
+                recording: *recording,
+                view,
+            });
+        }
+    }
+    export
 }
 
 #[cfg(test)]

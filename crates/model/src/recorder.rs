@@ -4,17 +4,22 @@
 use std::collections::BTreeMap;
 
 use crate::draws::Seed;
-use crate::field::{Field, FieldSet};
 use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
-use crate::outcome::{Cause, Fate, OutcomeKind};
-use crate::scenario::{Arm, ExportRequest, ReadPath, RequiredFields};
-use crate::selection::Selection;
-use crate::time::{Duration, Timestamp};
+use crate::judge::Judge;
+use crate::scenario::Arm;
+use crate::time::Timestamp;
 use crate::timeline::Timeline;
 
 /// What a run hands over as it happens.
 pub trait Sink {
+    /// What it looks at. The rest need not be made.
+    const DETAIL: Detail = Detail::Everything;
+    /// In place of the other three where [`Sink::DETAIL`] says so; `ended_at` is the session's end.
+    #[inline]
+    fn settlement(&mut self, settled: &Settled, ended_at: Timestamp) {
+        let _ = (settled, ended_at);
+    }
     /// Every instant of a recording on an arm's platform is decided.
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline);
     /// A tenant is done with a recording; `timeline` is the recording's, decided.
@@ -29,15 +34,20 @@ pub trait Sink {
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]);
 }
 
+/// How much of a run a [`Sink`] looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Timelines, settled recordings with theirs, and jobs.
+    Everything,
+    /// Only what was settled: [`Sink::settlement`]. Fates and causes are not worked out.
+    Settlements,
+}
+
 /// The recorder of one arm.
 #[derive(Debug)]
 pub struct Recorder {
     tenants: usize,
-    /// Its first tenant, if it is not the run's.
-    first: TenantIndex,
-    arm: Arm,
-    seed: Seed,
-    required: RequiredFields,
+    judge: Judge,
     open: BTreeMap<RecordingIndex, Open>,
     done: Vec<RecordingIndex>,
 }
@@ -55,10 +65,7 @@ impl Recorder {
     pub fn new(arm: &Arm) -> Self {
         Self {
             tenants: arm.gates.len(),
-            first: TenantIndex(0),
-            arm: arm.clone(),
-            seed: Seed(0),
-            required: arm.required,
+            judge: Judge::new(arm, TenantIndex(0), Seed(0)),
             open: BTreeMap::new(),
             done: Vec::new(),
         }
@@ -67,8 +74,8 @@ impl Recorder {
     /// The same recorder, for tenants from `first` on, in a run of `seed`.
     #[must_use]
     pub const fn of_run(mut self, first: TenantIndex, seed: Seed) -> Self {
-        self.first = first;
-        self.seed = seed;
+        self.judge.first = first;
+        self.judge.seed = seed;
         self
     }
 
@@ -121,110 +128,7 @@ impl Recorder {
         else {
             return;
         };
-        (settled.fate, settled.cause) = self.judge(&settled, timeline);
+        (settled.fate, settled.cause) = self.judge.judge(&settled, timeline);
         sink.settled(&settled, timeline);
-    }
-
-    /// What would have become of it later, and what held it.
-    fn judge(&self, settled: &Settled, timeline: &Timeline) -> (Option<Fate>, Option<Cause>) {
-        let (fate, cause) = match settled.outcome {
-            OutcomeKind::Complete => return (None, None),
-            OutcomeKind::Errored => (Fate::Lost, settled.cause.unwrap_or(Cause::JobFailure)),
-            OutcomeKind::Skipped => self.skipped(settled, timeline),
-            OutcomeKind::Inconsistent if timeline.taken_for() != timeline.kind => {
-                (Fate::Lost, Cause::Misclassified)
-            }
-            OutcomeKind::Inconsistent => (Fate::Lost, Cause::WrongId),
-            OutcomeKind::Abandoned => {
-                // What counts is what the gate saw when it last looked.
-                let at = settled.checked_at.unwrap_or(settled.settled_at);
-                self.missed(timeline, at, ReadPath::Primary, None)
-            }
-            OutcomeKind::Incomplete | OutcomeKind::Rejected => self.incomplete(settled, timeline),
-        };
-        (Some(fate), Some(cause))
-    }
-
-    fn incomplete(&self, settled: &Settled, timeline: &Timeline) -> (Fate, Cause) {
-        if let Some(cause) = settled.cause {
-            return (Fate::Lost, cause);
-        }
-        let at = settled.snapshot_at.unwrap_or(settled.settled_at);
-        let written = self.selection(settled.tenant).written(timeline);
-        if settled.missing.difference(written).is_empty() {
-            self.missed(
-                timeline,
-                at,
-                self.arm.platform.export.read,
-                Some(settled.missing),
-            )
-        } else {
-            (Fate::Lost, Cause::Schema)
-        }
-    }
-
-    /// What a reader of `path` missed at `at`: all that was not there, unless it is known.
-    fn missed(
-        &self,
-        timeline: &Timeline,
-        at: Timestamp,
-        path: ReadPath,
-        missing: Option<FieldSet>,
-    ) -> (Fate, Cause) {
-        let required = self.required.of(timeline.taken_for());
-        let missing = missing.unwrap_or_else(|| {
-            required
-                .with(Field::Media)
-                .difference(timeline.view(at, path).present)
-        });
-        let mut cause = timeline.cause(at, path, missing);
-        if cause == Cause::QueueWait && self.was_short_of_workers(timeline, at) {
-            cause = Cause::Outage;
-        }
-        (timeline.fate(at, path, required), cause)
-    }
-
-    /// Whether the stage that the recording waited for at `at` had lost workers meanwhile.
-    fn was_short_of_workers(&self, timeline: &Timeline, at: Timestamp) -> bool {
-        let Some(stage) = timeline.waiting_in(at) else {
-            return false;
-        };
-        let platform = &self.arm.platform;
-        let pipeline = platform.kinds.get(timeline.taken_for()).pipeline;
-        let outages = platform
-            .pipelines
-            .get(pipeline)
-            .and_then(|p| p.stages.get(stage));
-        let queued_at = timeline.stages[stage].queued_at;
-        outages.is_some_and(|spec| {
-            spec.outages.iter().any(|outage| {
-                let from = Timestamp::ZERO + outage.from;
-                from <= at && queued_at < from + outage.duration
-            })
-        })
-    }
-
-    /// Why a job did not find a recording.
-    fn skipped(&self, settled: &Settled, timeline: &Timeline) -> (Fate, Cause) {
-        let asked_at = settled.approved_at.unwrap_or(settled.settled_at);
-        let selection = self.selection(settled.tenant);
-        match selection.finds(timeline, asked_at, self.seed) {
-            Err(Cause::Watermark) => {
-                let by = selection.in_lake_at(timeline).since(asked_at);
-                (
-                    Fate::Late(by.max(Duration::from_nanos(1))),
-                    Cause::Watermark,
-                )
-            }
-            Err(cause) => (Fate::Lost, cause),
-            Ok(()) => (Fate::Lost, Cause::WrongId),
-        }
-    }
-
-    fn selection(&self, tenant: TenantIndex) -> Selection {
-        let gate = tenant.0.checked_sub(self.first.0).map(|gate| gate as usize);
-        let gate = gate.and_then(|gate| self.arm.gates.get(gate));
-        let request = gate.map_or_else(ExportRequest::default, |gate| gate.request);
-        Selection::new(&self.arm.platform.export, &self.arm.platform.hold, request)
     }
 }

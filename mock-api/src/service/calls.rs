@@ -67,6 +67,12 @@ impl CallRegistry {
         self.calls.read().ended.iter().copied().collect()
     }
 
+    /// Whether that call has ended.
+    #[must_use]
+    pub fn has_ended(&self, recording: RecordingIndex) -> bool {
+        self.calls.read().ended.contains(&recording)
+    }
+
     /// Number of calls that have ended.
     #[must_use]
     pub fn ended_count(&self) -> usize {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use racegate_model::draws::Seed;
+use racegate_model::fault::{Ending, FaultPlan, StorageEnd};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::platform::{Known, Notifications, Output, Platform, notifications};
 use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
@@ -69,6 +70,7 @@ struct Inner {
     arms: Vec<ArmWorld>,
     tenants: Vec<Tenant>,
     calls: CallRegistry,
+    faults: FaultPlan,
     store: Store,
     deliveries: Mutex<Deliveries>,
     /// Rung when something may be due earlier than before.
@@ -109,6 +111,7 @@ impl Service {
             arms: arms.collect(),
             tenants: tenants.collect(),
             calls: CallRegistry::new(seed),
+            faults: FaultPlan::new(&config.workload, seed),
             store,
             deliveries: Mutex::new(Deliveries::default()),
             alarm: Notify::new(),
@@ -164,15 +167,20 @@ impl Service {
         &self.inner.arms[arm.0 as usize].timelines
     }
 
-    /// A session has ended at `now`: every arm's platform takes it from here. A session that ends
-    /// twice ends once.
+    /// A session has ended well at `now`: every arm's platform takes it from here. A session that
+    /// ends twice ends once.
     pub fn session_ended(&self, now: Timestamp, call: &Call) {
+        self.session_over(now, call, Ending::default());
+    }
+
+    /// The same of a session that ended in that way.
+    pub fn session_over(&self, now: Timestamp, call: &Call, ending: Ending) {
         if !self.inner.calls.end(call) {
             return;
         }
         for (index, arm) in self.inner.arms.iter().enumerate() {
             let mut platform = arm.platform.lock();
-            platform.handle_input(now, call);
+            platform.handle_session(now, call, ending);
             self.publish(
                 ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)),
                 arm,
@@ -182,7 +190,13 @@ impl Service {
         self.inner.alarm.notify_one();
     }
 
-    /// The audio of a session, as it was received.
+    /// What storage does with the audio of `call`: a fault of the scenario may be that it fails.
+    #[must_use]
+    pub fn storage_of(&self, call: &Call) -> StorageEnd {
+        self.inner.faults.predict(call).ending.storage
+    }
+
+    /// The audio of a session, as it was received; lost where the scenario says that storage fails.
     ///
     /// # Errors
     /// When storage is full.
@@ -191,6 +205,10 @@ impl Service {
         recording: RecordingIndex,
         media: bytes::Bytes,
     ) -> Result<(), crate::storage::StoreError> {
+        let call = self.inner.calls.get(recording);
+        if call.is_some_and(|call| self.storage_of(&call) == StorageEnd::Failed) {
+            return Ok(());
+        }
         self.inner.store.put_media(recording, media)
     }
 

@@ -91,7 +91,6 @@ impl World {
             duration,
             kind,
             hold,
-            clip: 0,
         };
         self.service.calls().begin(call);
         self.service.session_ended(now, &call);

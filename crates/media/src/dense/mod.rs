@@ -377,6 +377,11 @@ impl Peer for DenseCaller {
 
 impl Caller for DenseCaller {
     fn send(&mut self, now: Instant, frame: Frame) {
+        let time = frame.index.wrapping_mul(u64::from(crate::FRAME_SAMPLES));
+        self.send_at(now, frame, time);
+    }
+
+    fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         let Some(sender) = self
             .sender
             .as_mut()
@@ -388,7 +393,7 @@ impl Caller for DenseCaller {
             return;
         };
         let mut bytes = Vec::with_capacity(rtp::HEADER + frame.payload.len() + srtp::TAG_MAX);
-        sender.seal(frame.index, &frame.payload, &mut bytes);
+        sender.seal_at(frame.index, time, &frame.payload, &mut bytes);
         self.sent = sender.sent();
         self.sent_at = now;
         self.session.push(PeerOutput::Transmit {

@@ -50,10 +50,20 @@ impl MediaSender {
     /// Appends frame `index` of the call to `out` as an SRTP packet. Its sequence number and RTP time follow from the index, so a frame
     /// left out is a gap.
     pub fn seal(&mut self, index: u64, payload: &[u8], out: &mut Vec<u8>) {
+        self.seal_at(
+            index,
+            index.wrapping_mul(u64::from(FRAME_SAMPLES)),
+            payload,
+            out,
+        );
+    }
+
+    /// The same with an RTP time of its own, in samples from the call's start.
+    pub fn seal_at(&mut self, index: u64, time: u64, payload: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         let srtp_index = u64::from(self.origin.sequence) + index;
         let [.., high, low] = srtp_index.to_be_bytes();
-        let [.., a, b, c, d] = index.wrapping_mul(u64::from(FRAME_SAMPLES)).to_be_bytes();
+        let [.., a, b, c, d] = time.to_be_bytes();
         let header = Header {
             len: HEADER,
             padded: false,

@@ -4,6 +4,8 @@
 //! are evaluated once, with the pinned `libm`, so the same draw gives the same nanosecond on every
 //! platform.
 
+#[cfg(test)]
+mod accuracy;
 mod empirical;
 mod error;
 mod law;
@@ -60,7 +62,7 @@ pub enum Distribution {
         scale: Duration,
     },
     /// Tail `(scale / x)^shape` from `scale` on. With `shape <= 1` the mean is infinite: samples
-    /// stop at the 1 - 2^-48 quantile, or at [`Duration::MAX`] if that is less.
+    /// stop at the 1 - 2^-44 quantile, or at [`Duration::MAX`] if that is less.
     #[non_exhaustive]
     Pareto {
         /// Shape, the tail's exponent.

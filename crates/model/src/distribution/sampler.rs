@@ -1,12 +1,15 @@
 //! Integer quantile tables: from a uniform 64-bit draw to a duration in about five nanoseconds.
 //!
-//! The unit interval is cut into 2^12 cells; the last cell is cut again, four times in all, so the
-//! upper tail resolves to 2^-48. Inside a cell the quantile function is a straight line that keeps
-//! the cell's mean, so the mean is exact and E[X²] of a lognormal (sigma 1) 3e-5 too small; plain
-//! interpolation of 2^12 cells would make the mean 1e-4 and E[X²] 1.2e-3 too large.
+//! The unit interval is cut into 2^12 cells; the last 16 of them are cut again into as many, and
+//! so on, five times in all, so the upper tail resolves to 2^-44. Inside a cell the quantile
+//! function is a straight line that keeps the cell's mean, so the mean is exact; plain
+//! interpolation of 2^12 cells would make that of a lognormal (sigma 1) 1e-4 and its E[X²] 1.2e-3
+//! too large.
 //!
-//! Between two cells the line leaves a gap in which no sample falls. It is widest just below the
-//! last cell of a level: there (0.9998) a quantile of an exponential is 1 % off, at 0.999 0.1 %.
+//! Between two cells the line leaves a gap in which no sample falls. It is widest at the last cell
+//! before a refinement, whose tail is 17/16 of the next one's: there a quantile of an exponential
+//! is 1.1e-4 off, of a lognormal (sigma 1) 2.5e-4, and a tail probability of either 4e-4. The lower
+//! tail is not refined: its first cell, 2^-12 of all, is one line.
 
 use std::sync::Arc;
 
@@ -17,9 +20,15 @@ use crate::time::Duration;
 
 const CELL_BITS: u32 = 12;
 const CELLS: usize = 1 << CELL_BITS;
-const LEVELS: u32 = 4;
+/// Bits of a draw that lead from one level to the next: the last 2^(12 - 8) cells are refined. If
+/// only the last one were, a tail probability just below it would be 7.6 % off.
+const LEVEL_BITS: u32 = 8;
+const LEVELS: u32 = 5;
 const TABLE: usize = CELLS * LEVELS as usize;
-const LAST_CELL: usize = CELLS - 1;
+/// The first cell that the next level refines.
+const REFINED: usize = CELLS - (CELLS >> LEVEL_BITS);
+/// The smallest cell has a weight of 2^-44.
+const WEIGHT_BITS: u32 = CELL_BITS + LEVEL_BITS * (LEVELS - 1);
 /// Number of different draws, 2^64.
 const DRAWS: f64 = 18_446_744_073_709_551_616.0;
 /// Beyond this number of nanoseconds a value is [`Duration::MAX`].
@@ -94,7 +103,8 @@ struct Node {
 impl Node {
     /// Border `k` of `level`.
     fn new(law: &Distribution, level: u32, k: usize) -> Self {
-        let unit = (0..=level).fold(1.0, |unit, _| unit / CELLS as f64);
+        let refined = (1_u64 << LEVEL_BITS) as f64;
+        let unit = (0..level).fold(1.0 / CELLS as f64, |unit, _| unit / refined);
         let above = (CELLS - k) as f64 * unit;
         let probability = Tails {
             below: 1.0 - above,
@@ -139,7 +149,7 @@ impl Node {
 }
 
 impl Sampler {
-    /// Builds the table of `distribution`: milliseconds of work, 256 KiB. Clone it to share it.
+    /// Builds the table of `distribution`: milliseconds of work, 320 KiB. Clone it to share it.
     #[must_use]
     pub fn new(distribution: &Distribution) -> Self {
         let shape = match distribution {
@@ -169,13 +179,32 @@ impl Sampler {
         match &self.shape {
             Shape::Table(cells) => {
                 let first = (draw >> (64 - CELL_BITS)) as usize;
-                if first != LAST_CELL {
+                if first < REFINED {
                     return cells[first].at(draw << CELL_BITS);
                 }
                 sample_tail(cells, draw)
             }
             Shape::Constant(value) => *value,
             Shape::Uniform(cell) => cell.at(draw),
+        }
+    }
+
+    /// As [`Sampler::sample`]; makes the draw only if the duration depends on it.
+    #[inline]
+    #[must_use]
+    pub fn sample_with(&self, draw: impl FnOnce() -> u64) -> Duration {
+        match &self.shape {
+            Shape::Constant(value) => *value,
+            Shape::Uniform(_) | Shape::Table(_) => self.sample(draw()),
+        }
+    }
+
+    /// The duration, if there is no chance in it.
+    #[must_use]
+    pub const fn as_constant(&self) -> Option<Duration> {
+        match &self.shape {
+            Shape::Constant(value) => Some(*value),
+            Shape::Uniform(_) | Shape::Table(_) => None,
         }
     }
 
@@ -190,12 +219,11 @@ impl Sampler {
             Shape::Constant(value) => *value,
             Shape::Uniform(cell) => halved(doubled(cell)),
             Shape::Table(cells) => {
-                // Weights in units of 2^-48, the smallest cell; 65 + 48 bits fit.
+                // Weights in units of the smallest cell's, 2^-44; 65 + 44 bits fit.
                 let sum: u128 = weighted_cells(cells.as_slice())
                     .map(|(shift, cell)| doubled(cell) << shift)
                     .sum();
-                let bits = CELL_BITS * LEVELS;
-                halved((sum + (1 << (bits - 1))) >> bits)
+                halved((sum + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS)
             }
         }
     }
@@ -245,39 +273,44 @@ impl Sampler {
     }
 }
 
+/// One draw in 256 falls into a refined cell.
 #[cold]
+#[inline(never)]
 fn sample_tail(cells: &[Cell; TABLE], draw: u64) -> Duration {
-    let level = (draw.leading_ones() / CELL_BITS).min(LEVELS - 1);
-    let rest = draw << (CELL_BITS * level);
+    let level = (draw.leading_ones() / LEVEL_BITS).min(LEVELS - 1);
+    let rest = draw << (LEVEL_BITS * level);
     let index = level as usize * CELLS + (rest >> (64 - CELL_BITS)) as usize;
     cells[index].at(rest << CELL_BITS)
 }
 
-/// The cells in use, in order, each with the logarithm of its weight in units of 2^-48.
+/// The cells in use, in order, each with the logarithm of its weight in units of 2^-44.
 fn weighted_cells(cells: &[Cell]) -> impl Iterator<Item = (u32, &Cell)> {
     (0..LEVELS)
         .zip(cells.chunks(CELLS))
         .flat_map(|(level, row)| {
-            let used = if level + 1 < LEVELS { LAST_CELL } else { CELLS };
-            let shift = CELL_BITS * (LEVELS - 1 - level);
-            row[..used].iter().map(move |cell| (shift, cell))
+            let shift = LEVEL_BITS * (LEVELS - 1 - level);
+            row[..used(level)].iter().map(move |cell| (shift, cell))
         })
+}
+
+/// Cells of `level` that the next one does not refine.
+const fn used(level: u32) -> usize {
+    if level + 1 < LEVELS { REFINED } else { CELLS }
 }
 
 fn table(law: &Distribution) -> Arc<[Cell; TABLE]> {
     let mut cells = Vec::with_capacity(TABLE);
     let mut floor = 0;
     for level in 0..LEVELS {
-        let used = if level + 1 < LEVELS { LAST_CELL } else { CELLS };
         let mut border = Node::new(law, level, 0);
-        for k in 1..=used {
+        for k in 1..=used(level) {
             let next = Node::new(law, level, k);
             let cell = border.cell(&next, level).not_before(floor);
             floor = cell.end();
             cells.push(cell);
             border = next;
         }
-        // The last cell is refined by the next level and never read.
+        // The last cells are refined by the next level and never read.
         cells.resize(
             (level as usize + 1) * CELLS,
             Cell {
@@ -309,7 +342,9 @@ mod tests {
             mean * mean + width * width / 12.0
         };
         let scaled = |(shift, cell)| square(cell) * (1_u64 << shift) as f64;
-        weighted_cells(cells.as_slice()).map(scaled).sum::<f64>() / (1_u64 << 48) as f64 / 1e18
+        weighted_cells(cells.as_slice()).map(scaled).sum::<f64>()
+            / (1_u64 << WEIGHT_BITS) as f64
+            / 1e18
     }
 
     #[test]
@@ -337,7 +372,7 @@ mod tests {
             let in_use: Vec<Cell> = weighted_cells(cells.as_slice())
                 .map(|(_, cell)| *cell)
                 .collect();
-            assert_eq!(in_use.len(), LEVELS as usize * LAST_CELL + 1);
+            assert_eq!(in_use.len(), (LEVELS as usize - 1) * REFINED + CELLS);
             assert!(in_use.windows(2).all(|pair| pair[0].end() <= pair[1].start));
             assert!(in_use.iter().all(|cell| cell.width >= 1));
         }

@@ -67,7 +67,7 @@ fn light() -> Vec<Reference> {
                 13.815_510_558,
                 27.631_021_115_9,
             ],
-            (0x453E_0797_B008_3F1B, 0xF52A_E50C_5B6B_0A04),
+            (0xF366_2BBA_D1CC_AC6A, 0x2E00_3814_9250_005F),
         ),
         reference(
             "gamma",
@@ -80,7 +80,7 @@ fn light() -> Vec<Reference> {
                 4.103_001_130_49,
                 7.177_637_375_93,
             ],
-            (0x2D11_5DBE_6156_9F89, 0x2CD1_EAF6_0504_FC93),
+            (0xB7C4_B587_064C_2F3D, 0xFEEB_33CE_24EB_5D5F),
         ),
         reference(
             "gamma of small shape",
@@ -93,7 +93,7 @@ fn light() -> Vec<Reference> {
                 4.618_936_042_79,
                 10.984_835_632_1,
             ],
-            (0x568B_88CB_F9FF_D881, 0x50C2_9DAD_3E7D_5FC7),
+            (0xF4F7_A3C0_A34A_CF14, 0x60CD_16AE_636C_4F89),
         ),
     ]
 }
@@ -111,7 +111,7 @@ fn heavy() -> Vec<Reference> {
                 21.982_183_979_6,
                 115.980_759_251,
             ],
-            (0x6B9C_FB92_1E36_1524, 0x2F42_FF22_EBAF_8543),
+            (0x2ED4_9C24_0ED3_875A, 0x489F_68D7_18F6_82CF),
         ),
         reference(
             "lognormal by median and p99",
@@ -124,7 +124,7 @@ fn heavy() -> Vec<Reference> {
                 1.696_349_152_32,
                 5.360_863_062_84,
             ],
-            (0xFCF2_E084_06F3_9BE8, 0x1580_48C7_3022_A33C),
+            (0xB70A_D929_CDB2_3B03, 0x24B5_AEA4_A06C_783E),
         ),
         reference(
             "weibull",
@@ -137,7 +137,7 @@ fn heavy() -> Vec<Reference> {
                 125.275_143_83,
                 397.723_790_203,
             ],
-            (0x1DDA_AFEF_DD89_AC57, 0x2643_F05F_E401_A747),
+            (0x166C_00DF_9100_49A1, 0x392A_AC93_AF77_8582),
         ),
         reference(
             "pareto",
@@ -150,7 +150,7 @@ fn heavy() -> Vec<Reference> {
                 15.848_931_924_6,
                 251.188_643_151,
             ],
-            (0x2702_BFDF_E633_9952, 0xC51B_4EF0_628E_2ECB),
+            (0x1FB3_6075_AF87_8CA9, 0x31DD_B39C_7035_9F1D),
         ),
     ]
 }
@@ -184,21 +184,21 @@ fn observed() -> Vec<Reference> {
                 620.478_448_326,
                 3_208.232_580_3,
             ],
-            (0xA00B_2933_C271_468E, 0xA1C5_726F_C6AF_C970),
+            (0xF746_2899_056F_651C, 0x2872_F89C_5D0D_4848),
         ),
         reference(
             "quantiles",
             Distribution::quantiles(&pairs),
             3.0,
             [2.0, 6.0, 13.2, 13.92, 13.999_92],
-            (0xD7D9_E22D_AA6B_BD28, 0xAD82_0DB3_1879_D883),
+            (0x5B4D_E378_627D_80C4, 0x8CD8_90EF_A6EA_7CE8),
         ),
         reference(
             "samples",
             Distribution::empirical((1..=16).map(secs)),
             8.5,
             [8.0, 15.0, 16.0, 16.0, 16.0],
-            (0x452A_D2DA_5134_6B41, 0x644D_1D98_3360_C273),
+            (0xAE62_F78F_A0E5_9C98, 0x644D_1D98_3360_C273),
         ),
         reference(
             "uniform",
@@ -278,7 +278,7 @@ fn quantiles_are_those_of_the_closed_form() {
         let levels = [0.5, 0.9, 0.99, 0.999, 1.0 - 1e-6];
         for (q, expected) in levels.into_iter().zip(quantiles) {
             let got = sampler.quantile(q).as_secs_f64();
-            let tolerance = if q > 0.9985 { 4e-3 } else { 2e-4 };
+            let tolerance = if q > 0.9985 { 5e-4 } else { 2e-4 };
             assert!(
                 (got / expected - 1.0).abs() < tolerance,
                 "{name} at {q}: {got} for {expected}"
@@ -304,7 +304,7 @@ fn tail_probabilities_are_those_of_the_closed_form() {
             let exact = distribution.tails(x.as_nanos() as f64).above;
             let got = 1.0 - sampler.cdf(x);
             assert!(
-                (got / exact - 1.0).abs() < 0.015,
+                (got / exact - 1.0).abs() < 1e-3,
                 "{name} at {q}: {got} for {exact}"
             );
         }
@@ -366,7 +366,7 @@ fn what_is_too_long_saturates() {
         Sampler::new(&Distribution::pareto(1.0, Duration::from_nanos(1000)).unwrap());
     let last = infinite_mean.sample(u64::MAX).as_secs_f64();
     assert!(
-        (last / (1e-6 * 281_474_976_710_656.0) - 1.0).abs() < 1e-9,
+        (last / (1e-6 * 17_592_186_044_416.0) - 1.0).abs() < 1e-9,
         "{last}"
     );
     let heavier = Sampler::new(&Distribution::pareto(0.5, secs(1)).unwrap());

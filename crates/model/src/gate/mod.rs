@@ -3,9 +3,10 @@
 //! A gate is a fleet policy: it sees observations of all recordings and says what to do next. The
 //! simple strategies are a pure [`Policy`] per recording in one adapter that keeps their deadlines.
 
+mod gaps;
 mod policy;
 
-pub(crate) use policy::gap;
+pub(crate) use gaps::Gaps;
 pub use policy::{Policy, Progress, Ready, Step};
 
 use std::cmp::Reverse;
@@ -16,7 +17,7 @@ use crate::field::{Field, FieldSet, Kind};
 use crate::ids::RecordingIndex;
 use crate::scenario::{GateSpec, ReadPath, RequiredFields, WebhookEvent};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{RecordingState, View};
+use crate::timeline::{Need, RecordingState, View};
 
 /// What a gate gets to know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,12 +179,17 @@ impl Observation {
     }
 }
 
-/// Whether the view satisfies what a gate looks for.
-pub(crate) fn satisfies(
-    ready: &crate::scenario::Readiness,
-    view: &View,
-    required: FieldSet,
-) -> bool {
+/// What a gate looks for in a recording that needs the `required` fields.
+pub(crate) fn need(ready: &crate::scenario::Readiness, required: FieldSet) -> Need {
+    let need = Need::fields(needed_fields(ready, required));
+    if ready.state_completed.needed() {
+        need.and_state()
+    } else {
+        need
+    }
+}
+
+fn needed_fields(ready: &crate::scenario::Readiness, required: FieldSet) -> FieldSet {
     let mut needed = ready.fields;
     if ready.required_fields.needed() || ready.index_visible.needed() {
         needed = needed.union(required);
@@ -191,6 +197,16 @@ pub(crate) fn satisfies(
     if ready.media_available.needed() {
         needed.insert(Field::Media);
     }
+    needed
+}
+
+/// Whether the view satisfies what a gate looks for.
+pub(crate) fn satisfies(
+    ready: &crate::scenario::Readiness,
+    view: &View,
+    required: FieldSet,
+) -> bool {
+    let needed = needed_fields(ready, required);
     let state_ok = !ready.state_completed.needed() || view.state == RecordingState::Completed;
     state_ok && needed.difference(view.present).is_empty()
 }

@@ -1,15 +1,15 @@
 //! The strategies as pure decisions about one recording: what was seen → what next.
 
+use super::gaps::Gaps;
 use super::satisfies;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet};
 use crate::ids::RecordingIndex;
 use crate::scenario::{
-    Backoff, ForumCheck, Jitter, Looked, OnFailure, Polling, ReadPath, Readiness, Strategy,
-    WebhookEvent,
+    ForumCheck, Looked, OnFailure, Polling, ReadPath, Readiness, Strategy, WebhookEvent,
 };
-use crate::time::{Duration, Fixed, Timestamp};
-use crate::timeline::View;
+use crate::time::{Duration, Timestamp};
+use crate::timeline::{Need, View};
 
 /// What to do with a recording next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +74,8 @@ pub struct Policy {
     strategy: Strategy,
     seed: Seed,
     ready: Readiness,
+    /// Of the polls, if the strategy polls.
+    gaps: Option<Gaps>,
 }
 
 /// Sleeps of the forum's code: `2 ** attempt` seconds.
@@ -86,6 +88,7 @@ impl Policy {
     pub fn new(strategy: &Strategy, seed: Seed) -> Self {
         Self {
             ready: readiness(strategy),
+            gaps: polling(strategy).map(|polling| Gaps::new(&polling.backoff)),
             strategy: strategy.clone(),
             seed,
         }
@@ -101,6 +104,11 @@ impl Policy {
         }
     }
 
+    /// What its checks look for in a recording that needs the `required` fields.
+    pub(crate) fn need(&self, required: FieldSet) -> Need {
+        super::need(&self.ready, required)
+    }
+
     /// Whether `view` satisfies it.
     #[must_use]
     pub fn is_ready(&self, view: &View, required: FieldSet) -> Ready {
@@ -112,6 +120,7 @@ impl Policy {
     }
 
     /// The gate's clock starts.
+    #[inline]
     #[must_use]
     pub fn started(&self, now: Timestamp, progress: &mut Progress) -> Step {
         match &self.strategy {
@@ -136,6 +145,7 @@ impl Policy {
     }
 
     /// A notification arrived.
+    #[inline]
     #[must_use]
     pub fn notified(&self, now: Timestamp, event: WebhookEvent, progress: &mut Progress) -> Step {
         match &self.strategy {
@@ -173,6 +183,7 @@ impl Policy {
     }
 
     /// The instant that a step asked for has come.
+    #[inline]
     #[must_use]
     pub fn due(&self, now: Timestamp, progress: &mut Progress) -> Step {
         match progress.next {
@@ -187,6 +198,7 @@ impl Policy {
     }
 
     /// A check came back.
+    #[inline]
     #[must_use]
     pub fn checked(&self, now: Timestamp, ready: Ready, progress: &mut Progress) -> Step {
         if ready == Ready::Yes {
@@ -229,6 +241,7 @@ impl Policy {
         Step::At(now + retry_after)
     }
 
+    #[inline]
     fn poll_again(&self, now: Timestamp, polling: &Polling, progress: &mut Progress) -> Step {
         if polling
             .max_attempts
@@ -237,8 +250,10 @@ impl Policy {
             return Step::GiveUp;
         }
         let draws = Draws::of_call(self.seed, progress.recording.0);
-        let draw = draws.draw_nth(Purpose::Jitter, progress.attempts);
-        let next = now + gap(&polling.backoff, progress.attempts - 1, draw);
+        let draw = || draws.draw_nth(Purpose::Jitter, progress.attempts);
+        let gaps = self.gaps.as_ref();
+        let gap = gaps.map(|gaps| gaps.after(progress.attempts - 1, draw));
+        let next = now + gap.unwrap_or(Duration::ZERO);
         progress.next = Next::Check;
         match (polling.deadline, progress.started_at) {
             (Some(deadline), Some(start)) if now >= start + deadline => Step::GiveUp,
@@ -247,17 +262,23 @@ impl Policy {
         }
     }
 
+    #[inline]
     const fn polling(&self) -> Option<&Polling> {
-        match &self.strategy {
-            Strategy::FixedInterval(polling)
-            | Strategy::ExponentialBackoff(polling)
-            | Strategy::WebhookConfirm { polling, .. }
-            | Strategy::WebhookFallback { polling, .. } => Some(polling),
-            Strategy::None
-            | Strategy::FixedDelay { .. }
-            | Strategy::ForumBackoff { .. }
-            | Strategy::Webhook { .. } => None,
-        }
+        polling(&self.strategy)
+    }
+}
+
+#[inline]
+const fn polling(strategy: &Strategy) -> Option<&Polling> {
+    match strategy {
+        Strategy::FixedInterval(polling)
+        | Strategy::ExponentialBackoff(polling)
+        | Strategy::WebhookConfirm { polling, .. }
+        | Strategy::WebhookFallback { polling, .. } => Some(polling),
+        Strategy::None
+        | Strategy::FixedDelay { .. }
+        | Strategy::ForumBackoff { .. }
+        | Strategy::Webhook { .. } => None,
     }
 }
 
@@ -307,36 +328,11 @@ fn forum_sleep(
     Step::At(now + sleep)
 }
 
-/// The gap after `waited` earlier gaps: `min(cap, base × multiplier^waited)`, jittered by `draw`.
-pub(crate) fn gap(backoff: &Backoff, waited: u32, draw: u64) -> Duration {
-    let mut gap = backoff.base.min(backoff.cap);
-    if backoff.multiplier != Fixed::ONE {
-        // A gap at the cap stays there, and one that shrinks to nothing stays nothing.
-        for _ in 0..waited {
-            let next = gap.scale(backoff.multiplier).min(backoff.cap);
-            if next == gap {
-                break;
-            }
-            gap = next;
-        }
-    }
-    let uniform = |span: Duration| {
-        let scaled = (u128::from(span.as_nanos()) * u128::from(draw)) >> 64;
-        Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX))
-    };
-    match backoff.jitter {
-        Jitter::None => gap,
-        Jitter::Full => uniform(gap),
-        Jitter::Equal => {
-            let half = Duration::from_nanos(gap.as_nanos() / 2);
-            half.saturating_add(uniform(gap.saturating_sub(half)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{Backoff, Jitter};
+    use crate::time::Fixed;
 
     const FORUM: Strategy = Strategy::ForumBackoff {
         attempts: 5,
@@ -367,25 +363,6 @@ mod tests {
             Step::At(secs(31))
         );
         assert_eq!(policy.due(secs(31), &mut progress), Step::GiveUp);
-    }
-
-    #[test]
-    fn gaps_grow_to_the_cap_and_jitter_stays_within() {
-        let backoff = |jitter| Backoff {
-            base: Duration::from_secs(1),
-            multiplier: Fixed::new(2.0).expect("finite"),
-            cap: Duration::from_secs(10),
-            jitter,
-        };
-        for (waited, expected) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (900, 10)] {
-            let expected = Duration::from_secs(expected);
-            assert_eq!(gap(&backoff(Jitter::None), waited, 0), expected);
-            assert_eq!(gap(&backoff(Jitter::Full), waited, 0), Duration::ZERO);
-            assert!(gap(&backoff(Jitter::Full), waited, u64::MAX) < expected);
-            assert!(gap(&backoff(Jitter::Equal), waited, 0) <= expected);
-            let half = Duration::from_nanos(expected.as_nanos() / 2);
-            assert!(gap(&backoff(Jitter::Equal), waited, 0) >= half);
-        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The clocks: from a session's end and its way through the pipeline to every visible instant.
 
-use super::{hold_set_at, is_held};
-use crate::distribution::Sampler;
+use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
 use crate::outcome::Cause;
-use crate::scenario::{Arm, GroupSource, HoldLevel, HoldSetAt, KindSpec, StateSpec, Sweep};
+use crate::scenario::{
+    Arm, GroupSource, HoldLevel, HoldSetAt, HoldSpec, KindSpec, StateSpec, Sweep,
+};
 use crate::time::{Duration, Probability, Timestamp};
-use crate::timeline::{FieldClock, STAGES_MAX, StageTimes, Timeline};
+use crate::timeline::{FieldClock, Hold, STAGES_MAX, StageTimes, Timeline};
 use crate::workload::Call;
 
 /// The samplers of one arm's platform.
@@ -63,6 +64,8 @@ struct KindClocks {
     null_phase: Sampler,
     after_call_work: Sampler,
     state: StateClock,
+    /// The lag of every group, where the same clock shows them all.
+    groups_alike: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,8 +81,8 @@ impl Clocks {
         let phase = Draws::of_stream(seed, "index", 0).draw(Purpose::IndexPhase);
         Self {
             kinds: PerKind {
-                webrtc: KindClocks::new(&platform.kinds.webrtc),
-                sip: KindClocks::new(&platform.kinds.sip),
+                webrtc: KindClocks::new(&platform.kinds.webrtc, &platform.hold),
+                sip: KindClocks::new(&platform.kinds.sip, &platform.hold),
             },
             index_refresh: refresh,
             index_phase: Duration::from_nanos(phase % refresh.as_nanos().max(1)),
@@ -94,6 +97,33 @@ impl Clocks {
         }
     }
 
+    /// Whether every recording is handed to its pipeline when its session ends.
+    pub(super) fn submit_at_end(&self) -> bool {
+        Kind::ALL.iter().all(|kind| {
+            let work = &self.kinds.get(*kind).after_call_work;
+            work.as_constant() == Some(Duration::ZERO)
+        })
+    }
+
+    /// What the platform takes a call of `kind` for.
+    #[inline]
+    pub(super) fn taken_for(&self, kind: Kind, draws: Draws) -> Kind {
+        let misclassified = || draws.draw(Purpose::Misclassified);
+        if kind == Kind::Webrtc && self.misclassified.occurs_with(misclassified) {
+            Kind::Sip
+        } else {
+            kind
+        }
+    }
+
+    /// When the media of a session that has ended at `now` is in storage.
+    #[inline]
+    pub(super) fn media_at(&self, taken_for: Kind, now: Timestamp, draws: Draws) -> Timestamp {
+        let lag = &self.kinds.get(taken_for).media_lag;
+        now + lag.sample_with(|| draws.draw(Purpose::MediaLag))
+    }
+
+    #[inline]
     pub(super) const fn pipeline_of(&self, kind: Kind) -> usize {
         self.kinds.get(kind).pipeline
     }
@@ -101,28 +131,21 @@ impl Clocks {
     /// The timeline of a session that has ended at `now`: only what is decided by then.
     pub(super) fn begin(&self, now: Timestamp, call: &Call, draws: Draws) -> Timeline {
         let mut false_fields = FieldSet::EMPTY;
-        let misclassified = self
-            .misclassified
-            .occurs(draws.draw(Purpose::Misclassified));
-        if call.kind == Kind::Webrtc && misclassified {
+        let taken_for = self.taken_for(call.kind, draws);
+        if taken_for != call.kind {
             false_fields.insert(Field::MediaType);
         }
-        let taken_for = if false_fields.is_empty() {
-            call.kind
-        } else {
-            Kind::Sip
-        };
         let kind = self.kinds.get(taken_for);
         let after_call_work = kind
             .after_call_work
-            .sample(draws.draw(Purpose::AfterCallWork));
+            .sample_with(|| draws.draw(Purpose::AfterCallWork));
         Timeline {
             recording: call.index,
             kind: call.kind,
             hold: call.hold,
             started_at: call.arrival,
             ended_at: now,
-            media_at: now + kind.media_lag.sample(draws.draw(Purpose::MediaLag)),
+            media_at: self.media_at(taken_for, now, draws),
             state_at: Timestamp::NEVER,
             submitted_at: now + after_call_work,
             written_at: Timestamp::NEVER,
@@ -145,74 +168,116 @@ impl Clocks {
         writers: [Option<usize>; FieldGroup::COUNT],
         draws: Draws,
     ) {
-        let kind = self.kinds.get(timeline.taken_for());
+        let written = writers
+            .map(|stage| stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at));
+        let facts = Facts::of(timeline);
+        let decision = self.decision(now, &facts, written, timeline.group_clocks(), draws);
+        decision.write(timeline);
+    }
+
+    /// What is visible when, as far as it follows from `facts` and from when each group was
+    /// `written`. Clocks that are `known` stay as they are.
+    #[inline]
+    pub(super) fn decision(
+        &self,
+        now: Timestamp,
+        facts: &Facts,
+        written: [Timestamp; FieldGroup::COUNT],
+        known: [FieldClock; FieldGroup::COUNT],
+        draws: Draws,
+    ) -> Decision {
+        let kind = self.kinds.get(facts.taken_for);
         let common = kind
             .metadata_lag
-            .sample(draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
-        let index_lag = self.index_lag.sample(draws.draw(Purpose::IndexLag));
-        for group in FieldGroup::ALL {
-            let early = writers[group.index()].map(|stage| timeline.stages[stage].done_at);
-            let written = early.unwrap_or(timeline.written_at) + common;
-            let arrival = self.arrival(timeline, group, draws, written);
-            if group == FieldGroup::Hold {
-                timeline.hold_cause = arrival.cause;
-                timeline.index_cause = arrival.index_cause;
-            } else {
-                timeline.lost_cause = arrival.cause.or(timeline.lost_cause);
-            }
-            let clock = self.field_clock(now, timeline, &arrival, index_lag, draws);
-            for field in Field::METADATA
-                .into_iter()
-                .filter(|f| f.group() == Some(group))
-            {
-                if timeline.fields[field as usize].value_at.is_never() {
-                    timeline.fields[field as usize] = clock;
+            .sample_with(|| draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
+        let index_lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+        let mut decision = Decision {
+            clocks: known,
+            state_at: Timestamp::NEVER,
+            lost_cause: facts.lost_cause,
+            hold_cause: None,
+            index_cause: None,
+        };
+        let alike = kind.groups_alike.filter(|_| {
+            let [first, second, third] = written;
+            facts.lost_cause.is_none() && first == second && second == third
+        });
+        if let Some(lag) = alike {
+            let arrival = Arrival::at(written[0] + common + lag);
+            let clock = self.field_clock(now, kind, &arrival, index_lag, draws);
+            for group in FieldGroup::ALL {
+                if group != FieldGroup::Webrtc || facts.taken_for == Kind::Webrtc {
+                    decision.set(group, clock);
                 }
             }
+        } else {
+            for group in FieldGroup::ALL {
+                let written = written[group.index()] + common;
+                let arrival = self.arrival(facts, group, draws, written);
+                if group == FieldGroup::Hold {
+                    decision.hold_cause = arrival.cause;
+                    decision.index_cause = arrival.index_cause;
+                } else {
+                    decision.lost_cause = arrival.cause.or(decision.lost_cause);
+                }
+                decision.set(
+                    group,
+                    self.field_clock(now, kind, &arrival, index_lag, draws),
+                );
+            }
         }
-        timeline.state_at = self.state_at(now, timeline, draws);
+        decision.state_at = state_at(now, &kind.state, facts, &decision.clocks, draws);
+        decision
     }
 
     /// When the group's values arrive, or why they never do.
     fn arrival(
         &self,
-        timeline: &Timeline,
+        facts: &Facts,
         group: FieldGroup,
         draws: Draws,
         written: Timestamp,
     ) -> Arrival {
         if group == FieldGroup::Webrtc {
-            if timeline.taken_for() != Kind::Webrtc {
+            if facts.taken_for != Kind::Webrtc {
                 return Arrival::at(Timestamp::NEVER);
             }
-            if timeline.lost_cause == Some(Cause::PartialWrite) {
+            if facts.lost_cause == Some(Cause::PartialWrite) {
                 return Arrival::lost(Cause::PartialWrite);
             }
         }
-        let (lag, source) = &self.kinds.get(timeline.taken_for()).groups[group.index()];
+        let (lag, source) = &self.kinds.get(facts.taken_for).groups[group.index()];
         let nth = u32::try_from(group.index()).unwrap_or(0);
         let value_at = match source {
-            GroupSource::Ingress => return Arrival::at(timeline.started_at),
+            GroupSource::Ingress => return Arrival::at(facts.started_at),
             GroupSource::Nobody => return Arrival::lost(Cause::NotWritten),
-            GroupSource::Pipeline => written + lag.sample(draws.draw_nth(Purpose::FieldLag, nth)),
+            GroupSource::Pipeline => {
+                written + lag.sample_with(|| draws.draw_nth(Purpose::FieldLag, nth))
+            }
         };
-        if group == FieldGroup::Hold && is_held(timeline) {
-            self.held(timeline, draws, value_at)
+        if group == FieldGroup::Hold && facts.hold == Hold::Held {
+            self.held(facts, draws, value_at)
         } else {
             Arrival::at(value_at)
         }
     }
 
     /// The flag of a recording under hold: set on one level, propagated to the other.
-    fn held(&self, timeline: &Timeline, draws: Draws, written: Timestamp) -> Arrival {
+    fn held(&self, facts: &Facts, draws: Draws, written: Timestamp) -> Arrival {
+        let set_at = match self.hold_set_at {
+            HoldSetAt::CallStart => facts.started_at,
+            HoldSetAt::CallEnd => facts.ended_at,
+        };
         let propagation = self
             .hold_propagation
-            .sample(draws.draw(Purpose::HoldPropagation));
-        let lost = draws.draw(Purpose::HoldPropagationLoss);
-        let there = if self.hold_propagation_loss.occurs(lost) {
+            .sample_with(|| draws.draw(Purpose::HoldPropagation));
+        let lost = self
+            .hold_propagation_loss
+            .occurs_with(|| draws.draw(Purpose::HoldPropagationLoss));
+        let there = if lost {
             Timestamp::NEVER
         } else {
-            written.max(hold_set_at(self.hold_set_at, timeline) + propagation)
+            written.max(set_at + propagation)
         };
         let held_up = (there > written).then_some(Cause::HoldPropagation);
         let mut arrival = match self.hold_level {
@@ -221,7 +286,7 @@ impl Clocks {
                 ..Arrival::at(there)
             },
             HoldLevel::Recording => {
-                let own = Arrival::at(written.max(hold_set_at(self.hold_set_at, timeline)));
+                let own = Arrival::at(written.max(set_at));
                 Arrival {
                     indexable_at: there,
                     index_cause: held_up,
@@ -230,7 +295,8 @@ impl Clocks {
             }
         };
         let late = self.hold_set_at == HoldSetAt::CallEnd;
-        if late && self.hold_missed.occurs(draws.draw(Purpose::HoldWindow)) {
+        let missed = || draws.draw(Purpose::HoldWindow);
+        if late && self.hold_missed.occurs_with(missed) {
             arrival.cause = Some(Cause::HoldWindow);
             arrival.value_at = match self.hold_sweep {
                 Sweep::Never => Timestamp::NEVER,
@@ -241,10 +307,11 @@ impl Clocks {
         arrival
     }
 
+    #[inline]
     fn field_clock(
         &self,
         now: Timestamp,
-        timeline: &Timeline,
+        kind: &KindClocks,
         arrival: &Arrival,
         index_lag: Duration,
         draws: Draws,
@@ -253,8 +320,9 @@ impl Clocks {
         if value_at.is_never() {
             return FieldClock::NEVER;
         }
-        let null_phase = &self.kinds.get(timeline.taken_for()).null_phase;
-        let null_for = null_phase.sample(draws.draw(Purpose::NullPhase));
+        let null_for = kind
+            .null_phase
+            .sample_with(|| draws.draw(Purpose::NullPhase));
         let null_at = (value_at - null_for).max(now).min(value_at);
         let ready_at = arrival.indexable_at + index_lag;
         let index_at = next_on_grid(ready_at, self.index_refresh, self.index_phase);
@@ -264,18 +332,81 @@ impl Clocks {
             index_at,
         }
     }
+}
 
-    fn state_at(&self, now: Timestamp, timeline: &Timeline, draws: Draws) -> Timestamp {
-        let draw = draws.draw(Purpose::StateLag);
-        match &self.kinds.get(timeline.taken_for()).state {
-            StateClock::AfterSession(lag) => timeline.ended_at + lag.sample(draw),
-            StateClock::AfterFields(_) if timeline.written_at.is_never() => Timestamp::NEVER,
-            StateClock::AfterFields(lag) => {
-                let values = timeline.fields.iter().map(|clock| clock.value_at);
-                let last = values.filter(|at| !at.is_never()).max();
-                // Where the last field never comes, the platform knows that now at the earliest.
-                last.unwrap_or(timeline.written_at).max(now) + lag.sample(draw)
-            }
+#[inline]
+fn state_at(
+    now: Timestamp,
+    clock: &StateClock,
+    facts: &Facts,
+    clocks: &[FieldClock; FieldGroup::COUNT],
+    draws: Draws,
+) -> Timestamp {
+    let draw = || draws.draw(Purpose::StateLag);
+    match clock {
+        StateClock::AfterSession(lag) => facts.ended_at + lag.sample_with(draw),
+        StateClock::AfterFields(_) if facts.written_at.is_never() => Timestamp::NEVER,
+        StateClock::AfterFields(lag) => {
+            let values = clocks.iter().map(|clock| clock.value_at);
+            let last = values.filter(|at| !at.is_never()).max();
+            // Where the last field never comes, the platform knows that now at the earliest.
+            last.unwrap_or(facts.written_at).max(now) + lag.sample_with(draw)
+        }
+    }
+}
+
+/// What the clocks start from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) taken_for: Kind,
+    pub(super) hold: Hold,
+    pub(super) started_at: Timestamp,
+    pub(super) ended_at: Timestamp,
+    pub(super) written_at: Timestamp,
+    pub(super) lost_cause: Option<Cause>,
+}
+
+impl Facts {
+    const fn of(timeline: &Timeline) -> Self {
+        Self {
+            taken_for: timeline.taken_for(),
+            hold: timeline.hold,
+            started_at: timeline.started_at,
+            ended_at: timeline.ended_at,
+            written_at: timeline.written_at,
+            lost_cause: timeline.lost_cause,
+        }
+    }
+}
+
+/// What was decided of a recording.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision {
+    pub(super) clocks: [FieldClock; FieldGroup::COUNT],
+    pub(super) state_at: Timestamp,
+    pub(super) lost_cause: Option<Cause>,
+    pub(super) hold_cause: Option<Cause>,
+    pub(super) index_cause: Option<Cause>,
+}
+
+impl Decision {
+    #[inline]
+    fn set(&mut self, group: FieldGroup, clock: FieldClock) {
+        let known = &mut self.clocks[group.index()];
+        if known.value_at.is_never() {
+            *known = clock;
+        }
+    }
+
+    /// Writes it into the recording's timeline.
+    pub(super) fn write(&self, timeline: &mut Timeline) {
+        timeline.state_at = self.state_at;
+        timeline.lost_cause = self.lost_cause;
+        timeline.hold_cause = self.hold_cause;
+        timeline.index_cause = self.index_cause;
+        for (clock, field) in timeline.fields.iter_mut().zip(Field::METADATA) {
+            let group = field.group().expect("metadata fields are in groups");
+            *clock = self.clocks[group.index()];
         }
     }
 }
@@ -284,15 +415,17 @@ impl Clocks {
 const COMMON_LAG: u32 = 100;
 
 impl KindClocks {
-    fn new(spec: &KindSpec) -> Self {
+    fn new(spec: &KindSpec, hold: &HoldSpec) -> Self {
+        let groups = spec
+            .groups
+            .each_ref()
+            .map(|group| (Sampler::new(&group.lag), group.source));
         Self {
+            groups_alike: alike(&groups).filter(|_| is_plain(hold)),
             pipeline: spec.pipeline,
             media_lag: Sampler::new(&spec.media_lag),
             metadata_lag: Sampler::new(&spec.metadata_lag),
-            groups: spec
-                .groups
-                .each_ref()
-                .map(|group| (Sampler::new(&group.lag), group.source)),
+            groups,
             null_phase: Sampler::new(&spec.null_phase),
             after_call_work: Sampler::new(&spec.after_call_work),
             state: match &spec.state {
@@ -301,6 +434,23 @@ impl KindClocks {
             },
         }
     }
+}
+
+/// The lag of all groups, if the pipeline writes them all with the same one.
+fn alike(groups: &[(Sampler, GroupSource); FieldGroup::COUNT]) -> Option<Duration> {
+    let lag = groups[0].0.as_constant()?;
+    let same = |(other, source): &(Sampler, GroupSource)| {
+        other.as_constant() == Some(lag) && *source == GroupSource::Pipeline
+    };
+    groups.iter().all(same).then_some(lag)
+}
+
+/// Whether a flag under hold comes as any other field.
+fn is_plain(hold: &HoldSpec) -> bool {
+    hold.missed == Probability::ZERO
+        && hold.level == HoldLevel::Interaction
+        && hold.propagation == Distribution::Constant(Duration::ZERO)
+        && hold.propagation_loss == Probability::ZERO
 }
 
 /// The first instant not before `at` on the grid `phase + k × interval`; `at` itself when the

@@ -9,20 +9,25 @@ mod clocks;
 mod notification;
 mod pipeline;
 mod signalling;
+mod whole;
+mod workers;
 
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::draws::{Draws, Seed};
+use crate::fault::{AudioEnd, Ending, SignallingEnd, StorageEnd};
+use crate::field::Field;
 use crate::ids::RecordingIndex;
 use crate::outcome::Cause;
-use crate::scenario::{Arm, HoldSetAt, Workload};
+use crate::scenario::{Arm, Workload};
 use crate::time::Timestamp;
-use crate::timeline::{Hold, StageTimes, Timeline};
+use crate::timeline::{StageTimes, Timeline};
 use crate::workload::Call;
 use clocks::Clocks;
 
@@ -79,14 +84,28 @@ impl Platform {
         }
     }
 
-    /// The session of `call` has ended at `now`. Calls must come in order of `now`, and after
+    /// The session of `call` has ended well at `now`. Calls must come in order of `now`, and after
     /// everything due before it has been handled.
     pub fn handle_input(&mut self, now: Timestamp, call: &Call) {
+        self.handle_session(now, call, Ending::default());
+    }
+
+    /// The same of a session that ended in that way.
+    pub fn handle_session(&mut self, now: Timestamp, call: &Call, ending: Ending) {
         self.handle_timeout(now);
         let draws = Draws::of_call(self.seed, call.index.0);
         let mut timeline = self.clocks.begin(now, call, draws);
-        if self.signalling.is_cut(call.index) {
+        let cut = self.signalling.is_cut(call.index);
+        if cut || ending.signalling == SignallingEnd::Lost {
             timeline.lost_cause = Some(Cause::PartialWrite);
+        }
+        if ending.audio == AudioEnd::Altered {
+            timeline.false_fields.insert(Field::Media);
+        }
+        match ending.storage {
+            StorageEnd::Stored => {}
+            StorageEnd::Late(by) => timeline.media_at = timeline.media_at + by,
+            StorageEnd::Failed => timeline.media_at = Timestamp::NEVER,
         }
         if timeline.submitted_at <= now {
             self.proceed(now, timeline, Step::Enter(0), News::All);
@@ -189,18 +208,6 @@ enum News {
     All,
     /// That more of it is decided.
     Changes,
-}
-
-/// When the interaction's hold is set.
-const fn hold_set_at(set_at: HoldSetAt, timeline: &Timeline) -> Timestamp {
-    match set_at {
-        HoldSetAt::CallStart => timeline.started_at,
-        HoldSetAt::CallEnd => timeline.ended_at,
-    }
-}
-
-const fn is_held(timeline: &Timeline) -> bool {
-    matches!(timeline.hold, Hold::Held)
 }
 
 const _: () = assert!(

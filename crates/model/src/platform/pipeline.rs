@@ -1,15 +1,13 @@
 //! A pipeline: FIFO stages in a row, each a queue with identical workers, and behind them the
 //! service that writes what they have made.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::workers::Workers;
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose};
 use crate::field::FieldGroup;
-use crate::gate::gap;
+use crate::gate::Gaps;
 use crate::org::RateLimiter;
-use crate::scenario::{Outage, PipelineSpec, StageSpec, UpdateLimit};
+use crate::scenario::{Outage, PipelineSpec, StageSpec};
 use crate::time::Timestamp;
 use crate::timeline::StageTimes;
 
@@ -18,15 +16,22 @@ use crate::timeline::StageTimes;
 pub struct Pipeline {
     stages: Vec<Stage>,
     writers: [Option<usize>; FieldGroup::COUNT],
-    updates: Option<(UpdateLimit, RateLimiter)>,
+    updates: Option<Updates>,
+}
+
+/// The service that writes what the stages have made.
+#[derive(Clone, Debug)]
+struct Updates {
+    limiter: RateLimiter,
+    gaps: Gaps,
 }
 
 /// One queue. Its state is when each worker is free.
 #[derive(Clone, Debug)]
 struct Stage {
-    free_at: BinaryHeap<Reverse<Timestamp>>,
+    workers: Workers,
     service: Sampler,
-    workers: u32,
+    count: u32,
     outages: Vec<Outage>,
     /// When the last recording was taken: the queue is first in, first out.
     last_started_at: Timestamp,
@@ -42,9 +47,10 @@ impl Pipeline {
                 writers[group.index()] = Some(index);
             }
         }
-        let updates = spec
-            .updates
-            .map(|updates| (updates, RateLimiter::new(Some(updates.limit))));
+        let updates = spec.updates.map(|updates| Updates {
+            limiter: RateLimiter::new(Some(updates.limit)),
+            gaps: Gaps::new(&updates.backoff),
+        });
         Self {
             stages: spec.stages.iter().map(Stage::new).collect(),
             writers,
@@ -77,13 +83,16 @@ impl Pipeline {
     }
 
     /// A recording joins the queue of `stage` at `queued_at`, which never goes back.
+    #[inline]
     pub fn enter(&mut self, stage: usize, queued_at: Timestamp, draws: Draws) -> StageTimes {
         let nth = u32::try_from(stage).unwrap_or(u32::MAX);
         let stage = &mut self.stages[stage];
         let started_at = stage.start(queued_at);
-        let service = stage.service.sample(draws.draw_nth(Purpose::Service, nth));
+        let service = stage
+            .service
+            .sample_with(|| draws.draw_nth(Purpose::Service, nth));
         let done_at = started_at + service;
-        stage.free_at.push(Reverse(done_at));
+        stage.workers.occupy_first(done_at);
         StageTimes {
             queued_at,
             started_at,
@@ -96,35 +105,32 @@ impl Pipeline {
     /// # Errors
     /// When to try again.
     pub fn update(&mut self, now: Timestamp, attempt: u32, draws: Draws) -> Result<(), Timestamp> {
-        let Some((spec, limiter)) = &mut self.updates else {
+        let Some(Updates { limiter, gaps }) = &mut self.updates else {
             return Ok(());
         };
         limiter.admit(now).map_err(|_| {
-            let draw = draws.draw_nth(Purpose::UpdateRetry, attempt);
+            let draw = || draws.draw_nth(Purpose::UpdateRetry, attempt);
             // A jittered wait of nothing would try for ever at one instant.
-            (now + gap(&spec.backoff, attempt, draw)).max(Timestamp::from_nanos(now.as_nanos() + 1))
+            (now + gaps.after(attempt, draw)).max(Timestamp::from_nanos(now.as_nanos() + 1))
         })
     }
 }
 
 impl Stage {
     fn new(spec: &StageSpec) -> Self {
-        let free_at = (0..spec.workers)
-            .map(|_| Reverse(Timestamp::ZERO))
-            .collect();
         Self {
-            free_at,
+            workers: Workers::new(spec.workers),
             service: Sampler::new(&spec.service),
-            workers: spec.workers,
+            count: spec.workers,
             outages: spec.outages.clone(),
             last_started_at: Timestamp::ZERO,
         }
     }
 
-    /// When the next recording is taken; its worker leaves the heap (Kiefer and Wolfowitz 1955).
+    /// When the next recording is taken, by the first free worker (Kiefer and Wolfowitz 1955).
+    #[inline]
     fn start(&mut self, queued_at: Timestamp) -> Timestamp {
-        let free_at = self.free_at.pop().map_or(Timestamp::ZERO, |Reverse(at)| at);
-        let mut at = free_at.max(queued_at);
+        let mut at = self.workers.first_free_at().max(queued_at);
         if !self.outages.is_empty() {
             at = self.start_with_fewer(at.max(self.last_started_at));
             self.last_started_at = at;
@@ -132,8 +138,7 @@ impl Stage {
         at
     }
 
-    /// The first instant from `at` on at which fewer workers are busy than there are. The other
-    /// workers' free times are in the heap.
+    /// The first instant from `at` on at which fewer workers are busy than there are.
     fn start_with_fewer(&self, mut at: Timestamp) -> Timestamp {
         loop {
             let outage = self.outages.iter().find(|outage| {
@@ -141,17 +146,15 @@ impl Stage {
                 from <= at && at < from + outage.duration
             });
             let Some(outage) = outage else { return at };
-            let workers = outage.workers.min(self.workers);
-            let busy = self.free_at.iter().filter(|Reverse(free_at)| *free_at > at);
-            if busy.clone().count() < workers as usize {
+            let workers = outage.workers.min(self.count);
+            let (busy, next_free) = self.workers.others_busy_after(at);
+            if busy < workers as usize {
                 return at;
             }
             let end = Timestamp::ZERO + outage.from + outage.duration;
-            let next_free = busy.map(|Reverse(free_at)| *free_at).min().unwrap_or(end);
-            at = if workers == 0 {
-                end
-            } else {
-                next_free.min(end)
+            at = match next_free {
+                Some(next_free) if workers > 0 => next_free.min(end),
+                _ => end,
             };
         }
     }
@@ -162,7 +165,7 @@ mod tests {
     use super::*;
     use crate::distribution::Distribution;
     use crate::draws::Seed;
-    use crate::scenario::{Backoff, Jitter, RateLimit};
+    use crate::scenario::{Backoff, Jitter, RateLimit, UpdateLimit};
     use crate::time::{Duration, Fixed};
 
     fn at(secs: u64) -> Timestamp {

@@ -2,6 +2,7 @@
 //! not check it again. `crates/scenario` makes it from TOML.
 
 mod expect;
+mod fault;
 mod gate;
 mod intake;
 mod platform;
@@ -9,6 +10,7 @@ mod selection;
 mod workload;
 
 pub use expect::{Aggregate, Comparison, Condition, Expectation, Labels, Metric, Series};
+pub use fault::{FaultShare, FaultSpec};
 pub use gate::{
     Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,
     Repair, Strategy, WebhookEvent,
@@ -24,7 +26,7 @@ pub use selection::{
     SidecarName, SidecarSource,
 };
 pub use workload::{
-    Arrivals, Executor, Fidelity, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
+    Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
 };
 
 use crate::draws::Seed;

@@ -4,6 +4,8 @@
 //! inverse of the cumulated rate, so the gaps' draws do not depend on the rates: the same seed with
 //! twice the rate gives the same pattern, twice as dense.
 
+use strength_reduce::StrengthReducedU64;
+
 use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::scenario::{Arrivals, Executor, StageShape, Workload};
@@ -40,6 +42,8 @@ struct Segment {
     rates: (u128, u128),
     /// Cumulated rate at its start and end.
     cumulated: (u128, u128),
+    /// Where the rate is constant: nanoseconds per 10^-9 events as a fraction in lowest terms.
+    pace: Option<Pace>,
 }
 
 impl ArrivalTimes {
@@ -62,6 +66,7 @@ impl ArrivalTimes {
         }
     }
 
+    #[inline]
     fn advance(&mut self) {
         let first = self.index == 0;
         self.reached += match &self.gaps {
@@ -80,6 +85,7 @@ impl ArrivalTimes {
 impl Iterator for ArrivalTimes {
     type Item = Timestamp;
 
+    #[inline]
     fn next(&mut self) -> Option<Timestamp> {
         self.advance();
         loop {
@@ -92,14 +98,46 @@ impl Iterator for ArrivalTimes {
     }
 }
 
+/// A fraction whose denominator is ready to divide by: a division of 128 bits takes 40 ns.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    numerator: u64,
+    denominator: StrengthReducedU64,
+}
+
+impl Pace {
+    fn of(rate: u128) -> Option<Self> {
+        let (mut divisor, mut rest) = (NANOS, rate);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        let denominator = u64::try_from(rate / divisor).ok().filter(|d| *d > 0)?;
+        Some(Self {
+            numerator: u64::try_from(NANOS / divisor).ok()?,
+            denominator: StrengthReducedU64::new(denominator),
+        })
+    }
+
+    /// The time for `within` events of 10^-9, if it fits.
+    #[inline]
+    fn nanos(self, within: u128) -> Option<u64> {
+        let scaled = u64::try_from(within).ok()?.checked_mul(self.numerator)?;
+        Some(scaled / self.denominator)
+    }
+}
+
 impl Segment {
     /// When the cumulated rate is `reached`, which lies within the segment.
     ///
     /// With rate `r0 + (r1 − r0)·t/D` the cumulated rate is `r0·t + (r1 − r0)·t²/(2D)`; of the
     /// inverse the form `2Λ / (r0 + √(r0² + 2(r1 − r0)Λ/D))` is the one without cancellation.
+    #[inline]
     fn instant(&self, reached: u128) -> Timestamp {
         let (r0, r1) = self.rates;
         let within = reached - self.cumulated.0;
+        if let Some(nanos) = self.pace.and_then(|pace| pace.nanos(within)) {
+            return self.start + Duration::from_nanos(nanos.min(self.duration.as_nanos()));
+        }
         let nanos = if r0 == r1 {
             within * NANOS / r0
         } else {
@@ -149,6 +187,7 @@ fn segments(workload: &Workload) -> Vec<Segment> {
                 duration,
                 rates,
                 cumulated: (cumulated, cumulated + total),
+                pace: (from == to).then(|| Pace::of(rates.0)).flatten(),
             };
             start = start + duration;
             cumulated += total;

@@ -1,55 +1,131 @@
 //! Calls in the order in which their sessions end.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-
 use super::{Call, Calls};
-use crate::ids::RecordingIndex;
-use crate::time::Timestamp;
+use crate::agenda::{Agenda, Due};
+use crate::draws::Seed;
+use crate::fault::{Ending, FaultPlan, SessionOutcome};
+use crate::scenario::Workload;
 
-/// Calls by (end, index). Holds only those in progress.
+/// Calls by (end, index). Holds only those in progress, and none where they end as they begin.
 #[derive(Clone, Debug)]
 pub struct SessionEnds {
-    calls: std::iter::Peekable<Calls>,
-    ends: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
-    open: BTreeMap<RecordingIndex, Call>,
+    calls: Calls,
+    /// The next call to begin, where it must be known before others may end.
+    next: Option<Call>,
+    ends: Agenda,
+    open: Vec<Call>,
+    free: Vec<u32>,
+    in_order: bool,
+    faults: Option<Faults>,
+}
+
+/// What faults make of calls.
+#[derive(Clone, Debug)]
+struct Faults {
+    plan: FaultPlan,
+    /// How the open calls end, by slot.
+    endings: Vec<Ending>,
+    /// How the last one ended.
+    ending: Ending,
 }
 
 impl SessionEnds {
     /// The ends of `calls`, which are in order of arrival.
     #[must_use]
-    pub fn new(calls: Calls) -> Self {
+    pub fn new(mut calls: Calls) -> Self {
         Self {
-            calls: calls.peekable(),
-            ends: BinaryHeap::new(),
-            open: BTreeMap::new(),
+            in_order: calls.end_in_order(),
+            next: calls.next(),
+            calls,
+            ends: Agenda::default(),
+            open: Vec::new(),
+            free: Vec::new(),
+            faults: None,
         }
     }
 
+    /// The same where `workload` has faults: calls that are cut short come with the duration that
+    /// they had, and those that never came up do not come.
+    #[must_use]
+    pub fn of_workload(workload: &Workload, seed: Seed) -> Self {
+        let mut ends = Self::new(Calls::new(workload, seed));
+        if !workload.faults.is_empty() {
+            ends.in_order = false;
+            ends.faults = Some(Faults {
+                plan: FaultPlan::new(workload, seed),
+                endings: Vec::new(),
+                ending: Ending::default(),
+            });
+        }
+        ends
+    }
+
+    /// How the session ended that came last.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        let last = self.faults.as_ref().map(|faults| faults.ending);
+        last.unwrap_or_default()
+    }
+
     /// Whether every call has ended.
-    pub fn is_drained(&mut self) -> bool {
-        self.ends.is_empty() && self.calls.peek().is_none()
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.next.is_none() && self.ends.is_empty()
+    }
+
+    fn begin(&mut self, mut call: Call) {
+        let mut ending = Ending::default();
+        if let Some(faults) = &self.faults {
+            let prediction = faults.plan.predict(&call);
+            if prediction.outcome == SessionOutcome::NotEstablished {
+                return;
+            }
+            call.duration = prediction.ended_at.since(call.arrival);
+            ending = prediction.ending;
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.open.push(call);
+            u32::try_from(self.open.len() - 1).expect("fewer than 2^32 calls at once")
+        });
+        self.open[slot as usize] = call;
+        if let Some(faults) = &mut self.faults {
+            faults.endings.resize(self.open.len(), Ending::default());
+            faults.endings[slot as usize] = ending;
+        }
+        self.ends.push(Due {
+            at: call.ended_at(),
+            content: call.index.0,
+            slot,
+        });
     }
 }
 
 impl Iterator for SessionEnds {
     type Item = Call;
 
+    #[inline]
     fn next(&mut self) -> Option<Call> {
+        if self.in_order {
+            return std::mem::replace(&mut self.next, self.calls.next());
+        }
         // A call can only end before the pending ones if it begins before they end.
-        while let Some(call) = self.calls.peek().copied() {
-            let before_next_end = self
+        while let Some(call) = self.next {
+            if self
                 .ends
                 .peek()
-                .is_none_or(|Reverse((end, _))| call.arrival <= *end);
-            if !before_next_end {
+                .is_some_and(|first| call.arrival > first.at)
+            {
                 break;
             }
-            self.calls.next();
-            self.ends.push(Reverse((call.ended_at(), call.index)));
-            self.open.insert(call.index, call);
+            self.begin(call);
+            self.next = self.calls.next();
         }
-        let Reverse((_, index)) = self.ends.pop()?;
-        self.open.remove(&index)
+        let Due { slot, at, .. } = self.ends.peek()?;
+        self.ends.pop_until(at);
+        self.free.push(slot);
+        if let Some(faults) = &mut self.faults {
+            faults.ending = faults.endings[slot as usize];
+        }
+        self.open.get(slot as usize).copied()
     }
 }

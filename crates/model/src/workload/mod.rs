@@ -30,15 +30,20 @@ pub struct Call {
     pub kind: Kind,
     /// Whether it is under legal hold.
     pub hold: Hold,
-    /// Which audio is spoken: a uniform number, to be reduced to the clips at hand.
-    pub clip: u64,
 }
 
 impl Call {
     /// When it ends: in absolute time, however long its set-up takes.
     #[must_use]
+    #[inline]
     pub fn ended_at(&self) -> Timestamp {
         self.arrival + self.duration
+    }
+
+    /// Which audio is spoken: a uniform number, to be reduced to the clips at hand.
+    #[must_use]
+    pub const fn clip(&self, seed: Seed) -> u64 {
+        Draws::of_call(seed, self.index.0).draw(Purpose::Clip)
     }
 }
 
@@ -87,24 +92,35 @@ impl Calls {
         }
     }
 
+    #[inline]
     fn call(&self, index: u64, arrival: Timestamp) -> Call {
         let draws = Draws::of_call(self.seed, index);
-        let webrtc = self.webrtc_share.occurs(draws.draw(Purpose::Kind));
-        let held = self.hold_fraction.occurs(draws.draw(Purpose::Hold));
+        let webrtc = self.webrtc_share.occurs_with(|| draws.draw(Purpose::Kind));
+        let held = self.hold_fraction.occurs_with(|| draws.draw(Purpose::Hold));
         Call {
             index: RecordingIndex(index),
             arrival,
-            duration: self.call_duration.sample(draws.draw(Purpose::CallDuration)),
+            duration: self
+                .call_duration
+                .sample_with(|| draws.draw(Purpose::CallDuration)),
             kind: if webrtc { Kind::Webrtc } else { Kind::Sip },
             hold: if held { Hold::Held } else { Hold::Free },
-            clip: draws.draw(Purpose::Clip),
         }
+    }
+}
+
+impl Calls {
+    /// Whether sessions end in the order in which they begin.
+    #[must_use]
+    pub const fn end_in_order(&self) -> bool {
+        matches!(self.source, Source::Open(_)) && self.call_duration.as_constant().is_some()
     }
 }
 
 impl Iterator for Calls {
     type Item = Call;
 
+    #[inline]
     fn next(&mut self) -> Option<Call> {
         let index = self.next;
         let call = match &mut self.source {
@@ -196,17 +212,17 @@ pub fn phases(workload: &Workload) -> Vec<Phase> {
 /// Hash of the planned sessions: order-free, the same in both engines.
 #[must_use]
 pub fn plan_hash(workload: &Workload, seed: Seed) -> u64 {
-    Calls::new(workload, seed).fold(0_u64, |sum, call| sum.wrapping_add(hash_call(&call)))
+    Calls::new(workload, seed).fold(0_u64, |sum, call| sum.wrapping_add(hash_call(&call, seed)))
 }
 
-fn hash_call(call: &Call) -> u64 {
+fn hash_call(call: &Call, seed: Seed) -> u64 {
     let words = [
         call.index.0,
         call.arrival.as_nanos(),
         call.duration.as_nanos(),
         call.kind as u64,
         u64::from(call.hold == Hold::Held),
-        call.clip,
+        call.clip(seed),
     ];
     words.iter().fold(0, |hash, word| mix64(hash ^ word))
 }

@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::{News, Timelines};
+use super::News;
+use super::recordings::Slots;
 use crate::draws::Seed;
 use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
 use crate::field::Kind;
@@ -78,7 +79,7 @@ impl Tenant {
     }
 
     /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
-    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Timelines) -> Timestamp {
+    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Slots) -> Timestamp {
         let mut last = Timestamp::ZERO;
         while let Some(now) = self.next_timeout().filter(|at| *at <= horizon) {
             last = now;
@@ -106,7 +107,7 @@ impl Tenant {
     }
 
     /// Answers the exporter's calls until it has no more.
-    fn serve(&mut self, now: Timestamp, timelines: &Timelines) {
+    fn serve(&mut self, now: Timestamp, timelines: &Slots) {
         while let Some(output) = self.exporter.poll_output() {
             match output {
                 Output::Command(command) => {
@@ -119,7 +120,7 @@ impl Tenant {
         }
     }
 
-    fn answer(&mut self, now: Timestamp, command: Command, timelines: &Timelines) -> Input {
+    fn answer(&mut self, now: Timestamp, command: Command, timelines: &Slots) -> Input {
         match command {
             Command::Check { recording, path } => {
                 Input::Checked(recording, self.check(now, recording, path, timelines))
@@ -153,7 +154,7 @@ impl Tenant {
         now: Timestamp,
         recording: RecordingIndex,
         path: ReadPath,
-        timelines: &Timelines,
+        timelines: &Slots,
     ) -> Reply<crate::timeline::View> {
         if let Err(throttled) = self.org.limiter().admit(now) {
             return Reply::Throttled(throttled.retry_after);

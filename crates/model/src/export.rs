@@ -1,0 +1,173 @@
+//! What an export job does with one recording: when, and what its sidecar holds.
+//!
+//! One rule for the organization that keeps jobs and for the simulator's path on which every
+//! recording has a job of its own.
+
+use crate::distribution::Sampler;
+use crate::draws::{Draws, Purpose, Seed};
+use crate::field::{Field, FieldSet, Kind};
+use crate::ids::RecordingIndex;
+use crate::outcome::OutcomeKind;
+use crate::scenario::{
+    ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, ReadPath, RequiredFields,
+    SelectionSpec, SnapshotInstant,
+};
+use crate::selection::{Refusal, Selection};
+use crate::time::{Duration, Probability, Timestamp};
+use crate::timeline::{Timeline, View};
+
+/// The rules of one organization's jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct ExportRules {
+    policy: ExportPolicy,
+    latency: Sampler,
+    query_time: Sampler,
+    snapshot: SnapshotInstant,
+    read: ReadPath,
+    schema: FieldSet,
+    failure: Probability,
+    required: RequiredFields,
+    seed: Seed,
+    /// Beside the schema; none selects and copies everything.
+    selection: Option<Selection>,
+}
+
+impl ExportRules {
+    /// The rules of `export`, which select and copy everything.
+    pub(crate) fn new(export: &ExportSpec, required: RequiredFields, seed: Seed) -> Self {
+        Self {
+            policy: export.policy,
+            latency: Sampler::new(&export.latency),
+            query_time: Sampler::new(&export.query_time),
+            snapshot: export.snapshot,
+            read: export.read,
+            schema: export.schema,
+            failure: export.failure,
+            required,
+            seed,
+            selection: None,
+        }
+    }
+
+    /// The same, with the filters of `request` and the platform's rules of selection.
+    pub(crate) fn selecting(
+        mut self,
+        export: &ExportSpec,
+        hold: &HoldSpec,
+        request: ExportRequest,
+    ) -> Self {
+        let plain =
+            export.selection == SelectionSpec::default() && request == ExportRequest::default();
+        self.selection = (!plain).then(|| Selection::new(export, hold, request));
+        self
+    }
+
+    /// Why a job with the filters and permissions of `request` is refused.
+    pub(crate) fn refuses(&self, request: &ExportRequest) -> Option<Refusal> {
+        if request.exporting == Permission::Missing {
+            return Some(Refusal::Forbidden);
+        }
+        let refuses = self.selection.is_some_and(|selection| selection.refuses());
+        refuses.then_some(Refusal::UnknownFilter)
+    }
+
+    /// Whether missing fields refuse a job at its PUT.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.policy == ExportPolicy::Strict
+    }
+
+    /// How long the job's query takes.
+    #[inline]
+    pub(crate) fn query_time(&self, job: Draws) -> Duration {
+        self.query_time.sample_with(|| job.draw(Purpose::JobQuery))
+    }
+
+    /// From the job's PUT to its end.
+    #[inline]
+    pub(crate) fn latency(&self, job: Draws) -> Duration {
+        self.latency.sample_with(|| job.draw(Purpose::JobLatency))
+    }
+
+    /// When a job that was started and is done reads what it writes.
+    #[inline]
+    pub(crate) const fn snapshot_at(&self, started_at: Timestamp, done_at: Timestamp) -> Timestamp {
+        match self.snapshot {
+            SnapshotInstant::Selection => started_at,
+            SnapshotInstant::Write => done_at,
+        }
+    }
+
+    /// Whether the job fails for `recording`.
+    #[inline]
+    pub(crate) fn fails(&self, job: Draws, recording: RecordingIndex) -> bool {
+        let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
+        self.failure
+            .occurs_with(|| job.draw_nth(Purpose::JobFailure, nth))
+    }
+
+    /// What a strict job misses of a recording at `now`.
+    pub(crate) fn lacks(&self, now: Timestamp, timeline: &Timeline) -> FieldSet {
+        let view = self.view(now, timeline);
+        self.required
+            .of(timeline.taken_for())
+            .difference(view.present)
+    }
+
+    /// The sidecar taken at `at` by a job created at `created_at`; none if its query did not see
+    /// the recording.
+    pub(crate) fn sidecar(
+        &self,
+        at: Timestamp,
+        created_at: Timestamp,
+        timeline: &Timeline,
+    ) -> Option<View> {
+        let found = self
+            .selection
+            .is_none_or(|selection| selection.finds(timeline, created_at, self.seed).is_ok());
+        (timeline.ended_at <= at && found).then(|| self.view(at, timeline))
+    }
+
+    /// Where sidecars are read from, if they hold every field that is required and true there: no
+    /// filter, no failure, no short schema.
+    pub(crate) fn plain_read(&self) -> Option<ReadPath> {
+        let required = Kind::ALL.map(|kind| self.required.of(kind));
+        let whole = required
+            .iter()
+            .all(|fields| fields.difference(self.schema).is_empty());
+        let plain = self.selection.is_none()
+            && self.failure == Probability::ZERO
+            && self.policy == ExportPolicy::Lenient
+            && whole;
+        plain.then_some(self.read)
+    }
+
+    fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
+        let mut view = timeline.view(now, self.read);
+        let written = match &self.selection {
+            Some(selection) => selection.written(timeline),
+            None => self.schema.with(Field::Media),
+        };
+        if let Some(selection) = &self.selection {
+            view.wrong = view.wrong.union(selection.mixed_up(timeline, self.seed));
+        }
+        view.present = view.present.intersection(written);
+        view.null = view.null.intersection(written);
+        view.wrong = view.wrong.intersection(view.present);
+        view
+    }
+}
+
+/// What a recording of `kind` lacks in a sidecar, and whether what it has is true.
+#[must_use]
+pub fn verdict(required: &RequiredFields, kind: Kind, view: &View) -> (OutcomeKind, FieldSet) {
+    let needed = required.of(kind).with(Field::Media);
+    let missing = needed.difference(view.present);
+    let outcome = if !missing.is_empty() {
+        OutcomeKind::Incomplete
+    } else if !view.wrong.intersection(needed).is_empty() {
+        OutcomeKind::Inconsistent
+    } else {
+        OutcomeKind::Complete
+    };
+    (outcome, missing)
+}

@@ -1,0 +1,142 @@
+//! Why a recording did not come out complete: fate and cause, from what a tenant settled and what
+//! the platform decided.
+
+use crate::draws::Seed;
+use crate::field::{Field, FieldSet};
+use crate::history::Settled;
+use crate::ids::TenantIndex;
+use crate::outcome::{Cause, Fate, OutcomeKind};
+use crate::scenario::{Arm, ExportRequest, ReadPath};
+use crate::selection::Selection;
+use crate::time::{Duration, Timestamp};
+use crate::timeline::Timeline;
+
+/// Judges what the tenants of one arm have settled.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    arm: Arm,
+    /// Its first tenant, if it is not the run's.
+    pub(crate) first: TenantIndex,
+    pub(crate) seed: Seed,
+}
+
+impl Judge {
+    /// The judge of `arm`, whose tenants are counted from `first` on.
+    pub(crate) fn new(arm: &Arm, first: TenantIndex, seed: Seed) -> Self {
+        Self {
+            arm: arm.clone(),
+            first,
+            seed,
+        }
+    }
+
+    /// What would have become of it later, and what held it.
+    pub(crate) fn judge(
+        &self,
+        settled: &Settled,
+        timeline: &Timeline,
+    ) -> (Option<Fate>, Option<Cause>) {
+        let (fate, cause) = match settled.outcome {
+            OutcomeKind::Complete => return (None, None),
+            OutcomeKind::Errored => (Fate::Lost, settled.cause.unwrap_or(Cause::JobFailure)),
+            OutcomeKind::Skipped => self.skipped(settled, timeline),
+            OutcomeKind::Inconsistent if timeline.taken_for() != timeline.kind => {
+                (Fate::Lost, Cause::Misclassified)
+            }
+            OutcomeKind::Inconsistent if timeline.false_fields.contains(Field::Media) => {
+                (Fate::Lost, Cause::AudioAltered)
+            }
+            OutcomeKind::Inconsistent => (Fate::Lost, Cause::WrongId),
+            OutcomeKind::Abandoned => {
+                // What counts is what the gate saw when it last looked.
+                let at = settled.checked_at.unwrap_or(settled.settled_at);
+                self.missed(timeline, at, ReadPath::Primary, None)
+            }
+            OutcomeKind::Incomplete | OutcomeKind::Rejected => self.incomplete(settled, timeline),
+        };
+        (Some(fate), Some(cause))
+    }
+
+    fn incomplete(&self, settled: &Settled, timeline: &Timeline) -> (Fate, Cause) {
+        if let Some(cause) = settled.cause {
+            return (Fate::Lost, cause);
+        }
+        let at = settled.snapshot_at.unwrap_or(settled.settled_at);
+        let written = self.selection(settled.tenant).written(timeline);
+        if settled.missing.difference(written).is_empty() {
+            self.missed(
+                timeline,
+                at,
+                self.arm.platform.export.read,
+                Some(settled.missing),
+            )
+        } else {
+            (Fate::Lost, Cause::Schema)
+        }
+    }
+
+    /// What a reader of `path` missed at `at`: all that was not there, unless it is known.
+    fn missed(
+        &self,
+        timeline: &Timeline,
+        at: Timestamp,
+        path: ReadPath,
+        missing: Option<FieldSet>,
+    ) -> (Fate, Cause) {
+        let required = self.arm.required.of(timeline.taken_for());
+        let missing = missing.unwrap_or_else(|| {
+            required
+                .with(Field::Media)
+                .difference(timeline.view(at, path).present)
+        });
+        let mut cause = timeline.cause(at, path, missing);
+        if cause == Cause::QueueWait && self.was_short_of_workers(timeline, at) {
+            cause = Cause::Outage;
+        }
+        (timeline.fate(at, path, required), cause)
+    }
+
+    /// Whether the stage that the recording waited for at `at` had lost workers meanwhile.
+    fn was_short_of_workers(&self, timeline: &Timeline, at: Timestamp) -> bool {
+        let Some(stage) = timeline.waiting_in(at) else {
+            return false;
+        };
+        let platform = &self.arm.platform;
+        let pipeline = platform.kinds.get(timeline.taken_for()).pipeline;
+        let outages = platform
+            .pipelines
+            .get(pipeline)
+            .and_then(|p| p.stages.get(stage));
+        let queued_at = timeline.stages[stage].queued_at;
+        outages.is_some_and(|spec| {
+            spec.outages.iter().any(|outage| {
+                let from = Timestamp::ZERO + outage.from;
+                from <= at && queued_at < from + outage.duration
+            })
+        })
+    }
+
+    /// Why a job did not find a recording.
+    fn skipped(&self, settled: &Settled, timeline: &Timeline) -> (Fate, Cause) {
+        let asked_at = settled.approved_at.unwrap_or(settled.settled_at);
+        let selection = self.selection(settled.tenant);
+        match selection.finds(timeline, asked_at, self.seed) {
+            Err(Cause::Watermark) => {
+                let by = selection.in_lake_at(timeline).since(asked_at);
+                (
+                    Fate::Late(by.max(Duration::from_nanos(1))),
+                    Cause::Watermark,
+                )
+            }
+            Err(cause) => (Fate::Lost, cause),
+            Ok(()) => (Fate::Lost, Cause::WrongId),
+        }
+    }
+
+    fn selection(&self, tenant: TenantIndex) -> Selection {
+        let gate = tenant.0.checked_sub(self.first.0).map(|gate| gate as usize);
+        let gate = gate.and_then(|gate| self.arm.gates.get(gate));
+        let request = gate.map_or_else(ExportRequest::default, |gate| gate.request);
+        Selection::new(&self.arm.platform.export, &self.arm.platform.hold, request)
+    }
+}
