@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use racegate_model::scenario::Engine;
 use racegate_scenario::Override;
 
+use crate::bench::media as bench_media;
 use crate::bench::mock as bench_mock;
 use crate::bench::sim as bench_sim;
 use crate::live::Arms;
@@ -52,6 +53,8 @@ enum Command {
         /// The folder
         folder: PathBuf,
     },
+    /// Place calls at a WHIP endpoint on this machine (RFC 9725), ours or a foreign one
+    Call(CallArgs),
     /// Print the JSON Schema of the scenario format
     Schema,
     /// Print completions for a shell
@@ -129,6 +132,8 @@ enum BenchTarget {
     Sim(BenchSimArgs),
     /// One GET of a recording: ours, a bare axum handler, wiremock, Mockoon
     Mock(BenchMockArgs),
+    /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
+    Media(BenchMediaArgs),
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +201,55 @@ enum PeerArg {
     Ours,
     Axum,
     Wiremock,
+}
+
+#[derive(Debug, Args)]
+struct BenchMediaArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// How long the highest number of sessions must hold, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Measure this many sessions in place of climbing the ladder
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    sessions: Option<u32>,
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 180, value_parser = clap::value_parser!(u64).range(10..=7200))]
+    budget: u64,
+    /// When others keep the machine busy
+    #[arg(long, value_enum, default_value = "refuse")]
+    busy: BusyArg,
+    /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
+    #[arg(long, value_enum, default_value = "realtime")]
+    class: ClassArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BusyArg {
+    Refuse,
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ClassArg {
+    Fair,
+    Realtime,
+}
+
+#[derive(Debug, Args)]
+struct CallArgs {
+    /// The endpoint, e.g. http://127.0.0.1:8080/whip
+    url: String,
+    /// Calls, all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    calls: u32,
+    /// How long each lasts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    duration: u64,
+    /// Print JSON on stdout
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -282,6 +336,31 @@ impl BenchMockArgs {
     }
 }
 
+impl BenchMediaArgs {
+    fn run(&self) -> ExitCode {
+        bench_media::bench(&bench_media::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            steady: std::time::Duration::from_secs(self.seconds),
+            sessions: self
+                .sessions
+                .map(|sessions| usize::try_from(sessions).unwrap_or(usize::MAX)),
+            budget: std::time::Duration::from_secs(self.budget),
+            busy: match self.busy {
+                BusyArg::Refuse => bench_media::Busy::Refuse,
+                BusyArg::Report => bench_media::Busy::Report,
+            },
+            class: match self.class {
+                ClassArg::Fair => racegate_udp::Class::Fair,
+                ClassArg::Realtime => racegate_udp::Class::Realtime,
+            },
+        })
+    }
+}
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -304,9 +383,20 @@ pub fn main() -> ExitCode {
         Command::Bench { target } => match target {
             BenchTarget::Sim(args) => args.run(),
             BenchTarget::Mock(args) => args.run(),
+            BenchTarget::Media(args) => args.run(),
         },
         Command::Serve(args) => mock_api::serve::main(&args),
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
+        Command::Call(args) => crate::call::call(&crate::call::CallOptions {
+            url: args.url,
+            calls: args.calls,
+            duration: std::time::Duration::from_secs(args.duration),
+            output: if args.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+        }),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -4,8 +4,10 @@
 //! a file. Start with [`run`], the main job.
 
 pub mod bench;
+pub mod call;
 pub mod catalogue;
 pub mod cli;
+mod doubts;
 mod engine;
 pub mod live;
 pub mod plan;

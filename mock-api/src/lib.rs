@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod serve;
 pub mod server;
 pub mod service;
+pub mod softphone;
 pub mod storage;
 pub mod synthetic;
 pub mod traffic;

@@ -5,10 +5,13 @@
 
 mod callers;
 mod generator;
+mod health;
+mod media;
 mod network;
 pub mod softphone;
 mod tenant;
 pub mod transport;
+mod verdicts;
 mod webhooks;
 mod world;
 

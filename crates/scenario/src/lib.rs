@@ -12,6 +12,7 @@ mod distribution;
 mod document;
 mod edit;
 mod expect;
+mod fault;
 mod gate;
 mod platform;
 mod reader;

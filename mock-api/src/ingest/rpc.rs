@@ -18,6 +18,9 @@ pub enum Method {
     Call {
         /// The conversation.
         conversation_id: String,
+        /// What the session is to carry.
+        #[serde(default, skip_serializing_if = "CallMedia::is_audio")]
+        media: CallMedia,
     },
     /// Server: a session is to be had.
     Propose {
@@ -69,7 +72,32 @@ pub enum Method {
         session_id: String,
         /// Why.
         reason: String,
+        /// SHA-256 over the Opus payloads that the softphone sent, in hexadecimal: with it the
+        /// platform can tell whether what it recorded is what was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
+}
+
+/// What a session is to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallMedia {
+    /// Audio.
+    #[default]
+    Audio,
+    /// Nothing: the session is signalling only.
+    None,
+}
+
+impl CallMedia {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_audio(&self) -> bool {
+        *self == Self::Audio
+    }
 }
 
 /// JSON-RPC's error object.

@@ -83,6 +83,12 @@ impl CallRegistry {
         known.ended.range(from..).take(limit).copied().collect()
     }
 
+    /// Whether that call has ended.
+    #[must_use]
+    pub fn has_ended(&self, recording: RecordingIndex) -> bool {
+        self.calls.read().ended.contains(&recording)
+    }
+
     /// Number of calls that have ended.
     #[must_use]
     pub fn ended_count(&self) -> usize {

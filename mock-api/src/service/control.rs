@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use racegate_model::fault::Ending;
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, RecordingIndex};
 use racegate_model::platform::Known;
@@ -73,12 +74,16 @@ impl Service {
 
     /// A session has ended at `now` on the platforms of `on`; elsewhere it never was.
     pub fn session_ended_on(&self, now: Timestamp, call: &Call, on: On) {
+        self.session_over_on(now, call, Ending::default(), on);
+    }
+
+    pub(super) fn session_over_on(&self, now: Timestamp, call: &Call, ending: Ending, on: On) {
         if !self.inner.calls.end(call) {
             return;
         }
         for (index, arm) in self.arms_on(on) {
             let mut platform = arm.platform.lock();
-            platform.handle_input(now, call);
+            platform.handle_session(now, call, ending);
             self.publish(index, arm, &mut platform);
         }
         self.inner.alarm.notify_one();

@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use racegate_model::draws::Seed;
+use racegate_model::fault::{Ending, FaultPlan, StorageEnd};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::platform::{Known, Notifications, Output, Platform, notifications};
 use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
@@ -86,6 +87,7 @@ struct Inner {
     arms: Vec<ArmWorld>,
     tenants: Vec<Tenant>,
     calls: CallRegistry,
+    faults: FaultPlan,
     store: Store,
     deliveries: Mutex<Deliveries>,
     withheld: withheld::Withheld,
@@ -129,6 +131,7 @@ impl Service {
             arms: arms.collect(),
             tenants: tenants.collect(),
             calls: CallRegistry::new(seed),
+            faults: FaultPlan::new(&config.workload, seed),
             store,
             deliveries: Mutex::new(Deliveries::default()),
             withheld: withheld::Withheld::default(),
@@ -200,13 +203,24 @@ impl Service {
         &self.inner.arms[arm.0 as usize].timelines
     }
 
-    /// A session has ended at `now`: every arm's platform takes it from here. A session that ends
-    /// twice ends once.
+    /// A session has ended well at `now`: every arm's platform takes it from here. A session that
+    /// ends twice ends once.
     pub fn session_ended(&self, now: Timestamp, call: &Call) {
-        self.session_ended_on(now, call, On::Every);
+        self.session_over(now, call, Ending::default());
     }
 
-    /// The audio of a session, as it was received.
+    /// The same of a session that ended in that way.
+    pub fn session_over(&self, now: Timestamp, call: &Call, ending: Ending) {
+        self.session_over_on(now, call, ending, On::Every);
+    }
+
+    /// What storage does with the audio of `call`: a fault of the scenario may be that it fails.
+    #[must_use]
+    pub fn storage_of(&self, call: &Call) -> StorageEnd {
+        self.inner.faults.predict(call).ending.storage
+    }
+
+    /// The audio of a session, as it was received; lost where the scenario says that storage fails.
     ///
     /// # Errors
     /// When storage is full.
@@ -215,6 +229,10 @@ impl Service {
         recording: RecordingIndex,
         media: bytes::Bytes,
     ) -> Result<(), crate::storage::StoreError> {
+        let call = self.inner.calls.get(recording);
+        if call.is_some_and(|call| self.storage_of(&call) == StorageEnd::Failed) {
+            return Ok(());
+        }
         self.inner.store.put_media(recording, media)
     }
 

@@ -87,9 +87,19 @@ async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
         let stranger = world.api().send(&method, &path, "", "").await;
         assert_eq!(stranger.status, 401, "{method} {path}");
         let odd = api.send("BREW", &path, "", "").await;
-        assert_eq!((odd.status, odd.code().as_str()), (405, "method.not.allowed"), "{path}");
-        assert!(odd.header("allow").is_some_and(|allow| allow.contains(&method)), "{path}");
-        let strange = api.send(&method, &format!("{path}?pageSize=%00&x=1"), "", "").await;
+        assert_eq!(
+            (odd.status, odd.code().as_str()),
+            (405, "method.not.allowed"),
+            "{path}"
+        );
+        assert!(
+            odd.header("allow")
+                .is_some_and(|allow| allow.contains(&method)),
+            "{path}"
+        );
+        let strange = api
+            .send(&method, &format!("{path}?pageSize=%00&x=1"), "", "")
+            .await;
         assert!(strange.status < 500, "{method} {path}: {}", strange.text);
         if !takes_body {
             continue;
@@ -106,7 +116,11 @@ async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
             let head = format!("content-type: {kind}\r\n");
             let answer = api.send(&method, &path, &head, body).await;
             let start: String = body.chars().take(9).collect();
-            assert_eq!(answer.status, status, "{method} {path} {start}: {}", answer.text);
+            assert_eq!(
+                answer.status, status,
+                "{method} {path} {start}: {}",
+                answer.text
+            );
             answer.code();
         }
     }
