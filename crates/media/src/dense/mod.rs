@@ -5,6 +5,8 @@
 //! half of a session to a driver that keeps all of them side by side.
 
 mod identity;
+#[cfg(test)]
+mod properties;
 mod receive;
 mod rtcp;
 pub(crate) mod rtp;
