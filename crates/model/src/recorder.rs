@@ -13,6 +13,13 @@ use crate::timeline::Timeline;
 
 /// What a run hands over as it happens.
 pub trait Sink {
+    /// What it looks at. The rest need not be made.
+    const DETAIL: Detail = Detail::Everything;
+    /// In place of the other three where [`Sink::DETAIL`] says so; `ended_at` is the session's end.
+    #[inline]
+    fn settlement(&mut self, settled: &Settled, ended_at: Timestamp) {
+        let _ = (settled, ended_at);
+    }
     /// Every instant of a recording on an arm's platform is decided.
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline);
     /// A tenant is done with a recording; `timeline` is the recording's, decided.
@@ -25,6 +32,15 @@ pub trait Sink {
     }
     /// The run is over at `at`; `ended` recordings per arm.
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]);
+}
+
+/// How much of a run a [`Sink`] looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Timelines, settled recordings with theirs, and jobs.
+    Everything,
+    /// Only what was settled: [`Sink::settlement`]. Fates and causes are not worked out.
+    Settlements,
 }
 
 /// The recorder of one arm.

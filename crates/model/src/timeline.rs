@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::field::{Field, FieldSet, Kind};
+use crate::field::{Field, FieldGroup, FieldSet, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate};
-use crate::scenario::ReadPath;
+use crate::scenario::{Looked, ReadPath};
 use crate::time::Timestamp;
 
 /// Stages of one pipeline at most; a timeline holds them inline.
@@ -151,7 +151,94 @@ pub enum RecordingState {
     Completed,
 }
 
+/// What of a recording decides about gates and exports: its [`Timeline`] without what explains it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    pub(crate) recording: RecordingIndex,
+    /// The kind that the platform took the call for.
+    pub(crate) taken_for: Kind,
+    pub(crate) ended_at: Timestamp,
+    pub(crate) media_at: Timestamp,
+    pub(crate) state_at: Timestamp,
+    /// By group.
+    pub(crate) clocks: [FieldClock; FieldGroup::COUNT],
+    pub(crate) false_fields: FieldSet,
+}
+
+/// Things that must all be visible.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Need {
+    groups: [Looked; FieldGroup::COUNT],
+    media: Looked,
+    state: Looked,
+}
+
+impl Need {
+    /// All of `fields`.
+    pub(crate) fn fields(fields: FieldSet) -> Self {
+        let looked = |needed| match needed {
+            true => Looked::Needed,
+            false => Looked::Ignored,
+        };
+        let of_group = |group| fields.iter().any(|field| field.group() == Some(group));
+        Self {
+            groups: FieldGroup::ALL.map(|group| looked(of_group(group))),
+            media: looked(fields.contains(Field::Media)),
+            state: Looked::Ignored,
+        }
+    }
+
+    /// And `state` COMPLETED.
+    pub(crate) const fn and_state(mut self) -> Self {
+        self.state = Looked::Needed;
+        self
+    }
+}
+
+impl Marks {
+    /// The marks of `timeline`, if nobody has revised it.
+    pub(crate) fn of(timeline: &Timeline) -> Option<Self> {
+        timeline.revisions.is_empty().then(|| Self {
+            recording: timeline.recording,
+            taken_for: timeline.taken_for(),
+            ended_at: timeline.ended_at,
+            media_at: timeline.media_at,
+            state_at: timeline.state_at,
+            clocks: timeline.group_clocks(),
+            false_fields: timeline.false_fields,
+        })
+    }
+
+    /// The first instant at which a reader of `path` sees all that is needed; `ended_at` at the
+    /// earliest.
+    #[inline]
+    pub(crate) fn first_seen(&self, path: ReadPath, need: Need) -> Timestamp {
+        let mut at = self.ended_at;
+        for (clock, needed) in self.clocks.iter().zip(need.groups) {
+            if needed.needed() {
+                at = at.max(clock.visible_at(path));
+            }
+        }
+        if need.media.needed() {
+            at = at.max(self.media_at);
+        }
+        if need.state.needed() {
+            at = at.max(self.state_at);
+        }
+        at
+    }
+}
+
 impl Timeline {
+    /// The clock of each group: its fields share one until somebody revises them.
+    pub(crate) const fn group_clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
+        [
+            self.fields[Field::MediaType as usize],
+            self.fields[Field::WebrtcSessionId as usize],
+            self.fields[Field::LegalHoldFlag as usize],
+        ]
+    }
+
     /// The kind that the platform took the call for, and which it writes to `media_type`.
     #[must_use]
     pub const fn taken_for(&self) -> Kind {

@@ -54,7 +54,7 @@ trait Queue {
 const WHEEL_FROM: usize = 50_000;
 
 /// Lanes for streams in order.
-pub(crate) const LANES: usize = 2;
+pub(crate) const LANES: usize = 3;
 
 /// See the module.
 #[derive(Clone, Debug)]

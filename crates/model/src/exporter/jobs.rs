@@ -15,7 +15,16 @@ use crate::time::{Duration, Timestamp};
 pub struct LocalJob(pub u64);
 
 /// Gap between polls of a job, counted from its PUT.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The poll after the one at `now`. Polls keep to a grid that begins at `origin`, the job's PUT or
+/// before that its POST, so that a slow answer does not shift the later ones.
+pub(crate) const fn next_poll(origin: Timestamp, now: Timestamp) -> Timestamp {
+    let steps = now.since(origin).as_nanos() / POLL_INTERVAL.as_nanos() + 1;
+    let wait = steps.saturating_mul(POLL_INTERVAL.as_nanos());
+    Timestamp::from_nanos(origin.as_nanos().saturating_add(wait))
+}
+
 /// Wait after a call that got no answer.
 pub(super) const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
 
@@ -161,12 +170,8 @@ impl Jobs {
         };
         match state {
             JobState::Pending | JobState::Processing => {
-                // Polls keep to a grid that begins with the PUT, so that a slow answer does not
-                // shift the later ones.
                 let origin = job.started_at.unwrap_or(job.created_at);
-                let steps = now.since(origin).as_nanos() / POLL_INTERVAL.as_nanos() + 1;
-                let wait = Duration::from_nanos(steps * POLL_INTERVAL.as_nanos());
-                self.due.push(Reverse((origin + wait, id)));
+                self.due.push(Reverse((next_poll(origin, now), id)));
                 Vec::new()
             }
             JobState::Ready => {

@@ -4,8 +4,8 @@
 //! It is a client: it knows the API and the storage, nothing of the platform behind them. Both
 //! engines drive it; the live one over HTTP, the simulated one by calls.
 
-mod jobs;
-mod tally;
+pub(crate) mod jobs;
+pub(crate) mod tally;
 
 pub use jobs::LocalJob;
 
@@ -156,6 +156,39 @@ pub struct Exporter {
 const REJECTED_RETRY: Duration = Duration::from_secs(5);
 /// … so many times in all.
 const REJECTED_TRIES: u32 = 3;
+
+/// What follows for a recording whose export did not settle it for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    /// It is approved again at that instant.
+    ApproveAt(Timestamp),
+    /// It is settled.
+    Settle,
+}
+
+/// After refusal number `rejections` of a strict export.
+pub(crate) fn after_rejection(now: Timestamp, rejections: u32) -> Next {
+    if rejections >= REJECTED_TRIES {
+        Next::Settle
+    } else {
+        Next::ApproveAt(now + REJECTED_RETRY)
+    }
+}
+
+/// After export number `exports` came out as `outcome`.
+pub(crate) fn after_export(
+    now: Timestamp,
+    outcome: OutcomeKind,
+    exports: u32,
+    repair: Option<Repair>,
+) -> Next {
+    match repair {
+        Some(repair) if outcome != OutcomeKind::Complete && exports < repair.max_exports => {
+            Next::ApproveAt(now + repair.delay)
+        }
+        _ => Next::Settle,
+    }
+}
 
 impl Exporter {
     /// The exporter of `tenant`, which runs `gate`.
@@ -369,10 +402,9 @@ impl Exporter {
                 continue;
             };
             tally.rejections += 1;
-            if tally.rejections >= REJECTED_TRIES {
-                self.settle(now, recording, OutcomeKind::Rejected, fields);
-            } else {
-                self.again.push(Reverse((now + REJECTED_RETRY, recording)));
+            match after_rejection(now, tally.rejections) {
+                Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
+                Next::Settle => self.settle(now, recording, OutcomeKind::Rejected, fields),
             }
         }
     }
@@ -388,18 +420,10 @@ impl Exporter {
             } else if let Some((_, view)) = sidecar {
                 let view = self.sidecar_name.looked_up(*view);
                 let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
-                tally.cause = self.sidecar_name.cause();
-                tally.exports += 1;
-                tally.snapshot_at = Some(read.snapshot_at);
-                tally.first_outcome.get_or_insert(outcome);
-                match self.repair {
-                    Some(repair)
-                        if outcome != OutcomeKind::Complete
-                            && tally.exports < repair.max_exports =>
-                    {
-                        self.again.push(Reverse((now + repair.delay, recording)));
-                    }
-                    _ => self.settle(now, recording, outcome, missing),
+                tally.exported(read.snapshot_at, outcome, self.sidecar_name);
+                match after_export(now, outcome, tally.exports, self.repair) {
+                    Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
+                    Next::Settle => self.settle(now, recording, outcome, missing),
                 }
             } else {
                 self.settle(now, recording, OutcomeKind::Skipped, FieldSet::EMPTY);
@@ -432,7 +456,7 @@ impl Exporter {
 }
 
 /// Why a reply means that a job is given up.
-const fn cause_of<T>(reply: &Reply<T>) -> Cause {
+pub(crate) const fn cause_of<T>(reply: &Reply<T>) -> Cause {
     match reply {
         Reply::Forbidden => Cause::Permission,
         Reply::BadRequest => Cause::Filter,
@@ -444,7 +468,7 @@ const fn cause_of<T>(reply: &Reply<T>) -> Cause {
 
 impl SidecarName {
     /// What a client finds of a sidecar: under another name it finds the audio only.
-    fn looked_up(self, view: View) -> View {
+    pub(crate) fn looked_up(self, view: View) -> View {
         match self {
             Self::Right => view,
             Self::Wrong => View {
@@ -456,7 +480,7 @@ impl SidecarName {
         }
     }
 
-    const fn cause(self) -> Option<Cause> {
+    pub(crate) const fn cause(self) -> Option<Cause> {
         match self {
             Self::Right => None,
             Self::Wrong => Some(Cause::WrongSuffix),

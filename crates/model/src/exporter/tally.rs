@@ -4,28 +4,29 @@ use crate::field::{FieldSet, Kind};
 use crate::history::Settled;
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
+use crate::scenario::SidecarName;
 use crate::time::{Duration, Timestamp};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
-    pub(super) kind: Kind,
-    pub(super) checked_at: Option<Timestamp>,
-    pub(super) approved_at: Option<Timestamp>,
-    pub(super) snapshot_at: Option<Timestamp>,
-    pub(super) first_outcome: Option<OutcomeKind>,
-    pub(super) gate_calls: u32,
-    pub(super) checks_answered: u32,
-    pub(super) checks_passed: u32,
-    pub(super) throttled: u32,
-    pub(super) exports: u32,
-    pub(super) rejections: u32,
+pub(crate) struct Tally {
+    pub(crate) kind: Kind,
+    pub(crate) checked_at: Option<Timestamp>,
+    pub(crate) approved_at: Option<Timestamp>,
+    pub(crate) snapshot_at: Option<Timestamp>,
+    pub(crate) first_outcome: Option<OutcomeKind>,
+    pub(crate) gate_calls: u32,
+    pub(crate) checks_answered: u32,
+    pub(crate) checks_passed: u32,
+    pub(crate) throttled: u32,
+    pub(crate) exports: u32,
+    pub(crate) rejections: u32,
     /// What the client itself knows to be the reason.
-    pub(super) cause: Option<Cause>,
-    pub(super) lateness: Option<Duration>,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) lateness: Option<Duration>,
 }
 
 impl Tally {
-    pub(super) const fn new(kind: Kind) -> Self {
+    pub(crate) const fn new(kind: Kind) -> Self {
         Self {
             kind,
             checked_at: None,
@@ -43,7 +44,22 @@ impl Tally {
         }
     }
 
-    pub(super) fn settled(
+    /// A sidecar was read: what it is, and when it was taken.
+    #[inline]
+    pub(crate) fn exported(
+        &mut self,
+        snapshot_at: Timestamp,
+        outcome: OutcomeKind,
+        name: SidecarName,
+    ) {
+        self.cause = name.cause();
+        self.exports += 1;
+        self.snapshot_at = Some(snapshot_at);
+        self.first_outcome.get_or_insert(outcome);
+    }
+
+    #[inline]
+    pub(crate) fn settled(
         self,
         tenant: TenantIndex,
         recording: RecordingIndex,

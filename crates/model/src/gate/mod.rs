@@ -18,7 +18,7 @@ use crate::field::{Field, FieldSet, Kind};
 use crate::ids::RecordingIndex;
 use crate::scenario::{GateSpec, ReadPath, RequiredFields, Strategy, WebhookEvent};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{RecordingState, View};
+use crate::timeline::{Need, RecordingState, View};
 use watermark::Watermark;
 
 /// What a gate gets to know.
@@ -226,12 +226,17 @@ impl Observation {
     }
 }
 
-/// Whether the view satisfies what a gate looks for.
-pub(crate) fn satisfies(
-    ready: &crate::scenario::Readiness,
-    view: &View,
-    required: FieldSet,
-) -> bool {
+/// What a gate looks for in a recording that needs the `required` fields.
+pub(crate) fn need(ready: &crate::scenario::Readiness, required: FieldSet) -> Need {
+    let need = Need::fields(needed_fields(ready, required));
+    if ready.state_completed.needed() {
+        need.and_state()
+    } else {
+        need
+    }
+}
+
+fn needed_fields(ready: &crate::scenario::Readiness, required: FieldSet) -> FieldSet {
     let mut needed = ready.fields;
     if ready.required_fields.needed() || ready.index_visible.needed() {
         needed = needed.union(required);
@@ -239,6 +244,16 @@ pub(crate) fn satisfies(
     if ready.media_available.needed() {
         needed.insert(Field::Media);
     }
+    needed
+}
+
+/// Whether the view satisfies what a gate looks for.
+pub(crate) fn satisfies(
+    ready: &crate::scenario::Readiness,
+    view: &View,
+    required: FieldSet,
+) -> bool {
+    let needed = needed_fields(ready, required);
     let state_ok = !ready.state_completed.needed() || view.state == RecordingState::Completed;
     state_ok && needed.difference(view.present).is_empty()
 }

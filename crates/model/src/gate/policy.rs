@@ -9,7 +9,7 @@ use crate::scenario::{
     ForumCheck, Looked, OnFailure, Polling, ReadPath, Readiness, Strategy, WebhookEvent,
 };
 use crate::time::{Duration, Timestamp};
-use crate::timeline::View;
+use crate::timeline::{Need, View};
 
 /// What to do with a recording next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +88,9 @@ impl Policy {
     pub fn new(strategy: &Strategy, seed: Seed) -> Self {
         Self {
             ready: readiness(strategy),
-            gaps: polling(strategy).map(|polling| Gaps::new(&polling.backoff)),
+            gaps: strategy
+                .polling()
+                .map(|polling| Gaps::new(&polling.backoff)),
             strategy: strategy.clone(),
             seed,
         }
@@ -102,6 +104,11 @@ impl Policy {
         } else {
             ReadPath::Primary
         }
+    }
+
+    /// What its checks look for in a recording that needs the `required` fields.
+    pub(crate) fn need(&self, required: FieldSet) -> Need {
+        super::need(&self.ready, required)
     }
 
     /// Whether `view` satisfies it.
@@ -277,22 +284,7 @@ impl Policy {
 
     #[inline]
     const fn polling(&self) -> Option<&Polling> {
-        polling(&self.strategy)
-    }
-}
-
-#[inline]
-const fn polling(strategy: &Strategy) -> Option<&Polling> {
-    match strategy {
-        Strategy::FixedInterval(polling)
-        | Strategy::ExponentialBackoff(polling)
-        | Strategy::WebhookConfirm { polling, .. }
-        | Strategy::WebhookFallback { polling, .. } => Some(polling),
-        Strategy::None
-        | Strategy::FixedDelay { .. }
-        | Strategy::ForumBackoff { .. }
-        | Strategy::Webhook { .. }
-        | Strategy::Watermark { .. } => None,
+        self.strategy.polling()
     }
 }
 

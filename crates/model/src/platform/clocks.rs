@@ -97,6 +97,33 @@ impl Clocks {
         }
     }
 
+    /// Whether every recording is handed to its pipeline when its session ends.
+    pub(super) fn submit_at_end(&self) -> bool {
+        Kind::ALL.iter().all(|kind| {
+            let work = &self.kinds.get(*kind).after_call_work;
+            work.as_constant() == Some(Duration::ZERO)
+        })
+    }
+
+    /// What the platform takes a call of `kind` for.
+    #[inline]
+    pub(super) fn taken_for(&self, kind: Kind, draws: Draws) -> Kind {
+        let misclassified = || draws.draw(Purpose::Misclassified);
+        if kind == Kind::Webrtc && self.misclassified.occurs_with(misclassified) {
+            Kind::Sip
+        } else {
+            kind
+        }
+    }
+
+    /// When the media of a session that has ended at `now` is in storage.
+    #[inline]
+    pub(super) fn media_at(&self, taken_for: Kind, now: Timestamp, draws: Draws) -> Timestamp {
+        let lag = &self.kinds.get(taken_for).media_lag;
+        now + lag.sample_with(|| draws.draw(Purpose::MediaLag))
+    }
+
+    #[inline]
     pub(super) const fn pipeline_of(&self, kind: Kind) -> usize {
         self.kinds.get(kind).pipeline
     }
@@ -104,17 +131,10 @@ impl Clocks {
     /// The timeline of a session that has ended at `now`: only what is decided by then.
     pub(super) fn begin(&self, now: Timestamp, call: &Call, draws: Draws) -> Timeline {
         let mut false_fields = FieldSet::EMPTY;
-        let misclassified = self
-            .misclassified
-            .occurs_with(|| draws.draw(Purpose::Misclassified));
-        if call.kind == Kind::Webrtc && misclassified {
+        let taken_for = self.taken_for(call.kind, draws);
+        if taken_for != call.kind {
             false_fields.insert(Field::MediaType);
         }
-        let taken_for = if false_fields.is_empty() {
-            call.kind
-        } else {
-            Kind::Sip
-        };
         let kind = self.kinds.get(taken_for);
         let after_call_work = kind
             .after_call_work
@@ -126,7 +146,7 @@ impl Clocks {
             hold: call.hold,
             started_at: call.arrival,
             ended_at: now,
-            media_at: now + kind.media_lag.sample_with(|| draws.draw(Purpose::MediaLag)),
+            media_at: self.media_at(taken_for, now, draws),
             state_at: Timestamp::NEVER,
             submitted_at: now + after_call_work,
             written_at: Timestamp::NEVER,
@@ -152,7 +172,7 @@ impl Clocks {
         let written = writers
             .map(|stage| stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at));
         let facts = Facts::of(timeline);
-        let decision = self.decision(now, &facts, written, group_clocks(timeline), draws);
+        let decision = self.decision(now, &facts, written, timeline.group_clocks(), draws);
         decision.write(timeline);
     }
 
@@ -390,15 +410,6 @@ impl Decision {
             *clock = self.clocks[group.index()];
         }
     }
-}
-
-/// The clock of each group: its fields share one until somebody revises them.
-pub(crate) const fn group_clocks(timeline: &Timeline) -> [FieldClock; FieldGroup::COUNT] {
-    [
-        timeline.fields[Field::MediaType as usize],
-        timeline.fields[Field::WebrtcSessionId as usize],
-        timeline.fields[Field::LegalHoldFlag as usize],
-    ]
 }
 
 /// Position of the lag common to all groups among the draws of [`Purpose::FieldLag`].

@@ -10,11 +10,13 @@ mod notification;
 mod pipeline;
 mod reads;
 mod signalling;
+mod whole;
 mod workers;
 
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};

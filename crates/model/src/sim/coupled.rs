@@ -1,62 +1,71 @@
-//! A tenant that loads its platform by its own calls: both advance together, instant by instant.
+//! Tenants that load their platforms by their own calls: each advances with its own platform,
+//! instant by instant.
 
-use super::{World, record};
-use crate::ids::RecordingIndex;
-use crate::org::Recordings as _;
+use super::Path;
+use super::world::{Ended, World};
+use crate::ids::{ArmIndex, TenantIndex};
 use crate::recorder::Sink;
+use crate::scenario::{Arm, Scenario};
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
 use crate::workload::Call;
+
+/// Runs the tenants of `arm`, counted from `first` on, one after the other.
+pub(super) fn run<S: Sink>(
+    scenario: &Scenario,
+    arm: &Arm,
+    index: ArmIndex,
+    first: TenantIndex,
+    sink: &mut S,
+) -> Ended {
+    let mut ended = Ended {
+        recordings: 0,
+        at: Timestamp::ZERO,
+    };
+    for (gate, tenant) in (0..arm.gates.len()).zip((first.0..).map(TenantIndex)) {
+        let arm = arm.alone(gate);
+        // What a tenant reads is told by the one that asks call by call.
+        let mut world = World::new(Path::Exporter, scenario, &arm, index, tenant);
+        world.platform = world.platform.of_tenant(tenant);
+        let own = world.run_coupled(sink);
+        ended.recordings = own.recordings;
+        ended.at = ended.at.max(own.at);
+    }
+    ended
+}
 
 impl World<'_> {
     /// Runs the only tenant on its own platform. At one instant the platform comes first, then
     /// the tenant, then what the tenant's reads take.
-    pub(super) fn run_coupled(&mut self, sink: &mut impl Sink) {
+    fn run_coupled<S: Sink>(mut self, sink: &mut S) -> Ended {
         let mut next = self.ends.next();
         let mut until = Timestamp::NEVER;
         while let Some(now) = self.next_instant(next.as_ref()).filter(|at| *at <= until) {
-            self.now = now;
             while let Some(call) = next.filter(|call| call.ended_at() <= now) {
                 self.platform.handle_input(now, &call);
+                self.last_end = now;
                 self.ended += 1;
                 next = self.ends.next();
             }
             if next.is_none() && until.is_never() {
                 until = now + self.scenario.limits.drain;
             }
-            self.platform.handle_timeout(now);
-            self.distribute(sink);
-            self.advance_tenant(now, sink);
-            if next.is_none() && self.open() == 0 {
+            self.advance(now, sink);
+            for (recording, kind) in self.tenants.take_reads() {
+                self.platform.read(now, recording, kind);
+            }
+            if next.is_none() && self.tenants.open_count() == 0 {
                 break;
             }
         }
-        self.finish(sink);
+        self.finish(sink)
     }
 
     fn next_instant(&self, call: Option<&Call>) -> Option<Timestamp> {
-        let tenants = self
-            .tenants
-            .iter()
-            .filter_map(|tenant| tenant.next_timeout());
-        let others = [call.map(Call::ended_at), self.platform.poll_timeout()];
-        others.into_iter().flatten().chain(tenants).min()
-    }
-
-    fn advance_tenant(&mut self, now: Timestamp, sink: &mut impl Sink) {
-        let mut reads: Vec<RecordingIndex> = Vec::new();
-        for tenant in &mut self.tenants {
-            tenant.advance(now, &self.timelines);
-            reads.append(&mut tenant.take_reads());
-            record(&mut self.recorder, tenant, sink);
-        }
-        for recording in reads {
-            if let Some(kind) = self.timelines.read(recording, Timeline::taken_for) {
-                self.platform.read(now, recording, kind);
-            }
-        }
-        for recording in self.recorder.take_done() {
-            self.timelines.0.remove(&recording);
-        }
+        let others = [
+            call.map(Call::ended_at),
+            self.platform.poll_timeout(),
+            self.tenants.next_timeout(),
+        ];
+        others.into_iter().flatten().min()
     }
 }

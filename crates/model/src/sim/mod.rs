@@ -1,232 +1,60 @@
 //! The simulated engine: the whole run in virtual time, deterministic by seed.
 //!
-//! Each arm's platform is advanced a chunk of session ends at a time, then every tenant up to the
-//! same instant. Tenants only read timelines, and what is decided later is not visible earlier, so
-//! the size of a chunk means nothing. Ties are ordered by content: the platform before the
-//! exporter, then by recording.
+//! Arms whose tenants cannot disturb each other are [fused](fused): no events at all. The others
+//! run in a [`World`](world::World) of events. Both apply the same rules to the same timelines, so
+//! an arm that suits both gives the same history, recording by recording.
 
+mod batch;
 mod coupled;
-mod tenant;
-
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod fused;
+mod recordings;
+mod solo;
+mod world;
 
 use crate::field::Kind;
 use crate::history::EndReason;
-use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
-use crate::org::Recordings;
-use crate::platform::{Known, Notifications, Output, Platform, notifications};
-use crate::recorder::{Recorder, Sink};
-use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
+use crate::ids::{ArmIndex, TenantIndex};
+use crate::recorder::Sink;
+use crate::scenario::{Scenario, Strategy, WebhookEvent};
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
-use crate::workload::{Calls, SessionEnds};
-use tenant::Tenant;
+use world::World;
 
-/// Session ends that the platform runs ahead of the tenants. Large enough that switching between
-/// them costs nothing, small enough to stay in cache.
-const CHUNK: usize = 256;
+/// Which way an arm is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Path {
+    /// Fused where that is possible, else by events.
+    Auto,
+    /// By events, whatever is possible.
+    Events,
+    /// By events, with the exporter and the organization that the live engine drives even where
+    /// every recording has a job of its own.
+    Exporter,
+}
 
 /// Runs all arms of `scenario`.
 pub fn run(scenario: &Scenario, sink: &mut impl Sink) {
+    run_on(Path::Auto, scenario, sink);
+}
+
+/// Runs all arms of `scenario` on `path`. What comes out is the same on all.
+pub fn run_on<S: Sink>(path: Path, scenario: &Scenario, sink: &mut S) {
     let mut tenants_before = 0;
     let mut ended = Vec::new();
     let mut at = Timestamp::ZERO;
-    for (index, arm) in scenario.arms.iter().enumerate() {
-        let arm_index = ArmIndex(u32::try_from(index).unwrap_or(u32::MAX));
-        let mut ended_of_arm = 0;
-        for (arm, first) in worlds(arm, TenantIndex(tenants_before)) {
-            let mut world = World::new(scenario, &arm, arm_index, first);
-            if arm.is_coupled() {
-                world.platform = world.platform.of_tenant(first);
-                world.run_coupled(sink);
-            } else {
-                world.run(sink);
-            }
-            ended_of_arm = world.ended;
-            at = at.max(world.now);
-        }
-        ended.push(ended_of_arm);
+    for (index, arm) in (0_u32..).zip(&scenario.arms) {
+        let (index, first) = (ArmIndex(index), TenantIndex(tenants_before));
+        let of_arm = if arm.is_coupled() {
+            coupled::run(scenario, arm, index, first, sink)
+        } else if path == Path::Auto && fused::suits(arm) {
+            fused::run(scenario, arm, index, first, sink)
+        } else {
+            World::new(path, scenario, arm, index, first).run(sink)
+        };
+        ended.push(of_arm.recordings);
+        at = at.max(of_arm.at);
         tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
     }
     sink.end(at, EndReason::Finished, &ended);
-}
-
-/// What can be run by itself: an arm, or each of its tenants where they load their own platforms.
-fn worlds(arm: &Arm, first: TenantIndex) -> Vec<(Cow<'_, Arm>, TenantIndex)> {
-    if !arm.is_coupled() {
-        return vec![(Cow::Borrowed(arm), first)];
-    }
-    let tenants = (0..arm.gates.len()).zip(first.0..);
-    tenants
-        .map(|(gate, tenant)| (Cow::Owned(arm.alone(gate)), TenantIndex(tenant)))
-        .collect()
-}
-
-/// One arm.
-struct World<'a> {
-    scenario: &'a Scenario,
-    arm: &'a Arm,
-    index: ArmIndex,
-    ends: SessionEnds,
-    platform: Platform,
-    notifications: Notifications,
-    tenants: Vec<Tenant>,
-    timelines: Timelines,
-    recorder: Recorder,
-    ended: u64,
-    now: Timestamp,
-}
-
-/// The timelines of recordings that some tenant may still ask for.
-#[derive(Default)]
-struct Timelines(BTreeMap<RecordingIndex, Timeline>);
-
-impl Recordings for Timelines {
-    fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T> {
-        self.0.get(&recording).map(read)
-    }
-}
-
-impl<'a> World<'a> {
-    fn new(scenario: &'a Scenario, arm: &'a Arm, index: ArmIndex, first: TenantIndex) -> Self {
-        let seed = scenario.seed;
-        let tenants = arm
-            .gates
-            .iter()
-            .zip(first.0..)
-            .map(|(gate, tenant)| Tenant::new(TenantIndex(tenant), gate, arm, seed));
-        Self {
-            scenario,
-            arm,
-            index,
-            ends: SessionEnds::new(Calls::new(&scenario.workload, seed)),
-            platform: Platform::new(arm, &scenario.workload, seed),
-            notifications: notifications(&arm.platform.notification, seed),
-            tenants: tenants.collect(),
-            timelines: Timelines::default(),
-            recorder: Recorder::new(arm).of_run(first, seed),
-            ended: 0,
-            now: Timestamp::ZERO,
-        }
-    }
-
-    fn run(&mut self, sink: &mut impl Sink) {
-        loop {
-            let mut horizon = None;
-            for call in self.ends.by_ref().take(CHUNK) {
-                let at = call.ended_at();
-                self.platform.handle_input(at, &call);
-                self.ended += 1;
-                horizon = Some(at);
-            }
-            let Some(horizon) = horizon else { break };
-            self.advance(horizon, sink);
-        }
-        // After the last session the wait for what is in flight is bounded.
-        let until = self.now + self.scenario.limits.drain;
-        self.advance(until, sink);
-        self.finish(sink);
-    }
-
-    /// Decides what is left, and hands it over.
-    fn finish(&mut self, sink: &mut impl Sink) {
-        while let Some(at) = self.platform.poll_timeout() {
-            // What nobody waits for any more is still decided, so that fates are known.
-            self.platform.handle_timeout(at);
-        }
-        self.distribute(sink);
-        for tenant in &mut self.tenants {
-            record(&mut self.recorder, tenant, sink);
-        }
-    }
-
-    fn advance(&mut self, horizon: Timestamp, sink: &mut impl Sink) {
-        self.platform.handle_timeout(horizon);
-        self.distribute(sink);
-        let mut last = self.now;
-        for tenant in &mut self.tenants {
-            last = last.max(tenant.advance(horizon, &self.timelines));
-            record(&mut self.recorder, tenant, sink);
-        }
-        let draining = self.ends.is_drained();
-        self.now = if draining && self.open() == 0 {
-            last.max(self.last_end())
-        } else {
-            horizon
-        };
-        for recording in self.recorder.take_done() {
-            self.timelines.0.remove(&recording);
-        }
-    }
-
-    fn open(&self) -> usize {
-        self.tenants.iter().map(Tenant::open_count).sum()
-    }
-
-    fn last_end(&self) -> Timestamp {
-        self.timelines
-            .0
-            .values()
-            .map(|timeline| timeline.ended_at)
-            .max()
-            .unwrap_or(self.now)
-    }
-
-    /// Hands what the platform has decided to the tenants.
-    fn distribute(&mut self, sink: &mut impl Sink) {
-        while let Some(output) = self.platform.poll_output() {
-            match output {
-                Output::Began(timeline) => {
-                    if !self.timelines.0.contains_key(&timeline.recording) {
-                        self.announce(&timeline);
-                    }
-                    self.timelines.0.insert(timeline.recording, timeline);
-                }
-                Output::Decided(timeline) => {
-                    if self
-                        .timelines
-                        .0
-                        .insert(timeline.recording, timeline.clone())
-                        .is_none()
-                    {
-                        self.announce(&timeline);
-                    }
-                    self.notify(&timeline, Known::WhenDecided);
-                    sink.timeline(self.index, &timeline);
-                    self.recorder.decided(timeline, sink);
-                }
-            }
-        }
-    }
-
-    fn announce(&mut self, timeline: &Timeline) {
-        for tenant in &mut self.tenants {
-            tenant.announce(timeline);
-        }
-        self.notify(timeline, Known::AtEnd);
-    }
-
-    fn notify(&mut self, timeline: &Timeline, known: Known) {
-        let required = self.arm.required.of(timeline.taken_for());
-        for (tenant, gate) in self.tenants.iter_mut().zip(&self.arm.gates) {
-            let event = listens_to(&gate.strategy);
-            if let Some(event) = event.filter(|e| self.notifications.known(*e, timeline) == known) {
-                for notification in self.notifications.of(event, timeline, required) {
-                    tenant.notify(notification, timeline.taken_for(), event);
-                }
-            }
-        }
-    }
-}
-
-fn record(recorder: &mut Recorder, tenant: &mut Tenant, sink: &mut impl Sink) {
-    for output in tenant.take_outputs() {
-        match output {
-            tenant::Record::Settled(settled) => recorder.settle(settled, sink),
-            tenant::Record::Job(job) => sink.job(&job),
-        }
-    }
 }
 
 /// The event that a strategy subscribes to.

@@ -35,6 +35,7 @@ pub struct Call {
 impl Call {
     /// When it ends: in absolute time, however long its set-up takes.
     #[must_use]
+    #[inline]
     pub fn ended_at(&self) -> Timestamp {
         self.arrival + self.duration
     }

@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::{News, Timelines};
+use super::News;
+use super::recordings::Slots;
 use crate::draws::Seed;
 use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
 use crate::field::Kind;
@@ -30,7 +31,7 @@ pub(super) struct Tenant {
     jobs: BTreeMap<LocalJob, JobOrdinal>,
     outputs: Vec<Record>,
     /// Answered reads of the primary store since they were last taken, where they cost something.
-    reads: Option<Vec<RecordingIndex>>,
+    reads: Option<Vec<(RecordingIndex, Kind)>>,
 }
 
 impl Tenant {
@@ -81,12 +82,12 @@ impl Tenant {
     }
 
     /// What was read of the primary store since the last call.
-    pub(super) fn take_reads(&mut self) -> Vec<RecordingIndex> {
+    pub(super) fn take_reads(&mut self) -> Vec<(RecordingIndex, Kind)> {
         self.reads.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
-    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Timelines) -> Timestamp {
+    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Slots) -> Timestamp {
         let mut last = Timestamp::ZERO;
         while let Some(now) = self.next_timeout().filter(|at| *at <= horizon) {
             last = now;
@@ -114,7 +115,7 @@ impl Tenant {
     }
 
     /// Answers the exporter's calls until it has no more.
-    fn serve(&mut self, now: Timestamp, timelines: &Timelines) {
+    fn serve(&mut self, now: Timestamp, timelines: &Slots) {
         while let Some(output) = self.exporter.poll_output() {
             match output {
                 Output::Command(command) => {
@@ -127,7 +128,7 @@ impl Tenant {
         }
     }
 
-    fn answer(&mut self, now: Timestamp, command: Command, timelines: &Timelines) -> Input {
+    fn answer(&mut self, now: Timestamp, command: Command, timelines: &Slots) -> Input {
         match command {
             Command::Check { recording, path } => {
                 Input::Checked(recording, self.check(now, recording, path, timelines))
@@ -164,7 +165,7 @@ impl Tenant {
         now: Timestamp,
         recording: RecordingIndex,
         path: ReadPath,
-        timelines: &Timelines,
+        timelines: &Slots,
     ) -> Reply<crate::timeline::View> {
         if let Err(throttled) = self.org.limiter().admit(now) {
             return Reply::Throttled(throttled.retry_after);
@@ -172,10 +173,11 @@ impl Tenant {
         if self.org.refuses_reading().is_some() {
             return Reply::Forbidden;
         }
-        match timelines.read(recording, |timeline| timeline.view(now, path)) {
-            Some(view) => {
+        let read = |timeline: &Timeline| (timeline.view(now, path), timeline.taken_for());
+        match timelines.read(recording, read) {
+            Some((view, kind)) => {
                 if let Some(reads) = self.reads.as_mut().filter(|_| path == ReadPath::Primary) {
-                    reads.push(recording);
+                    reads.push((recording, kind));
                 }
                 Reply::Done(view)
             }

@@ -1,0 +1,277 @@
+//! One arm without events: recordings meet in nothing but the platform's queues, so each is taken
+//! from its session's end to every tenant's outcome at once.
+//!
+//! When a worker is free follows from when it was taken, so no queue of events is needed either
+//! (Kiefer and Wolfowitz 1955). Clocks, gates and exports are the event engine's own.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::solo::{Ran, Solo};
+use super::world::{Ended, conclude};
+use crate::history::{JobRecord, Settled};
+use crate::ids::{ArmIndex, TenantIndex};
+use crate::judge::Judge;
+use crate::platform::{Notification, Notifications, Output, Platform, Whole, notifications};
+use crate::recorder::{Detail, Sink};
+use crate::scenario::{Arm, Scenario};
+use crate::time::{Duration, Timestamp};
+use crate::timeline::{Marks, Timeline};
+use crate::workload::{Calls, SessionEnds};
+
+/// Whether no call that a tenant of `arm` makes changes what another one meets.
+pub(super) fn suits(arm: &Arm) -> bool {
+    super::solo::suits(arm) && arm.platform.api.rate_limit.is_none()
+}
+
+/// Runs `arm`, whose tenants are counted from `first` on.
+pub(super) fn run<S: Sink>(
+    scenario: &Scenario,
+    arm: &Arm,
+    index: ArmIndex,
+    first: TenantIndex,
+    sink: &mut S,
+) -> Ended {
+    let seed = scenario.seed;
+    let gates = arm.gates.iter().zip((first.0..).map(TenantIndex));
+    let mut fused = Fused {
+        arm,
+        index,
+        solos: gates
+            .map(|(gate, tenant)| Solo::new(tenant, gate, arm, seed))
+            .collect(),
+        notifications: notifications(&arm.platform.notification, seed),
+        told: Vec::new(),
+        judge: Judge::new(arm, first, seed),
+        drain: scenario.limits.drain,
+        late: BinaryHeap::new(),
+        waiting: 0,
+        last: Timestamp::ZERO,
+    };
+    let mut platform = Platform::new(arm, &scenario.workload, seed);
+    let ends = SessionEnds::new(Calls::new(&scenario.workload, seed));
+    let mut ended = Ended {
+        recordings: 0,
+        at: Timestamp::ZERO,
+    };
+    if platform.decides_at_end() {
+        for call in ends {
+            ended.recordings += 1;
+            ended.at = call.ended_at();
+            fused.catch_up(ended.at, sink);
+            fused.pass(&platform.whole(&call), sink);
+        }
+    } else {
+        for call in ends {
+            ended.recordings += 1;
+            ended.at = call.ended_at();
+            fused.catch_up(ended.at, sink);
+            platform.handle_input(ended.at, &call);
+            fused.take(&mut platform, sink);
+        }
+        while let Some(at) = platform.poll_timeout() {
+            platform.handle_timeout(at);
+            fused.take(&mut platform, sink);
+        }
+    }
+    fused.finish(ended, sink)
+}
+
+struct Fused<'a> {
+    arm: &'a Arm,
+    index: ArmIndex,
+    solos: Vec<Solo>,
+    notifications: Notifications,
+    /// Those of one recording and tenant.
+    told: Vec<Notification>,
+    judge: Judge,
+    /// How long after the last session's end a recording may still be settled.
+    drain: Duration,
+    /// Settled later than that after their own session's end: whether they count is known when
+    /// the last session has ended.
+    late: BinaryHeap<Reverse<Late>>,
+    /// Recordings that some gate never decides about.
+    waiting: u64,
+    last: Timestamp,
+}
+
+/// What is decided and may come too late.
+#[derive(Debug)]
+struct Late {
+    at: Timestamp,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Settled(Box<(Settled, Timeline)>),
+    Job(JobRecord),
+}
+
+/// A recording as both ways of deciding it give it.
+trait Recording {
+    fn marks(&self) -> Marks;
+    fn timeline(&self) -> Timeline;
+}
+
+impl Recording for Whole {
+    #[inline]
+    fn marks(&self) -> Marks {
+        Self::marks(self)
+    }
+
+    fn timeline(&self) -> Timeline {
+        Self::timeline(self)
+    }
+}
+
+impl Recording for Timeline {
+    fn marks(&self) -> Marks {
+        Marks::of(self).expect("the platform itself revises nothing")
+    }
+
+    fn timeline(&self) -> Timeline {
+        self.clone()
+    }
+}
+
+impl Fused<'_> {
+    fn take<S: Sink>(&mut self, platform: &mut Platform, sink: &mut S) {
+        while let Some(output) = platform.poll_output() {
+            if let Output::Decided(timeline) = output {
+                self.pass(&timeline, sink);
+            }
+        }
+    }
+
+    /// Takes a recording through every tenant.
+    #[inline]
+    fn pass<S: Sink>(&mut self, recording: &impl Recording, sink: &mut S) {
+        let marks = recording.marks();
+        if S::DETAIL == Detail::Everything {
+            sink.timeline(self.index, &recording.timeline());
+        }
+        let in_time = marks.ended_at + self.drain;
+        for position in 0..self.solos.len() {
+            match self.solos[position].run_plainly(&marks) {
+                Ran::Settled((settled, job)) if settled.settled_at <= in_time => {
+                    self.last = self.last.max(settled.settled_at);
+                    if S::DETAIL == Detail::Settlements {
+                        sink.settlement(&settled, marks.ended_at);
+                    } else {
+                        conclude(settled, &recording.timeline(), &self.judge, sink);
+                        if let Some(job) = job {
+                            sink.job(&job);
+                        }
+                    }
+                }
+                Ran::InFlight => self.waiting += 1,
+                Ran::Settled(_) | Ran::Unclear => {
+                    self.pass_slowly(position, &recording.timeline(), sink);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pass_slowly<S: Sink>(&mut self, position: usize, timeline: &Timeline, sink: &mut S) {
+        let in_time = timeline.ended_at + self.drain;
+        self.tell(position, timeline);
+        let mut jobs = Vec::new();
+        let solo = &self.solos[position];
+        let ran = solo.run(timeline, &self.told, |job| jobs.push(job.clone()));
+        for job in jobs {
+            if job.done_at <= in_time {
+                sink.job(&job);
+            } else {
+                let (at, what) = (job.done_at, What::Job(job));
+                self.late.push(Reverse(Late { at, what }));
+            }
+        }
+        match ran {
+            Ran::Settled(settled) if settled.settled_at <= in_time => {
+                self.last = self.last.max(settled.settled_at);
+                conclude(settled, timeline, &self.judge, sink);
+            }
+            Ran::Settled(settled) => {
+                let at = settled.settled_at;
+                let what = What::Settled(Box::new((settled, timeline.clone())));
+                self.late.push(Reverse(Late { at, what }));
+            }
+            Ran::InFlight | Ran::Unclear => self.waiting += 1,
+        }
+    }
+
+    /// What the tenant's subscription brings of the recording, in order of time.
+    fn tell(&mut self, position: usize, timeline: &Timeline) {
+        self.told.clear();
+        let Some(event) = self.solos[position].listens() else {
+            return;
+        };
+        let required = self.arm.required.of(timeline.taken_for());
+        let notifications = self.notifications.of(event, timeline, required);
+        self.told.extend(notifications);
+        self.told.sort_unstable();
+    }
+
+    /// A session has ended at `at`: what was settled before its time is over is in time.
+    #[inline]
+    fn catch_up<S: Sink>(&mut self, at: Timestamp, sink: &mut S) {
+        if !self.late.is_empty() {
+            self.let_in(at + self.drain, sink);
+        }
+    }
+
+    #[cold]
+    fn let_in<S: Sink>(&mut self, until: Timestamp, sink: &mut S) {
+        while self
+            .late
+            .peek()
+            .is_some_and(|Reverse(late)| late.at <= until)
+        {
+            let Some(Reverse(Late { at, what })) = self.late.pop() else {
+                break;
+            };
+            match what {
+                What::Settled(both) => {
+                    self.last = self.last.max(at);
+                    conclude(both.0, &both.1, &self.judge, sink);
+                }
+                What::Job(job) => sink.job(&job),
+            }
+        }
+    }
+
+    fn finish<S: Sink>(mut self, ended: Ended, sink: &mut S) -> Ended {
+        let until = ended.at + self.drain;
+        self.let_in(until, sink);
+        let at = if self.waiting == 0 && self.late.is_empty() {
+            self.last.max(ended.at)
+        } else {
+            until
+        };
+        Ended { at, ..ended }
+    }
+}
+
+impl PartialEq for Late {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Late {}
+
+impl PartialOrd for Late {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Late {
+    /// What is late at one instant may be let in in any order: sinks add.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}

@@ -1,0 +1,190 @@
+//! The calls of one passage, one by one: what is answered, and what follows.
+
+use super::{Call, Passage, Solo, Then, Wake};
+use crate::exporter::{Next, Reply, after_export, after_rejection, cause_of};
+use crate::field::FieldSet;
+use crate::gate::{Ready, Step};
+use crate::history::JobRecord;
+use crate::outcome::{Cause, OutcomeKind};
+use crate::scenario::Permission;
+use crate::selection::Refusal;
+use crate::time::{Duration, Timestamp};
+use crate::timeline::Timeline;
+
+/// What a passage's calls meet.
+pub(super) struct Behind<'a, J> {
+    /// Rules.
+    pub(super) solo: &'a Solo,
+    /// The first instant at which a check finds what the gate looks for.
+    pub(super) ready_at: Timestamp,
+    /// The recording, as far as it is decided.
+    pub(super) timeline: &'a Timeline,
+    /// Takes jobs that are over.
+    pub(super) jobs: J,
+}
+
+impl<J: FnMut(&JobRecord)> Behind<'_, J> {
+    /// The gate's clock starts.
+    #[inline]
+    pub(super) fn started(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
+        if passage.tally.approved_at.is_some() {
+            return Then::Wait;
+        }
+        let step = self.solo.policy.started(now, &mut passage.progress);
+        passage.gate(self.solo, now, step)
+    }
+
+    /// A notification has come. Once the recording is approved it changes nothing.
+    pub(super) fn notified(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
+        let waits = passage.tally.approved_at.is_none();
+        let Some(event) = self.solo.listens.filter(|_| waits) else {
+            return Then::Wait;
+        };
+        let policy = &self.solo.policy;
+        let step = policy.notified(now, event, &mut passage.progress);
+        passage.gate(self.solo, now, step)
+    }
+
+    /// What the passage waited for has come.
+    #[inline]
+    pub(super) fn woken(&mut self, now: Timestamp, wake: Wake, passage: &mut Passage) -> Then {
+        match wake {
+            Wake::Gate => {
+                let step = self.solo.policy.due(now, &mut passage.progress);
+                passage.gate(self.solo, now, step)
+            }
+            Wake::Approval => passage.approve(now),
+            Wake::Job(call) => Then::Call(call),
+        }
+    }
+
+    /// Counts an attempt.
+    #[inline]
+    pub(super) fn attempt(&mut self, now: Timestamp, call: Call, passage: &mut Passage) {
+        match call {
+            Call::Check => {
+                passage.tally.gate_calls += 1;
+                passage.tally.checked_at = Some(now);
+            }
+            Call::Create | Call::Poll | Call::Start => passage.job.calls += 1,
+        }
+    }
+
+    /// The attempt was answered with 429.
+    pub(super) fn throttled(
+        &mut self,
+        now: Timestamp,
+        call: Call,
+        retry_after: Duration,
+        passage: &mut Passage,
+    ) -> Then {
+        if call == Call::Check {
+            passage.tally.throttled += 1;
+            let policy = &self.solo.policy;
+            let step = policy.throttled(now, retry_after, &mut passage.progress);
+            return passage.gate(self.solo, now, step);
+        }
+        passage.job.throttled += 1;
+        Then::At(now + retry_after, Wake::Job(call))
+    }
+
+    /// The attempt was admitted.
+    #[inline]
+    pub(super) fn answered(&mut self, now: Timestamp, call: Call, passage: &mut Passage) -> Then {
+        match call {
+            Call::Check => self.checked(now, passage),
+            Call::Create => self.created(now, passage),
+            Call::Poll => self.polled(now, passage),
+            Call::Start => self.started_job(now, passage),
+        }
+    }
+
+    #[inline]
+    fn checked(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
+        if self.solo.request.reading == Permission::Missing {
+            return passage.give_up(self.solo, now, cause_of(&Reply::<()>::Forbidden));
+        }
+        passage.tally.checks_answered += 1;
+        let ready = if now >= self.ready_at {
+            Ready::Yes
+        } else {
+            Ready::No
+        };
+        let step: Step = self.solo.policy.checked(now, ready, &mut passage.progress);
+        passage.gate(self.solo, now, step)
+    }
+
+    fn created(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
+        if let Some(refusal) = self.solo.refusal {
+            self.over(now, None, passage);
+            let reply: Reply<()> = match refusal {
+                Refusal::Forbidden => Reply::Forbidden,
+                Refusal::UnknownFilter => Reply::BadRequest,
+            };
+            return passage.give_up(self.solo, now, cause_of(&reply));
+        }
+        let draws = self.solo.stream.nth(passage.recording.0);
+        passage.job.posted_at = now;
+        passage.job.done_at = now + self.solo.rules.query_time(draws);
+        Then::Call(Call::Poll)
+    }
+
+    fn started_job(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
+        let rules = &self.solo.rules;
+        if rules.is_strict() {
+            let missing = rules.lacks(now, self.timeline);
+            if !missing.is_empty() {
+                return self.rejected(now, missing, passage);
+            }
+        }
+        let draws = self.solo.stream.nth(passage.recording.0);
+        passage.job.started_at = Some(now);
+        passage.job.done_at = now + rules.latency(draws);
+        passage.poll_again(now)
+    }
+
+    fn rejected(&mut self, now: Timestamp, missing: FieldSet, passage: &mut Passage) -> Then {
+        self.over(now, None, passage);
+        passage.tally.rejections += 1;
+        match after_rejection(now, passage.tally.rejections) {
+            Next::ApproveAt(at) => Then::At(at, Wake::Approval),
+            Next::Settle => passage.settle(self.solo, now, OutcomeKind::Rejected, missing),
+        }
+    }
+
+    fn polled(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
+        match passage.job.started_at {
+            _ if now < passage.job.done_at => passage.poll_again(now),
+            None => Then::Call(Call::Start),
+            Some(started_at) => self.exported(now, started_at, passage),
+        }
+    }
+
+    /// The job is done: its sidecar is read.
+    fn exported(&mut self, now: Timestamp, started_at: Timestamp, passage: &mut Passage) -> Then {
+        let solo = self.solo;
+        let snapshot_at = solo.rules.snapshot_at(started_at, passage.job.done_at);
+        self.over(now, Some(snapshot_at), passage);
+        let draws = solo.stream.nth(passage.recording.0);
+        if solo.rules.fails(draws, passage.recording) {
+            return passage.give_up(solo, now, Cause::JobFailure);
+        }
+        let posted_at = passage.job.posted_at;
+        let Some(view) = solo.rules.sidecar(snapshot_at, posted_at, self.timeline) else {
+            return passage.settle(solo, now, OutcomeKind::Skipped, FieldSet::EMPTY);
+        };
+        let name = solo.request.sidecar_name;
+        let view = name.looked_up(view);
+        let (outcome, missing) = crate::export::verdict(&solo.required, passage.kind, &view);
+        passage.tally.exported(snapshot_at, outcome, name);
+        match after_export(now, outcome, passage.tally.exports, solo.repair) {
+            Next::ApproveAt(at) => Then::At(at, Wake::Approval),
+            Next::Settle => passage.settle(solo, now, outcome, missing),
+        }
+    }
+
+    fn over(&mut self, now: Timestamp, snapshot_at: Option<Timestamp>, passage: &Passage) {
+        let record = self.solo.job_record(&passage.job, now, snapshot_at);
+        (self.jobs)(&record);
+    }
+}

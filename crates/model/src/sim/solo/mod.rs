@@ -1,0 +1,254 @@
+//! Gates whose every recording has an export job of its own (`slots = "unlimited"`).
+//!
+//! Then recordings meet in nothing but the API's rate limit, so a tenant needs no queue of
+//! approved recordings and no table of jobs: a [`Passage`] per recording is all its state. The
+//! rules are those of the exporter and the organization: [`Policy`], [`ExportRules`] and the
+//! exporter's decisions after an export.
+//!
+//! Without a rate limit nothing that others do changes a passage: [`Solo::run`] takes it from the
+//! session's end to its outcome at once. With one, [`Tenant`] keeps all calls in order of time.
+
+mod calls;
+mod plain;
+mod run;
+mod tenant;
+
+use crate::draws::{Seed, Stream};
+use crate::export::ExportRules;
+use crate::exporter::jobs::next_poll;
+use crate::exporter::tally::Tally;
+use crate::field::{FieldSet, Kind, PerKind};
+use crate::gate::{Policy, Progress, Step};
+use crate::history::{JobRecord, Settled};
+use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::outcome::{Cause, OutcomeKind};
+use crate::scenario::{
+    Arm, ExportRequest, GateSpec, GateStart, ReadPath, Repair, RequiredFields, WebhookEvent,
+};
+use crate::selection::Refusal;
+use crate::time::Timestamp;
+use crate::timeline::{Marks, Need};
+
+pub(super) use plain::Ran;
+pub(super) use tenant::{Record, Tenant};
+
+/// The rules of one tenant, and nothing that changes.
+#[derive(Clone, Debug)]
+pub(super) struct Solo {
+    tenant: TenantIndex,
+    policy: Policy,
+    start: GateStart,
+    listens: Option<WebhookEvent>,
+    /// What checks look for, and where.
+    need: PerKind<Need>,
+    path: ReadPath,
+    repair: Option<Repair>,
+    required: RequiredFields,
+    request: ExportRequest,
+    refusal: Option<Refusal>,
+    rules: ExportRules,
+    /// Of the jobs, which are keyed by their recording.
+    stream: Stream,
+    /// What a sidecar must hold and where it is read, if only time decides about that.
+    plain: Option<(ReadPath, PerKind<Need>)>,
+}
+
+/// One recording on its way through one gate.
+#[derive(Clone, Debug)]
+pub(super) struct Passage {
+    recording: RecordingIndex,
+    /// The kind that the platform took the call for.
+    kind: Kind,
+    progress: Progress,
+    tally: Tally,
+    job: Job,
+}
+
+/// Of a job that is about to be asked for.
+const UNNAMED: JobOrdinal = JobOrdinal(u64::MAX);
+
+/// The recording's current job.
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    ordinal: JobOrdinal,
+    /// When it was asked for, first.
+    created_at: Timestamp,
+    /// When its POST was admitted.
+    posted_at: Timestamp,
+    started_at: Option<Timestamp>,
+    /// When what it does now is done: its query, then its export.
+    done_at: Timestamp,
+    calls: u32,
+    throttled: u32,
+}
+
+/// A call to the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Call {
+    Check,
+    Create,
+    Poll,
+    Start,
+}
+
+/// What a recording waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wake {
+    /// Its gate's deadline.
+    Gate,
+    /// Its next approval, after a refusal or an export to be repaired.
+    Approval,
+    /// The next call for its job.
+    Job(Call),
+}
+
+/// What follows for a recording.
+#[derive(Clone, PartialEq, Debug)]
+enum Then {
+    /// Nothing until it is told something.
+    Wait,
+    /// A call, now.
+    Call(Call),
+    /// Something later.
+    At(Timestamp, Wake),
+    /// It is settled.
+    Settled(Settled),
+}
+
+impl Solo {
+    /// The rules of `tenant`, which runs `gate` on `arm`.
+    pub(super) fn new(tenant: TenantIndex, gate: &GateSpec, arm: &Arm, seed: Seed) -> Self {
+        let platform = &arm.platform;
+        let rules = ExportRules::new(&platform.export, arm.required, seed);
+        let rules = rules.selecting(&platform.export, &platform.hold, gate.request);
+        let policy = Policy::new(&gate.strategy, seed);
+        let of_kinds = |need: &dyn Fn(FieldSet) -> Need| PerKind {
+            webrtc: need(arm.required.of(Kind::Webrtc)),
+            sip: need(arm.required.of(Kind::Sip)),
+        };
+        let whole = |fields: FieldSet| Need::fields(fields.with(crate::field::Field::Media));
+        let is_plain = gate.request == ExportRequest::default() && gate.repair.is_none();
+        let plain = rules.plain_read().filter(|_| is_plain);
+        Self {
+            tenant,
+            start: gate.start,
+            listens: super::listens_to(&gate.strategy),
+            need: of_kinds(&|required| policy.need(required)),
+            path: policy.read_path(),
+            policy,
+            repair: gate.repair,
+            required: arm.required,
+            request: gate.request,
+            refusal: rules.refuses(&gate.request),
+            stream: Stream::new(seed, &gate.name),
+            plain: plain.map(|path| (path, of_kinds(&whole))),
+            rules,
+        }
+    }
+
+    /// The event that it wants to be notified of.
+    pub(super) const fn listens(&self) -> Option<WebhookEvent> {
+        self.listens
+    }
+
+    /// The first instant at which a check finds what the gate looks for.
+    #[inline]
+    fn ready_at(&self, marks: &Marks) -> Timestamp {
+        marks.first_seen(self.path, *self.need.get(marks.taken_for))
+    }
+
+    /// A job that is asked for at `now`.
+    const fn job(now: Timestamp) -> Job {
+        Job {
+            ordinal: UNNAMED,
+            created_at: now,
+            posted_at: now,
+            started_at: None,
+            done_at: now,
+            calls: 0,
+            throttled: 0,
+        }
+    }
+
+    /// The record of a job that is over at `now`.
+    const fn job_record(
+        &self,
+        job: &Job,
+        now: Timestamp,
+        snapshot_at: Option<Timestamp>,
+    ) -> JobRecord {
+        JobRecord {
+            tenant: self.tenant,
+            ordinal: job.ordinal,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            snapshot_at,
+            done_at: now,
+            recordings: 1,
+            calls: job.calls,
+            throttled: job.throttled,
+        }
+    }
+}
+
+/// Whether the tenants of `arm` can be run alone: a job for every recording, and fleets of one.
+pub(super) fn suits(arm: &Arm) -> bool {
+    let alone = |gate: &GateSpec| !gate.strategy.is_of_fleet();
+    arm.platform.export.slots == crate::scenario::Slots::Unlimited
+        && !arm.is_coupled()
+        && arm.gates.iter().all(alone)
+}
+
+impl Passage {
+    /// At the beginning.
+    #[inline]
+    pub(super) const fn new(recording: RecordingIndex, kind: Kind) -> Self {
+        Self {
+            recording,
+            kind,
+            progress: Progress::new(recording),
+            tally: Tally::new(kind),
+            job: Solo::job(Timestamp::ZERO),
+        }
+    }
+
+    #[inline]
+    fn settle(&self, solo: &Solo, now: Timestamp, outcome: OutcomeKind, missing: FieldSet) -> Then {
+        let tally = self.tally;
+        Then::Settled(tally.settled(solo.tenant, self.recording, now, outcome, missing))
+    }
+
+    fn give_up(&mut self, solo: &Solo, now: Timestamp, cause: Cause) -> Then {
+        self.tally.cause = Some(cause);
+        self.settle(solo, now, OutcomeKind::Errored, FieldSet::EMPTY)
+    }
+
+    /// What the gate wants.
+    #[inline]
+    fn gate(&mut self, solo: &Solo, now: Timestamp, step: Step) -> Then {
+        match step {
+            Step::Wait => Then::Wait,
+            Step::At(at) => Then::At(at.max(now), Wake::Gate),
+            Step::Check => Then::Call(Call::Check),
+            Step::Approve => {
+                self.tally.checks_passed = u32::from(self.tally.checks_answered > 0);
+                self.approve(now)
+            }
+            Step::GiveUp => self.settle(solo, now, OutcomeKind::Abandoned, FieldSet::EMPTY),
+        }
+    }
+
+    #[inline]
+    fn approve(&mut self, now: Timestamp) -> Then {
+        self.tally.approved_at = Some(now);
+        self.job = Solo::job(now);
+        Then::Call(Call::Create)
+    }
+
+    /// The next poll of its job.
+    #[inline]
+    fn poll_again(&self, now: Timestamp) -> Then {
+        let origin = self.job.started_at.unwrap_or(self.job.created_at);
+        Then::At(next_poll(origin, now), Wake::Job(Call::Poll))
+    }
+}

@@ -1,0 +1,146 @@
+//! The short way: where only time decides about an export, its outcome is a comparison.
+
+use super::{Job, Solo, UNNAMED};
+use crate::exporter::jobs::{POLL_INTERVAL, next_poll};
+use crate::exporter::tally::Tally;
+use crate::field::FieldSet;
+use crate::gate::{Progress, Ready, Step};
+use crate::history::{JobRecord, Settled};
+use crate::outcome::OutcomeKind;
+use crate::scenario::{GateStart, Permission, SidecarName};
+use crate::time::{Duration, Timestamp};
+use crate::timeline::Marks;
+
+/// What came of a passage that was run at once.
+pub(in crate::sim) enum Ran<T> {
+    /// It waits for something that never comes.
+    InFlight,
+    /// It is settled.
+    Settled(T),
+    /// The outcome is not a matter of time alone: the long way says.
+    Unclear,
+}
+
+impl Solo {
+    /// Takes the recording from its session's end to its outcome, if only time decides about that.
+    /// Also returns its job, if it had one.
+    #[inline]
+    pub(in crate::sim) fn run_plainly(&self, marks: &Marks) -> Ran<(Settled, Option<JobRecord>)> {
+        let Some((read, need)) = &self.plain else {
+            return Ran::Unclear;
+        };
+        if !marks.false_fields.is_empty() || self.listens.is_some() {
+            return Ran::Unclear;
+        }
+        let mut tally = Tally::new(marks.taken_for);
+        let Some((now, approved)) = self.pass_gate(marks, &mut tally) else {
+            return Ran::InFlight;
+        };
+        if !approved {
+            let settled = self.settled(tally, marks, now, OutcomeKind::Abandoned);
+            return Ran::Settled((settled, None));
+        }
+        tally.checks_passed = u32::from(tally.checks_answered > 0);
+        tally.approved_at = Some(now);
+        let (job, snapshot_at, done_at) = self.run_job(marks, now);
+        let complete_at = marks.first_seen(*read, *need.get(marks.taken_for));
+        if snapshot_at < complete_at {
+            return Ran::Unclear;
+        }
+        tally.exported(snapshot_at, OutcomeKind::Complete, SidecarName::Right);
+        let settled = self.settled(tally, marks, done_at, OutcomeKind::Complete);
+        let record = self.job_record(&job, done_at, Some(snapshot_at));
+        Ran::Settled((settled, Some(record)))
+    }
+
+    /// When the gate decides, and whether it approves; none if it never does.
+    #[inline]
+    fn pass_gate(&self, marks: &Marks, tally: &mut Tally) -> Option<(Timestamp, bool)> {
+        debug_assert_eq!(self.request.reading, Permission::Granted);
+        let ready_at = self.ready_at(marks);
+        let mut progress = Progress::new(marks.recording);
+        let mut now = match self.start {
+            GateStart::SessionEnd => marks.ended_at,
+            GateStart::Media => marks.media_at,
+        };
+        let mut step = self.policy.started(now, &mut progress);
+        loop {
+            step = match step {
+                Step::At(at) => {
+                    now = at.max(now);
+                    self.policy.due(now, &mut progress)
+                }
+                Step::Check => {
+                    tally.gate_calls += 1;
+                    tally.checks_answered += 1;
+                    tally.checked_at = Some(now);
+                    let ready = if now >= ready_at {
+                        Ready::Yes
+                    } else {
+                        Ready::No
+                    };
+                    self.policy.checked(now, ready, &mut progress)
+                }
+                Step::Approve => return Some((now, true)),
+                Step::GiveUp => return Some((now, false)),
+                Step::Wait => return None,
+            };
+            if now.is_never() {
+                return None;
+            }
+        }
+    }
+
+    /// A job from its POST at `now` to the poll that sees it done; also its snapshot.
+    #[inline]
+    fn run_job(&self, marks: &Marks, now: Timestamp) -> (Job, Timestamp, Timestamp) {
+        let draws = self.stream.nth(marks.recording.0);
+        let query_time = self.rules.query_time(draws);
+        // POST, GET, PUT, and the polls for each wait.
+        let mut calls = 3;
+        let started_at = if query_time == Duration::ZERO {
+            now
+        } else {
+            let (seen_at, polls) = seen_by_polls(now, now + query_time);
+            calls += polls;
+            seen_at
+        };
+        let ended_at = started_at + self.rules.latency(draws);
+        let snapshot_at = self.rules.snapshot_at(started_at, ended_at);
+        let (done_at, polls) = seen_by_polls(started_at, ended_at);
+        let job = Job {
+            ordinal: UNNAMED,
+            created_at: now,
+            posted_at: now,
+            started_at: Some(started_at),
+            done_at: ended_at,
+            calls: calls + polls,
+            throttled: 0,
+        };
+        (job, snapshot_at, done_at)
+    }
+
+    #[inline]
+    fn settled(
+        &self,
+        tally: Tally,
+        marks: &Marks,
+        now: Timestamp,
+        outcome: OutcomeKind,
+    ) -> Settled {
+        tally.settled(self.tenant, marks.recording, now, outcome, FieldSet::EMPTY)
+    }
+}
+
+/// The first poll of the grid from `origin` on that comes at `at` or later, and how many it takes.
+#[inline]
+fn seen_by_polls(origin: Timestamp, at: Timestamp) -> (Timestamp, u32) {
+    let wait = at.since(origin).as_nanos();
+    if wait <= POLL_INTERVAL.as_nanos() {
+        return (next_poll(origin, origin), 1);
+    }
+    let before = Timestamp::from_nanos(at.as_nanos().saturating_sub(1));
+    let seen_at = next_poll(origin, before);
+    let polls = seen_at.since(origin).as_nanos() / POLL_INTERVAL.as_nanos();
+    (seen_at, u32::try_from(polls).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,80 @@
+//! One passage from its session's end to its outcome, where nothing that others do changes it.
+
+use super::calls::Behind;
+use super::plain::Ran;
+use super::{Passage, Solo, Then, UNNAMED, Wake};
+use crate::history::{JobRecord, Settled};
+use crate::ids::JobOrdinal;
+use crate::platform::Notification;
+use crate::scenario::GateStart;
+use crate::time::Timestamp;
+use crate::timeline::{Marks, Timeline};
+
+impl Solo {
+    /// Takes the recording through gate and jobs. `notifications` are what its subscription
+    /// brings, in order of time; `jobs` takes what is over.
+    pub(in crate::sim) fn run(
+        &self,
+        timeline: &Timeline,
+        notifications: &[Notification],
+        jobs: impl FnMut(&JobRecord),
+    ) -> Ran<Settled> {
+        let marks = Marks::of(timeline).expect("the platform itself revises nothing");
+        let mut behind = Behind {
+            solo: self,
+            ready_at: self.ready_at(&marks),
+            timeline,
+            jobs,
+        };
+        let mut passage = Passage::new(marks.recording, marks.taken_for);
+        let mut notifications = notifications.iter().peekable();
+        let mut start = Some(match self.start {
+            GateStart::SessionEnd => marks.ended_at,
+            GateStart::Media => marks.media_at,
+        });
+        let mut wake: Option<(Timestamp, Wake)> = None;
+        loop {
+            // News come before what is due at the same instant, the session's end before others.
+            let told_at = notifications.peek().map(|notification| notification.at);
+            let news_at = [start, told_at].into_iter().flatten().min();
+            let due = wake.filter(|(at, _)| news_at.is_none_or(|news_at| *at < news_at));
+            let (now, then) = if let Some((now, due)) = due {
+                wake = None;
+                (now, behind.woken(now, due, &mut passage))
+            } else if let Some(now) = start.filter(|at| Some(*at) == news_at) {
+                start = None;
+                (now, behind.started(now, &mut passage))
+            } else if let Some(notification) = notifications.next() {
+                let now = notification.at;
+                (now, behind.notified(now, &mut passage))
+            } else {
+                return Ran::InFlight;
+            };
+            if now.is_never() {
+                return Ran::InFlight;
+            }
+            match run_calls(&mut behind, now, then, &mut passage) {
+                Then::At(at, next) => wake = Some((at, next)),
+                Then::Settled(settled) => return Ran::Settled(settled),
+                Then::Wait | Then::Call(_) => {}
+            }
+        }
+    }
+}
+
+/// Makes calls until something else follows.
+fn run_calls<J: FnMut(&JobRecord)>(
+    behind: &mut Behind<'_, J>,
+    now: Timestamp,
+    mut then: Then,
+    passage: &mut Passage,
+) -> Then {
+    while let Then::Call(call) = then {
+        if passage.job.ordinal == UNNAMED {
+            passage.job.ordinal = JobOrdinal(passage.recording.0);
+        }
+        behind.attempt(now, call, passage);
+        then = behind.answered(now, call, passage);
+    }
+    then
+}

@@ -1,0 +1,334 @@
+//! A tenant whose calls share a rate limit: every call is an event, in order of time.
+//!
+//! At one instant what is told comes before what is due; of what is due, the gate's deadlines in
+//! order of recordings, then approvals, then jobs in the order in which they were asked for. What
+//! follows at the same instant is done breadth first, as an exporter does that sends every call
+//! before it reads the first reply.
+
+use std::collections::VecDeque;
+
+use super::calls::Behind;
+use super::{Call, Passage, Solo, Then, UNNAMED, Wake};
+use crate::agenda::{Agenda, Due};
+use crate::field::Kind;
+use crate::history::{JobRecord, Settled};
+use crate::ids::JobOrdinal;
+use crate::org::RateLimiter;
+use crate::platform::Notification;
+use crate::scenario::{GateStart, RateLimit};
+use crate::sim::recordings::Slots;
+use crate::time::Timestamp;
+use crate::timeline::{Marks, Timeline};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(in crate::sim) struct Tenant {
+    solo: Solo,
+    limiter: RateLimiter,
+    agenda: Agenda,
+    /// By the recording's slot.
+    open: Vec<Option<Open>>,
+    open_count: usize,
+    next_job: JobOrdinal,
+    calls: VecDeque<(u32, Call)>,
+    /// Approved at this instant: again, and by the gate.
+    approved: [Vec<u32>; 2],
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    passage: Passage,
+    /// When checks find what the gate looks for, as far as that is decided.
+    ready_at: Timestamp,
+    /// Its gate's deadline, if one counts.
+    gate_due: Timestamp,
+    /// What it waits to call for its job.
+    job_call: Call,
+}
+
+/// What a tenant has to record.
+pub(in crate::sim) enum Record {
+    Settled(u32, Settled),
+    Job(JobRecord),
+}
+
+const NEWS: u64 = 1 << 60;
+const GATE: u64 = 2 << 60;
+const APPROVAL: u64 = 3 << 60;
+const JOB: u64 = 4 << 60;
+const CLASS: u64 = 15 << 60;
+const SUBJECT: u32 = 56;
+const NUMBER: u64 = (1 << SUBJECT) - 1;
+/// The session's end; the kinds of call apart, as everywhere in the order of news.
+const ENDED: u64 = NEWS;
+const MEDIA: u64 = NEWS | 2 << SUBJECT;
+const NOTIFIED: u64 = NEWS | 4 << SUBJECT;
+
+/// Lanes: what is told of session ends, the gate's first deadlines, and the polls of jobs.
+const ENDS_LANE: usize = 0;
+const STARTS_LANE: usize = 1;
+const JOBS_LANE: usize = 2;
+const OUT_OF_ORDER: usize = usize::MAX;
+
+impl Tenant {
+    /// An idle tenant.
+    pub(in crate::sim) fn new(solo: Solo, limit: Option<RateLimit>) -> Self {
+        Self {
+            solo,
+            limiter: RateLimiter::new(limit),
+            agenda: Agenda::default(),
+            open: Vec::new(),
+            open_count: 0,
+            next_job: JobOrdinal(0),
+            calls: VecDeque::new(),
+            approved: [Vec::new(), Vec::new()],
+        }
+    }
+
+    /// The session of `timeline` has ended; the recording is in `slot`.
+    pub(in crate::sim) fn announce(&mut self, slot: u32, timeline: &Timeline) {
+        let (recording, kind) = (timeline.recording, timeline.taken_for());
+        if self.open.len() <= slot as usize {
+            self.open.resize(slot as usize + 1, None);
+        }
+        self.open[slot as usize] = Some(Open {
+            passage: Passage::new(recording, kind),
+            ready_at: self.ready_at(timeline),
+            gate_due: Timestamp::NEVER,
+            job_call: Call::Create,
+        });
+        self.open_count += 1;
+        let content = ENDED | (kind.index() as u64) << SUBJECT | recording.0;
+        self.agenda.push_in_order(
+            ENDS_LANE,
+            Due {
+                at: timeline.ended_at,
+                content,
+                slot,
+            },
+        );
+        if self.solo.start == GateStart::Media {
+            self.agenda.push(Due {
+                at: timeline.media_at,
+                content: MEDIA | recording.0,
+                slot,
+            });
+        }
+    }
+
+    /// More of the recording in `slot` is decided.
+    pub(in crate::sim) fn decided(&mut self, slot: u32, timeline: &Timeline) {
+        let ready_at = self.ready_at(timeline);
+        if let Some(Some(open)) = self.open.get_mut(slot as usize) {
+            if open.passage.recording == timeline.recording {
+                open.ready_at = ready_at;
+            }
+        }
+    }
+
+    /// Its subscription will bring `notification`.
+    pub(in crate::sim) fn notify(&mut self, slot: u32, notification: Notification, kind: Kind) {
+        let sub = (kind.index() as u64) << 1 | u64::from(notification.copy & 1);
+        self.agenda.push(Due {
+            at: notification.at,
+            content: NOTIFIED | sub << SUBJECT | notification.recording.0,
+            slot,
+        });
+    }
+
+    /// Recordings that it has not settled.
+    pub(in crate::sim) const fn open_count(&self) -> usize {
+        self.open_count
+    }
+
+    /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
+    pub(in crate::sim) fn advance(
+        &mut self,
+        horizon: Timestamp,
+        slots: &Slots,
+        record: &mut impl FnMut(Record),
+    ) -> Timestamp {
+        let mut last = Timestamp::ZERO;
+        while let Some(due) = self.agenda.pop_until(horizon) {
+            last = due.at;
+            if due.content & CLASS == NEWS {
+                self.told(due, slots, record);
+            } else {
+                self.wake_all(due, slots, record);
+            }
+            while let Some((slot, call)) = self.calls.pop_front() {
+                self.make(due.at, slot, call, slots, record);
+            }
+        }
+        last
+    }
+
+    /// Something is told of a recording.
+    fn told(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+        let starts = match due.content {
+            NOTIFIED.. => None,
+            MEDIA.. => Some(GateStart::Media),
+            _ => Some(GateStart::SessionEnd),
+        };
+        if starts.is_some_and(|start| start != self.solo.start) {
+            return;
+        }
+        let Some(open) = open(&mut self.open, due) else {
+            return;
+        };
+        let mut behind = Behind {
+            solo: &self.solo,
+            ready_at: open.ready_at,
+            timeline: slots.timeline(due.slot),
+            jobs: |job: &JobRecord| record(Record::Job(job.clone())),
+        };
+        let then = match starts {
+            Some(_) => behind.started(due.at, &mut open.passage),
+            None => behind.notified(due.at, &mut open.passage),
+        };
+        match then {
+            Then::At(at, Wake::Gate) => self.wait_for_gate(at, due.slot, STARTS_LANE),
+            then => self.follow(due.slot, then, record),
+        }
+    }
+
+    /// Everything that is due at the instant of `first`, until the calls that follow are known.
+    fn wake_all(&mut self, first: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+        self.wake(first, slots, record);
+        while let Some(also) = self.agenda.peek().filter(|also| also.at == first.at) {
+            self.agenda.pop_until(also.at);
+            self.wake(also, slots, record);
+        }
+        for approved in 0..self.approved.len() {
+            for slot in std::mem::take(&mut self.approved[approved]) {
+                self.call(slot, Call::Create);
+            }
+        }
+    }
+
+    fn wake(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+        let Some(open) = open(&mut self.open, due) else {
+            return;
+        };
+        let wake = match due.content & CLASS {
+            GATE if open.gate_due == due.at => Wake::Gate,
+            APPROVAL => Wake::Approval,
+            JOB => Wake::Job(open.job_call),
+            _ => return,
+        };
+        open.gate_due = Timestamp::NEVER;
+        let mut behind = Behind {
+            solo: &self.solo,
+            ready_at: open.ready_at,
+            timeline: slots.timeline(due.slot),
+            jobs: |job: &JobRecord| record(Record::Job(job.clone())),
+        };
+        match (behind.woken(due.at, wake, &mut open.passage), wake) {
+            (Then::Call(Call::Create), Wake::Approval) => self.approved[0].push(due.slot),
+            (Then::Call(Call::Create), Wake::Gate) => self.approved[1].push(due.slot),
+            (then, _) => self.follow(due.slot, then, record),
+        }
+    }
+
+    /// Makes a call. The limit comes first.
+    fn make(
+        &mut self,
+        now: Timestamp,
+        slot: u32,
+        call: Call,
+        slots: &Slots,
+        record: &mut impl FnMut(Record),
+    ) {
+        let Some(Some(open)) = self.open.get_mut(slot as usize) else {
+            return;
+        };
+        let mut behind = Behind {
+            solo: &self.solo,
+            ready_at: open.ready_at,
+            timeline: slots.timeline(slot),
+            jobs: |job: &JobRecord| record(Record::Job(job.clone())),
+        };
+        behind.attempt(now, call, &mut open.passage);
+        let then = match self.limiter.admit(now) {
+            Ok(()) => behind.answered(now, call, &mut open.passage),
+            Err(refused) => behind.throttled(now, call, refused.retry_after, &mut open.passage),
+        };
+        self.follow(slot, then, record);
+    }
+
+    fn follow(&mut self, slot: u32, then: Then, record: &mut impl FnMut(Record)) {
+        match then {
+            Then::Wait => {}
+            Then::Call(call) => self.call(slot, call),
+            Then::At(at, Wake::Gate) => self.wait_for_gate(at, slot, OUT_OF_ORDER),
+            Then::At(at, Wake::Approval) => {
+                if let Some(Some(open)) = self.open.get(slot as usize) {
+                    let content = APPROVAL | open.passage.recording.0;
+                    self.agenda.push(Due { at, content, slot });
+                }
+            }
+            Then::At(at, Wake::Job(call)) => self.wait_for_job(at, slot, call),
+            Then::Settled(settled) => {
+                self.open[slot as usize] = None;
+                self.open_count -= 1;
+                record(Record::Settled(slot, settled));
+            }
+        }
+    }
+
+    fn call(&mut self, slot: u32, call: Call) {
+        if let Some(Some(open)) = self.open.get_mut(slot as usize)
+            && call == Call::Create
+            && open.passage.job.ordinal == UNNAMED
+        {
+            open.passage.job.ordinal = self.next_job;
+            self.next_job = JobOrdinal(self.next_job.0 + 1);
+        }
+        self.calls.push_back((slot, call));
+    }
+
+    fn wait_for_gate(&mut self, at: Timestamp, slot: u32, lane: usize) {
+        let Some(Some(open)) = self.open.get_mut(slot as usize) else {
+            return;
+        };
+        open.gate_due = at;
+        let content = GATE | open.passage.recording.0;
+        let due = Due { at, content, slot };
+        if lane == OUT_OF_ORDER {
+            self.agenda.push(due);
+        } else {
+            self.agenda.push_in_order(lane, due);
+        }
+    }
+
+    fn wait_for_job(&mut self, at: Timestamp, slot: u32, call: Call) {
+        let Some(Some(open)) = self.open.get_mut(slot as usize) else {
+            return;
+        };
+        open.job_call = call;
+        let content = JOB | open.passage.job.ordinal.0;
+        let due = Due { at, content, slot };
+        // Polls are half a second apart; a call that waits for the limit would block the lane.
+        if call == Call::Poll {
+            self.agenda.push_in_order(JOBS_LANE, due);
+        } else {
+            self.agenda.push(due);
+        }
+    }
+
+    fn ready_at(&self, timeline: &Timeline) -> Timestamp {
+        Marks::of(timeline).map_or(Timestamp::NEVER, |marks| self.solo.ready_at(&marks))
+    }
+}
+
+/// The recording that `due` is about, unless it is settled.
+fn open(all: &mut [Option<Open>], due: Due) -> Option<&mut Open> {
+    let number = due.content & NUMBER;
+    let open = all.get_mut(due.slot as usize)?.as_mut()?;
+    let meant = if due.content & CLASS == JOB {
+        open.passage.job.ordinal.0 == due.content & !CLASS
+    } else {
+        open.passage.recording.0 == number
+    };
+    meant.then_some(open)
+}

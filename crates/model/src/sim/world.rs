@@ -1,0 +1,295 @@
+//! One arm whose tenants' calls meet each other: the event engine.
+//!
+//! The platform is advanced a chunk of session ends at a time, then every tenant up to the same
+//! instant. Tenants only read timelines, and what is decided later is not visible earlier, so the
+//! size of a chunk means nothing. Ties are ordered by content: the platform before the exporter,
+//! then by recording.
+
+use super::recordings::Slots;
+use super::{Path, batch, listens_to, solo};
+use crate::field::Kind;
+use crate::history::Settled;
+use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
+use crate::judge::Judge;
+use crate::platform::{Known, Notifications, Output, Platform, notifications};
+use crate::recorder::{Detail, Sink};
+use crate::scenario::{Arm, Scenario};
+use crate::time::Timestamp;
+use crate::timeline::Timeline;
+use crate::workload::{Calls, SessionEnds};
+
+/// Session ends that the platform runs ahead of the tenants. Large enough that switching between
+/// them costs nothing, small enough to stay in cache.
+const CHUNK: usize = 256;
+
+/// How an arm ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ended {
+    /// Recordings.
+    pub(super) recordings: u64,
+    /// The last instant.
+    pub(super) at: Timestamp,
+}
+
+/// One arm.
+pub(super) struct World<'a> {
+    pub(super) scenario: &'a Scenario,
+    arm: &'a Arm,
+    index: ArmIndex,
+    pub(super) ends: SessionEnds,
+    pub(super) platform: Platform,
+    notifications: Notifications,
+    pub(super) tenants: Tenants,
+    pub(super) slots: Slots,
+    judge: Judge,
+    pub(super) ended: u64,
+    pub(super) last_end: Timestamp,
+    now: Timestamp,
+}
+
+/// The tenants of an arm: all of one sort, since slots are the platform's.
+pub(super) enum Tenants {
+    /// Whose recordings go in jobs together.
+    Batch(Vec<batch::Tenant>),
+    /// Whose every recording has its own job.
+    Solo(Vec<solo::Tenant>),
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(
+        path: Path,
+        scenario: &'a Scenario,
+        arm: &'a Arm,
+        index: ArmIndex,
+        first: TenantIndex,
+    ) -> Self {
+        let seed = scenario.seed;
+        let gates = arm.gates.iter().zip((first.0..).map(TenantIndex));
+        let tenants = if solo::suits(arm) && path != Path::Exporter {
+            let limit = arm.platform.api.rate_limit;
+            let solo =
+                |(gate, tenant)| solo::Tenant::new(solo::Solo::new(tenant, gate, arm, seed), limit);
+            Tenants::Solo(gates.map(solo).collect())
+        } else {
+            let batch = |(gate, tenant)| batch::Tenant::new(tenant, gate, arm, seed);
+            Tenants::Batch(gates.map(batch).collect())
+        };
+        Self {
+            scenario,
+            arm,
+            index,
+            ends: SessionEnds::new(Calls::new(&scenario.workload, seed)),
+            platform: Platform::new(arm, &scenario.workload, seed),
+            notifications: notifications(&arm.platform.notification, seed),
+            tenants,
+            slots: Slots::new(arm.gates.len()),
+            judge: Judge::new(arm, first, seed),
+            ended: 0,
+            last_end: Timestamp::ZERO,
+            now: Timestamp::ZERO,
+        }
+    }
+
+    pub(super) fn run<S: Sink>(mut self, sink: &mut S) -> Ended {
+        while self.end_some(sink) {
+            self.advance(self.last_end, sink);
+        }
+        // After the last session the wait for what is in flight is bounded.
+        self.advance(self.now + self.scenario.limits.drain, sink);
+        self.finish(sink)
+    }
+
+    /// Decides what is left, and hands it over.
+    pub(super) fn finish<S: Sink>(mut self, sink: &mut S) -> Ended {
+        while let Some(at) = self.platform.poll_timeout() {
+            // What nobody waits for any more is still decided, so that fates are known.
+            self.platform.handle_timeout(at);
+        }
+        self.distribute(sink);
+        Ended {
+            recordings: self.ended,
+            at: self.now,
+        }
+    }
+
+    /// Ends a chunk of sessions; whether there were any.
+    fn end_some<S: Sink>(&mut self, sink: &mut S) -> bool {
+        let before = self.ended;
+        let at_once = self.platform.decides_at_end();
+        for _ in 0..CHUNK {
+            let Some(call) = self.ends.next() else { break };
+            self.last_end = call.ended_at();
+            self.ended += 1;
+            if at_once {
+                let timeline = self.platform.whole(&call).timeline();
+                self.decided(timeline, sink);
+            } else {
+                self.platform.handle_input(self.last_end, &call);
+            }
+        }
+        self.ended > before
+    }
+
+    /// Everything until `horizon`, inclusive.
+    pub(super) fn advance<S: Sink>(&mut self, horizon: Timestamp, sink: &mut S) {
+        self.platform.handle_timeout(horizon);
+        self.distribute(sink);
+        let mut last = self.now;
+        let (slots, judge) = (&mut self.slots, &self.judge);
+        match &mut self.tenants {
+            Tenants::Batch(tenants) => {
+                for tenant in tenants {
+                    last = last.max(tenant.advance(horizon, slots));
+                    for output in tenant.take_outputs() {
+                        match output {
+                            batch::Record::Job(job) => sink.job(&job),
+                            batch::Record::Settled(settled) => {
+                                if let Some(slot) = slots.slot_of(settled.recording) {
+                                    settle(slot, settled, slots, judge, sink);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            Tenants::Solo(tenants) => {
+                for tenant in tenants {
+                    let mut done = Vec::new();
+                    last = last.max(tenant.advance(horizon, slots, &mut |record| match record {
+                        solo::Record::Job(job) => sink.job(&job),
+                        solo::Record::Settled(slot, settled) => done.push((slot, settled)),
+                    }));
+                    for (slot, settled) in done {
+                        settle(slot, settled, slots, judge, sink);
+                    }
+                }
+            }
+        }
+        let draining = self.ends.is_drained();
+        self.now = if draining && self.tenants.open_count() == 0 {
+            last.max(self.last_end)
+        } else {
+            horizon
+        };
+    }
+
+    /// Hands what the platform has decided to the tenants.
+    fn distribute<S: Sink>(&mut self, sink: &mut S) {
+        while let Some(output) = self.platform.poll_output() {
+            match output {
+                Output::Began(timeline) => {
+                    self.put(timeline);
+                }
+                Output::Decided(timeline) => self.decided(timeline, sink),
+            }
+        }
+    }
+
+    fn decided<S: Sink>(&mut self, timeline: Timeline, sink: &mut S) {
+        let slot = self.put(timeline);
+        self.notify(slot, Known::WhenDecided);
+        let timeline = self.slots.timeline(slot);
+        if S::DETAIL == Detail::Everything {
+            sink.timeline(self.index, timeline);
+        }
+        for settled in self.slots.decide(slot) {
+            conclude(settled, self.slots.timeline(slot), &self.judge, sink);
+        }
+        self.slots.release(slot);
+    }
+
+    fn put(&mut self, timeline: Timeline) -> u32 {
+        let (slot, is_new) = self.slots.put(timeline);
+        let timeline = self.slots.timeline(slot);
+        match &mut self.tenants {
+            Tenants::Batch(tenants) if is_new => {
+                tenants
+                    .iter_mut()
+                    .for_each(|tenant| tenant.announce(timeline));
+            }
+            Tenants::Batch(_) => {}
+            Tenants::Solo(tenants) => {
+                for tenant in tenants {
+                    if is_new {
+                        tenant.announce(slot, timeline);
+                    } else {
+                        tenant.decided(slot, timeline);
+                    }
+                }
+            }
+        }
+        if is_new {
+            self.notify(slot, Known::AtEnd);
+        }
+        slot
+    }
+
+    fn notify(&mut self, slot: u32, known: Known) {
+        let timeline = self.slots.timeline(slot);
+        let required = self.arm.required.of(timeline.taken_for());
+        for (position, gate) in self.arm.gates.iter().enumerate() {
+            let event = listens_to(&gate.strategy);
+            let event = event.filter(|e| self.notifications.known(*e, timeline) == known);
+            let Some(event) = event else { continue };
+            for notification in self.notifications.of(event, timeline, required) {
+                let kind = timeline.taken_for();
+                match &mut self.tenants {
+                    Tenants::Batch(tenants) => tenants[position].notify(notification, kind, event),
+                    Tenants::Solo(tenants) => tenants[position].notify(slot, notification, kind),
+                }
+            }
+        }
+    }
+}
+
+impl Tenants {
+    pub(super) fn open_count(&self) -> usize {
+        match self {
+            Self::Batch(tenants) => tenants.iter().map(batch::Tenant::open_count).sum(),
+            Self::Solo(tenants) => tenants.iter().map(solo::Tenant::open_count).sum(),
+        }
+    }
+
+    /// When one of them has something to do, if they ask call by call.
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
+        match self {
+            Self::Batch(tenants) => tenants.iter().filter_map(batch::Tenant::next_timeout).min(),
+            Self::Solo(_) => None,
+        }
+    }
+
+    /// What they have read of the primary store since the last call, where that costs something.
+    pub(super) fn take_reads(&mut self) -> Vec<(RecordingIndex, Kind)> {
+        match self {
+            Self::Batch(tenants) => tenants
+                .iter_mut()
+                .flat_map(batch::Tenant::take_reads)
+                .collect(),
+            Self::Solo(_) => Vec::new(),
+        }
+    }
+}
+
+fn settle<S: Sink>(slot: u32, settled: Settled, slots: &mut Slots, judge: &Judge, sink: &mut S) {
+    if let Some(settled) = slots.settle(slot, settled) {
+        conclude(settled, slots.timeline(slot), judge, sink);
+    }
+    slots.release(slot);
+}
+
+/// Fate and cause are known when all instants are.
+#[inline]
+pub(super) fn conclude<S: Sink>(
+    mut settled: Settled,
+    timeline: &Timeline,
+    judge: &Judge,
+    sink: &mut S,
+) {
+    match S::DETAIL {
+        Detail::Settlements => sink.settlement(&settled, timeline.ended_at),
+        Detail::Everything => {
+            (settled.fate, settled.cause) = judge.judge(&settled, timeline);
+            sink.settled(&settled, timeline);
+        }
+    }
+}
