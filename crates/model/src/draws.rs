@@ -71,6 +71,10 @@ pub enum Purpose {
     SharedSession = 29,
     /// Time that a gate's read takes of a coupled platform.
     ReadCost = 30,
+    /// Whether the second region handles the call.
+    Region = 31,
+    /// Lag of the second region.
+    RegionLag = 32,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.

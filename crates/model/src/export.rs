@@ -84,14 +84,15 @@ impl ExportRules {
 
     /// How long the job's query takes.
     #[inline]
-    pub(crate) fn query_time(&self, job: Draws) -> Duration {
-        self.query_time.sample_with(|| job.draw(Purpose::JobQuery))
+    pub(crate) fn query_time(&self, job: impl FnOnce() -> Draws) -> Duration {
+        self.query_time
+            .sample_with(|| job().draw(Purpose::JobQuery))
     }
 
     /// From the job's PUT to its end.
     #[inline]
-    pub(crate) fn latency(&self, job: Draws) -> Duration {
-        self.latency.sample_with(|| job.draw(Purpose::JobLatency))
+    pub(crate) fn latency(&self, job: impl FnOnce() -> Draws) -> Duration {
+        self.latency.sample_with(|| job().draw(Purpose::JobLatency))
     }
 
     /// When a job that was started and is done reads what it writes.

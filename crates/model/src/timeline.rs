@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate};
-use crate::scenario::{Looked, ReadPath};
+use crate::scenario::ReadPath;
 use crate::time::Timestamp;
 
 /// Stages of one pipeline at most; a timeline holds them inline.
@@ -25,6 +25,9 @@ pub struct Timeline {
     pub tenant: Option<TenantIndex>,
     /// Its kind, as it really was.
     pub kind: Kind,
+    /// Which region handled it.
+    #[serde(default, skip_serializing_if = "Region::is_first")]
+    pub region: Region,
     /// Whether it is under legal hold.
     pub hold: Hold,
     /// Start of the call.
@@ -56,6 +59,24 @@ pub struct Timeline {
     /// Later changes of field instants, in the order in which they were decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
+}
+
+/// Which region handled a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Region {
+    /// The platform's own.
+    #[default]
+    First,
+    /// The second one.
+    Second,
+}
+
+impl Region {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    const fn is_first(&self) -> bool {
+        matches!(self, Self::First)
+    }
 }
 
 /// Whether a recording is under legal hold.
@@ -151,81 +172,100 @@ pub enum RecordingState {
     Completed,
 }
 
-/// What of a recording decides about gates and exports: its [`Timeline`] without what explains it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Marks {
-    pub(crate) recording: RecordingIndex,
-    /// The kind that the platform took the call for.
-    pub(crate) taken_for: Kind,
-    pub(crate) ended_at: Timestamp,
-    pub(crate) media_at: Timestamp,
-    pub(crate) state_at: Timestamp,
-    /// By group.
-    pub(crate) clocks: [FieldClock; FieldGroup::COUNT],
-    pub(crate) false_fields: FieldSet,
-}
-
-/// Things that must all be visible.
+/// Things that must all be visible: for each, all bits set or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Need {
-    groups: [Looked; FieldGroup::COUNT],
-    media: Looked,
-    state: Looked,
+    groups: [u64; FieldGroup::COUNT],
+    media: u64,
+    state: u64,
 }
 
 impl Need {
     /// All of `fields`.
     pub(crate) fn fields(fields: FieldSet) -> Self {
-        let looked = |needed| match needed {
-            true => Looked::Needed,
-            false => Looked::Ignored,
-        };
         let of_group = |group| fields.iter().any(|field| field.group() == Some(group));
         Self {
-            groups: FieldGroup::ALL.map(|group| looked(of_group(group))),
-            media: looked(fields.contains(Field::Media)),
-            state: Looked::Ignored,
+            groups: FieldGroup::ALL.map(|group| mask(of_group(group))),
+            media: mask(fields.contains(Field::Media)),
+            state: 0,
         }
     }
 
     /// And `state` COMPLETED.
     pub(crate) const fn and_state(mut self) -> Self {
-        self.state = Looked::Needed;
+        self.state = u64::MAX;
         self
     }
 }
 
-impl Marks {
-    /// The marks of `timeline`, if nobody has revised it.
-    pub(crate) fn of(timeline: &Timeline) -> Option<Self> {
-        timeline.revisions.is_empty().then(|| Self {
-            recording: timeline.recording,
-            taken_for: timeline.taken_for(),
-            ended_at: timeline.ended_at,
-            media_at: timeline.media_at,
-            state_at: timeline.state_at,
-            clocks: timeline.group_clocks(),
-            false_fields: timeline.false_fields,
-        })
-    }
+fn mask(needed: impl Into<u64>) -> u64 {
+    0_u64.wrapping_sub(needed.into())
+}
 
+/// What gates and exports ask of a recording with all its instants.
+pub(crate) trait Decided {
+    /// Which one.
+    fn recording(&self) -> RecordingIndex;
+    /// The kind that the platform took the call for.
+    fn taken_for(&self) -> Kind;
+    /// End of the session.
+    fn ended_at(&self) -> Timestamp;
+    /// Media object in storage.
+    fn media_at(&self) -> Timestamp;
+    /// Whether every value is true.
+    fn is_true(&self) -> bool;
     /// The first instant at which a reader of `path` sees all that is needed; `ended_at` at the
     /// earliest.
-    #[inline]
-    pub(crate) fn first_seen(&self, path: ReadPath, need: Need) -> Timestamp {
-        let mut at = self.ended_at;
-        for (clock, needed) in self.clocks.iter().zip(need.groups) {
-            if needed.needed() {
-                at = at.max(clock.visible_at(path));
-            }
-        }
-        if need.media.needed() {
-            at = at.max(self.media_at);
-        }
-        if need.state.needed() {
-            at = at.max(self.state_at);
-        }
-        at
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp;
+    /// The whole timeline.
+    fn timeline(&self) -> Timeline;
+}
+
+/// The latest of the instants that are needed, `ended_at` at the earliest.
+#[inline(always)]
+pub(crate) fn latest_needed(
+    need: &Need,
+    ended_at: Timestamp,
+    groups: [Timestamp; FieldGroup::COUNT],
+    media_at: Timestamp,
+    state_at: Timestamp,
+) -> Timestamp {
+    let [first, second, third] = groups.map(Timestamp::as_nanos);
+    let groups = (first & need.groups[0])
+        .max(second & need.groups[1])
+        .max(third & need.groups[2]);
+    let others = (media_at.as_nanos() & need.media).max(state_at.as_nanos() & need.state);
+    ended_at.max(Timestamp::from_nanos(groups.max(others)))
+}
+
+impl Decided for Timeline {
+    fn recording(&self) -> RecordingIndex {
+        self.recording
+    }
+
+    fn taken_for(&self) -> Kind {
+        Self::taken_for(self)
+    }
+
+    fn ended_at(&self) -> Timestamp {
+        self.ended_at
+    }
+
+    fn media_at(&self) -> Timestamp {
+        self.media_at
+    }
+
+    fn is_true(&self) -> bool {
+        self.false_fields.is_empty()
+    }
+
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        let groups = self.group_clocks().map(|clock| clock.visible_at(path));
+        latest_needed(need, self.ended_at, groups, self.media_at, self.state_at)
+    }
+
+    fn timeline(&self) -> Timeline {
+        self.clone()
     }
 }
 
@@ -237,6 +277,14 @@ impl Timeline {
             self.fields[Field::WebrtcSessionId as usize],
             self.fields[Field::LegalHoldFlag as usize],
         ]
+    }
+
+    /// Gives each field its group's clock.
+    pub(crate) fn set_group_clocks(&mut self, clocks: [FieldClock; FieldGroup::COUNT]) {
+        for (clock, field) in self.fields.iter_mut().zip(Field::METADATA) {
+            let group = field.group().expect("metadata fields are in groups");
+            *clock = clocks[group.index()];
+        }
     }
 
     /// The kind that the platform took the call for, and which it writes to `media_type`.

@@ -15,9 +15,9 @@ impl Heap {
         self.entries.drain(..)
     }
 
+    /// Puts `due` into `hole` or above it.
     #[inline]
-    fn sift_up(&mut self, due: Due) {
-        let mut hole = self.entries.len() - 1;
+    fn sift_up(&mut self, mut hole: usize, due: Due) {
         while hole > 0 {
             let parent = (hole - 1) / ARITY;
             if !due.before(self.entries[parent]) {
@@ -29,28 +29,34 @@ impl Heap {
         self.entries[hole] = due;
     }
 
+    /// Moves the hole at the root down to a leaf, along the least children, and puts `due` there or
+    /// above: what comes from the end of the heap mostly belongs near a leaf.
     #[inline]
-    fn sift_down(&mut self, due: Due) {
+    fn sift_from_root(&mut self, due: Due) {
         let mut hole = 0;
         loop {
             let first = hole * ARITY + 1;
-            let children = first..(first + ARITY).min(self.entries.len());
-            let Some(least) = children.reduce(|least, child| {
-                if self.entries[child].before(self.entries[least]) {
-                    child
-                } else {
-                    least
-                }
-            }) else {
+            let Some(family) = self.entries.get(first..first + ARITY) else {
                 break;
             };
-            if !self.entries[least].before(due) {
-                break;
-            }
+            // Selects instead of branches: which child is least cannot be predicted.
+            let left = usize::from(family[1].before(family[0]));
+            let right = 2 + usize::from(family[3].before(family[2]));
+            let least = if family[right].before(family[left]) {
+                right
+            } else {
+                left
+            };
+            self.entries[hole] = family[least];
+            hole = first + least;
+        }
+        let first = hole * ARITY + 1;
+        let rest = first..self.entries.len().max(first);
+        if let Some(least) = rest.min_by_key(|child| self.entries[*child].key()) {
             self.entries[hole] = self.entries[least];
             hole = least;
         }
-        self.entries[hole] = due;
+        self.sift_up(hole, due);
     }
 }
 
@@ -58,7 +64,7 @@ impl Queue for Heap {
     #[inline]
     fn push(&mut self, due: Due) {
         self.entries.push(due);
-        self.sift_up(due);
+        self.sift_up(self.entries.len() - 1, due);
     }
 
     #[inline]
@@ -71,7 +77,7 @@ impl Queue for Heap {
         let first = self.entries.first().copied()?;
         let last = self.entries.pop()?;
         if !self.entries.is_empty() {
-            self.sift_down(last);
+            self.sift_from_root(last);
         }
         Some(first)
     }

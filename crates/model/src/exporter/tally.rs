@@ -58,7 +58,7 @@ impl Tally {
         self.first_outcome.get_or_insert(outcome);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settled(
         self,
         tenant: TenantIndex,

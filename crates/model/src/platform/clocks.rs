@@ -1,5 +1,6 @@
 //! The clocks: from a session's end and its way through the pipeline to every visible instant.
 
+use super::whole::Clocked;
 use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
@@ -8,7 +9,7 @@ use crate::scenario::{
     Arm, GroupSource, HoldLevel, HoldSetAt, HoldSpec, KindSpec, StateSpec, Sweep,
 };
 use crate::time::{Duration, Probability, Timestamp};
-use crate::timeline::{FieldClock, Hold, STAGES_MAX, StageTimes, Timeline};
+use crate::timeline::{FieldClock, Hold, Region, STAGES_MAX, StageTimes, Timeline};
 use crate::workload::Call;
 
 /// The samplers of one arm's platform.
@@ -25,6 +26,15 @@ pub(super) struct Clocks {
     hold_propagation: Sampler,
     hold_propagation_loss: Probability,
     misclassified: Probability,
+    region: Option<Second>,
+}
+
+/// The second region.
+#[derive(Clone, Debug)]
+struct Second {
+    share: Probability,
+    lag: Sampler,
+    pipeline: Option<usize>,
 }
 
 /// When a group's values are there, and what held them.
@@ -94,6 +104,11 @@ impl Clocks {
             hold_propagation: Sampler::new(&platform.hold.propagation),
             hold_propagation_loss: platform.hold.propagation_loss,
             misclassified: platform.intake.misclassified,
+            region: platform.region.as_ref().map(|region| Second {
+                share: region.share,
+                lag: Sampler::new(&region.lag),
+                pipeline: region.pipeline,
+            }),
         }
     }
 
@@ -123,9 +138,50 @@ impl Clocks {
         now + lag.sample_with(|| draws.draw(Purpose::MediaLag))
     }
 
+    /// The pipeline of calls taken for `kind` in the first region.
     #[inline]
     pub(super) const fn pipeline_of(&self, kind: Kind) -> usize {
         self.kinds.get(kind).pipeline
+    }
+
+    /// The pipeline that a recording goes through.
+    pub(super) const fn pipeline_for(&self, timeline: &Timeline) -> usize {
+        match (timeline.region, &self.region) {
+            (
+                Region::Second,
+                Some(Second {
+                    pipeline: Some(pipeline),
+                    ..
+                }),
+            ) => *pipeline,
+            _ => self.pipeline_of(timeline.taken_for()),
+        }
+    }
+
+    /// Whether there is one region only.
+    pub(super) const fn is_one_region(&self) -> bool {
+        self.region.is_none()
+    }
+
+    fn region_of(&self, draws: Draws) -> Region {
+        let second = self.region.as_ref().is_some_and(|second| {
+            let draw = || draws.draw(Purpose::Region);
+            second.share.occurs_with(draw)
+        });
+        if second {
+            Region::Second
+        } else {
+            Region::First
+        }
+    }
+
+    fn region_lag(&self, region: Region, draws: Draws) -> Duration {
+        match (region, &self.region) {
+            (Region::Second, Some(second)) => {
+                second.lag.sample_with(|| draws.draw(Purpose::RegionLag))
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// The timeline of a session that has ended at `now`: only what is decided by then.
@@ -143,6 +199,7 @@ impl Clocks {
             recording: call.index,
             tenant: None,
             kind: call.kind,
+            region: self.region_of(draws),
             hold: call.hold,
             started_at: call.arrival,
             ended_at: now,
@@ -171,14 +228,18 @@ impl Clocks {
     ) {
         let written = writers
             .map(|stage| stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at));
+        let region_lag = self.region_lag(timeline.region, draws);
+        let written = written.map(|at| at + region_lag);
         let facts = Facts::of(timeline);
         let decision = self.decision(now, &facts, written, timeline.group_clocks(), draws);
+        timeline.state_at = decision.state_at;
+        timeline.set_group_clocks(decision.clocks);
         decision.write(timeline);
     }
 
     /// What is visible when, as far as it follows from `facts` and from when each group was
     /// `written`. Clocks that are `known` stay as they are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decision(
         &self,
         now: Timestamp,
@@ -199,36 +260,47 @@ impl Clocks {
             hold_cause: None,
             index_cause: None,
         };
-        let alike = kind.groups_alike.filter(|_| {
-            let [first, second, third] = written;
-            facts.lost_cause.is_none() && first == second && second == third
-        });
-        if let Some(lag) = alike {
-            let arrival = Arrival::at(written[0] + common + lag);
-            let clock = self.field_clock(now, kind, &arrival, index_lag, draws);
-            for group in FieldGroup::ALL {
-                if group != FieldGroup::Webrtc || facts.taken_for == Kind::Webrtc {
-                    decision.set(group, clock);
-                }
+        for group in FieldGroup::ALL {
+            let written = written[group.index()] + common;
+            let arrival = self.arrival(facts, group, draws, written);
+            if group == FieldGroup::Hold {
+                decision.hold_cause = arrival.cause;
+                decision.index_cause = arrival.index_cause;
+            } else {
+                decision.lost_cause = arrival.cause.or(decision.lost_cause);
             }
-        } else {
-            for group in FieldGroup::ALL {
-                let written = written[group.index()] + common;
-                let arrival = self.arrival(facts, group, draws, written);
-                if group == FieldGroup::Hold {
-                    decision.hold_cause = arrival.cause;
-                    decision.index_cause = arrival.index_cause;
-                } else {
-                    decision.lost_cause = arrival.cause.or(decision.lost_cause);
-                }
-                decision.set(
-                    group,
-                    self.field_clock(now, kind, &arrival, index_lag, draws),
-                );
-            }
+            decision.set(
+                group,
+                self.field_clock(now, kind, &arrival, index_lag, draws),
+            );
         }
         decision.state_at = state_at(now, &kind.state, facts, &decision.clocks, draws);
         decision
+    }
+
+    /// The same where the pipeline writes all groups at once and one clock shows them all.
+    #[inline(always)]
+    pub(super) fn alike(&self, facts: &Facts, draws: Draws) -> Alike {
+        let kind = self.kinds.get(facts.taken_for);
+        let common = kind
+            .metadata_lag
+            .sample_with(|| draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
+        let index_lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+        let lag = kind.groups_alike.unwrap_or(Duration::ZERO);
+        let arrival = Arrival::at(facts.written_at + common + lag);
+        let now = facts.ended_at;
+        let clock = self.field_clock(now, kind, &arrival, index_lag, draws);
+        Alike {
+            clock,
+            webrtc: facts.taken_for == Kind::Webrtc,
+            state_at: state_at(now, &kind.state, facts, &[clock; 3], draws),
+        }
+    }
+
+    /// Whether one clock shows all groups of a recording, whatever its kind.
+    pub(super) fn show_groups_alike(&self) -> bool {
+        let alike = |kind: &Kind| self.kinds.get(*kind).groups_alike.is_some();
+        Kind::ALL.iter().all(alike)
     }
 
     /// When the group's values arrive, or why they never do.
@@ -308,7 +380,7 @@ impl Clocks {
         arrival
     }
 
-    #[inline]
+    #[inline(always)]
     fn field_clock(
         &self,
         now: Timestamp,
@@ -335,7 +407,7 @@ impl Clocks {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn state_at(
     now: Timestamp,
     clock: &StateClock,
@@ -382,12 +454,57 @@ impl Facts {
 
 /// What was decided of a recording.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub(super) clocks: [FieldClock; FieldGroup::COUNT],
     pub(super) state_at: Timestamp,
     pub(super) lost_cause: Option<Cause>,
     pub(super) hold_cause: Option<Cause>,
     pub(super) index_cause: Option<Cause>,
+}
+
+/// The same clock for all groups, but for those of WebRTC on other recordings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike {
+    clock: FieldClock,
+    webrtc: bool,
+    state_at: Timestamp,
+}
+
+impl Clocked for Alike {
+    #[inline(always)]
+    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
+        let webrtc = if self.webrtc {
+            self.clock
+        } else {
+            FieldClock::NEVER
+        };
+        [self.clock, webrtc, self.clock]
+    }
+
+    #[inline(always)]
+    fn state_at(&self) -> Timestamp {
+        self.state_at
+    }
+
+    fn write(&self, _: &mut Timeline) {}
+}
+
+impl Clocked for Decision {
+    #[inline(always)]
+    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
+        self.clocks
+    }
+
+    #[inline(always)]
+    fn state_at(&self) -> Timestamp {
+        self.state_at
+    }
+
+    fn write(&self, timeline: &mut Timeline) {
+        timeline.lost_cause = self.lost_cause;
+        timeline.hold_cause = self.hold_cause;
+        timeline.index_cause = self.index_cause;
+    }
 }
 
 impl Decision {
@@ -396,18 +513,6 @@ impl Decision {
         let known = &mut self.clocks[group.index()];
         if known.value_at.is_never() {
             *known = clock;
-        }
-    }
-
-    /// Writes it into the recording's timeline.
-    pub(super) fn write(&self, timeline: &mut Timeline) {
-        timeline.state_at = self.state_at;
-        timeline.lost_cause = self.lost_cause;
-        timeline.hold_cause = self.hold_cause;
-        timeline.index_cause = self.index_cause;
-        for (clock, field) in timeline.fields.iter_mut().zip(Field::METADATA) {
-            let group = field.group().expect("metadata fields are in groups");
-            *clock = self.clocks[group.index()];
         }
     }
 }

@@ -83,7 +83,7 @@ impl Pipeline {
     }
 
     /// A recording joins the queue of `stage` at `queued_at`, which never goes back.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, stage: usize, queued_at: Timestamp, draws: Draws) -> StageTimes {
         let nth = u32::try_from(stage).unwrap_or(u32::MAX);
         let stage = &mut self.stages[stage];

@@ -42,11 +42,18 @@ impl Signalling {
         }
     }
 
+    /// Whether no call is ever cut.
+    pub(crate) const fn cuts_none(&self) -> bool {
+        self.spec.is_unlimited()
+    }
+
     /// Whether `call` is cut. Each call can be asked for once.
+    #[inline]
     pub fn is_cut(&mut self, call: RecordingIndex) -> bool {
-        if self.spec.is_unlimited() {
-            return false;
-        }
+        !self.spec.is_unlimited() && self.cuts(call)
+    }
+
+    fn cuts(&mut self, call: RecordingIndex) -> bool {
         while self.decided <= call.0 {
             let Some(next) = self.calls.next() else { break };
             self.decided = next.index.0 + 1;

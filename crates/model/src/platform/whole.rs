@@ -1,41 +1,81 @@
 //! Recordings of which everything is decided when their session ends: behind at most one stage
 //! that no update limit follows. The same clocks as for any other, without a queue of steps.
 
-use super::Platform;
-use super::clocks::{Decision, Facts};
+use super::clocks::{Alike, Decision, Facts};
+use super::{Pipeline, Platform};
 use crate::draws::Draws;
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
+use crate::ids::RecordingIndex;
 use crate::outcome::Cause;
+use crate::scenario::ReadPath;
 use crate::time::Timestamp;
-use crate::timeline::{FieldClock, Marks, STAGES_MAX, StageTimes, Timeline};
+use crate::timeline::{
+    Decided, FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, latest_needed,
+};
 use crate::workload::Call;
 
-/// A recording with all its instants.
+/// A recording with all its instants; `D` says what its groups' clocks are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole {
+pub(crate) struct Whole<D> {
     call: Call,
+    taken_for: Kind,
     media_at: Timestamp,
     written_at: Timestamp,
     stage: StageTimes,
-    false_fields: FieldSet,
-    decision: Decision,
+    decision: D,
+}
+
+/// The clocks of a recording's groups.
+pub(crate) trait Clocked: Copy {
+    /// By group.
+    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT];
+    /// `state` COMPLETED.
+    fn state_at(&self) -> Timestamp;
+    /// Why what does not come does not come.
+    fn write(&self, timeline: &mut Timeline);
 }
 
 impl Platform {
     /// Whether every recording is decided when its session ends.
     pub(crate) fn decides_at_end(&self) -> bool {
-        let direct = |pipeline: &super::Pipeline| pipeline.len() <= 1 && !pipeline.limits_updates();
-        self.pipelines.iter().all(direct) && self.clocks.submit_at_end()
+        let direct = |pipeline: &Pipeline| pipeline.len() <= 1 && !pipeline.limits_updates();
+        self.pipelines.iter().all(direct)
+            && self.clocks.submit_at_end()
+            && self.clocks.is_one_region()
+    }
+
+    /// Whether moreover one clock shows all groups of a recording.
+    pub(crate) fn decides_alike(&self) -> bool {
+        self.decides_at_end() && self.clocks.show_groups_alike() && self.signalling.cuts_none()
     }
 
     /// The session of `call` has ended. For platforms that decide then, and under the same rules
     /// as [`Platform::handle_input`].
     #[inline]
-    pub(crate) fn whole(&mut self, call: &Call) -> Whole {
+    pub(crate) fn whole(&mut self, call: &Call) -> Whole<Decision> {
+        let lost_cause = self
+            .signalling
+            .is_cut(call.index)
+            .then_some(Cause::PartialWrite);
+        let (unclocked, facts, draws) = self.written(call, lost_cause);
+        let unknown = [FieldClock::NEVER; FieldGroup::COUNT];
+        let written = [facts.written_at; FieldGroup::COUNT];
+        let now = facts.ended_at;
+        unclocked.with(self.clocks.decision(now, &facts, written, unknown, draws))
+    }
+
+    /// The same for platforms that show all groups alike.
+    #[inline(always)]
+    pub(crate) fn whole_alike(&mut self, call: &Call) -> Whole<Alike> {
+        let (unclocked, facts, draws) = self.written(call, None);
+        unclocked.with(self.clocks.alike(&facts, draws))
+    }
+
+    #[inline(always)]
+    fn written(&mut self, call: &Call, lost_cause: Option<Cause>) -> (Whole<()>, Facts, Draws) {
         let now = call.ended_at();
         let draws = Draws::of_call(self.seed, call.index.0);
         let taken_for = self.clocks.taken_for(call.kind, draws);
-        let cut = self.signalling.is_cut(call.index);
         let pipeline = &mut self.pipelines[self.clocks.pipeline_of(taken_for)];
         let (stage, written_at) = if pipeline.is_empty() {
             (StageTimes::NONE, now)
@@ -43,84 +83,111 @@ impl Platform {
             let stage = pipeline.enter(0, now, draws);
             (stage, stage.done_at)
         };
+        let unclocked = Whole {
+            call: *call,
+            taken_for,
+            media_at: self.clocks.media_at(taken_for, now, draws),
+            written_at,
+            stage,
+            decision: (),
+        };
         let facts = Facts {
             taken_for,
             hold: call.hold,
             started_at: call.arrival,
             ended_at: now,
             written_at,
-            lost_cause: cut.then_some(Cause::PartialWrite),
+            lost_cause,
         };
-        let unknown = [FieldClock::NEVER; FieldGroup::COUNT];
-        let written = [written_at; FieldGroup::COUNT];
-        let false_fields = if taken_for == call.kind {
-            FieldSet::EMPTY
-        } else {
-            FieldSet::EMPTY.with(Field::MediaType)
-        };
+        (unclocked, facts, draws)
+    }
+}
+
+impl Whole<()> {
+    #[inline(always)]
+    fn with<D>(self, decision: D) -> Whole<D> {
         Whole {
-            call: *call,
-            media_at: self.clocks.media_at(taken_for, now, draws),
-            written_at,
-            stage,
-            false_fields,
-            decision: self.clocks.decision(now, &facts, written, unknown, draws),
+            call: self.call,
+            taken_for: self.taken_for,
+            media_at: self.media_at,
+            written_at: self.written_at,
+            stage: self.stage,
+            decision,
         }
     }
 }
 
-impl Whole {
-    /// What decides about gates and exports.
-    #[inline]
-    pub(crate) fn marks(&self) -> Marks {
-        Marks {
-            recording: self.call.index,
-            taken_for: self.taken_for(),
-            ended_at: self.ended_at(),
-            media_at: self.media_at,
-            state_at: self.decision.state_at,
-            clocks: self.decision.clocks,
-            false_fields: self.false_fields,
-        }
+impl<D: Clocked> Decided for Whole<D> {
+    #[inline(always)]
+    fn recording(&self) -> RecordingIndex {
+        self.call.index
     }
 
-    /// The recording's timeline.
-    pub(crate) fn timeline(&self) -> Timeline {
+    #[inline(always)]
+    fn taken_for(&self) -> Kind {
+        self.taken_for
+    }
+
+    #[inline(always)]
+    fn ended_at(&self) -> Timestamp {
+        self.call.ended_at()
+    }
+
+    #[inline(always)]
+    fn media_at(&self) -> Timestamp {
+        self.media_at
+    }
+
+    #[inline(always)]
+    fn is_true(&self) -> bool {
+        self.taken_for == self.call.kind
+    }
+
+    #[inline(always)]
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        let groups = self.decision.clocks().map(|clock| clock.visible_at(path));
+        let state_at = self.decision.state_at();
+        latest_needed(need, self.ended_at(), groups, self.media_at, state_at)
+    }
+
+    #[inline(always)]
+    fn timeline(&self) -> Timeline {
+        self.assemble()
+    }
+}
+
+impl<D: Clocked> Whole<D> {
+    /// By value: so whoever only compares instants never writes them to memory.
+    #[inline(never)]
+    fn assemble(self) -> Timeline {
         let mut stages = [StageTimes::NONE; STAGES_MAX];
         stages[0] = self.stage;
+        let mut false_fields = FieldSet::EMPTY;
+        if !self.is_true() {
+            false_fields.insert(Field::MediaType);
+        }
         let mut timeline = Timeline {
             recording: self.call.index,
             tenant: None,
             kind: self.call.kind,
+            region: Region::First,
             hold: self.call.hold,
             started_at: self.call.arrival,
             ended_at: self.ended_at(),
             media_at: self.media_at,
-            state_at: Timestamp::NEVER,
+            state_at: self.decision.state_at(),
             submitted_at: self.ended_at(),
             written_at: self.written_at,
             fields: [FieldClock::NEVER; Field::METADATA_COUNT],
             stages,
-            false_fields: self.false_fields,
+            false_fields,
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
             revisions: Vec::new(),
         };
+        timeline.set_group_clocks(self.decision.clocks());
         self.decision.write(&mut timeline);
         timeline
-    }
-
-    #[inline]
-    fn ended_at(&self) -> Timestamp {
-        self.call.ended_at()
-    }
-
-    const fn taken_for(&self) -> Kind {
-        if self.false_fields.is_empty() {
-            self.call.kind
-        } else {
-            Kind::Sip
-        }
     }
 }

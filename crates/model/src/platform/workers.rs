@@ -1,95 +1,165 @@
 //! When each worker of a stage is free: a winner tree, so the next one is known at once and
 //! replacing it costs one pass of branch-free comparisons from its leaf to the root.
+//!
+//! A node is one number: the instant, and below it the leaf. 64 bits hold that for nine years of 64
+//! workers; a stage that runs on for longer gets nodes of 128 bits.
 
 use crate::time::Timestamp;
 
 /// Identical workers, each with the instant from which it is free.
 #[derive(Clone, Debug)]
-pub(super) struct Workers {
-    count: u32,
-    /// Leaves, a power of two; those beyond the workers are never free.
-    leaves: usize,
-    /// Node 1 is the root, node `leaves + w` is worker `w`; a node holds its earliest leaf.
-    nodes: Vec<Node>,
+pub(super) enum Workers {
+    Narrow(Tree<u64>),
+    Wide(Tree<u128>),
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    free_at: Timestamp,
-    leaf: u32,
+/// Node 1 is the root, node `leaves + w` is worker `w`; a node is its earliest leaf's.
+#[derive(Clone, Debug)]
+pub(super) struct Tree<N> {
+    count: usize,
+    /// Bits of a leaf's number.
+    bits: u32,
+    nodes: Vec<N>,
+}
+
+/// An instant and a leaf in one number, in this order.
+pub(super) trait Node: Copy + Ord {
+    const LAST: Self;
+    fn new(nanos: u64, leaf: u64, bits: u32) -> Self;
+    fn nanos(self, bits: u32) -> u64;
+    fn leaf(self, bits: u32) -> usize;
+}
+
+impl Node for u64 {
+    const LAST: Self = Self::MAX;
+
+    #[inline]
+    fn new(nanos: u64, leaf: u64, bits: u32) -> Self {
+        nanos << bits | leaf
+    }
+
+    #[inline]
+    fn nanos(self, bits: u32) -> u64 {
+        self >> bits
+    }
+
+    #[inline]
+    fn leaf(self, bits: u32) -> usize {
+        (self & ((1 << bits) - 1)) as usize
+    }
+}
+
+impl Node for u128 {
+    const LAST: Self = Self::MAX;
+
+    fn new(nanos: u64, leaf: u64, bits: u32) -> Self {
+        Self::from(nanos) << bits | Self::from(leaf)
+    }
+
+    fn nanos(self, bits: u32) -> u64 {
+        (self >> bits) as u64
+    }
+
+    fn leaf(self, bits: u32) -> usize {
+        (self & ((1 << bits) - 1)) as usize
+    }
 }
 
 impl Workers {
     /// `count` workers, all free from the start.
     pub(super) fn new(count: u32) -> Self {
-        let leaves = (count.max(1) as usize).next_power_of_two();
-        let mut nodes = vec![
-            Node {
-                free_at: Timestamp::NEVER,
-                leaf: 0,
-            };
-            2 * leaves
-        ];
-        for (leaf, node) in (0_u32..).zip(&mut nodes[leaves..]) {
-            node.leaf = leaf;
-            if leaf < count {
-                node.free_at = Timestamp::ZERO;
-            }
-        }
-        for node in (1..leaves).rev() {
-            nodes[node] = earlier(nodes[2 * node], nodes[2 * node + 1]);
-        }
-        Self {
-            count,
-            leaves,
-            nodes,
-        }
+        Self::Narrow(Tree::new(
+            count.max(1) as usize,
+            std::iter::repeat_n(0, count.max(1) as usize),
+        ))
     }
 
     /// When the first worker is free.
     #[inline]
     pub(super) fn first_free_at(&self) -> Timestamp {
-        self.nodes[1].free_at
+        Timestamp::from_nanos(match self {
+            Self::Narrow(tree) => tree.first(),
+            Self::Wide(tree) => tree.first(),
+        })
     }
 
     /// The first free worker is busy until `until`.
     #[inline]
     pub(super) fn occupy_first(&mut self, until: Timestamp) {
-        let leaf = self.nodes[1].leaf;
-        let mut winner = Node {
-            free_at: until,
-            leaf,
-        };
-        let mut at = self.leaves + leaf as usize;
-        self.nodes[at] = winner;
-        while at > 1 {
-            winner = earlier(winner, self.nodes[at ^ 1]);
-            at >>= 1;
-            self.nodes[at] = winner;
+        let nanos = until.as_nanos();
+        match self {
+            Self::Narrow(tree) if nanos < u64::MAX >> tree.bits => tree.replace_first(nanos),
+            Self::Narrow(_) => self.widen(nanos),
+            Self::Wide(tree) => tree.replace_first(nanos),
         }
     }
 
     /// Workers other than the first free one that are busy after `at`, and when the first of those
     /// is free again.
     pub(super) fn others_busy_after(&self, at: Timestamp) -> (usize, Option<Timestamp>) {
-        let first = self.nodes[1].leaf;
-        let workers = &self.nodes[self.leaves..][..self.count as usize];
-        let others = workers
-            .iter()
-            .filter(|node| node.leaf != first && node.free_at > at);
-        others.fold((0, None), |(count, next), node| {
-            let next = next.map_or(node.free_at, |next: Timestamp| next.min(node.free_at));
-            (count + 1, Some(next))
-        })
+        let (busy, next) = match self {
+            Self::Narrow(tree) => tree.others_after(at.as_nanos()),
+            Self::Wide(tree) => tree.others_after(at.as_nanos()),
+        };
+        (busy, next.map(Timestamp::from_nanos))
+    }
+
+    #[cold]
+    fn widen(&mut self, nanos: u64) {
+        let Self::Narrow(tree) = self else { return };
+        let leaves = tree.leaves().iter().map(|node| node.nanos(tree.bits));
+        let mut wide = Tree::new(tree.count, leaves);
+        wide.replace_first(nanos);
+        *self = Self::Wide(wide);
     }
 }
 
-#[inline]
-const fn earlier(one: Node, other: Node) -> Node {
-    if other.free_at.as_nanos() < one.free_at.as_nanos() {
-        other
-    } else {
-        one
+impl<N: Node> Tree<N> {
+    fn new(count: usize, free_at: impl Iterator<Item = u64>) -> Self {
+        let leaves = count.next_power_of_two();
+        let bits = leaves.trailing_zeros();
+        let mut nodes = vec![N::LAST; 2 * leaves];
+        for (leaf, nanos) in (0..).zip(free_at) {
+            nodes[leaves + leaf] = N::new(nanos, leaf as u64, bits);
+        }
+        for node in (1..leaves).rev() {
+            nodes[node] = nodes[2 * node].min(nodes[2 * node + 1]);
+        }
+        Self { count, bits, nodes }
+    }
+
+    #[inline]
+    fn first(&self) -> u64 {
+        self.nodes[1].nanos(self.bits)
+    }
+
+    #[inline]
+    fn replace_first(&mut self, nanos: u64) {
+        let leaf = self.nodes[1].leaf(self.bits);
+        let mut winner = N::new(nanos, leaf as u64, self.bits);
+        // The mask tells the compiler that no index is out of bounds.
+        let nodes = &mut self.nodes[..];
+        let mask = nodes.len() - 1;
+        let mut at = (leaf | 1 << self.bits) & mask;
+        nodes[at] = winner;
+        for _ in 0..self.bits {
+            winner = winner.min(nodes[(at ^ 1) & mask]);
+            at >>= 1;
+            nodes[at & mask] = winner;
+        }
+    }
+
+    fn leaves(&self) -> &[N] {
+        &self.nodes[1 << self.bits..][..self.count]
+    }
+
+    fn others_after(&self, nanos: u64) -> (usize, Option<u64>) {
+        let first = self.nodes[1];
+        let others = self.leaves().iter().filter(|node| **node != first);
+        let busy = others
+            .map(|node| node.nanos(self.bits))
+            .filter(|free| *free > nanos);
+        (busy.clone().count(), busy.min())
     }
 }
 
@@ -103,13 +173,23 @@ mod tests {
 
     #[test]
     fn it_answers_as_a_heap_of_free_times() {
-        for count in [1, 2, 3, 6, 64, 100] {
+        for (count, scale) in [
+            (1, 1),
+            (2, 1),
+            (3, 1),
+            (6, 1),
+            (64, 1),
+            (100, 1),
+            (6, u64::MAX / 1_000_000),
+        ] {
             let mut workers = Workers::new(count);
             let mut heap: BinaryHeap<_> = (0..count).map(|_| Reverse(Timestamp::ZERO)).collect();
             for step in 0..2000 {
                 let Reverse(expected) = heap.pop().expect("as many as workers");
                 assert_eq!(workers.first_free_at(), expected);
-                let nanos = expected.as_nanos() + mix64(step) % 1000;
+                let nanos = expected
+                    .as_nanos()
+                    .saturating_add(scale * (mix64(step) % 1000));
                 let busy = heap
                     .iter()
                     .filter(|Reverse(at)| at.as_nanos() > nanos)

@@ -6,6 +6,7 @@ mod expect;
 mod gate;
 mod intake;
 mod platform;
+mod region;
 mod selection;
 mod workload;
 
@@ -21,6 +22,7 @@ pub use platform::{
     NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
     StageSpec, StateSpec, Sweep,
 };
+pub use region::RegionSpec;
 pub use selection::{
     Correlation, ExportRequest, Filters, LakeSpec, MediaTypeFilter, Permission, SelectionSpec,
     SidecarName, SidecarSource,

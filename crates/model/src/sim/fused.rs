@@ -12,12 +12,12 @@ use super::world::{Ended, conclude};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
-use crate::platform::{Notification, Notifications, Output, Platform, Whole, notifications};
+use crate::platform::{Notification, Notifications, Output, Platform, notifications};
 use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{Marks, Timeline};
-use crate::workload::{Calls, SessionEnds};
+use crate::timeline::{Decided, Timeline};
+use crate::workload::{Calls, SessionEnds, ended_by};
 
 /// Whether no call that a tenant of `arm` makes changes what another one meets.
 pub(super) fn suits(arm: &Arm) -> bool {
@@ -34,11 +34,12 @@ pub(super) fn run<S: Sink>(
 ) -> Ended {
     let seed = scenario.seed;
     let gates = arm.gates.iter().zip((first.0..).map(TenantIndex));
+    let until = ended_by(&scenario.workload) + scenario.limits.drain;
     let mut fused = Fused {
         arm,
         index,
         solos: gates
-            .map(|(gate, tenant)| Solo::new(tenant, gate, arm, seed))
+            .map(|(gate, tenant)| Solo::new(tenant, gate, arm, seed).until(until))
             .collect(),
         notifications: notifications(&arm.platform.notification, seed),
         told: Vec::new(),
@@ -54,7 +55,14 @@ pub(super) fn run<S: Sink>(
         recordings: 0,
         at: Timestamp::ZERO,
     };
-    if platform.decides_at_end() {
+    if platform.decides_alike() {
+        for call in ends {
+            ended.recordings += 1;
+            ended.at = call.ended_at();
+            fused.catch_up(ended.at, sink);
+            fused.pass(&platform.whole_alike(&call), sink);
+        }
+    } else if platform.decides_at_end() {
         for call in ends {
             ended.recordings += 1;
             ended.at = call.ended_at();
@@ -108,33 +116,6 @@ enum What {
     Job(JobRecord),
 }
 
-/// A recording as both ways of deciding it give it.
-trait Recording {
-    fn marks(&self) -> Marks;
-    fn timeline(&self) -> Timeline;
-}
-
-impl Recording for Whole {
-    #[inline]
-    fn marks(&self) -> Marks {
-        Self::marks(self)
-    }
-
-    fn timeline(&self) -> Timeline {
-        Self::timeline(self)
-    }
-}
-
-impl Recording for Timeline {
-    fn marks(&self) -> Marks {
-        Marks::of(self).expect("the platform itself revises nothing")
-    }
-
-    fn timeline(&self) -> Timeline {
-        self.clone()
-    }
-}
-
 impl Fused<'_> {
     fn take<S: Sink>(&mut self, platform: &mut Platform, sink: &mut S) {
         while let Some(output) = platform.poll_output() {
@@ -145,19 +126,18 @@ impl Fused<'_> {
     }
 
     /// Takes a recording through every tenant.
-    #[inline]
-    fn pass<S: Sink>(&mut self, recording: &impl Recording, sink: &mut S) {
-        let marks = recording.marks();
+    #[inline(always)]
+    fn pass<S: Sink>(&mut self, recording: &impl Decided, sink: &mut S) {
         if S::DETAIL == Detail::Everything {
             sink.timeline(self.index, &recording.timeline());
         }
-        let in_time = marks.ended_at + self.drain;
+        let in_time = recording.ended_at() + self.drain;
         for position in 0..self.solos.len() {
-            match self.solos[position].run_plainly(&marks) {
+            match self.solos[position].run_plainly(recording) {
                 Ran::Settled((settled, job)) if settled.settled_at <= in_time => {
                     self.last = self.last.max(settled.settled_at);
                     if S::DETAIL == Detail::Settlements {
-                        sink.settlement(&settled, marks.ended_at);
+                        sink.settlement(&settled, recording.ended_at());
                     } else {
                         conclude(settled, &recording.timeline(), &self.judge, sink);
                         if let Some(job) = job {
@@ -180,7 +160,7 @@ impl Fused<'_> {
         self.tell(position, timeline);
         let mut jobs = Vec::new();
         let solo = &self.solos[position];
-        let ran = solo.run(timeline, &self.told, |job| jobs.push(job.clone()));
+        let ran = solo.run(timeline, &self.told, |job| jobs.push(job));
         for job in jobs {
             if job.done_at <= in_time {
                 sink.job(&job);

@@ -17,8 +17,17 @@ pub(super) struct Slots {
     tenants: usize,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// Where a recording is, for those who know its number only.
-    by_recording: HashMap<RecordingIndex, u32, BuildHasherDefault<Mix>>,
+    /// Where a recording is, for those who know its number only; none where nobody asks.
+    by_recording: Option<HashMap<RecordingIndex, u32, BuildHasherDefault<Mix>>>,
+}
+
+/// How those who ask for a recording name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Names {
+    /// By its number.
+    Numbers,
+    /// Only by its slot.
+    Slots,
 }
 
 #[derive(Debug)]
@@ -38,18 +47,18 @@ enum Progress {
 
 impl Slots {
     /// None yet; each recording is settled by so many `tenants`.
-    pub(super) fn new(tenants: usize) -> Self {
+    pub(super) fn new(tenants: usize, names: Names) -> Self {
         Self {
             tenants,
             entries: Vec::new(),
             free: Vec::new(),
-            by_recording: HashMap::default(),
+            by_recording: (names == Names::Numbers).then(HashMap::default),
         }
     }
 
     /// Where the recording is.
     pub(super) fn slot_of(&self, recording: RecordingIndex) -> Option<u32> {
-        self.by_recording.get(&recording).copied()
+        self.by_recording.as_ref()?.get(&recording).copied()
     }
 
     /// The recording in `slot`, as far as it is decided.
@@ -78,7 +87,9 @@ impl Slots {
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 recordings in flight")
         };
-        self.by_recording.insert(recording, slot);
+        if let Some(names) = &mut self.by_recording {
+            names.insert(recording, slot);
+        }
         (slot, true)
     }
 
@@ -104,7 +115,9 @@ impl Slots {
     pub(super) fn release(&mut self, slot: u32) {
         let entry = &self.entries[slot as usize];
         if entry.progress == Progress::Decided && entry.settled >= self.tenants {
-            self.by_recording.remove(&entry.timeline.recording);
+            if let Some(names) = &mut self.by_recording {
+                names.remove(&entry.timeline.recording);
+            }
             self.free.push(slot);
         }
     }

@@ -5,7 +5,7 @@
 //! size of a chunk means nothing. Ties are ordered by content: the platform before the exporter,
 //! then by recording.
 
-use super::recordings::Slots;
+use super::recordings::{Names, Slots};
 use super::{Path, batch, listens_to, solo};
 use crate::field::Kind;
 use crate::history::Settled;
@@ -15,7 +15,7 @@ use crate::platform::{Known, Notifications, Output, Platform, notifications};
 use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario};
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 use crate::workload::{Calls, SessionEnds};
 
 /// Session ends that the platform runs ahead of the tenants. Large enough that switching between
@@ -40,7 +40,9 @@ pub(super) struct World<'a> {
     pub(super) platform: Platform,
     notifications: Notifications,
     pub(super) tenants: Tenants,
-    pub(super) slots: Slots,
+    slots: Slots,
+    /// Settled by the tenant at hand.
+    done: Vec<(u32, Settled)>,
     judge: Judge,
     pub(super) ended: u64,
     pub(super) last_end: Timestamp,
@@ -74,15 +76,22 @@ impl<'a> World<'a> {
             let batch = |(gate, tenant)| batch::Tenant::new(tenant, gate, arm, seed);
             Tenants::Batch(gates.map(batch).collect())
         };
+        let platform = Platform::new(arm, &scenario.workload, seed);
+        // Where all is decided at once, a recording is put into its slot once.
+        let names = match &tenants {
+            Tenants::Solo(_) if platform.decides_at_end() => Names::Slots,
+            Tenants::Solo(_) | Tenants::Batch(_) => Names::Numbers,
+        };
         Self {
             scenario,
             arm,
             index,
             ends: SessionEnds::new(Calls::new(&scenario.workload, seed)),
-            platform: Platform::new(arm, &scenario.workload, seed),
+            platform,
             notifications: notifications(&arm.platform.notification, seed),
             tenants,
-            slots: Slots::new(arm.gates.len()),
+            slots: Slots::new(arm.gates.len(), names),
+            done: Vec::new(),
             judge: Judge::new(arm, first, seed),
             ended: 0,
             last_end: Timestamp::ZERO,
@@ -116,11 +125,15 @@ impl<'a> World<'a> {
     fn end_some<S: Sink>(&mut self, sink: &mut S) -> bool {
         let before = self.ended;
         let at_once = self.platform.decides_at_end();
+        let alike = self.platform.decides_alike();
         for _ in 0..CHUNK {
             let Some(call) = self.ends.next() else { break };
             self.last_end = call.ended_at();
             self.ended += 1;
-            if at_once {
+            if alike {
+                let timeline = self.platform.whole_alike(&call).timeline();
+                self.decided(timeline, sink);
+            } else if at_once {
                 let timeline = self.platform.whole(&call).timeline();
                 self.decided(timeline, sink);
             } else {
@@ -154,12 +167,12 @@ impl<'a> World<'a> {
             }
             Tenants::Solo(tenants) => {
                 for tenant in tenants {
-                    let mut done = Vec::new();
+                    let done = &mut self.done;
                     last = last.max(tenant.advance(horizon, slots, &mut |record| match record {
                         solo::Record::Job(job) => sink.job(&job),
                         solo::Record::Settled(slot, settled) => done.push((slot, settled)),
                     }));
-                    for (slot, settled) in done {
+                    for (slot, settled) in done.drain(..) {
                         settle(slot, settled, slots, judge, sink);
                     }
                 }

@@ -66,7 +66,7 @@ impl ArrivalTimes {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self) {
         let first = self.index == 0;
         self.reached += match &self.gaps {
@@ -85,7 +85,7 @@ impl ArrivalTimes {
 impl Iterator for ArrivalTimes {
     type Item = Timestamp;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Timestamp> {
         self.advance();
         loop {
@@ -119,7 +119,7 @@ impl Pace {
     }
 
     /// The time for `within` events of 10^-9, if it fits.
-    #[inline]
+    #[inline(always)]
     fn nanos(self, within: u128) -> Option<u64> {
         let scaled = u64::try_from(within).ok()?.checked_mul(self.numerator)?;
         Some(scaled / self.denominator)
@@ -131,7 +131,7 @@ impl Segment {
     ///
     /// With rate `r0 + (r1 − r0)·t/D` the cumulated rate is `r0·t + (r1 − r0)·t²/(2D)`; of the
     /// inverse the form `2Λ / (r0 + √(r0² + 2(r1 − r0)Λ/D))` is the one without cancellation.
-    #[inline]
+    #[inline(always)]
     fn instant(&self, reached: u128) -> Timestamp {
         let (r0, r1) = self.rates;
         let within = reached - self.cumulated.0;

@@ -7,7 +7,7 @@ use crate::agenda::{Agenda, Due};
 #[derive(Clone, Debug)]
 pub struct SessionEnds {
     calls: Calls,
-    /// The next call to begin, where it must be known before others may end.
+    /// The next call to begin, once it had to be looked at.
     next: Option<Call>,
     ends: Agenda,
     open: Vec<Call>,
@@ -18,10 +18,10 @@ pub struct SessionEnds {
 impl SessionEnds {
     /// The ends of `calls`, which are in order of arrival.
     #[must_use]
-    pub fn new(mut calls: Calls) -> Self {
+    pub fn new(calls: Calls) -> Self {
         Self {
             in_order: calls.end_in_order(),
-            next: calls.next(),
+            next: None,
             calls,
             ends: Agenda::default(),
             open: Vec::new(),
@@ -31,8 +31,36 @@ impl SessionEnds {
 
     /// Whether every call has ended.
     #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.next.is_none() && self.ends.is_empty()
+    pub fn is_drained(&mut self) -> bool {
+        self.ends.is_empty() && self.look().is_none()
+    }
+
+    #[inline]
+    fn look(&mut self) -> Option<Call> {
+        if self.next.is_none() {
+            self.next = self.calls.next();
+        }
+        self.next
+    }
+
+    #[inline(never)]
+    fn next_out_of_order(&mut self) -> Option<Call> {
+        // A call can only end before the pending ones if it begins before they end.
+        while let Some(call) = self.look() {
+            if self
+                .ends
+                .peek()
+                .is_some_and(|first| call.arrival > first.at)
+            {
+                break;
+            }
+            self.begin(call);
+            self.next = None;
+        }
+        let Due { slot, at, .. } = self.ends.peek()?;
+        self.ends.pop_until(at);
+        self.free.push(slot);
+        self.open.get(slot as usize).copied()
     }
 
     fn begin(&mut self, call: Call) {
@@ -52,26 +80,14 @@ impl SessionEnds {
 impl Iterator for SessionEnds {
     type Item = Call;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Call> {
         if self.in_order {
-            return std::mem::replace(&mut self.next, self.calls.next());
-        }
-        // A call can only end before the pending ones if it begins before they end.
-        while let Some(call) = self.next {
-            if self
-                .ends
-                .peek()
-                .is_some_and(|first| call.arrival > first.at)
-            {
-                break;
+            if self.next.is_some() {
+                return self.next.take();
             }
-            self.begin(call);
-            self.next = self.calls.next();
+            return self.calls.next();
         }
-        let Due { slot, at, .. } = self.ends.peek()?;
-        self.ends.pop_until(at);
-        self.free.push(slot);
-        self.open.get(slot as usize).copied()
+        self.next_out_of_order()
     }
 }

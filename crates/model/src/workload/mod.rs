@@ -92,7 +92,7 @@ impl Calls {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&self, index: u64, arrival: Timestamp) -> Call {
         let draws = Draws::of_call(self.seed, index);
         let webrtc = self.webrtc_share.occurs_with(|| draws.draw(Purpose::Kind));
@@ -120,24 +120,31 @@ impl Calls {
 impl Iterator for Calls {
     type Item = Call;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Call> {
-        let index = self.next;
-        let call = match &mut self.source {
-            Source::Open(arrivals) => {
-                let arrival = arrivals.next()?;
-                self.call(index, arrival)
-            }
-            Source::Closed(users) => {
-                let (arrival, user) = users.take()?;
-                let call = self.call(index, arrival);
-                if let Source::Closed(users) = &mut self.source {
-                    users.release(user, call.ended_at());
-                }
-                call
-            }
+        let Source::Open(arrivals) = &mut self.source else {
+            return self.next_of_users();
         };
+        let arrival = arrivals.next()?;
+        let index = self.next;
         self.next += 1;
+        Some(self.call(index, arrival))
+    }
+}
+
+impl Calls {
+    #[inline(never)]
+    fn next_of_users(&mut self) -> Option<Call> {
+        let Source::Closed(users) = &mut self.source else {
+            return None;
+        };
+        let (arrival, user) = users.take()?;
+        let index = self.next;
+        self.next += 1;
+        let call = self.call(index, arrival);
+        if let Source::Closed(users) = &mut self.source {
+            users.release(user, call.ended_at());
+        }
         Some(call)
     }
 }
@@ -207,6 +214,18 @@ pub fn phases(workload: &Workload) -> Vec<Phase> {
         last.end = Timestamp::NEVER;
     }
     phases
+}
+
+/// An instant by which every session has ended.
+pub(crate) fn ended_by(workload: &Workload) -> Timestamp {
+    let arrivals = match &workload.executor {
+        Executor::ArrivalRate(stages) => stages.iter().fold(Duration::ZERO, |sum, stage| {
+            sum.saturating_add(stage.duration)
+        }),
+        Executor::ConstantVus { duration, .. } => *duration,
+    };
+    let longest = Sampler::new(&workload.call_duration).sample(u64::MAX);
+    Timestamp::ZERO + workload.warmup + arrivals + longest
 }
 
 /// Hash of the planned sessions: order-free, the same in both engines.

@@ -17,13 +17,15 @@ pub(super) struct Behind<'a, J> {
     pub(super) solo: &'a Solo,
     /// The first instant at which a check finds what the gate looks for.
     pub(super) ready_at: Timestamp,
+    /// From when on a sidecar is complete, if that is known without a look at it.
+    pub(super) complete_at: Timestamp,
     /// The recording, as far as it is decided.
     pub(super) timeline: &'a Timeline,
     /// Takes jobs that are over.
     pub(super) jobs: J,
 }
 
-impl<J: FnMut(&JobRecord)> Behind<'_, J> {
+impl<J: FnMut(JobRecord)> Behind<'_, J> {
     /// The gate's clock starts.
     #[inline]
     pub(super) fn started(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
@@ -31,7 +33,7 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
             return Then::Wait;
         }
         let step = self.solo.policy.started(now, &mut passage.progress);
-        passage.gate(self.solo, now, step)
+        passage.gate(now, step)
     }
 
     /// A notification has come. Once the recording is approved it changes nothing.
@@ -42,7 +44,7 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
         };
         let policy = &self.solo.policy;
         let step = policy.notified(now, event, &mut passage.progress);
-        passage.gate(self.solo, now, step)
+        passage.gate(now, step)
     }
 
     /// What the passage waited for has come.
@@ -51,7 +53,7 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
         match wake {
             Wake::Gate => {
                 let step = self.solo.policy.due(now, &mut passage.progress);
-                passage.gate(self.solo, now, step)
+                passage.gate(now, step)
             }
             Wake::Approval => passage.approve(now),
             Wake::Job(call) => Then::Call(call),
@@ -82,7 +84,7 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
             passage.tally.throttled += 1;
             let policy = &self.solo.policy;
             let step = policy.throttled(now, retry_after, &mut passage.progress);
-            return passage.gate(self.solo, now, step);
+            return passage.gate(now, step);
         }
         passage.job.throttled += 1;
         Then::At(now + retry_after, Wake::Job(call))
@@ -102,7 +104,7 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
     #[inline]
     fn checked(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         if self.solo.request.reading == Permission::Missing {
-            return passage.give_up(self.solo, now, cause_of(&Reply::<()>::Forbidden));
+            return passage.give_up(cause_of(&Reply::<()>::Forbidden));
         }
         passage.tally.checks_answered += 1;
         let ready = if now >= self.ready_at {
@@ -111,9 +113,10 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
             Ready::No
         };
         let step: Step = self.solo.policy.checked(now, ready, &mut passage.progress);
-        passage.gate(self.solo, now, step)
+        passage.gate(now, step)
     }
 
+    #[inline]
     fn created(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         if let Some(refusal) = self.solo.refusal {
             self.over(now, None, passage);
@@ -121,14 +124,15 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
                 Refusal::Forbidden => Reply::Forbidden,
                 Refusal::UnknownFilter => Reply::BadRequest,
             };
-            return passage.give_up(self.solo, now, cause_of(&reply));
+            return passage.give_up(cause_of(&reply));
         }
-        let draws = self.solo.stream.nth(passage.recording.0);
+        let draws = || self.solo.stream.nth(passage.recording.0);
         passage.job.posted_at = now;
         passage.job.done_at = now + self.solo.rules.query_time(draws);
         Then::Call(Call::Poll)
     }
 
+    #[inline]
     fn started_job(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         let rules = &self.solo.rules;
         if rules.is_strict() {
@@ -137,7 +141,7 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
                 return self.rejected(now, missing, passage);
             }
         }
-        let draws = self.solo.stream.nth(passage.recording.0);
+        let draws = || self.solo.stream.nth(passage.recording.0);
         passage.job.started_at = Some(now);
         passage.job.done_at = now + rules.latency(draws);
         passage.poll_again(now)
@@ -148,10 +152,11 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
         passage.tally.rejections += 1;
         match after_rejection(now, passage.tally.rejections) {
             Next::ApproveAt(at) => Then::At(at, Wake::Approval),
-            Next::Settle => passage.settle(self.solo, now, OutcomeKind::Rejected, missing),
+            Next::Settle => Then::Settle(OutcomeKind::Rejected, missing),
         }
     }
 
+    #[inline]
     fn polled(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         match passage.job.started_at {
             _ if now < passage.job.done_at => passage.poll_again(now),
@@ -165,13 +170,27 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
         let solo = self.solo;
         let snapshot_at = solo.rules.snapshot_at(started_at, passage.job.done_at);
         self.over(now, Some(snapshot_at), passage);
+        if snapshot_at >= self.complete_at {
+            let name = solo.request.sidecar_name;
+            passage
+                .tally
+                .exported(snapshot_at, OutcomeKind::Complete, name);
+            return Then::Settle(OutcomeKind::Complete, FieldSet::EMPTY);
+        }
+        self.read(now, snapshot_at, passage)
+    }
+
+    /// What the job has written.
+    #[inline(never)]
+    fn read(&mut self, now: Timestamp, snapshot_at: Timestamp, passage: &mut Passage) -> Then {
+        let solo = self.solo;
         let draws = solo.stream.nth(passage.recording.0);
         if solo.rules.fails(draws, passage.recording) {
-            return passage.give_up(solo, now, Cause::JobFailure);
+            return passage.give_up(Cause::JobFailure);
         }
         let posted_at = passage.job.posted_at;
         let Some(view) = solo.rules.sidecar(snapshot_at, posted_at, self.timeline) else {
-            return passage.settle(solo, now, OutcomeKind::Skipped, FieldSet::EMPTY);
+            return Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY);
         };
         let name = solo.request.sidecar_name;
         let view = name.looked_up(view);
@@ -179,12 +198,12 @@ impl<J: FnMut(&JobRecord)> Behind<'_, J> {
         passage.tally.exported(snapshot_at, outcome, name);
         match after_export(now, outcome, passage.tally.exports, solo.repair) {
             Next::ApproveAt(at) => Then::At(at, Wake::Approval),
-            Next::Settle => passage.settle(solo, now, outcome, missing),
+            Next::Settle => Then::Settle(outcome, missing),
         }
     }
 
+    #[inline]
     fn over(&mut self, now: Timestamp, snapshot_at: Option<Timestamp>, passage: &Passage) {
-        let record = self.solo.job_record(&passage.job, now, snapshot_at);
-        (self.jobs)(&record);
+        (self.jobs)(self.solo.job_record(&passage.job, now, snapshot_at));
     }
 }

@@ -27,7 +27,7 @@ use crate::scenario::{
 };
 use crate::selection::Refusal;
 use crate::time::Timestamp;
-use crate::timeline::{Marks, Need};
+use crate::timeline::{Decided, Need};
 
 pub(super) use plain::Ran;
 pub(super) use tenant::{Record, Tenant};
@@ -51,6 +51,8 @@ pub(super) struct Solo {
     stream: Stream,
     /// What a sidecar must hold and where it is read, if only time decides about that.
     plain: Option<(ReadPath, PerKind<Need>)>,
+    /// What would happen later does not happen in this run.
+    until: Timestamp,
 }
 
 /// One recording on its way through one gate.
@@ -103,7 +105,7 @@ enum Wake {
 }
 
 /// What follows for a recording.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Then {
     /// Nothing until it is told something.
     Wait,
@@ -111,8 +113,8 @@ enum Then {
     Call(Call),
     /// Something later.
     At(Timestamp, Wake),
-    /// It is settled.
-    Settled(Settled),
+    /// It is settled: how, and what it lacks.
+    Settle(OutcomeKind, FieldSet),
 }
 
 impl Solo {
@@ -143,7 +145,14 @@ impl Solo {
             stream: Stream::new(seed, &gate.name),
             plain: plain.map(|path| (path, of_kinds(&whole))),
             rules,
+            until: Timestamp::from_nanos(u64::MAX - 1),
         }
+    }
+
+    /// The same tenant in a run that is over at `until`.
+    pub(super) const fn until(mut self, until: Timestamp) -> Self {
+        self.until = until;
+        self
     }
 
     /// The event that it wants to be notified of.
@@ -152,9 +161,9 @@ impl Solo {
     }
 
     /// The first instant at which a check finds what the gate looks for.
-    #[inline]
-    fn ready_at(&self, marks: &Marks) -> Timestamp {
-        marks.first_seen(self.path, *self.need.get(marks.taken_for))
+    #[inline(always)]
+    fn ready_at(&self, recording: &impl Decided) -> Timestamp {
+        recording.first_seen(self.path, self.need.get(recording.taken_for()))
     }
 
     /// A job that is asked for at `now`.
@@ -167,6 +176,17 @@ impl Solo {
             done_at: now,
             calls: 0,
             throttled: 0,
+        }
+    }
+
+    /// From when on a sidecar is complete and true, if only time decides about that.
+    #[inline(always)]
+    fn plainly_complete_at(&self, recording: &impl Decided) -> Timestamp {
+        match &self.plain {
+            Some((path, need)) if recording.is_true() => {
+                recording.first_seen(*path, need.get(recording.taken_for()))
+            }
+            _ => Timestamp::NEVER,
         }
     }
 
@@ -212,20 +232,27 @@ impl Passage {
         }
     }
 
+    /// What came of it.
     #[inline]
-    fn settle(&self, solo: &Solo, now: Timestamp, outcome: OutcomeKind, missing: FieldSet) -> Then {
+    fn settled(
+        &self,
+        solo: &Solo,
+        now: Timestamp,
+        outcome: OutcomeKind,
+        missing: FieldSet,
+    ) -> Settled {
         let tally = self.tally;
-        Then::Settled(tally.settled(solo.tenant, self.recording, now, outcome, missing))
+        tally.settled(solo.tenant, self.recording, now, outcome, missing)
     }
 
-    fn give_up(&mut self, solo: &Solo, now: Timestamp, cause: Cause) -> Then {
+    const fn give_up(&mut self, cause: Cause) -> Then {
         self.tally.cause = Some(cause);
-        self.settle(solo, now, OutcomeKind::Errored, FieldSet::EMPTY)
+        Then::Settle(OutcomeKind::Errored, FieldSet::EMPTY)
     }
 
     /// What the gate wants.
     #[inline]
-    fn gate(&mut self, solo: &Solo, now: Timestamp, step: Step) -> Then {
+    fn gate(&mut self, now: Timestamp, step: Step) -> Then {
         match step {
             Step::Wait => Then::Wait,
             Step::At(at) => Then::At(at.max(now), Wake::Gate),
@@ -234,7 +261,7 @@ impl Passage {
                 self.tally.checks_passed = u32::from(self.tally.checks_answered > 0);
                 self.approve(now)
             }
-            Step::GiveUp => self.settle(solo, now, OutcomeKind::Abandoned, FieldSet::EMPTY),
+            Step::GiveUp => Then::Settle(OutcomeKind::Abandoned, FieldSet::EMPTY),
         }
     }
 

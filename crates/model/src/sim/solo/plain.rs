@@ -1,15 +1,17 @@
 //! The short way: where only time decides about an export, its outcome is a comparison.
 
 use super::{Job, Solo, UNNAMED};
+use crate::export::verdict;
 use crate::exporter::jobs::{POLL_INTERVAL, next_poll};
 use crate::exporter::tally::Tally;
 use crate::field::FieldSet;
 use crate::gate::{Progress, Ready, Step};
 use crate::history::{JobRecord, Settled};
+use crate::ids::RecordingIndex;
 use crate::outcome::OutcomeKind;
-use crate::scenario::{GateStart, Permission, SidecarName};
+use crate::scenario::{GateStart, SidecarName};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::Marks;
+use crate::timeline::Decided;
 
 /// What came of a passage that was run at once.
 pub(in crate::sim) enum Ran<T> {
@@ -24,45 +26,78 @@ pub(in crate::sim) enum Ran<T> {
 impl Solo {
     /// Takes the recording from its session's end to its outcome, if only time decides about that.
     /// Also returns its job, if it had one.
-    #[inline]
-    pub(in crate::sim) fn run_plainly(&self, marks: &Marks) -> Ran<(Settled, Option<JobRecord>)> {
+    #[inline(always)]
+    pub(in crate::sim) fn run_plainly(
+        &self,
+        recording: &impl Decided,
+    ) -> Ran<(Settled, Option<JobRecord>)> {
         let Some((read, need)) = &self.plain else {
             return Ran::Unclear;
         };
-        if !marks.false_fields.is_empty() || self.listens.is_some() {
+        if !recording.is_true() || self.listens.is_some() {
             return Ran::Unclear;
         }
-        let mut tally = Tally::new(marks.taken_for);
-        let Some((now, approved)) = self.pass_gate(marks, &mut tally) else {
+        let mut tally = Tally::new(recording.taken_for());
+        let Some((now, approved)) = self.pass_gate(recording, &mut tally) else {
             return Ran::InFlight;
         };
-        if !approved {
-            let settled = self.settled(tally, marks, now, OutcomeKind::Abandoned);
+        if approved == Ready::No {
+            let settled = self.settled(
+                tally,
+                recording,
+                now,
+                OutcomeKind::Abandoned,
+                FieldSet::EMPTY,
+            );
             return Ran::Settled((settled, None));
         }
         tally.checks_passed = u32::from(tally.checks_answered > 0);
         tally.approved_at = Some(now);
-        let (job, snapshot_at, done_at) = self.run_job(marks, now);
-        let complete_at = marks.first_seen(*read, *need.get(marks.taken_for));
+        let (job, snapshot_at, done_at) = self.run_job(recording, now);
+        let complete_at = recording.first_seen(*read, need.get(recording.taken_for()));
+        let (mut outcome, mut missing) = (OutcomeKind::Complete, FieldSet::EMPTY);
         if snapshot_at < complete_at {
-            return Ran::Unclear;
+            let view = recording.timeline().view(snapshot_at, *read);
+            (outcome, missing) = verdict(&self.required, recording.taken_for(), &view);
         }
-        tally.exported(snapshot_at, OutcomeKind::Complete, SidecarName::Right);
-        let settled = self.settled(tally, marks, done_at, OutcomeKind::Complete);
+        tally.exported(snapshot_at, outcome, SidecarName::Right);
+        let settled = self.settled(tally, recording, done_at, outcome, missing);
         let record = self.job_record(&job, done_at, Some(snapshot_at));
         Ran::Settled((settled, Some(record)))
     }
 
     /// When the gate decides, and whether it approves; none if it never does.
-    #[inline]
-    fn pass_gate(&self, marks: &Marks, tally: &mut Tally) -> Option<(Timestamp, bool)> {
-        debug_assert_eq!(self.request.reading, Permission::Granted);
-        let ready_at = self.ready_at(marks);
-        let mut progress = Progress::new(marks.recording);
-        let mut now = match self.start {
-            GateStart::SessionEnd => marks.ended_at,
-            GateStart::Media => marks.media_at,
+    #[inline(always)]
+    fn pass_gate(&self, recording: &impl Decided, tally: &mut Tally) -> Option<(Timestamp, Ready)> {
+        let ready_at = self.ready_at(recording);
+        let start = match self.start {
+            GateStart::SessionEnd => recording.ended_at(),
+            GateStart::Media => recording.media_at(),
         };
+        let (policy, until) = (&self.policy, self.until);
+        let decided = match policy.poll_alone(start, ready_at, until, recording.recording()) {
+            Some(series) => {
+                tally.gate_calls = series.looks;
+                tally.checks_answered = series.looks;
+                tally.checked_at = Some(series.at);
+                Some((series.at, series.found))
+            }
+            None => self.step_through(start, ready_at, recording.recording(), tally),
+        };
+        decided.filter(|(now, _)| *now <= until)
+    }
+
+    /// The same for any strategy, step by step.
+    #[inline(never)]
+    fn step_through(
+        &self,
+        start: Timestamp,
+        ready_at: Timestamp,
+        recording: RecordingIndex,
+        tally: &mut Tally,
+    ) -> Option<(Timestamp, Ready)> {
+        let mut progress = Progress::new(recording);
+        let mut now = start;
         let mut step = self.policy.started(now, &mut progress);
         loop {
             step = match step {
@@ -81,20 +116,20 @@ impl Solo {
                     };
                     self.policy.checked(now, ready, &mut progress)
                 }
-                Step::Approve => return Some((now, true)),
-                Step::GiveUp => return Some((now, false)),
+                Step::Approve => return Some((now, Ready::Yes)),
+                Step::GiveUp => return Some((now, Ready::No)),
                 Step::Wait => return None,
             };
-            if now.is_never() {
+            if now > self.until {
                 return None;
             }
         }
     }
 
     /// A job from its POST at `now` to the poll that sees it done; also its snapshot.
-    #[inline]
-    fn run_job(&self, marks: &Marks, now: Timestamp) -> (Job, Timestamp, Timestamp) {
-        let draws = self.stream.nth(marks.recording.0);
+    #[inline(always)]
+    fn run_job(&self, recording: &impl Decided, now: Timestamp) -> (Job, Timestamp, Timestamp) {
+        let draws = || self.stream.nth(recording.recording().0);
         let query_time = self.rules.query_time(draws);
         // POST, GET, PUT, and the polls for each wait.
         let mut calls = 3;
@@ -120,15 +155,16 @@ impl Solo {
         (job, snapshot_at, done_at)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settled(
         &self,
         tally: Tally,
-        marks: &Marks,
+        recording: &impl Decided,
         now: Timestamp,
         outcome: OutcomeKind,
+        missing: FieldSet,
     ) -> Settled {
-        tally.settled(self.tenant, marks.recording, now, outcome, FieldSet::EMPTY)
+        tally.settled(self.tenant, recording.recording(), now, outcome, missing)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::ids::JobOrdinal;
 use crate::platform::Notification;
 use crate::scenario::GateStart;
 use crate::time::Timestamp;
-use crate::timeline::{Marks, Timeline};
+use crate::timeline::Timeline;
 
 impl Solo {
     /// Takes the recording through gate and jobs. `notifications` are what its subscription
@@ -17,20 +17,20 @@ impl Solo {
         &self,
         timeline: &Timeline,
         notifications: &[Notification],
-        jobs: impl FnMut(&JobRecord),
+        jobs: impl FnMut(JobRecord),
     ) -> Ran<Settled> {
-        let marks = Marks::of(timeline).expect("the platform itself revises nothing");
         let mut behind = Behind {
             solo: self,
-            ready_at: self.ready_at(&marks),
+            ready_at: self.ready_at(timeline),
+            complete_at: Timestamp::NEVER,
             timeline,
             jobs,
         };
-        let mut passage = Passage::new(marks.recording, marks.taken_for);
+        let mut passage = Passage::new(timeline.recording, timeline.taken_for());
         let mut notifications = notifications.iter().peekable();
         let mut start = Some(match self.start {
-            GateStart::SessionEnd => marks.ended_at,
-            GateStart::Media => marks.media_at,
+            GateStart::SessionEnd => timeline.ended_at,
+            GateStart::Media => timeline.media_at,
         });
         let mut wake: Option<(Timestamp, Wake)> = None;
         loop {
@@ -50,12 +50,14 @@ impl Solo {
             } else {
                 return Ran::InFlight;
             };
-            if now.is_never() {
+            if now > self.until {
                 return Ran::InFlight;
             }
             match run_calls(&mut behind, now, then, &mut passage) {
                 Then::At(at, next) => wake = Some((at, next)),
-                Then::Settled(settled) => return Ran::Settled(settled),
+                Then::Settle(outcome, missing) => {
+                    return Ran::Settled(passage.settled(self, now, outcome, missing));
+                }
                 Then::Wait | Then::Call(_) => {}
             }
         }
@@ -63,7 +65,7 @@ impl Solo {
 }
 
 /// Makes calls until something else follows.
-fn run_calls<J: FnMut(&JobRecord)>(
+fn run_calls<J: FnMut(JobRecord)>(
     behind: &mut Behind<'_, J>,
     now: Timestamp,
     mut then: Then,

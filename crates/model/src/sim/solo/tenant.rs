@@ -18,7 +18,7 @@ use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
 use crate::sim::recordings::Slots;
 use crate::time::Timestamp;
-use crate::timeline::{Marks, Timeline};
+use crate::timeline::Timeline;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ struct Open {
     passage: Passage,
     /// When checks find what the gate looks for, as far as that is decided.
     ready_at: Timestamp,
+    /// From when on its sidecar is complete, if only time decides about that.
+    complete_at: Timestamp,
     /// Its gate's deadline, if one counts.
     gate_due: Timestamp,
     /// What it waits to call for its job.
@@ -93,7 +95,8 @@ impl Tenant {
         }
         self.open[slot as usize] = Some(Open {
             passage: Passage::new(recording, kind),
-            ready_at: self.ready_at(timeline),
+            ready_at: self.solo.ready_at(timeline),
+            complete_at: self.solo.plainly_complete_at(timeline),
             gate_due: Timestamp::NEVER,
             job_call: Call::Create,
         });
@@ -118,10 +121,12 @@ impl Tenant {
 
     /// More of the recording in `slot` is decided.
     pub(in crate::sim) fn decided(&mut self, slot: u32, timeline: &Timeline) {
-        let ready_at = self.ready_at(timeline);
+        let ready_at = self.solo.ready_at(timeline);
+        let complete_at = self.solo.plainly_complete_at(timeline);
         if let Some(Some(open)) = self.open.get_mut(slot as usize) {
             if open.passage.recording == timeline.recording {
                 open.ready_at = ready_at;
+                open.complete_at = complete_at;
             }
         }
     }
@@ -179,8 +184,9 @@ impl Tenant {
         let mut behind = Behind {
             solo: &self.solo,
             ready_at: open.ready_at,
+            complete_at: open.complete_at,
             timeline: slots.timeline(due.slot),
-            jobs: |job: &JobRecord| record(Record::Job(job.clone())),
+            jobs: |job: JobRecord| record(Record::Job(job)),
         };
         let then = match starts {
             Some(_) => behind.started(due.at, &mut open.passage),
@@ -188,7 +194,7 @@ impl Tenant {
         };
         match then {
             Then::At(at, Wake::Gate) => self.wait_for_gate(at, due.slot, STARTS_LANE),
-            then => self.follow(due.slot, then, record),
+            then => self.follow(due.at, due.slot, then, record),
         }
     }
 
@@ -220,13 +226,14 @@ impl Tenant {
         let mut behind = Behind {
             solo: &self.solo,
             ready_at: open.ready_at,
+            complete_at: open.complete_at,
             timeline: slots.timeline(due.slot),
-            jobs: |job: &JobRecord| record(Record::Job(job.clone())),
+            jobs: |job: JobRecord| record(Record::Job(job)),
         };
         match (behind.woken(due.at, wake, &mut open.passage), wake) {
             (Then::Call(Call::Create), Wake::Approval) => self.approved[0].push(due.slot),
             (Then::Call(Call::Create), Wake::Gate) => self.approved[1].push(due.slot),
-            (then, _) => self.follow(due.slot, then, record),
+            (then, _) => self.follow(due.at, due.slot, then, record),
         }
     }
 
@@ -245,18 +252,19 @@ impl Tenant {
         let mut behind = Behind {
             solo: &self.solo,
             ready_at: open.ready_at,
+            complete_at: open.complete_at,
             timeline: slots.timeline(slot),
-            jobs: |job: &JobRecord| record(Record::Job(job.clone())),
+            jobs: |job: JobRecord| record(Record::Job(job)),
         };
         behind.attempt(now, call, &mut open.passage);
         let then = match self.limiter.admit(now) {
             Ok(()) => behind.answered(now, call, &mut open.passage),
             Err(refused) => behind.throttled(now, call, refused.retry_after, &mut open.passage),
         };
-        self.follow(slot, then, record);
+        self.follow(now, slot, then, record);
     }
 
-    fn follow(&mut self, slot: u32, then: Then, record: &mut impl FnMut(Record)) {
+    fn follow(&mut self, now: Timestamp, slot: u32, then: Then, record: &mut impl FnMut(Record)) {
         match then {
             Then::Wait => {}
             Then::Call(call) => self.call(slot, call),
@@ -268,10 +276,12 @@ impl Tenant {
                 }
             }
             Then::At(at, Wake::Job(call)) => self.wait_for_job(at, slot, call),
-            Then::Settled(settled) => {
-                self.open[slot as usize] = None;
-                self.open_count -= 1;
-                record(Record::Settled(slot, settled));
+            Then::Settle(outcome, missing) => {
+                if let Some(open) = self.open[slot as usize].take() {
+                    self.open_count -= 1;
+                    let settled = open.passage.settled(&self.solo, now, outcome, missing);
+                    record(Record::Settled(slot, settled));
+                }
             }
         }
     }
@@ -314,10 +324,6 @@ impl Tenant {
         } else {
             self.agenda.push(due);
         }
-    }
-
-    fn ready_at(&self, timeline: &Timeline) -> Timestamp {
-        Marks::of(timeline).map_or(Timestamp::NEVER, |marks| self.solo.ready_at(&marks))
     }
 }
 
