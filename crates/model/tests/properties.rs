@@ -472,7 +472,7 @@ fn on(path: Path, scenario: &Scenario) -> Collected {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_path_of_the_simulator_settles_every_recording_alike(

@@ -173,8 +173,8 @@ impl Tenant {
         if self.org.refuses_reading().is_some() {
             return Reply::Forbidden;
         }
-        let read = |timeline: &Timeline| (timeline.view(now, path), timeline.taken_for());
-        match timelines.read(recording, read) {
+        let seen = |timeline: &Timeline| (timeline.view(now, path), timeline.taken_for());
+        match timelines.read(recording, seen) {
             Some((view, kind)) => {
                 if let Some(reads) = self.reads.as_mut().filter(|_| path == ReadPath::Primary) {
                     reads.push((recording, kind));

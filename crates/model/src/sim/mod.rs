@@ -11,11 +11,13 @@ mod recordings;
 mod solo;
 mod world;
 
+use std::borrow::Cow;
+
 use crate::field::Kind;
 use crate::history::EndReason;
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::recorder::Sink;
-use crate::scenario::{Scenario, Strategy, WebhookEvent};
+use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
 use crate::time::Timestamp;
 use world::World;
 
@@ -42,19 +44,32 @@ pub fn run_on<S: Sink>(path: Path, scenario: &Scenario, sink: &mut S) {
     let mut ended = Vec::new();
     let mut at = Timestamp::ZERO;
     for (index, arm) in (0_u32..).zip(&scenario.arms) {
-        let (index, first) = (ArmIndex(index), TenantIndex(tenants_before));
-        let of_arm = if arm.is_coupled() {
-            coupled::run(scenario, arm, index, first, sink)
-        } else if path == Path::Auto && fused::suits(arm) {
-            fused::run(scenario, arm, index, first, sink)
-        } else {
-            World::new(path, scenario, arm, index, first).run(sink)
-        };
-        ended.push(of_arm.recordings);
-        at = at.max(of_arm.at);
+        let index = ArmIndex(index);
+        let mut recordings = 0;
+        for (arm, first) in worlds(arm, TenantIndex(tenants_before)) {
+            let ended = if path == Path::Auto && fused::suits(&arm) {
+                fused::run(scenario, &arm, index, first, sink)
+            } else {
+                World::new(path, scenario, &arm, index, first).run(sink)
+            };
+            recordings = ended.recordings;
+            at = at.max(ended.at);
+        }
+        ended.push(recordings);
         tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
     }
     sink.end(at, EndReason::Finished, &ended);
+}
+
+/// What can be run by itself: an arm, or each of its tenants where they load their own platforms.
+fn worlds(arm: &Arm, first: TenantIndex) -> Vec<(Cow<'_, Arm>, TenantIndex)> {
+    if !arm.is_coupled() {
+        return vec![(Cow::Borrowed(arm), first)];
+    }
+    let tenants = (0..arm.gates.len()).zip(first.0..);
+    tenants
+        .map(|(gate, tenant)| (Cow::Owned(arm.alone(gate)), TenantIndex(tenant)))
+        .collect()
 }
 
 /// The event that a strategy subscribes to.

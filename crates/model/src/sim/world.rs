@@ -7,9 +7,8 @@
 
 use super::recordings::{Names, Slots};
 use super::{Path, batch, listens_to, solo};
-use crate::field::Kind;
 use crate::history::Settled;
-use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
+use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
 use crate::platform::{Known, Notifications, Output, Platform, notifications};
 use crate::recorder::{Detail, Sink};
@@ -45,8 +44,8 @@ pub(super) struct World<'a> {
     done: Vec<(u32, Settled)>,
     judge: Judge,
     pub(super) ended: u64,
-    pub(super) last_end: Timestamp,
-    now: Timestamp,
+    last_end: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// The tenants of an arm: all of one sort, since slots are the platform's.
@@ -76,7 +75,10 @@ impl<'a> World<'a> {
             let batch = |(gate, tenant)| batch::Tenant::new(tenant, gate, arm, seed);
             Tenants::Batch(gates.map(batch).collect())
         };
-        let platform = Platform::new(arm, &scenario.workload, seed);
+        let mut platform = Platform::new(arm, &scenario.workload, seed);
+        if arm.is_coupled() {
+            platform = platform.of_tenant(first);
+        }
         // Where all is decided at once, a recording is put into its slot once.
         let names = match &tenants {
             Tenants::Solo(_) if platform.decides_at_end() => Names::Slots,
@@ -100,6 +102,9 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn run<S: Sink>(mut self, sink: &mut S) -> Ended {
+        if self.arm.is_coupled() {
+            return self.run_coupled(sink);
+        }
         while self.end_some(sink) {
             self.advance(self.last_end, sink);
         }
@@ -143,11 +148,25 @@ impl<'a> World<'a> {
         self.ended > before
     }
 
-    /// Everything until `horizon`, inclusive.
-    pub(super) fn advance<S: Sink>(&mut self, horizon: Timestamp, sink: &mut S) {
+    fn advance<S: Sink>(&mut self, horizon: Timestamp, sink: &mut S) {
         self.platform.handle_timeout(horizon);
         self.distribute(sink);
-        let mut last = self.now;
+        let last = self.advance_tenants(horizon, sink).max(self.now);
+        let draining = self.ends.is_drained();
+        self.now = if draining && self.tenants.open_count() == 0 {
+            last.max(self.last_end)
+        } else {
+            horizon
+        };
+    }
+
+    /// Runs the tenants until `horizon`. Returns the instant of the last thing that happened.
+    pub(super) fn advance_tenants<S: Sink>(
+        &mut self,
+        horizon: Timestamp,
+        sink: &mut S,
+    ) -> Timestamp {
+        let mut last = Timestamp::ZERO;
         let (slots, judge) = (&mut self.slots, &self.judge);
         match &mut self.tenants {
             Tenants::Batch(tenants) => {
@@ -178,16 +197,11 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let draining = self.ends.is_drained();
-        self.now = if draining && self.tenants.open_count() == 0 {
-            last.max(self.last_end)
-        } else {
-            horizon
-        };
+        last
     }
 
     /// Hands what the platform has decided to the tenants.
-    fn distribute<S: Sink>(&mut self, sink: &mut S) {
+    pub(super) fn distribute<S: Sink>(&mut self, sink: &mut S) {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Began(timeline) => {
@@ -260,25 +274,6 @@ impl Tenants {
         match self {
             Self::Batch(tenants) => tenants.iter().map(batch::Tenant::open_count).sum(),
             Self::Solo(tenants) => tenants.iter().map(solo::Tenant::open_count).sum(),
-        }
-    }
-
-    /// When one of them has something to do, if they ask call by call.
-    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        match self {
-            Self::Batch(tenants) => tenants.iter().filter_map(batch::Tenant::next_timeout).min(),
-            Self::Solo(_) => None,
-        }
-    }
-
-    /// What they have read of the primary store since the last call, where that costs something.
-    pub(super) fn take_reads(&mut self) -> Vec<(RecordingIndex, Kind)> {
-        match self {
-            Self::Batch(tenants) => tenants
-                .iter_mut()
-                .flat_map(batch::Tenant::take_reads)
-                .collect(),
-            Self::Solo(_) => Vec::new(),
         }
     }
 }

@@ -23,7 +23,8 @@ use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    Arm, ExportRequest, GateSpec, GateStart, ReadPath, Repair, RequiredFields, WebhookEvent,
+    Arm, ExportRequest, GateSpec, GateStart, ReadPath, Repair, RequiredFields, Slots, Strategy,
+    WebhookEvent,
 };
 use crate::selection::Refusal;
 use crate::time::Timestamp;
@@ -211,12 +212,13 @@ impl Solo {
     }
 }
 
-/// Whether the tenants of `arm` can be run alone: a job for every recording, and fleets of one.
+/// Whether the tenants of `arm` can be run recording by recording: a job for each, and no gate or
+/// platform through which one changes what another meets.
 pub(super) fn suits(arm: &Arm) -> bool {
-    let alone = |gate: &GateSpec| !gate.strategy.is_of_fleet();
-    arm.platform.export.slots == crate::scenario::Slots::Unlimited
+    let fleet = |gate: &GateSpec| matches!(gate.strategy, Strategy::Watermark { .. });
+    arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()
-        && arm.gates.iter().all(alone)
+        && !arm.gates.iter().any(fleet)
 }
 
 impl Passage {

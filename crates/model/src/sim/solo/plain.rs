@@ -1,13 +1,13 @@
 //! The short way: where only time decides about an export, its outcome is a comparison.
 
-use super::{Job, Solo, UNNAMED};
+use super::{Job, Solo};
 use crate::export::verdict;
 use crate::exporter::jobs::{POLL_INTERVAL, next_poll};
 use crate::exporter::tally::Tally;
 use crate::field::FieldSet;
 use crate::gate::{Progress, Ready, Step};
 use crate::history::{JobRecord, Settled};
-use crate::ids::RecordingIndex;
+use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::outcome::OutcomeKind;
 use crate::scenario::{GateStart, SidecarName};
 use crate::time::{Duration, Timestamp};
@@ -144,7 +144,8 @@ impl Solo {
         let snapshot_at = self.rules.snapshot_at(started_at, ended_at);
         let (done_at, polls) = seen_by_polls(started_at, ended_at);
         let job = Job {
-            ordinal: UNNAMED,
+            // Fused jobs have no order: their recording names them.
+            ordinal: JobOrdinal(recording.recording().0),
             created_at: now,
             posted_at: now,
             started_at: Some(started_at),
