@@ -104,7 +104,7 @@ impl Judge {
             return false;
         };
         let platform = &self.arm.platform;
-        let pipeline = platform.kinds.get(timeline.taken_for()).pipeline;
+        let pipeline = platform.pipeline_of(timeline.taken_for(), timeline.region);
         let outages = platform
             .pipelines
             .get(pipeline)

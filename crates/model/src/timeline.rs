@@ -25,6 +25,9 @@ pub struct Timeline {
     pub tenant: Option<TenantIndex>,
     /// Its kind, as it really was.
     pub kind: Kind,
+    /// Which region handled it.
+    #[serde(default, skip_serializing_if = "Region::is_first")]
+    pub region: Region,
     /// Whether it is under legal hold.
     pub hold: Hold,
     /// Start of the call.
@@ -56,6 +59,24 @@ pub struct Timeline {
     /// Later changes of field instants, in the order in which they were decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
+}
+
+/// Which region handled a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Region {
+    /// The platform's own.
+    #[default]
+    First,
+    /// The second one.
+    Second,
+}
+
+impl Region {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    const fn is_first(&self) -> bool {
+        matches!(self, Self::First)
+    }
 }
 
 /// Whether a recording is under legal hold.

@@ -17,7 +17,7 @@ use racegate_model::platform::{Output, Platform};
 use racegate_model::scenario::*;
 use racegate_model::sim::{Path, run_on};
 use racegate_model::time::{Duration, Fixed, Probability, Rate, Timestamp};
-use racegate_model::timeline::Timeline;
+use racegate_model::timeline::{Region, Timeline};
 use racegate_model::workload::{Call, Calls, SessionEnds};
 use support::{
     Collected, gate, index_visible, lognormal, millis, polling, required_fields, run, spike,
@@ -272,9 +272,56 @@ proptest! {
     }
 
     #[test]
+    fn a_second_region_without_calls_changes_nothing(
+        seed in 0_u64..1_000,
+        troubles in troubles(),
+    ) {
+        let alone = troubled(seed, &troubles);
+        let mut beside = alone.clone();
+        let platform = &mut beside.arms[0].platform;
+        platform.pipelines.push(platform.pipelines[0].clone());
+        platform.region = Some(RegionSpec {
+            share: Probability::ZERO,
+            lag: exponential(1_000),
+            pipeline: Some(1),
+        });
+        let (alone, beside) = (run(&alone), run(&beside));
+        prop_assert_eq!(&alone.timelines, &beside.timelines);
+        prop_assert_eq!(&alone.settled, &beside.settled);
+    }
+
+    #[test]
+    fn a_second_region_leaves_its_share_to_the_first(seed in 0_u64..1_000, percent in 1_u32..99) {
+        let mut scenario = short(seed);
+        let platform = &mut scenario.arms[0].platform;
+        platform.pipelines.push(platform.pipelines[0].clone());
+        platform.region = Some(RegionSpec {
+            share: share(percent),
+            lag: Distribution::constant(millis(700)),
+            pipeline: Some(1),
+        });
+        let collected = run(&scenario);
+        for timeline in collected.timelines.values() {
+            let by = match timeline.region {
+                Region::First => Duration::ZERO,
+                Region::Second => millis(700),
+            };
+            prop_assert_eq!(timeline.fields[0].value_at, timeline.written_at + by);
+        }
+        let second = collected.timelines.values().filter(|t| t.region == Region::Second);
+        let (second, all) = (second.count() as f64, collected.timelines.len() as f64);
+        let expected = f64::from(percent) / 100.0;
+        let error = (expected * (1.0 - expected) / all).sqrt();
+        prop_assert!((second / all - expected).abs() < 5.0 * error);
+    }
+
+    #[test]
     fn reads_that_cost_nothing_change_nothing(seed in 0_u64..1_000, mut troubles in troubles()) {
         troubles.stages = troubles.stages.max(1);
-        let shared = troubled(seed, &troubles);
+        let mut shared = troubled(seed, &troubles);
+        // One that never looks, two that do.
+        let gates = &mut shared.arms[0].gates;
+        *gates = vec![gates[0].clone(), gates[2].clone(), gates[3].clone()];
         let mut coupled = shared.clone();
         coupled.arms[0].platform.coupling = Some(ReadCost::Service {
             stage: "s0".into(),
@@ -283,7 +330,7 @@ proptest! {
         let (shared, coupled) = (run(&shared), run(&coupled));
         prop_assert_eq!(&shared.settled, &coupled.settled);
         prop_assert_eq!(&shared.ended, &coupled.ended);
-        prop_assert_eq!(coupled.own.len(), 7 * shared.timelines.len());
+        prop_assert_eq!(coupled.own.len(), 3 * shared.timelines.len());
         for ((_, recording), timeline) in &coupled.own {
             let mut timeline = timeline.clone();
             timeline.tenant = None;
@@ -298,7 +345,9 @@ proptest! {
         cost in 1_u64..100,
     ) {
         let mut shared = short(seed);
-        shared.arms[0].platform.pipelines[0].stages[0].workers = workers;
+        let arm = &mut shared.arms[0];
+        arm.platform.pipelines[0].stages[0].workers = workers;
+        arm.gates = vec![arm.gates[0].clone(), arm.gates[3].clone()];
         let mut coupled = shared.clone();
         coupled.arms[0].platform.coupling = Some(ReadCost::Service {
             stage: "inject".into(),

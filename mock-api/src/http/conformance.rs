@@ -48,6 +48,7 @@ fn timelines() -> impl Strategy<Value = Timeline> {
         |(index, (webrtc, held), media_at, state_at, fields, wrong)| Timeline {
             recording: RecordingIndex(index),
             tenant: None,
+            region: racegate_model::timeline::Region::First,
             kind: if webrtc { Kind::Webrtc } else { Kind::Sip },
             hold: if held { Hold::Held } else { Hold::Free },
             started_at: Timestamp::ZERO,

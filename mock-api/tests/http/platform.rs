@@ -76,6 +76,7 @@ pub(crate) fn platform() -> PlatformSpec {
             failure: Probability::ZERO,
             selection: SelectionSpec::default(),
         },
+        region: None,
         intake: IntakeSpec::default(),
         coupling: None,
         api: ApiSpec { rate_limit: None },

@@ -306,6 +306,7 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
     let timeline = Timeline {
         recording: index,
         tenant: None,
+        region: racegate_model::timeline::Region::First,
         kind: call.kind,
         hold: call.hold,
         started_at: call.arrival,

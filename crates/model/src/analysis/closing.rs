@@ -104,6 +104,9 @@ impl Accumulator {
             for (cell, more) in mine.cells.iter_mut().zip(&theirs.cells) {
                 cell.add_replications(more);
             }
+            for (cell, more) in mine.regional.iter_mut().zip(&theirs.regional) {
+                cell.add_replications(more);
+            }
             let usages = mine
                 .usage
                 .iter_mut()

@@ -105,6 +105,8 @@ struct ArmState {
     ended: IndexSet,
     /// By phase, then kind.
     cells: Vec<PlatformCell>,
+    /// The stages of the second region's own pipeline, by phase, then kind.
+    regional: Vec<PlatformCell>,
     /// By pipeline, then stage.
     usage: Vec<Vec<Usage>>,
 }
@@ -224,7 +226,9 @@ impl Accumulator {
         }
         let spec = &self.scenario.arms[state.arm];
         // A call that was taken for another kind went through that kind's pipeline.
-        let pipeline = spec.platform.kinds.get(timeline.taken_for()).pipeline;
+        let pipeline = spec
+            .platform
+            .pipeline_of(timeline.taken_for(), timeline.region);
         for (usage, times) in state.usage[pipeline].iter_mut().zip(&timeline.stages) {
             usage.add(times);
         }
@@ -234,7 +238,11 @@ impl Accumulator {
         }
         let required = spec.required.of(timeline.taken_for());
         state.cells[cell].add(timeline, required);
-        state.cells[taken_for].add_stages(timeline);
+        if spec.platform.regional_pipeline() == Some(pipeline) {
+            state.regional[taken_for].add_stages(timeline);
+        } else {
+            state.cells[taken_for].add_stages(timeline);
+        }
         if slot == 0 {
             let at = fields_at(timeline, ReadPath::Primary, required);
             let lag = (!at.is_never()).then(|| at.since(timeline.ended_at));
@@ -380,6 +388,10 @@ impl ArmState {
             tenant,
             ended: IndexSet::default(),
             cells: vec![PlatformCell::default(); cells],
+            regional: match spec.platform.regional_pipeline() {
+                Some(_) => vec![PlatformCell::default(); cells],
+                None => Vec::new(),
+            },
             usage: pipelines
                 .map(|pipeline| vec![Usage::default(); pipeline.stages.len()])
                 .collect(),

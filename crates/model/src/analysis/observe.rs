@@ -5,7 +5,7 @@ use super::delay::Delays;
 use super::gates::{GateCell, GateSums, JobSums};
 use super::pairs::Observation;
 use super::platform::{Lag, PlatformCell};
-use super::{Accumulator, Tenant};
+use super::{Accumulator, ArmState, Tenant};
 use crate::field::Kind;
 use crate::scenario::{Aggregate, BASE_ARM, Labels, Metric, Scenario, Series};
 use crate::stats::{Interval, MeanEstimate, quantile_ranks};
@@ -194,8 +194,8 @@ impl Accumulator {
             .into_iter()
             .filter(|kind| at.kind.is_none_or(|at| at == *kind));
         let mut places: Vec<(usize, usize)> = Vec::new();
-        for kind in kinds.clone() {
-            let pipeline = platform.kinds.get(kind).pipeline;
+        let pipelines = kinds.clone().map(|kind| platform.kinds.get(kind).pipeline);
+        for pipeline in pipelines.chain(platform.regional_pipeline()) {
             let stages = &platform.pipelines[pipeline].stages;
             let named = |name: &String| stages.iter().position(|stage| stage.name == *name);
             let place = match &series.labels.stage {
@@ -211,13 +211,18 @@ impl Accumulator {
                 _ => "each kind has a stage of its own: say which kind",
             }));
         };
-        let kinds = kinds.filter(|kind| platform.kinds.get(*kind).pipeline == *pipeline);
         let mut cell = PlatformCell::default();
+        let regional = platform.regional_pipeline() == Some(*pipeline);
         for kind in kinds {
-            cell.add_slice(&self.platform_slice(Selection {
+            let at = Selection {
                 kind: Some(kind),
                 ..at
-            }));
+            };
+            if regional {
+                cell.add_slice(&self.regional_slice(at));
+            } else if platform.kinds.get(kind).pipeline == *pipeline {
+                cell.add_slice(&self.platform_slice(at));
+            }
         }
         let none = || no_samples("no recording went through the stage");
         if series.metric == Metric::QueueWaitMean {
@@ -257,13 +262,22 @@ impl Accumulator {
 
     /// The platform's cells of the selection, added up: the tenant's, or else the arm's first.
     pub(crate) fn platform_slice(&self, at: Selection) -> PlatformCell {
+        self.slice_of(at, |arm| &arm.cells)
+    }
+
+    /// The same of what went through the second region's own pipeline: its stages only.
+    pub(crate) fn regional_slice(&self, at: Selection) -> PlatformCell {
+        self.slice_of(at, |arm| &arm.regional)
+    }
+
+    fn slice_of(&self, at: Selection, cells: fn(&ArmState) -> &[PlatformCell]) -> PlatformCell {
         let mut sum = PlatformCell::default();
         let slot = match at.tenant.and_then(|tenant| self.tenants.get(tenant)) {
             Some(tenant) => Some(tenant.arm_slot),
             None => self.arms.iter().position(|state| state.arm == at.arm),
         };
         if let Some(arm) = slot.map(|slot| &self.arms[slot]) {
-            for (position, cell) in arm.cells.iter().enumerate() {
+            for (position, cell) in cells(arm).iter().enumerate() {
                 if at.covers(position) {
                     sum.add_slice(cell);
                 }

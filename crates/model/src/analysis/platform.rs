@@ -227,12 +227,18 @@ impl PlatformCell {
             fields: fields
                 .map(|field| (field.name().to_owned(), row(Lag::Field(field), Cdf::Left)))
                 .collect(),
-            stages: stages
-                .enumerate()
-                .map(|(position, (spec, usage))| self.stage_summary(position, spec, usage))
-                .collect(),
+            stages: self.stage_summaries(stages),
             never_complete: self.never_complete,
         }
+    }
+
+    /// The rows of `stages` with the use of each.
+    pub(crate) fn stage_summaries<'a>(
+        &self,
+        stages: impl Iterator<Item = (&'a StageSpec, Usage)>,
+    ) -> Vec<StageSummary> {
+        let row = |(position, (spec, usage))| self.stage_summary(position, spec, usage);
+        stages.enumerate().map(row).collect()
     }
 
     fn stage_summary(&self, position: usize, spec: &StageSpec, usage: Usage) -> StageSummary {

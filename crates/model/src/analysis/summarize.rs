@@ -172,20 +172,28 @@ impl Accumulator {
         for state in &self.arms {
             let arm = &self.scenario.arms[state.arm];
             for kind in Kind::ALL {
-                let cell = self.platform_slice(Selection {
+                let at = Selection {
                     arm: state.arm,
                     tenant: state.tenant,
                     phase: None,
                     kind: Some(kind),
-                });
+                };
+                let cell = self.platform_slice(at);
                 let pipeline = arm.platform.kinds.get(kind).pipeline;
                 let stages = &arm.platform.pipelines[pipeline].stages;
                 let stages = stages.iter().zip(state.usage[pipeline].iter().copied());
                 let gate = state.tenant.map(|own| self.gate_name(&self.tenants[own]));
-                rows.push(PlatformSummary {
+                let mut row = PlatformSummary {
                     gate: gate.map(str::to_owned),
                     ..cell.summary(&arm.name, kind.name(), stages)
-                });
+                };
+                if let Some(pipeline) = arm.platform.regional_pipeline() {
+                    let stages = &arm.platform.pipelines[pipeline].stages;
+                    let stages = stages.iter().zip(state.usage[pipeline].iter().copied());
+                    row.stages
+                        .extend(self.regional_slice(at).stage_summaries(stages));
+                }
+                rows.push(row);
             }
         }
         rows

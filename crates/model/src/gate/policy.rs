@@ -99,7 +99,9 @@ impl Policy {
     pub fn new(strategy: &Strategy, seed: Seed) -> Self {
         Self {
             ready: readiness(strategy),
-            gaps: polling(strategy).map(|polling| Gaps::new(&polling.backoff)),
+            gaps: strategy
+                .polling()
+                .map(|polling| Gaps::new(&polling.backoff)),
             strategy: strategy.clone(),
             seed,
         }
@@ -334,22 +336,7 @@ impl Policy {
 
     #[inline]
     const fn polling(&self) -> Option<&Polling> {
-        polling(&self.strategy)
-    }
-}
-
-#[inline]
-const fn polling(strategy: &Strategy) -> Option<&Polling> {
-    match strategy {
-        Strategy::FixedInterval(polling)
-        | Strategy::ExponentialBackoff(polling)
-        | Strategy::WebhookConfirm { polling, .. }
-        | Strategy::WebhookFallback { polling, .. } => Some(polling),
-        Strategy::None
-        | Strategy::FixedDelay { .. }
-        | Strategy::ForumBackoff { .. }
-        | Strategy::Webhook { .. }
-        | Strategy::Watermark { .. } => None,
+        self.strategy.polling()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::scenario::{
     Arm, GroupSource, HoldLevel, HoldSetAt, HoldSpec, KindSpec, StateSpec, Sweep,
 };
 use crate::time::{Duration, Probability, Timestamp};
-use crate::timeline::{FieldClock, Hold, STAGES_MAX, StageTimes, Timeline};
+use crate::timeline::{FieldClock, Hold, Region, STAGES_MAX, StageTimes, Timeline};
 use crate::workload::Call;
 
 /// The samplers of one arm's platform.
@@ -26,6 +26,15 @@ pub(super) struct Clocks {
     hold_propagation: Sampler,
     hold_propagation_loss: Probability,
     misclassified: Probability,
+    region: Option<Second>,
+}
+
+/// The second region.
+#[derive(Clone, Debug)]
+struct Second {
+    share: Probability,
+    lag: Sampler,
+    pipeline: Option<usize>,
 }
 
 /// When a group's values are there, and what held them.
@@ -95,6 +104,11 @@ impl Clocks {
             hold_propagation: Sampler::new(&platform.hold.propagation),
             hold_propagation_loss: platform.hold.propagation_loss,
             misclassified: platform.intake.misclassified,
+            region: platform.region.as_ref().map(|region| Second {
+                share: region.share,
+                lag: Sampler::new(&region.lag),
+                pipeline: region.pipeline,
+            }),
         }
     }
 
@@ -124,9 +138,50 @@ impl Clocks {
         now + lag.sample_with(|| draws.draw(Purpose::MediaLag))
     }
 
+    /// The pipeline of calls taken for `kind` in the first region.
     #[inline]
     pub(super) const fn pipeline_of(&self, kind: Kind) -> usize {
         self.kinds.get(kind).pipeline
+    }
+
+    /// The pipeline that a recording goes through.
+    pub(super) const fn pipeline_for(&self, timeline: &Timeline) -> usize {
+        match (timeline.region, &self.region) {
+            (
+                Region::Second,
+                Some(Second {
+                    pipeline: Some(pipeline),
+                    ..
+                }),
+            ) => *pipeline,
+            _ => self.pipeline_of(timeline.taken_for()),
+        }
+    }
+
+    /// Whether there is one region only.
+    pub(super) const fn is_one_region(&self) -> bool {
+        self.region.is_none()
+    }
+
+    fn region_of(&self, draws: Draws) -> Region {
+        let second = self.region.as_ref().is_some_and(|second| {
+            let draw = || draws.draw(Purpose::Region);
+            second.share.occurs_with(draw)
+        });
+        if second {
+            Region::Second
+        } else {
+            Region::First
+        }
+    }
+
+    fn region_lag(&self, region: Region, draws: Draws) -> Duration {
+        match (region, &self.region) {
+            (Region::Second, Some(second)) => {
+                second.lag.sample_with(|| draws.draw(Purpose::RegionLag))
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// The timeline of a session that has ended at `now`: only what is decided by then.
@@ -144,6 +199,7 @@ impl Clocks {
             recording: call.index,
             tenant: None,
             kind: call.kind,
+            region: self.region_of(draws),
             hold: call.hold,
             started_at: call.arrival,
             ended_at: now,
@@ -172,6 +228,8 @@ impl Clocks {
     ) {
         let written = writers
             .map(|stage| stage.map_or(timeline.written_at, |stage| timeline.stages[stage].done_at));
+        let region_lag = self.region_lag(timeline.region, draws);
+        let written = written.map(|at| at + region_lag);
         let facts = Facts::of(timeline);
         let decision = self.decision(now, &facts, written, timeline.group_clocks(), draws);
         timeline.state_at = decision.state_at;

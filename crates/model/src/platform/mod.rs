@@ -192,7 +192,7 @@ impl Platform {
         step: Step,
         draws: Draws,
     ) -> Option<(Timestamp, Step)> {
-        let pipeline = &mut self.pipelines[self.clocks.pipeline_of(timeline.taken_for())];
+        let pipeline = &mut self.pipelines[self.clocks.pipeline_for(timeline)];
         let tries = match step {
             Step::Enter(stage) if stage < pipeline.len() => {
                 let times = pipeline.enter(stage, now, draws);
@@ -216,7 +216,7 @@ impl Platform {
     }
 
     fn pipeline(&self, timeline: &Timeline) -> &Pipeline {
-        &self.pipelines[self.clocks.pipeline_of(timeline.taken_for())]
+        &self.pipelines[self.clocks.pipeline_for(timeline)]
     }
 
     fn wait(&mut self, until: Timestamp, timeline: Timeline, step: Step) {

@@ -9,7 +9,9 @@ use crate::ids::RecordingIndex;
 use crate::outcome::Cause;
 use crate::scenario::ReadPath;
 use crate::time::Timestamp;
-use crate::timeline::{Decided, FieldClock, Need, STAGES_MAX, StageTimes, Timeline, latest_needed};
+use crate::timeline::{
+    Decided, FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, latest_needed,
+};
 use crate::workload::Call;
 
 /// A recording with all its instants; `D` says what its groups' clocks are.
@@ -37,7 +39,9 @@ impl Platform {
     /// Whether every recording is decided when its session ends.
     pub(crate) fn decides_at_end(&self) -> bool {
         let direct = |pipeline: &Pipeline| pipeline.len() <= 1 && !pipeline.limits_updates();
-        self.pipelines.iter().all(direct) && self.clocks.submit_at_end()
+        self.pipelines.iter().all(direct)
+            && self.clocks.submit_at_end()
+            && self.clocks.is_one_region()
     }
 
     /// Whether moreover one clock shows all groups of a recording.
@@ -166,6 +170,7 @@ impl<D: Clocked> Whole<D> {
             recording: self.call.index,
             tenant: None,
             kind: self.call.kind,
+            region: Region::First,
             hold: self.call.hold,
             started_at: self.call.arrival,
             ended_at: self.ended_at(),

@@ -43,6 +43,7 @@ impl Arm {
             .iter()
             .flat_map(|pipeline| &pipeline.stages);
         !self.is_coupled()
+            && platform.region.is_none()
             && platform.intake == IntakeSpec::default()
             && platform
                 .pipelines

@@ -7,6 +7,7 @@ mod fault;
 mod gate;
 mod intake;
 mod platform;
+mod region;
 mod selection;
 mod workload;
 
@@ -23,6 +24,7 @@ pub use platform::{
     NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
     StageSpec, StateSpec, Sweep,
 };
+pub use region::RegionSpec;
 pub use selection::{
     Correlation, ExportRequest, Filters, LakeSpec, MediaTypeFilter, Permission, SelectionSpec,
     SidecarName, SidecarSource,

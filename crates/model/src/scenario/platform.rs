@@ -1,6 +1,6 @@
 //! The platform: which clocks make media, fields, index and notifications visible.
 
-use super::{HoldLevel, IntakeSpec, Outage, ReadCost, SelectionSpec, UpdateLimit};
+use super::{HoldLevel, IntakeSpec, Outage, ReadCost, RegionSpec, SelectionSpec, UpdateLimit};
 use crate::distribution::Distribution;
 use crate::field::{FieldGroup, FieldSet, PerKind};
 use crate::time::{Duration, Probability, Rate};
@@ -12,6 +12,8 @@ pub struct PlatformSpec {
     pub pipelines: Vec<PipelineSpec>,
     /// What differs by kind.
     pub kinds: PerKind<KindSpec>,
+    /// A second region; none is one region for all.
+    pub region: Option<RegionSpec>,
     /// How calls are taken in.
     pub intake: IntakeSpec,
     /// The search index that the export job reads.

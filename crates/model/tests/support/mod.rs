@@ -157,6 +157,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 webrtc: kind(),
                 sip: kind(),
             },
+            region: None,
             intake: IntakeSpec::default(),
             index: IndexSpec {
                 refresh: millis(1000),

@@ -207,7 +207,10 @@ fn gate(key: &Key<'_>, part: Part<'_>, labels: &Labels, arm: &Arm) -> Option<()>
 fn stage(key: &Key<'_>, part: Part<'_>, labels: &Labels, arm: &Arm) -> Option<()> {
     let platform = &arm.platform;
     let used = |index: usize| match labels.kind {
-        Some(kind) => platform.kinds.get(kind).pipeline == index,
+        Some(kind) => {
+            platform.kinds.get(kind).pipeline == index
+                || platform.regional_pipeline() == Some(index)
+        }
         None => true,
     };
     let pipelines = platform.pipelines.iter().enumerate();

@@ -114,7 +114,7 @@ fn state(mut table: Table<'_>, default: &StateSpec) -> StateSpec {
     read.unwrap_or_else(|| default.clone())
 }
 
-fn stages(metadata: &mut Table<'_>) -> Vec<StageSpec> {
+pub(super) fn stages(metadata: &mut Table<'_>) -> Vec<StageSpec> {
     let context = metadata.context;
     let (mut stages, mut names, mut written) = (Vec::new(), Vec::new(), Vec::new());
     for mut table in metadata.tables("stage", STAGES_MAX) {

@@ -3,6 +3,7 @@
 mod api;
 mod intake;
 mod kind;
+mod region;
 mod services;
 
 use racegate_model::distribution::Distribution;
@@ -47,10 +48,12 @@ pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
         }
         read.spec
     });
+    let region = region::read(&mut table, &mut pipelines);
     let (api, coupling) = api::read(table.table("api"), &pipelines);
     let platform = PlatformSpec {
         pipelines,
         kinds: PerKind { webrtc, sip },
+        region,
         intake: intake::intake(&mut table),
         index: services::index(table.table("index")),
         hold: services::hold(table.table("hold")),

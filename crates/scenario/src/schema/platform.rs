@@ -36,6 +36,7 @@ pub(super) fn schema() -> Value {
                 }),
                 &[],
             ),
+            "region": region(),
             "misclassified": reference("share"),
             "signalling": object(
                 json!({
@@ -65,6 +66,34 @@ fn kind() -> Value {
         let source = words(&["pipeline", "ingress", "nobody"]);
         object(json!({ "lag": lag(), "source": source }), &[])
     };
+    let (stages, updates) = pipeline();
+    json!({
+        "media": object(json!({ "lag": lag() }), &[]),
+        "metadata": object(
+            json!({
+                "lag": lag(),
+                "null_phase": lag(),
+                "after_call_work": lag(),
+                "stage": stages,
+                "updates": updates,
+                "identity": group(),
+                "webrtc": group(),
+                "hold": group(),
+            }),
+            &[],
+        ),
+        "state": {
+            "oneOf": [
+                object(json!({ "after_fields": lag() }), &[]),
+                object(json!({ "after_session": lag() }), &["after_session"]),
+            ],
+        },
+    })
+}
+
+/// `stage` and `updates`.
+fn pipeline() -> (Value, Value) {
+    let lag = || reference("distribution");
     let outage = object(
         json!({
             "from": reference("duration"),
@@ -88,28 +117,20 @@ fn kind() -> Value {
         }),
         &["name", "workers", "service"],
     );
-    json!({
-        "media": object(json!({ "lag": lag() }), &[]),
-        "metadata": object(
-            json!({
-                "lag": lag(),
-                "null_phase": lag(),
-                "after_call_work": lag(),
-                "stage": array(stage, 0, STAGES_MAX),
-                "updates": object(updates, &["rate"]),
-                "identity": group(),
-                "webrtc": group(),
-                "hold": group(),
-            }),
-            &[],
-        ),
-        "state": {
-            "oneOf": [
-                object(json!({ "after_fields": lag() }), &[]),
-                object(json!({ "after_session": lag() }), &["after_session"]),
-            ],
-        },
-    })
+    (array(stage, 0, STAGES_MAX), object(updates, &["rate"]))
+}
+
+fn region() -> Value {
+    let (stages, updates) = pipeline();
+    object(
+        json!({
+            "share": reference("share"),
+            "lag": reference("distribution"),
+            "stage": stages,
+            "updates": updates,
+        }),
+        &["share"],
+    )
 }
 
 fn api() -> Value {

@@ -11,6 +11,7 @@ use racegate_model::scenario::{
     Slots, StageShape, StateSpec, Strategy, Sweep, WebhookEvent,
 };
 use racegate_model::time::{Duration, Fixed, Probability, Rate};
+use racegate_model::timeline::Region;
 use racegate_scenario::{Override, Source, parse, parse_with_files};
 
 use crate::files;
@@ -170,8 +171,12 @@ fn kinds_share_a_pipeline_unless_one_has_stages_of_its_own() {
     let stages = |kind: Kind| one.pipelines[one.kinds.get(kind).pipeline].stages.len();
     assert_eq!(
         (one.pipelines.len(), stages(Kind::Webrtc), stages(Kind::Sip)),
-        (2, 1, 2)
+        (3, 1, 2)
     );
+    let region = one.region.as_ref().expect("a second region");
+    assert_eq!(region.pipeline, Some(2));
+    let of_second = one.pipeline_of(Kind::Sip, Region::Second);
+    assert_eq!(one.pipelines[of_second].stages[0].name, "far");
     let both = &good("constant-arrival-rate").arms[0].platform;
     let first = |kind: Kind| &both.pipelines[both.kinds.get(kind).pipeline].stages[0].name;
     assert_eq!(
@@ -447,7 +452,7 @@ fn what_a_platform_suffers_from_is_read_with_its_units() {
     let outages: Vec<_> = stage.outages.iter().map(|outage| outage.workers).collect();
     assert_eq!(outages, [0, 1]);
     // 600 a minute are 20 in windows of two seconds; a pipeline of one's own has its own limit.
-    for pipeline in &platform.pipelines {
+    for pipeline in &platform.pipelines[..2] {
         let updates = pipeline.updates.expect("limited");
         assert_eq!(updates.limit.calls, 20);
         assert_eq!(updates.backoff.jitter, Jitter::Equal);

@@ -200,6 +200,7 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
     Timeline {
         recording: call.index,
         tenant: None,
+        region: racegate_model::timeline::Region::First,
         kind: call.kind,
         hold: call.hold,
         started_at: call.arrival,

@@ -64,6 +64,7 @@ fn platform(workers: u32) -> PlatformSpec {
             webrtc: kind(),
             sip: kind(),
         },
+        region: None,
         intake: IntakeSpec::default(),
         index: IndexSpec {
             refresh: Duration::from_secs(1),
@@ -197,6 +198,7 @@ pub(super) fn timeline(recording: u64, kind: Kind, ended_ms: u64, lag_ms: u64) -
         recording: RecordingIndex(recording),
         tenant: None,
         kind,
+        region: crate::timeline::Region::First,
         hold: Hold::Free,
         started_at: at(ended_ms.saturating_sub(1000)),
         ended_at: at(ended_ms),
