@@ -41,7 +41,6 @@ use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use racegate_model::draws::{Draws, Purpose};
 use racegate_model::field::{Field, FieldSet, Kind};
 use racegate_model::ids::{ArmIndex, ConversationId, RecordingId, RecordingIndex, TenantIndex};
 use racegate_model::scenario::{ReadPath, Scenario};
@@ -161,7 +160,6 @@ impl LaggingApi {
             duration: now.since(arrival),
             kind,
             hold,
-            clip: Draws::of_call(seed, index.0).draw(Purpose::Clip),
         };
         let call = inner.traffic.place(now, On::Every, call, |_| None);
         let index = call.expect("nobody ends that many calls in a test").index;

@@ -58,6 +58,19 @@ fn every_operation_says_who_may_call_it_and_how_it_refuses() {
     assert_eq!(ids.len(), count, "operation ids are unique");
 }
 
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let text = document.to_string();
+    let mut count = 0;
+    for part in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = part.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
 /// Every operation under `/api/`: method, path with something for its parameters, and whether it
 /// takes a body.
 fn operations() -> Vec<(String, String, bool)> {
@@ -87,9 +100,19 @@ async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
         let stranger = world.api().send(&method, &path, "", "").await;
         assert_eq!(stranger.status, 401, "{method} {path}");
         let odd = api.send("BREW", &path, "", "").await;
-        assert_eq!((odd.status, odd.code().as_str()), (405, "method.not.allowed"), "{path}");
-        assert!(odd.header("allow").is_some_and(|allow| allow.contains(&method)), "{path}");
-        let strange = api.send(&method, &format!("{path}?pageSize=%00&x=1"), "", "").await;
+        assert_eq!(
+            (odd.status, odd.code().as_str()),
+            (405, "method.not.allowed"),
+            "{path}"
+        );
+        assert!(
+            odd.header("allow")
+                .is_some_and(|allow| allow.contains(&method)),
+            "{path}"
+        );
+        let strange = api
+            .send(&method, &format!("{path}?pageSize=%00&x=1"), "", "")
+            .await;
         assert!(strange.status < 500, "{method} {path}: {}", strange.text);
         if !takes_body {
             continue;
@@ -106,7 +129,11 @@ async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
             let head = format!("content-type: {kind}\r\n");
             let answer = api.send(&method, &path, &head, body).await;
             let start: String = body.chars().take(9).collect();
-            assert_eq!(answer.status, status, "{method} {path} {start}: {}", answer.text);
+            assert_eq!(
+                answer.status, status,
+                "{method} {path} {start}: {}",
+                answer.text
+            );
             answer.code();
         }
     }
