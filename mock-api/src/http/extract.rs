@@ -42,16 +42,41 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
-        if !is_of_type(request.headers(), "application/json") {
-            return Err(ApiError::UnsupportedMediaType);
+        let raw = read_json(request, state).await?;
+        // The deserializer would take an array for an object's fields in their order.
+        if raw.get().starts_with('[') {
+            return Err(ApiError::bad_request(
+                "The body does not fit: it is an array instead of an object.",
+            ));
         }
-        let bytes = read_body(request, state.config().limits.body_timeout).await?;
-        let raw: Box<RawValue> =
-            serde_json::from_slice(&bytes).map_err(|_| ApiError::malformed())?;
-        let value = serde_json::from_str(raw.get())
-            .map_err(|error| ApiError::bad_request(format!("The body does not fit: {error}.")))?;
+        let value = fitting(&raw)?;
         Ok(Self { value, raw })
     }
+}
+
+/// A JSON body that is an array.
+pub(super) struct JsonList<T>(pub(super) Vec<T>);
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for JsonList<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        let raw = read_json(request, state).await?;
+        fitting(&raw).map(Self)
+    }
+}
+
+async fn read_json(request: Request, state: &ApiState) -> Result<Box<RawValue>, ApiError> {
+    if !is_of_type(request.headers(), "application/json") {
+        return Err(ApiError::UnsupportedMediaType);
+    }
+    let bytes = read_body(request, state.config().limits.body_timeout).await?;
+    serde_json::from_slice(&bytes).map_err(|_| ApiError::malformed())
+}
+
+fn fitting<T: DeserializeOwned>(raw: &RawValue) -> Result<T, ApiError> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| ApiError::bad_request(format!("The body does not fit: {error}.")))
 }
 
 /// A body that says nothing: none at all, or `null`, which is what the Python SDK makes of none.

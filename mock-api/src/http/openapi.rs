@@ -8,7 +8,7 @@ use utoipa::openapi::{
     Response, ResponseBuilder,
 };
 
-use super::wire::ErrorBody;
+use super::wire::{ErrorBody, words};
 
 /// What may go wrong with every request under `/api/`.
 const COMMON: [(&str, &str); 9] = [
@@ -44,6 +44,16 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
     let scheme = |scheme| SecurityScheme::Http(Http::new(scheme));
     let components = ComponentsBuilder::from(components)
         .schema_from::<ErrorBody>()
+        // Of parameters only, which the handlers' own collection passes over.
+        .schema_from::<words::MediaFormat>()
+        .schema_from::<words::EmailFormat>()
+        .schema_from::<words::ArchiveFormat>()
+        .schema_from::<words::ForumSource>()
+        .schema_from::<words::JobSort>()
+        .schema_from::<words::JobState>()
+        .schema_from::<words::JobAction>()
+        .schema_from::<words::ChannelScope>()
+        .schema_from::<words::OrphanMedia>()
         .security_scheme("token", scheme(HttpAuthScheme::Bearer))
         .security_scheme("client", scheme(HttpAuthScheme::Basic));
     document.components = Some(components.build());

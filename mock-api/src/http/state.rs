@@ -227,11 +227,6 @@ impl ApiState {
         }))
     }
 
-    /// A token is good no more.
-    pub(super) fn log_out(&self, token: &str) {
-        self.inner.tokens.revoke(token);
-    }
-
     pub(super) fn clients(&self) -> &Clients {
         &self.inner.clients
     }

@@ -58,6 +58,19 @@ fn every_operation_says_who_may_call_it_and_how_it_refuses() {
     assert_eq!(ids.len(), count, "operation ids are unique");
 }
 
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let text = document.to_string();
+    let mut count = 0;
+    for part in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = part.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
 /// Every operation under `/api/`: method, path with something for its parameters, and whether it
 /// takes a body.
 fn operations() -> Vec<(String, String, bool)> {

@@ -378,7 +378,8 @@ async fn with_four_recordings() -> (World, Http) {
         world.service.store_media(index, audio).unwrap();
     }
     let api = world.tenant(0).await;
-    let archived = api.json("PUT", &one(4), r#"{"archiveDate":"2026-03-01"}"#);
+    let path = one(4);
+    let archived = api.json("PUT", &path, r#"{"archiveDate":"2026-03-01"}"#);
     assert_eq!(archived.await.status, 200);
     (world, api)
 }

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::downloads::Origin;
 use super::error::ApiError;
-use super::extract::{JsonBody, NoBody, PathOf};
+use super::extract::{JsonList, NoBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
 use super::params::{Params, invalid};
@@ -168,7 +168,7 @@ async fn subscribe(
     caller: Caller,
     PathOf(id): PathOf<String>,
     params: Params,
-    JsonBody { value: topics, .. }: JsonBody<Vec<TopicRequest>>,
+    JsonList(topics): JsonList<TopicRequest>,
 ) -> Result<Response, ApiError> {
     change(&state, caller, &id, &params, (topics, Subscribing::Adding))
 }
@@ -190,7 +190,7 @@ async fn replace(
     caller: Caller,
     PathOf(id): PathOf<String>,
     params: Params,
-    JsonBody { value: topics, .. }: JsonBody<Vec<TopicRequest>>,
+    JsonList(topics): JsonList<TopicRequest>,
 ) -> Result<Response, ApiError> {
     change(
         &state,

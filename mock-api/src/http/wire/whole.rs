@@ -9,10 +9,15 @@ where
     D: Deserializer<'de>,
     T: TryFrom<i128>,
 {
-    let number = deserializer.deserialize_any(Whole)?;
-    number
-        .map(|number| T::try_from(number).map_err(|_| D::Error::custom("a number out of range")))
-        .transpose()
+    let Some(number) = deserializer.deserialize_any(Whole)? else {
+        return Ok(None);
+    };
+    // The API's short numbers have 32 bits, with a sign.
+    let fits = size_of::<T>() > 4 || number <= i32::MAX.into();
+    match T::try_from(number) {
+        Ok(number) if fits => Ok(Some(number)),
+        _ => Err(D::Error::custom("a number out of range")),
+    }
 }
 
 /// A whole number.
@@ -78,7 +83,16 @@ mod tests {
         assert_eq!(age("6.5e1").unwrap(), Some(65));
         assert_eq!(age("null").unwrap(), None);
         assert_eq!(serde_json::from_str::<Body>("{}").unwrap().age, None);
-        for bad in ["65.5", "-1", "4294967296", "1e300", "\"65\"", "true", "[]"] {
+        for bad in [
+            "65.5",
+            "-1",
+            "2147483648",
+            "4294967296",
+            "1e300",
+            "\"65\"",
+            "true",
+            "[]",
+        ] {
             assert!(age(bad).is_err(), "{bad}");
         }
     }
