@@ -11,6 +11,7 @@ use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Re
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::order::Event;
 use crate::org::{JobError, Org, Recordings};
 use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
@@ -22,9 +23,11 @@ use crate::timeline::Timeline;
 pub(super) enum Record {
     Settled(Settled),
     Job(JobRecord),
+    Call(Event),
 }
 
 pub(super) struct Tenant {
+    tenant: TenantIndex,
     exporter: Exporter,
     org: Org,
     inbox: BinaryHeap<Reverse<(Timestamp, News, RecordingIndex)>>,
@@ -38,6 +41,7 @@ impl Tenant {
     pub(super) fn new(tenant: TenantIndex, gate: &GateSpec, arm: &Arm, seed: Seed) -> Self {
         let platform = &arm.platform;
         Self {
+            tenant,
             exporter: Exporter::new(tenant, gate, &platform.export, arm.required, seed),
             org: Org::new(
                 &gate.name,
@@ -119,12 +123,34 @@ impl Tenant {
         while let Some(output) = self.exporter.poll_output() {
             match output {
                 Output::Command(command) => {
+                    self.outputs.push(Record::Call(self.event(now, &command)));
                     let input = self.answer(now, command, timelines);
                     self.exporter.handle_input(now, input);
                 }
                 Output::Settled(settled) => self.outputs.push(Record::Settled(settled)),
                 Output::Job(job) => self.outputs.push(Record::Job(job)),
             }
+        }
+    }
+
+    /// The call as an event. A job's is about the first recording in it, or its number.
+    fn event(&self, now: Timestamp, command: &Command) -> Event {
+        let (kind, number) = match command {
+            Command::Check { recording, .. } => (2, recording.0),
+            Command::CreateJob { job, recordings } => {
+                (3, recordings.first().map_or(job.0, |recording| recording.0))
+            }
+            Command::PollJob(job) => (4, job.0),
+            Command::StartJob(job) => (5, job.0),
+            Command::ReadExport(job) => (6, job.0),
+            Command::ReadWatermark { recording } => (7, recording.0),
+        };
+        Event {
+            at: now,
+            kind,
+            recording: RecordingIndex(number),
+            tenant: Some(self.tenant),
+            draws: 0,
         }
     }
 

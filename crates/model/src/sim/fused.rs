@@ -54,6 +54,7 @@ pub(super) fn run<S: Sink>(
     let mut ended = Ended {
         recordings: 0,
         at: Timestamp::ZERO,
+        order: None,
     };
     let faultless = scenario.workload.faults.is_empty();
     if faultless && platform.decides_alike() {

@@ -15,11 +15,13 @@ use std::borrow::Cow;
 
 use crate::fault::{FaultPlan, SessionOutcome};
 use crate::field::Kind;
-use crate::history::EndReason;
+use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
-use crate::recorder::Sink;
+use crate::order::OrderHash;
+use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
 use crate::time::Timestamp;
+use crate::timeline::Timeline;
 use crate::workload::Calls;
 use world::World;
 
@@ -62,6 +64,34 @@ pub fn run_on<S: Sink>(path: Path, scenario: &Scenario, sink: &mut S) {
         tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
     }
     sink.end(at, EndReason::Finished, &ended);
+}
+
+/// In which order the event engine does what it does: the same seed gives the same hashes, and tells
+/// what changed when they do.
+#[must_use]
+pub fn order_of(scenario: &Scenario) -> OrderHash {
+    let mut order = OrderHash::default();
+    let mut tenants_before = 0;
+    for (index, arm) in (0_u32..).zip(&scenario.arms) {
+        for (arm, first) in worlds(arm, TenantIndex(tenants_before)) {
+            let world = World::new(Path::Events, scenario, &arm, ArmIndex(index), first);
+            let ended = world.noting_order(first).run(&mut Nobody);
+            order.append(&ended.order.unwrap_or_default());
+        }
+        tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
+    }
+    order
+}
+
+/// Who looks at nothing.
+struct Nobody;
+
+impl Sink for Nobody {
+    const DETAIL: Detail = Detail::Settlements;
+    fn timeline(&mut self, _: ArmIndex, _: &Timeline) {}
+    fn settled(&mut self, _: &Settled, _: &Timeline) {}
+    fn job(&mut self, _: &JobRecord) {}
+    fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }
 
 /// What can be run by itself: an arm, or each of its tenants where they load their own platforms.

@@ -7,9 +7,11 @@
 
 use super::recordings::{Names, Slots};
 use super::{Path, batch, listens_to, solo};
+use crate::draws::{Draws, Purpose, Seed};
 use crate::history::Settled;
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
+use crate::order::{Event, OrderHash, Trace};
 use crate::platform::{Known, Notifications, Output, Platform, notifications};
 use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario};
@@ -28,6 +30,52 @@ pub(super) struct Ended {
     pub(super) recordings: u64,
     /// The last instant.
     pub(super) at: Timestamp,
+    /// In which order it went, where that was noted.
+    pub(super) order: Option<OrderHash>,
+}
+
+/// The order of events: the platform's, and each tenant's. They are folded in this order at the
+/// end, since how far one runs ahead of the others means nothing.
+#[derive(Clone, Debug, Default)]
+struct Orders {
+    first: TenantIndex,
+    seed: Seed,
+    platform: OrderHash,
+    tenants: Option<Vec<OrderHash>>,
+}
+
+impl Orders {
+    fn platform(&mut self, at: Timestamp, kind: u8, timeline: &Timeline) {
+        if self.tenants.is_some() {
+            let draws = Draws::of_call(self.seed, timeline.recording.0);
+            self.platform.event(Event {
+                at,
+                kind,
+                recording: timeline.recording,
+                tenant: None,
+                draws: draws.draw(Purpose::MediaLag),
+            });
+        }
+    }
+
+    #[inline]
+    fn tenant(&mut self, event: Event) {
+        let Some(tenants) = &mut self.tenants else {
+            return;
+        };
+        let position = event.tenant.map_or(0, |tenant| tenant.0 - self.first.0);
+        if let Some(order) = tenants.get_mut(position as usize) {
+            order.event(event);
+        }
+    }
+
+    fn folded(self) -> Option<OrderHash> {
+        let mut folded = self.platform;
+        for order in &self.tenants? {
+            folded.append(order);
+        }
+        Some(folded)
+    }
 }
 
 /// One arm.
@@ -43,6 +91,7 @@ pub(super) struct World<'a> {
     /// Settled by the tenant at hand.
     done: Vec<(u32, Settled)>,
     judge: Judge,
+    orders: Orders,
     pub(super) ended: u64,
     last_end: Timestamp,
     pub(super) now: Timestamp,
@@ -95,10 +144,23 @@ impl<'a> World<'a> {
             slots: Slots::new(arm.gates.len(), names),
             done: Vec::new(),
             judge: Judge::new(arm, first, seed),
+            orders: Orders::default(),
             ended: 0,
             last_end: Timestamp::ZERO,
             now: Timestamp::ZERO,
         }
+    }
+
+    /// The same arm, which also notes the order of events.
+    pub(super) fn noting_order(mut self, first: TenantIndex) -> Self {
+        let tenants = vec![OrderHash::default(); self.arm.gates.len()];
+        self.orders = Orders {
+            first,
+            seed: self.scenario.seed,
+            platform: OrderHash::default(),
+            tenants: Some(tenants),
+        };
+        self
     }
 
     pub(super) fn run<S: Sink>(mut self, sink: &mut S) -> Ended {
@@ -123,6 +185,7 @@ impl<'a> World<'a> {
         Ended {
             recordings: self.ended,
             at: self.now,
+            order: self.orders.folded(),
         }
     }
 
@@ -169,7 +232,7 @@ impl<'a> World<'a> {
         sink: &mut S,
     ) -> Timestamp {
         let mut last = Timestamp::ZERO;
-        let (slots, judge) = (&mut self.slots, &self.judge);
+        let (slots, judge, orders) = (&mut self.slots, &self.judge, &mut self.orders);
         match &mut self.tenants {
             Tenants::Batch(tenants) => {
                 for tenant in tenants {
@@ -177,6 +240,7 @@ impl<'a> World<'a> {
                     for output in tenant.take_outputs() {
                         match output {
                             batch::Record::Job(job) => sink.job(&job),
+                            batch::Record::Call(event) => orders.tenant(event),
                             batch::Record::Settled(settled) => {
                                 if let Some(slot) = slots.slot_of(settled.recording) {
                                     settle(slot, settled, slots, judge, sink);
@@ -191,6 +255,7 @@ impl<'a> World<'a> {
                     let done = &mut self.done;
                     last = last.max(tenant.advance(horizon, slots, &mut |record| match record {
                         solo::Record::Job(job) => sink.job(&job),
+                        solo::Record::Call(event) => orders.tenant(event),
                         solo::Record::Settled(slot, settled) => done.push((slot, settled)),
                     }));
                     for (slot, settled) in done.drain(..) {
@@ -218,6 +283,7 @@ impl<'a> World<'a> {
         let slot = self.put(timeline);
         self.notify(slot, Known::WhenDecided);
         let timeline = self.slots.timeline(slot);
+        self.orders.platform(timeline.written_at, 1, timeline);
         if S::DETAIL == Detail::Everything {
             sink.timeline(self.index, timeline);
         }
@@ -230,6 +296,9 @@ impl<'a> World<'a> {
     fn put(&mut self, timeline: Timeline) -> u32 {
         let (slot, is_new) = self.slots.put(timeline);
         let timeline = self.slots.timeline(slot);
+        if is_new {
+            self.orders.platform(timeline.ended_at, 0, timeline);
+        }
         match &mut self.tenants {
             Tenants::Batch(tenants) if is_new => {
                 tenants

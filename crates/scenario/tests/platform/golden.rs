@@ -4,14 +4,21 @@
 use std::fmt::Write;
 use std::thread;
 
+use racegate_model::sim::order_of;
+
 use crate::claims::files;
 use crate::runs::{run, scenario};
 
-/// `name plan history`, in the order of names.
+/// `name plan history order`, in the order of names.
 fn hashes(name: &str, text: &str) -> String {
-    let summary = run(&scenario(name, text, None));
+    let scenario = scenario(name, text, None);
+    let summary = run(&scenario);
     let history = summary.history_hash.expect("a simulation has one");
-    format!("{name} plan={} history={history}", summary.plan_hash)
+    let order = order_of(&scenario);
+    format!(
+        "{name} plan={} history={history} {order}",
+        summary.plan_hash
+    )
 }
 
 #[test]

@@ -85,10 +85,11 @@ struct Job {
     throttled: u32,
 }
 
-/// A call to the API.
+/// A call to the API; its number in the order of events, behind the platform's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 enum Call {
-    Check,
+    Check = 2,
     Create,
     Poll,
     Start,

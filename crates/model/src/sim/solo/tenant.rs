@@ -13,6 +13,7 @@ use crate::agenda::{Agenda, Due};
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
+use crate::order::Event;
 use crate::org::RateLimiter;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
@@ -52,6 +53,7 @@ struct Open {
 pub(in crate::sim) enum Record {
     Settled(u32, Settled),
     Job(JobRecord),
+    Call(Event),
 }
 
 const NEWS: u64 = 1 << 60;
@@ -249,6 +251,13 @@ impl Tenant {
         let Some(Some(open)) = self.open.get_mut(slot as usize) else {
             return;
         };
+        record(Record::Call(Event {
+            at: now,
+            kind: call as u8,
+            recording: open.passage.recording,
+            tenant: Some(self.solo.tenant),
+            draws: 0,
+        }));
         let mut behind = Behind {
             solo: &self.solo,
             ready_at: open.ready_at,
