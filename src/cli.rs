@@ -7,6 +7,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use racegate_model::scenario::Engine;
 use racegate_scenario::Override;
 
+use crate::bench::media as bench_media;
+use crate::bench::mock as bench_mock;
+use crate::bench::sim as bench_sim;
 use crate::live::Arms;
 use crate::run::{Audio, Notes, Output, RunOptions};
 
@@ -37,11 +40,21 @@ enum Command {
     Check(CheckArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(ReportArgs),
+    /// Serve the mock alone, for people and scripts; prints where it is and how to get in
+    Serve(mock_api::serve::ServeArgs),
+    /// Our speed beside peers and limits, as ratios
+    Bench {
+        /// What is measured
+        #[command(subcommand)]
+        target: BenchTarget,
+    },
     /// Simulate every scenario of a folder and print what each showed, as Markdown
     Catalogue {
         /// The folder
         folder: PathBuf,
     },
+    /// Place calls at a WHIP endpoint on this machine (RFC 9725), ours or a foreign one
+    Call(CallArgs),
     /// Print the JSON Schema of the scenario format
     Schema,
     /// Print completions for a shell
@@ -113,6 +126,132 @@ struct ReportArgs {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum BenchTarget {
+    /// Recordings per second of the simulator on the reference model, by path; memory; peers
+    Sim(BenchSimArgs),
+    /// One GET of a recording: ours, a bare axum handler, wiremock, Mockoon
+    Mock(BenchMockArgs),
+    /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
+    Media(BenchMediaArgs),
+}
+
+#[derive(Debug, Args)]
+struct BenchSimArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Recordings of the long run, whose memory is looked at
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    recordings: u64,
+    /// Recordings of each shorter run
+    #[arg(long, value_name = "N", default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    short: u64,
+    /// Rounds of each shorter run, of which the best counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Also run the model in SimPy, with this Python interpreter
+    #[arg(long, value_name = "PYTHON")]
+    simpy: Option<PathBuf>,
+}
+
+impl BenchSimArgs {
+    fn run(self) -> ExitCode {
+        bench_sim::bench(&bench_sim::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            recordings: self.recordings,
+            short: self.short,
+            rounds: self.rounds,
+            simpy: self.simpy,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+struct BenchMockArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Fetch Mockoon with npx if it is not installed
+    #[arg(long)]
+    mockoon: bool,
+    /// Rounds of each comparison
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of a round in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    round: u64,
+    /// Requests after which memory is looked at
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    requests: u64,
+    /// Serve as one side of the comparison until stdin ends
+    #[arg(long, hide = true, value_enum)]
+    peer: Option<PeerArg>,
+    /// Recordings that the served side holds
+    #[arg(long, hide = true, default_value_t = 0)]
+    held: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PeerArg {
+    Ours,
+    Axum,
+    Wiremock,
+}
+
+#[derive(Debug, Args)]
+struct BenchMediaArgs {
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+    /// How long the highest number of sessions must hold, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Measure this many sessions in place of climbing the ladder
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    sessions: Option<u32>,
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 180, value_parser = clap::value_parser!(u64).range(10..=7200))]
+    budget: u64,
+    /// When others keep the machine busy
+    #[arg(long, value_enum, default_value = "refuse")]
+    busy: BusyArg,
+    /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
+    #[arg(long, value_enum, default_value = "realtime")]
+    class: ClassArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BusyArg {
+    Refuse,
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ClassArg {
+    Fair,
+    Realtime,
+}
+
+#[derive(Debug, Args)]
+struct CallArgs {
+    /// The endpoint, e.g. http://127.0.0.1:8080/whip
+    url: String,
+    /// Calls, all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    calls: u32,
+    /// How long each lasts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    duration: u64,
+    /// Print JSON on stdout
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineArg {
     Sim,
@@ -169,6 +308,59 @@ impl RunArgs {
     }
 }
 
+impl BenchMockArgs {
+    fn run(&self) -> ExitCode {
+        let peer = self.peer.map(|peer| match peer {
+            PeerArg::Ours => bench_mock::Peer::Ours,
+            PeerArg::Axum => bench_mock::Peer::Axum,
+            PeerArg::Wiremock => bench_mock::Peer::Wiremock,
+        });
+        if let Some(peer) = peer {
+            return bench_mock::serve_peer(peer, self.held);
+        }
+        bench_mock::bench(&bench_mock::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            mockoon: if self.mockoon {
+                bench_mock::Mockoon::Fetched
+            } else {
+                bench_mock::Mockoon::Installed
+            },
+            rounds: self.rounds,
+            round: std::time::Duration::from_millis(self.round),
+            requests: self.requests,
+        })
+    }
+}
+
+impl BenchMediaArgs {
+    fn run(&self) -> ExitCode {
+        bench_media::bench(&bench_media::Options {
+            output: if self.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+            steady: std::time::Duration::from_secs(self.seconds),
+            sessions: self
+                .sessions
+                .map(|sessions| usize::try_from(sessions).unwrap_or(usize::MAX)),
+            budget: std::time::Duration::from_secs(self.budget),
+            busy: match self.busy {
+                BusyArg::Refuse => bench_media::Busy::Refuse,
+                BusyArg::Report => bench_media::Busy::Report,
+            },
+            class: match self.class {
+                ClassArg::Fair => racegate_udp::Class::Fair,
+                ClassArg::Realtime => racegate_udp::Class::Realtime,
+            },
+        })
+    }
+}
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -188,7 +380,23 @@ pub fn main() -> ExitCode {
             };
             crate::run::report(&args.runs, output)
         }
+        Command::Bench { target } => match target {
+            BenchTarget::Sim(args) => args.run(),
+            BenchTarget::Mock(args) => args.run(),
+            BenchTarget::Media(args) => args.run(),
+        },
+        Command::Serve(args) => mock_api::serve::main(&args),
         Command::Catalogue { folder } => crate::catalogue::catalogue(&folder),
+        Command::Call(args) => crate::call::call(&crate::call::CallOptions {
+            url: args.url,
+            calls: args.calls,
+            duration: std::time::Duration::from_secs(args.duration),
+            output: if args.json {
+                Output::Json
+            } else {
+                Output::Table
+            },
+        }),
         Command::Schema => crate::run::print_schema(),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -73,38 +73,6 @@ async fn watch_signals(stop: watch::Sender<Stop>) {
     std::future::pending().await
 }
 
-/// Why a live run cannot be trusted, as far as the generator knows.
-pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let limit = scenario.limits.send_lateness.as_secs_f64();
-    if generator.send_lateness_p99_s > limit {
-        reasons.push(format!(
-            "CPU: 1 % of audio packets were sent more than {:.0} ms late (limit {:.0} ms); run fewer calls or on more cores",
-            generator.send_lateness_p99_s * 1000.0,
-            limit * 1000.0
-        ));
-    }
-    if generator.dropped > 0 {
-        reasons.push(format!(
-            "CPU: {} calls were begun more than a second late; lower the rates",
-            generator.dropped
-        ));
-    }
-    if generator.socket_drops > 0 {
-        reasons.push(format!(
-            "socket buffers: the kernel dropped {} datagrams; raise net.core.rmem_max",
-            generator.socket_drops
-        ));
-    }
-    if generator.digest_mismatches > 0 {
-        reasons.push(format!(
-            "media: {} recordings differ from what was sent",
-            generator.digest_mismatches
-        ));
-    }
-    reasons
-}
-
 /// Compares a live run with the simulation of the same file.
 pub(crate) fn compare(scenario: &Scenario, seen: Conformance) -> ConformanceSummary {
     let mut side = SimulatedSide {

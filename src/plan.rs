@@ -60,7 +60,7 @@ impl Plan {
         };
         let mut audio_ms = 0;
         for call in Calls::new(&scenario.workload, scenario.seed) {
-            let real = *scenario.workload.fidelity.get(call.kind) == Fidelity::Media;
+            let real = scenario.workload.fidelity_of(scenario.seed, &call) > Fidelity::Model;
             plan.calls += 1;
             plan.real_sessions += u64::from(real);
             plan.last_end = plan.last_end.max(call.ended_at());

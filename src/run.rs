@@ -15,7 +15,7 @@ use racegate_scenario::{Override, Source};
 use crate::live::{Arms, LiveOptions};
 use crate::sinks::RunSink;
 use crate::store::{HistoryWriter, NewRun, RunFolder};
-use crate::{engine, progress, report as render};
+use crate::{doubts, engine, progress, report as render};
 
 /// Name and version of the program.
 const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
@@ -89,6 +89,11 @@ impl Failure {
             code: 1,
             message: error.to_string(),
         }
+    }
+
+    /// A mistake on the command line.
+    pub(crate) fn usage(message: String) -> Self {
+        Self { code: 2, message }
     }
 
     fn scenario(message: String) -> Self {
@@ -217,7 +222,7 @@ fn live(
     let mut summary = accumulator.summary();
     summary
         .invalid_reasons
-        .extend(engine::invalid_reasons(scenario, &generator));
+        .extend(doubts::invalid_reasons(scenario, &generator));
     summary.valid = summary.invalid_reasons.is_empty();
     summary.conformance = conformance.map(|seen| engine::compare(scenario, seen));
     summary.generator = Some(generator);

@@ -234,3 +234,43 @@ fn too_few_file_descriptors_are_refused_before_anything_starts() {
     assert!(stderr.contains("too few file descriptors"), "{stderr}");
     assert!(stderr.contains("ulimit -n"), "{stderr}");
 }
+
+#[test]
+fn over_real_sockets_a_run_that_speaks_too_late_is_invalid_and_names_what_ran_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("run");
+    // Nothing is sent within a microsecond of its time: the thread wakes once a millisecond.
+    let output = output(&[
+        "run",
+        "tests/conformance/sockets.toml",
+        "--json",
+        "--set",
+        "limits.send_lateness=1us",
+        "--set",
+        "workload.duration=1s",
+        "--out",
+        out.to_str().expect("a temporary path is text"),
+    ]);
+    assert_eq!(output.status.code(), Some(92), "{}", text(&output.stderr));
+    let summary = json(&output);
+    assert_eq!(summary["valid"], false);
+    let reasons = summary["invalid_reasons"].to_string();
+    assert!(
+        reasons.contains("CPU") || reasons.contains("scheduling"),
+        "{reasons}"
+    );
+    assert!(
+        reasons.contains("after their time (limit 0.001 ms)"),
+        "{reasons}"
+    );
+    let generator = &summary["generator"];
+    let number = |key: &str| generator[key].as_f64().expect("it is a number");
+    assert!(number("packets_late") > 0.9 * number("packets_sent"));
+    assert!(number("send_lateness_p999_s") >= number("send_lateness_p50_s"));
+    for key in ["softphones_s", "ingest_s", "process_s", "elapsed_s"] {
+        assert!(
+            generator["cpu"][key].as_f64().expect("a number") > 0.0,
+            "{key}"
+        );
+    }
+}

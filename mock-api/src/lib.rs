@@ -5,8 +5,16 @@
 //! `racegate_model`; [`http`] its API, [`storage`] its S3 endpoint, [`ingest`] its media port.
 
 pub mod clock;
+pub mod gentle;
 pub mod http;
 pub mod ingest;
+#[cfg(feature = "cli")]
+pub mod serve;
 pub mod server;
 pub mod service;
+pub mod softphone;
 pub mod storage;
+pub mod synthetic;
+pub mod traffic;
+#[cfg(feature = "wiremock")]
+pub mod wiremock;

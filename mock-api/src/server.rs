@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{State, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parking_lot::Mutex;
-use racegate_media::{PeerError, RtcStack, Sha256};
+use racegate_media::{DenseStack, PeerError, Sha256};
+use racegate_model::fault::{AudioEnd, Ending, SignallingEnd};
+use racegate_model::scenario::Workload;
 use racegate_model::time::Timestamp;
 use racegate_udp::{BindError, Station};
 use tokio::net::TcpListener;
@@ -18,12 +22,22 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::RunClock;
-use crate::http::{self, ApiConfig, ApiState, WebhookSettings, Webhooks};
+use crate::http::{self, ApiConfig, ApiState, Control, WebhookSettings, Webhooks};
 use crate::ingest::{
-    EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
+    EndReason, EndedMedia, Ingest, IngestEndpoint, IngestSettings, SessionEvents, Started,
+    upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
-use crate::storage::{AccessKey, EndpointError, EndpointLimits, S3Endpoint, Store};
+use crate::softphone;
+use crate::storage::client::ReaderError;
+use crate::storage::{AccessKey, EndpointError, EndpointLimits, ExternalBucket, S3Endpoint, Store};
+use crate::traffic::{self, Traffic};
+
+/// What is on its way to an external S3 gets so long when the mock stops.
+const MIRROR_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Sessions through memory at once, at most.
+const RING_SESSIONS_MAX: usize = 40_000;
 
 /// Where the mock listens, and what it serves.
 #[derive(Debug)]
@@ -38,6 +52,21 @@ pub struct ServerConfig {
     pub media: SocketAddrV4,
     /// Bytes of storage at most.
     pub storage_max: u64,
+    /// A bucket of somebody else's that objects are put into too.
+    pub external: Option<ExternalBucket>,
+    /// A folder that objects are written to, and found in again.
+    pub data_folder: Option<PathBuf>,
+    /// The control plane, for a mock that people and scripts use; it also makes the calls.
+    pub control: Option<ControlConfig>,
+}
+
+/// What a mock with a control plane does by itself.
+#[derive(Debug)]
+pub struct ControlConfig {
+    /// The calls that are made without softphones.
+    pub workload: Option<Workload>,
+    /// Requests that the journal remembers.
+    pub journal: u32,
 }
 
 impl ServerConfig {
@@ -52,6 +81,9 @@ impl ServerConfig {
             s3: any.into(),
             media: any,
             storage_max,
+            data_folder: None,
+            external: None,
+            control: None,
         }
     }
 }
@@ -64,6 +96,18 @@ pub enum ServerError {
     Http {
         /// The address.
         address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The external S3 cannot be used.
+    #[error(transparent)]
+    External(#[from] ReaderError),
+    /// The data folder cannot be used.
+    #[error("cannot keep objects in {folder} ({source}); name another folder", folder = folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
         /// The reason.
         #[source]
         source: std::io::Error,
@@ -86,9 +130,12 @@ pub struct MockServer {
     s3: S3Endpoint,
     ingest: Ingest,
     station: Option<Station>,
+    /// The ingest that is reached through memory, once there is one.
+    ring: Arc<OnceLock<Ingest>>,
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
+    control: Option<Control>,
 }
 
 impl MockServer {
@@ -102,7 +149,23 @@ impl MockServer {
     ) -> Result<(Self, mpsc::UnboundedReceiver<News>), ServerError> {
         let keys: Vec<AccessKey> = config.service.tenants.iter().map(access_key).collect();
         let epoch = config.service.epoch;
-        let (service, news) = Service::new(config.service, Store::new(config.storage_max));
+        let store = match config.data_folder {
+            None => Store::new(config.storage_max),
+            Some(folder) => Store::in_folder(config.storage_max, &folder)
+                .map_err(|source| ServerError::Folder { folder, source })?,
+        };
+        if let Some(bucket) = &config.external {
+            store.mirror_to(bucket)?;
+        }
+        let (service, news) = Service::new(config.service, store);
+        let traffic = config.control.as_ref().map(|control| {
+            let traffic = Traffic::new(service.clone(), control.workload.as_ref());
+            traffic.handle_timeout(clock.now());
+            traffic
+        });
+        let control = config.control.as_ref().zip(traffic.clone());
+        let control =
+            control.map(|(config, traffic)| Control::new(&service, traffic, config.journal));
         let store = service.store().clone();
         let s3 = S3Endpoint::start(config.s3, store, &keys, EndpointLimits::default()).await?;
         let received = Arc::new(PlatformEvents {
@@ -114,7 +177,7 @@ impl MockServer {
             address: config.media,
             ..IngestSettings::default()
         };
-        let stack = Arc::new(RtcStack::new()?);
+        let stack = Arc::new(DenseStack::new()?);
         let events: Arc<dyn SessionEvents> = Arc::clone(&received) as _;
         let (ingest, station) = Ingest::bind(&settings, stack, events)?;
         let bind = |source| ServerError::Http {
@@ -122,15 +185,21 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let state = ApiState::new(service.clone(), clock, ApiConfig::new(epoch));
-        let limits = state.config().limits;
+        let api = ApiConfig::new(epoch);
+        let state = ApiState::controlled(service.clone(), clock, api, control.clone());
+        let ring = Arc::default();
         let signalling = axum::Router::new()
             .route("/signalling", get(signal))
-            .with_state(ingest.clone());
-        let router = http::router(state).merge(signalling);
-        let http = http::serve_router(listener, router, limits).map_err(bind)?;
+            .with_state(ingest.clone())
+            .route("/signalling/ring", get(signal_ring))
+            .with_state(Arc::clone(&ring));
+        let beside = signalling.merge(softphone::routes(&service, clock, &ingest));
+        let http = http::serve_beside(listener, state, beside).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
-        let driver = tokio::spawn(service::drive(service.clone(), clock));
+        let driver = match traffic {
+            Some(traffic) => tokio::spawn(traffic::drive(traffic, clock)),
+            None => tokio::spawn(service::drive(service.clone(), clock)),
+        };
         let station = Some(station);
         let server = Self {
             service,
@@ -138,9 +207,11 @@ impl MockServer {
             s3,
             ingest,
             station,
+            ring,
             webhooks,
             received,
             driver,
+            control,
         };
         Ok((server, news))
     }
@@ -168,6 +239,37 @@ impl MockServer {
         self.station.take()
     }
 
+    /// The control plane, if there is one.
+    #[must_use]
+    pub const fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
+    }
+
+    /// Makes a second ingest, for softphones of the same process whose datagrams go through memory: its endpoint and address are
+    /// for a [`racegate_udp::BatchSocket::pair`]. None if there is one already.
+    ///
+    /// # Errors
+    /// When the media stack cannot be set up.
+    pub fn open_ring(&self) -> Result<Option<(IngestEndpoint, SocketAddrV4)>, ServerError> {
+        // Nobody listens there: only the ring knows the address.
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
+        let stack = Arc::new(DenseStack::new()?);
+        let events: Arc<dyn SessionEvents> = Arc::clone(&self.received) as _;
+        let settings = IngestSettings {
+            sessions_max: RING_SESSIONS_MAX,
+            ..IngestSettings::default()
+        };
+        let (ingest, endpoint) = Ingest::detached(&settings, address, stack, events);
+        let fresh = self.ring.set(ingest).is_ok();
+        Ok(fresh.then_some((endpoint, address)))
+    }
+
+    /// The ingest that is reached through memory, if there is one.
+    #[must_use]
+    pub fn ring(&self) -> Option<&Ingest> {
+        self.ring.get()
+    }
+
     /// Base URL of the API.
     #[must_use]
     pub fn api_url(&self) -> String {
@@ -180,10 +282,28 @@ impl MockServer {
         self.s3.url()
     }
 
+    /// URL of the page with a softphone.
+    #[must_use]
+    pub fn softphone_url(&self) -> String {
+        format!("{}/softphone", self.http.url())
+    }
+
+    /// URL of the WHIP endpoint.
+    #[must_use]
+    pub fn whip_url(&self) -> String {
+        format!("{}/whip", self.http.url())
+    }
+
     /// URL of the signalling WebSocket.
     #[must_use]
     pub fn signalling_url(&self) -> String {
         format!("ws://{}/signalling", self.http.address())
+    }
+
+    /// URL of the signalling WebSocket for sessions through memory.
+    #[must_use]
+    pub fn ring_url(&self) -> String {
+        format!("ws://{}/signalling/ring", self.http.address())
     }
 
     /// What was received, by session.
@@ -196,12 +316,24 @@ impl MockServer {
     pub async fn stop(self) {
         self.driver.abort();
         self.http.shutdown().await;
+        let mirrored = self.service.store().mirrored();
+        drop(tokio::time::timeout(MIRROR_GRACE, mirrored).await);
         self.s3.shutdown().await;
     }
 }
 
 async fn signal(State(ingest): State<Ingest>, upgrade: WebSocketUpgrade) -> Response {
     upgrade_signalling(upgrade, ingest)
+}
+
+async fn signal_ring(
+    State(ring): State<Arc<OnceLock<Ingest>>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match ring.get() {
+        Some(ingest) => upgrade_signalling(upgrade, ingest.clone()),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 fn access_key(tenant: &service::TenantConfig) -> AccessKey {
@@ -228,6 +360,10 @@ pub struct Received {
     pub packets: u64,
     /// Missing ones between the first and the last.
     pub lost: u64,
+    /// Why the session ended.
+    pub reason: EndReason,
+    /// When it ended.
+    pub ended_at: Timestamp,
 }
 
 impl PlatformEvents {
@@ -258,16 +394,34 @@ impl SessionEvents for PlatformEvents {
         if ended.established_at.is_none() {
             return;
         }
+        let ended_at = self.timestamp(ended.ended_at);
         let received = Received {
             digest: ended.digest_received,
             packets: ended.packets_received,
             lost: ended.packets_lost,
+            reason: ended.reason,
+            ended_at,
+        };
+        let differs = |sent| sent != ended.digest_received;
+        let ending = Ending {
+            signalling: match ended.reason {
+                EndReason::SignallingLost => SignallingEnd::Lost,
+                _ => SignallingEnd::Kept,
+            },
+            audio: if ended.digest_sent.is_some_and(differs) {
+                AudioEnd::Altered
+            } else {
+                AudioEnd::Whole
+            },
+            storage: self.service.storage_of(&call),
         };
         self.digests.lock().insert(ended.conversation_id, received);
-        if let Err(error) = self.service.store_media(call.index, ended.ogg) {
+        // A session that is not to carry audio has its recording from elsewhere.
+        let stored_before =
+            ended.packets_received == 0 && self.service.store().media(call.index).is_some();
+        if !stored_before && let Err(error) = self.service.store_media(call.index, ended.ogg) {
             tracing::error!(%error, "a recording could not be stored");
         }
-        self.service
-            .session_ended(self.timestamp(ended.ended_at), &call);
+        self.service.session_over(ended_at, &call, ending);
     }
 }

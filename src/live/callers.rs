@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mock_api::clock::RunClock;
 use mock_api::service::Service;
-use racegate_model::draws::Seed;
+use mock_api::synthetic;
+use racegate_model::draws::{Draws, Seed};
+use racegate_model::fault::{FaultPlan, SessionOutcome};
 use racegate_model::ids::ConversationId;
 use racegate_model::scenario::{Fidelity, Workload};
 use racegate_model::time::Duration;
@@ -13,14 +15,16 @@ use racegate_model::workload::{Call, Calls};
 use tokio::sync::mpsc;
 
 use super::generator::DROPPED_AFTER;
-use super::softphone::{CallOutcome, Dial, Softphones};
-use super::synthetic;
+use super::media::Phones;
+use super::softphone::{CallOutcome, Dial, DialFault, DialMedia, Softphones};
 
 /// What became of a call.
 #[derive(Debug)]
 pub(super) enum CallReport {
     /// A synthetic call has ended.
     Synthetic,
+    /// A synthetic call that a fault kept from coming up, and how far it came.
+    NotEstablished(Call, &'static str),
     /// A softphone's call is over.
     Real(Call, CallOutcome),
     /// The call was given up before it ended: the run was stopped.
@@ -41,7 +45,8 @@ pub(super) struct CallCounters {
 pub(super) struct Callers {
     pub(super) service: Service,
     pub(super) clock: RunClock,
-    pub(super) softphones: Option<Softphones>,
+    pub(super) phones: Phones,
+    pub(super) faults: FaultPlan,
     pub(super) workload: Workload,
     pub(super) seed: Seed,
     pub(super) counters: Arc<CallCounters>,
@@ -71,9 +76,10 @@ impl Callers {
         self.service.calls().begin(call);
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let report = match (this.workload.fidelity.get(call.kind), &this.softphones) {
-                (Fidelity::Media, Some(softphones)) => this.dial(softphones, call).await,
-                _ => this.pretend(call).await,
+            let fidelity = this.workload.fidelity_of(this.seed, &call);
+            let report = match this.phones.of(fidelity) {
+                Some(phones) => this.dial(phones, fidelity, call).await,
+                None => this.pretend(call).await,
             };
             this.counters.active.fetch_sub(1, Ordering::Relaxed);
             // The coordinator is gone when the run was stopped.
@@ -81,27 +87,60 @@ impl Callers {
         });
     }
 
-    /// A call without network: its recording is there when it ends.
+    /// A call without network: its recording is there when it ends. A fault of the scenario does to it what it would do to a real
+    /// one.
     async fn pretend(&self, call: Call) -> CallReport {
-        let media = synthetic::recording(self.seed, &call);
-        if let Err(error) = self.service.store_media(call.index, media) {
-            tracing::error!(%error, "a recording could not be stored");
+        let prediction = self.faults.predict(&call);
+        if prediction.outcome == SessionOutcome::NotEstablished {
+            self.clock.sleep_until(call.ended_at()).await;
+            return CallReport::NotEstablished(call, self.faults.stopped_at(&call));
         }
-        self.clock.sleep_until(call.ended_at()).await;
-        self.service.session_ended(call.ended_at(), &call);
+        self.store_synthetic(&call);
+        self.clock.sleep_until(prediction.ended_at).await;
+        self.service
+            .session_over(prediction.ended_at, &call, prediction.ending);
         CallReport::Synthetic
     }
 
+    fn store_synthetic(&self, call: &Call) {
+        let media = synthetic::recording(self.seed, call);
+        if let Err(error) = self.service.store_media(call.index, media) {
+            tracing::error!(%error, "a recording could not be stored");
+        }
+    }
+
     /// A real session; the ingest tells the platform when it has ended.
-    async fn dial(&self, softphones: &Softphones, call: Call) -> CallReport {
-        let outcome = softphones.dial(Dial {
-            conversation_id: ConversationId::of(self.seed, call.index).to_string(),
-            hang_up_at: self.clock.instant(call.ended_at()).into_std(),
-            clip: usize::try_from(call.clip(self.seed) >> 32).unwrap_or(0),
+    async fn dial(&self, phones: &Softphones, fidelity: Fidelity, call: Call) -> CallReport {
+        let media = match fidelity {
+            Fidelity::Model | Fidelity::Signalling => DialMedia::Signalling,
+            Fidelity::Transport => DialMedia::Transport,
+            Fidelity::Wire | Fidelity::Media => DialMedia::Audio,
+        };
+        if media != DialMedia::Audio {
+            self.store_synthetic(&call);
+        }
+        let conversation_id = ConversationId::of(self.seed, call.index).to_string();
+        let hang_up_at = self.clock.instant(call.ended_at()).into_std();
+        let clip = usize::try_from(call.clip(self.seed) >> 32).unwrap_or(0);
+        let outcome = phones.dial(Dial {
+            media,
+            fault: self.fault_of(&call),
+            ..Dial::new(conversation_id, hang_up_at, clip)
         });
         match outcome.await {
             Ok(outcome) => CallReport::Real(call, outcome),
             Err(_) => CallReport::Abandoned(call),
         }
+    }
+
+    fn fault_of(&self, call: &Call) -> Option<DialFault> {
+        let struck = self.faults.of(call)?;
+        Some(DialFault {
+            fault: struck.fault,
+            at: self.clock.instant(struck.at).into_std(),
+            lasts: std::time::Duration::from_nanos(struck.lasts.as_nanos()),
+            loss: self.workload.faults[struck.spec].loss,
+            draws: Draws::of_call(self.seed, call.index.0),
+        })
     }
 }

@@ -5,11 +5,13 @@
 
 mod callers;
 mod generator;
+mod health;
+mod media;
 mod network;
 pub mod softphone;
-mod synthetic;
 mod tenant;
 pub mod transport;
+mod verdicts;
 mod webhooks;
 mod world;
 

@@ -5,28 +5,31 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mock_api::clock::RunClock;
+use mock_api::ingest::Ingest;
 use mock_api::server::{MockServer, PlatformEvents, ServerConfig, ServerError};
 use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
 use mock_api::storage::layout::RunEpoch;
-use racegate_media::Sha256;
 use racegate_model::draws::Seed;
 use racegate_model::exporter::{Exporter, Input};
+use racegate_model::fault::FaultPlan;
 use racegate_model::history::EndReason;
 use racegate_model::ids::{ArmIndex, RecordingId, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
-use racegate_model::scenario::{Arm, Fidelity, Scenario};
+use racegate_model::scenario::{Arm, Scenario};
 use racegate_model::sim::listens_to;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
-use racegate_udp::{Shard, ShardError, Station};
+use racegate_udp::{Shard, ShardError, ShardMeter};
 use tokio::sync::{mpsc, watch};
 
 use super::Arms;
 use super::callers::{CallCounters, CallReport, Callers};
 use super::generator::{GeneratorReport, Progress};
+use super::health::Baseline;
+use super::media::{self, Phones};
 use super::network::HttpTransport;
-use super::softphone::{CallEnd, SoftphoneSettings, Softphones};
 use super::tenant::{Message, Record, TenantDriver};
+use super::verdicts::Verdicts;
 use super::webhooks;
 
 /// Why a live run could not begin or go on.
@@ -50,9 +53,6 @@ pub enum LiveError {
     /// The media thread failed.
     #[error("the media thread failed: {0}")]
     Shard(#[from] ShardError),
-    /// A fidelity that the live engine does not have.
-    #[error("fidelity `{0:?}` is not available; use `media` or `model`")]
-    Fidelity(Fidelity),
     /// The audio could not be kept.
     #[error("the audio cannot be written to {folder} ({source})", folder = folder.display())]
     Audio {
@@ -142,21 +142,22 @@ struct World<'a> {
     arms: Vec<LiveArm>,
     inboxes: Vec<mpsc::UnboundedSender<Message>>,
     service: mock_api::service::Service,
-    ingest: mock_api::ingest::Ingest,
+    ingests: Vec<Ingest>,
     news: mpsc::UnboundedReceiver<News>,
     records: mpsc::UnboundedReceiver<Record>,
     reports: mpsc::UnboundedReceiver<CallReport>,
     counters: Arc<CallCounters>,
     callers: tokio::task::JoinHandle<()>,
-    softphones: Option<Softphones>,
+    phones: Phones,
     shard: Option<Shard>,
     webhooks: mock_api::http::Webhooks,
     generator: GeneratorReport,
     ended: u64,
     settled: u64,
     received: Arc<PlatformEvents>,
-    /// What real calls sent, to be held against what was received: conversation and digest.
-    sent: Vec<(String, Sha256)>,
+    verdicts: Verdicts,
+    baseline: Baseline,
+    meter: ShardMeter,
 }
 
 struct LiveArm {
@@ -170,12 +171,12 @@ impl<'a> World<'a> {
         scenario: &'a Scenario,
         arms: &'a [Arm],
     ) -> Result<(World<'a>, MockServer), LiveError> {
-        check_fidelity(scenario)?;
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
         let config = service_config(scenario, arms);
         let tenants = config.tenants.clone();
         let (mut server, news) = MockServer::start(ServerConfig::loopback(config), clock).await?;
-        let (softphones, shard) = start_media(scenario, &mut server)?;
+        let (phones, shard) = media::start(scenario, &mut server)?;
+        let faults = FaultPlan::new(&scenario.workload, scenario.seed);
         let (record_sender, records) = mpsc::unbounded_channel();
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
             tenants.iter().map(|_| mpsc::unbounded_channel()).unzip();
@@ -198,7 +199,8 @@ impl<'a> World<'a> {
         let callers = Callers {
             service: server.service().clone(),
             clock,
-            softphones: softphones.clone(),
+            phones: phones.clone(),
+            faults: faults.clone(),
             workload: scenario.workload.clone(),
             seed: scenario.seed,
             counters: Arc::clone(&counters),
@@ -210,20 +212,27 @@ impl<'a> World<'a> {
             arms: live_arms(arms, scenario.seed),
             inboxes,
             service: server.service().clone(),
-            ingest: server.ingest().clone(),
+            ingests: server
+                .ring()
+                .into_iter()
+                .chain([server.ingest()])
+                .cloned()
+                .collect(),
             webhooks: server.webhooks().clone(),
             news,
             records,
             reports,
             counters,
             callers: tokio::spawn(callers.run()),
-            softphones,
-            shard,
+            phones,
+            meter: shard.meter(),
+            baseline: Baseline::take(),
+            shard: Some(shard),
             generator: GeneratorReport::new(),
             ended: 0,
             settled: 0,
             received: server.received(),
-            sent: Vec::new(),
+            verdicts: Verdicts::new(faults),
         };
         Ok((world, server))
     }
@@ -361,14 +370,10 @@ impl<'a> World<'a> {
         match report {
             CallReport::Synthetic => {}
             CallReport::Abandoned(call) => sink.not_established(call.index, "stopped"),
+            CallReport::NotEstablished(call, stage) => sink.not_established(call.index, stage),
             CallReport::Real(call, outcome) => {
                 self.generator.summary.sessions += 1;
-                if let CallEnd::NotEstablished { stage, .. } = &outcome.end {
-                    sink.not_established(call.index, stage.as_str());
-                } else {
-                    self.sent
-                        .push((outcome.conversation_id, outcome.digest_sent));
-                }
+                self.verdicts.add(call, outcome);
             }
         }
     }
@@ -412,42 +417,29 @@ impl<'a> World<'a> {
         while let Ok(record) = self.records.try_recv() {
             self.record(record, sink);
         }
+        for (call, stage) in self.verdicts.not_established(&self.service) {
+            sink.not_established(call.index, stage);
+        }
         let ended: Vec<u64> = self.arms.iter().map(|arm| arm.ended).collect();
         sink.end(self.clock.now(), reason, &ended);
         let summary = &mut self.generator.summary;
         summary.sessions_peak = self.counters.peak.load(Ordering::Relaxed);
         summary.dropped = self.counters.dropped.load(Ordering::Relaxed);
-        let received = self.ingest.counters();
-        summary.packets_received = received.packets_received;
-        if let Some(softphones) = &self.softphones {
-            let report = softphones.report();
-            summary.packets_sent = report.packets_sent;
-            summary.packets_lost = report
-                .packets_sent
-                .saturating_sub(received.packets_received);
-            summary.send_lateness_p99_s = report.send_lateness_p99().as_secs_f64();
-            summary.socket_drops = report.receive_buffer_errors.unwrap_or(0);
-        }
-        let differs = |(conversation, digest): &&(String, Sha256)| {
-            self.received
-                .of(conversation)
-                .is_none_or(|received| received.digest != *digest)
-        };
-        summary.digest_mismatches = self.sent.iter().filter(differs).count() as u64;
+        let limit = self.scenario.limits.send_lateness;
+        media::count_sent(summary, self.phones.reports(), limit);
+        media::count_received(summary, self.ingests.iter().map(Ingest::counters));
+        summary.ticks_skipped = self.meter.report().ticks_skipped;
+        summary.cpu = self.baseline.since(Some(&self.meter));
+        summary.packets_lost = summary
+            .packets_sent
+            .saturating_sub(summary.packets_received);
+        let workload = &self.scenario.workload;
+        self.verdicts
+            .count(summary, workload, &self.service, &self.received);
         let usage = self.service.store().usage();
         summary.recordings_stored = self.service.calls().ended_count() as u64;
         summary.bytes_stored = usage.bytes;
         self.generator
-    }
-}
-
-fn check_fidelity(scenario: &Scenario) -> Result<(), LiveError> {
-    let fidelity = scenario.workload.fidelity.webrtc;
-    match fidelity {
-        Fidelity::Media | Fidelity::Model => Ok(()),
-        Fidelity::Signalling | Fidelity::Transport | Fidelity::Wire => {
-            Err(LiveError::Fidelity(fidelity))
-        }
     }
 }
 
@@ -489,26 +481,6 @@ fn live_arms(arms: &[Arm], seed: Seed) -> Vec<LiveArm> {
             }
         })
         .collect()
-}
-
-/// Softphones and ingest share one thread, so that a packet never changes cores.
-fn start_media(
-    scenario: &Scenario,
-    server: &mut MockServer,
-) -> Result<(Option<Softphones>, Option<Shard>), LiveError> {
-    let mut stations: Vec<Station> = server.take_station().into_iter().collect();
-    let mut softphones = None;
-    if scenario.workload.fidelity.webrtc == Fidelity::Media {
-        let settings = SoftphoneSettings::new(server.signalling_url());
-        let stack =
-            racegate_media::RtcStack::new().map_err(|error| LiveError::Media(error.to_string()))?;
-        let (phones, station) = Softphones::bind(&settings, Arc::new(stack))
-            .map_err(|error| LiveError::Media(error.to_string()))?;
-        stations.push(station);
-        softphones = Some(phones);
-    }
-    let shard = Shard::spawn("media-0", stations)?;
-    Ok((softphones, Some(shard)))
 }
 
 async fn start_webhooks(

@@ -17,7 +17,7 @@ use racegate_model::scenario::Scenario;
 use racegate_model::sim::listens_to;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
-use racegate_model::workload::{Call, Calls, SessionEnds};
+use racegate_model::workload::SessionEnds;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 struct Tenant {
@@ -39,11 +39,12 @@ struct World<S> {
 /// Runs every arm of `scenario` and returns the sink.
 pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
     let mut world = World::new(scenario, sink);
-    let mut ends = SessionEnds::new(Calls::new(&scenario.workload, scenario.seed)).peekable();
+    let mut ends = SessionEnds::of_workload(&scenario.workload, scenario.seed);
+    let mut next = ends.next().map(|call| (call, ends.ending()));
     let clock = RunClock::start();
     let mut last_end = Timestamp::ZERO;
     loop {
-        let next_end = ends.peek().map(Call::ended_at);
+        let next_end = next.map(|(call, _)| call.ended_at());
         let Some(now) = world.next(next_end) else {
             break;
         };
@@ -52,7 +53,8 @@ pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
         }
         clock.sleep_until(now).await;
         world.service.handle_timeout(now);
-        while let Some(call) = ends.next_if(|call| call.ended_at() <= now) {
+        while let Some((call, ending)) = next.filter(|(call, _)| call.ended_at() <= now) {
+            next = ends.next().map(|call| (call, ends.ending()));
             last_end = call.ended_at();
             world.service.calls().begin(call);
             let media = bytes::Bytes::from_static(b"OggS");
@@ -60,7 +62,7 @@ pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
                 .service
                 .store_media(call.index, media)
                 .expect("storage has room");
-            world.service.session_ended(now, &call);
+            world.service.session_over(now, &call, ending);
         }
         world.hear(now);
         for tenant in &mut world.tenants {

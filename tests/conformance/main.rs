@@ -108,6 +108,26 @@ async fn on_a_paused_clock_both_engines_agree_on_every_recording() {
     );
 }
 
+/// Faults of every effect, a tenth of the sessions each.
+const FAULTS: &str = "fault=[\
+    { name = 'no-media', probability = 0.1 }, { name = 'loss', probability = 0.1 }, \
+    { name = 'vanish', probability = 0.1 }, { name = 'early-hang-up', probability = 0.1 }, \
+    { name = 'signalling-cut', probability = 0.1 }, { name = 'store-late', probability = 0.1 }, \
+    { name = 'store-failure', probability = 0.1 }, { name = 'dtx', count = 5 }]";
+
+#[tokio::test(start_paused = true)]
+async fn both_engines_agree_on_sessions_that_meet_faults() {
+    let scenario = scenario(&[FAULTS]);
+    let (summary, settled) = compare(&scenario, &scenario).await;
+    assert!(summary.pairs > 1_500, "{} pairs", summary.pairs);
+    assert_eq!(summary.pairs, settled);
+    assert_eq!(
+        summary.agreed, summary.pairs,
+        "{:#?}",
+        summary.disagreements
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lag_changed_in_one_engine_is_noticed() {
     for broken in [

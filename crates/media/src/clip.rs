@@ -1,5 +1,6 @@
 //! The audio that the softphones speak: real speech in real Opus frames of 20 ms, encoded once and checked in.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::FRAME_SAMPLES;
@@ -98,13 +99,22 @@ pub fn clips() -> &'static [Clip] {
     })
 }
 
-/// What one call says: a clip, begun at a frame that follows from the conversation, over and over.
+/// Frames of a marker: seven bits each, for 64 bits.
+const MARKER: usize = 10;
+/// Different frames that a marker is written with.
+const SYMBOLS: usize = 128;
+/// The marker comes again after so many frames: ten seconds.
+const MARKER_EVERY: u64 = 500;
+
+/// What one call says: its marker, and then a clip, begun at a frame that follows from the conversation, over and over.
 ///
-/// Clip and phase mark the recording: whoever knows the conversation knows every frame that must be in it.
+/// The marker is the hash of the conversation, spelled in frames of real speech: a recording can be traced to its session by its audio
+/// alone. Whoever knows the conversation knows every frame that must be in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Speech {
     clip: &'static Clip,
     phase: usize,
+    mark: u64,
 }
 
 impl Speech {
@@ -114,10 +124,36 @@ impl Speech {
         let clips = clips();
         let clip = &clips[clip % clips.len()];
         let frames = clip.frames.len() as u64;
+        let mark = Self::mark_of(conversation_id);
         Self {
             clip,
-            phase: usize::try_from(fnv1a(conversation_id.as_bytes()) % frames).unwrap_or(0),
+            phase: usize::try_from(mark % frames).unwrap_or(0),
+            mark,
         }
+    }
+
+    /// What the marker of a conversation says.
+    #[must_use]
+    pub fn mark_of(conversation_id: &str) -> u64 {
+        fnv1a(conversation_id.as_bytes())
+    }
+
+    /// What the first whole marker among a recording's packets says.
+    #[must_use]
+    pub fn mark_in<T: AsRef<[u8]>>(packets: &[T]) -> Option<u64> {
+        let symbols = symbols();
+        let value = |packet: &T| {
+            let packet = packet.as_ref();
+            symbols.iter().position(|symbol| symbol[..] == *packet)
+        };
+        packets.windows(MARKER).find_map(|window| {
+            let mut mark = 0_u128;
+            for packet in window {
+                mark = mark << 7 | value(packet)? as u128;
+            }
+            // Six bits are left over, and zero in a marker.
+            u64::try_from(mark).ok()
+        })
     }
 
     /// The clip's name.
@@ -129,10 +165,32 @@ impl Speech {
     /// The frame of that number from the start of the call.
     #[must_use]
     pub fn frame(&self, index: u64) -> Arc<[u8]> {
+        let within = usize::try_from(index % MARKER_EVERY).unwrap_or(MARKER);
+        if within < MARKER {
+            let shift = 7 * (MARKER - 1 - within);
+            let symbol = u128::from(self.mark) >> shift & (SYMBOLS as u128 - 1);
+            return Arc::clone(symbols()[usize::try_from(symbol).unwrap_or(0)]);
+        }
         let frames = self.clip.frames.len();
         let step = usize::try_from(index % frames as u64).unwrap_or(0);
         Arc::clone(&self.clip.frames[(self.phase + step) % frames])
     }
+}
+
+/// The frames that markers are written with: of all clips those that occur once, and of these each eleventh, so that no two of them
+/// follow each other in speech.
+fn symbols() -> &'static [&'static Arc<[u8]>] {
+    static SYMBOL_FRAMES: OnceLock<Vec<&'static Arc<[u8]>>> = OnceLock::new();
+    SYMBOL_FRAMES.get_or_init(|| {
+        let all = || clips().iter().flat_map(|clip| clip.frames.iter());
+        let mut counts = BTreeMap::new();
+        all().for_each(|frame| *counts.entry(&frame[..]).or_insert(0) += 1);
+        all()
+            .filter(|frame| counts.get(&frame[..]) == Some(&1))
+            .step_by(11)
+            .take(SYMBOLS)
+            .collect()
+    })
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {
@@ -170,8 +228,41 @@ mod tests {
         assert_ne!(say("a"), say("b"));
         let speech = Speech::of("a", 2);
         let round = clips()[2].frames().len() as u64;
-        assert_eq!(speech.frame(5), speech.frame(5 + round));
+        assert_eq!(speech.frame(15), speech.frame(15 + round));
         assert_eq!(speech.clip(), "agent-hold");
+    }
+
+    #[test]
+    fn a_recording_is_traced_to_its_conversation_by_its_audio_alone() {
+        assert_eq!(symbols().len(), SYMBOLS);
+        for nth in 0..150_u64 {
+            let id = format!("conversation-{nth}");
+            let clip = usize::try_from(nth % 6).unwrap();
+            let mut muxer = crate::ogg::OpusMuxer::new(1, &[]);
+            // Some begin late and have the marker from further on.
+            for frame in nth % 3 * 7..540 {
+                muxer.push(frame * 960, &Speech::of(&id, clip).frame(frame));
+            }
+            let recording = read(&muxer.finish()).unwrap();
+            assert_eq!(
+                Speech::mark_in(&recording.packets),
+                Some(Speech::mark_of(&id)),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn audio_without_a_marker_has_none() {
+        for clip in clips() {
+            assert_eq!(
+                Speech::mark_in(&clip.frames()[200..]),
+                None,
+                "{}",
+                clip.name()
+            );
+        }
+        assert_eq!(Speech::mark_in::<Vec<u8>>(&[]), None);
     }
 
     #[test]

@@ -7,14 +7,27 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use str0m::crypto::dtls::DtlsVersion as Version;
 use str0m::crypto::dtls::{
-    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion,
 };
 use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
 
 static DTLS: CachingDtls = CachingDtls {
     configs: Mutex::new(Vec::new()),
 };
+
+/// Which DTLS a stack speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DtlsVersion {
+    /// 1.2: a third fewer instructions, and it negotiates GCM for SRTP.
+    #[default]
+    V12,
+    /// 1.3.
+    V13,
+    /// What the other side speaks; 1.3 if it speaks both.
+    Either,
+}
 
 /// str0m's provider with the cache in place of its DTLS.
 pub(crate) fn provider() -> CryptoProvider {
@@ -66,16 +79,16 @@ impl DtlsProvider for CachingDtls {
         &self,
         cert: &DtlsCert,
         now: Instant,
-        version: DtlsVersion,
+        version: Version,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         let config = self
             .config(mtu)
             .map_err(|error| CryptoError::Other(format!("DTLS configuration: {error}")))?;
         let dtls = match version {
-            DtlsVersion::Dtls13 => dimpl::Dtls::new_13(config, cert.clone(), now),
-            DtlsVersion::Auto => dimpl::Dtls::new_auto(config, cert.clone(), now),
-            DtlsVersion::Dtls12 | _ => dimpl::Dtls::new_12(config, cert.clone(), now),
+            Version::Dtls13 => dimpl::Dtls::new_13(config, cert.clone(), now),
+            Version::Auto => dimpl::Dtls::new_auto(config, cert.clone(), now),
+            Version::Dtls12 | _ => dimpl::Dtls::new_12(config, cert.clone(), now),
         };
         Ok(Box::new(Instance(dtls)))
     }

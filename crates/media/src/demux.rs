@@ -1,7 +1,8 @@
 //! Which session a datagram belongs to, when all sessions share one port.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+use hashbrown::HashMap;
 
 use crate::stun::{DatagramKind, binding_ufrag};
 
@@ -26,11 +27,12 @@ struct Session {
 /// Sessions by the addresses that their peers send from, and by ufrag until an address is known.
 ///
 /// A binding request is routed by its ufrag even from a known address: callers reuse addresses, and the new call's request then
-/// moves the address away from the old call. Several addresses may lead to one session.
+/// moves the address away from the old call. Several addresses may lead to one session. The tables are hashed, because every packet
+/// goes through one; nothing iterates over them.
 #[derive(Debug, Default)]
 pub struct Demux {
-    sessions: BTreeMap<String, Session>,
-    addresses: BTreeMap<SocketAddr, usize>,
+    sessions: HashMap<String, Session>,
+    addresses: HashMap<SocketAddr, usize>,
 }
 
 impl Demux {
@@ -57,6 +59,33 @@ impl Demux {
                 self.addresses.remove(&address);
             }
         }
+    }
+
+    /// Finds the session that a datagram is for, and learns nothing: whether a binding request is genuine only the session can tell.
+    #[must_use]
+    pub fn find(&self, source: SocketAddr, bytes: &[u8]) -> Route {
+        let named = binding_ufrag(bytes).and_then(|ufrag| self.sessions.get(ufrag));
+        let key = named.map(|session| session.key);
+        let known = || self.addresses.get(&source).copied();
+        key.or_else(known).map_or(Route::Unknown, Route::Session)
+    }
+
+    /// Learns that the session with that local ufrag answered a binding request from `source`: its media will come from there. The
+    /// session keeps the newest addresses.
+    pub fn learn(&mut self, ufrag: &str, source: SocketAddr) {
+        let Some(session) = self.sessions.get_mut(ufrag) else {
+            return;
+        };
+        if !session.addresses.contains(&source) {
+            if session.addresses.len() >= ADDRESSES_MAX {
+                let oldest = session.addresses.remove(0);
+                if self.addresses.get(&oldest) == Some(&session.key) {
+                    self.addresses.remove(&oldest);
+                }
+            }
+            session.addresses.push(source);
+        }
+        self.addresses.insert(source, session.key);
     }
 
     /// Routes a datagram, and learns its source if it is a binding request for a known session.
@@ -122,6 +151,23 @@ mod tests {
         assert_eq!(demux.route(address(1), &request("new")), Route::Session(2));
         demux.remove("old");
         assert_eq!(demux.route(address(1), &MEDIA), Route::Session(2));
+    }
+
+    #[test]
+    fn an_unanswered_request_teaches_nothing_and_the_newest_addresses_are_kept() {
+        let mut demux = Demux::new();
+        demux.insert("aaaa", 4);
+        assert_eq!(demux.find(address(1), &request("aaaa")), Route::Session(4));
+        assert_eq!(demux.find(address(1), &MEDIA), Route::Unknown);
+        for port in 1..=20 {
+            demux.learn("aaaa", address(port));
+        }
+        assert_eq!(demux.find(address(20), &MEDIA), Route::Session(4));
+        assert_eq!(demux.find(address(1), &MEDIA), Route::Unknown);
+        assert_eq!(demux.addresses.len(), ADDRESSES_MAX);
+        demux.learn("zzzz", address(99));
+        demux.remove("aaaa");
+        assert!(demux.addresses.is_empty());
     }
 
     #[test]

@@ -8,6 +8,24 @@ use aws_lc_rs::digest::{Context, SHA256};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sha256(pub [u8; 32]);
 
+impl Sha256 {
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let high = char::from(pair[0]).to_digit(16)?;
+            let low = char::from(pair[1]).to_digit(16)?;
+            *byte = u8::try_from(high * 16 + low).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -71,6 +89,16 @@ mod tests {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.finish().to_string(), abc);
         assert_eq!(format!("{digest:?}"), format!("PayloadDigest({abc})"));
+        assert_eq!(Sha256::parse(abc), Some(digest.finish()));
+        for wrong in [
+            "",
+            "ba78",
+            &abc[1..],
+            &abc.replace('b', "g"),
+            &"é".repeat(32),
+        ] {
+            assert_eq!(Sha256::parse(wrong), None, "{wrong}");
+        }
         digest.update(b"d");
         assert_ne!(digest.finish().to_string(), abc);
     }

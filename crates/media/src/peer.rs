@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::FRAME_SAMPLES;
+
 /// Why a peer could not be made or did not take its counterpart's description.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
@@ -125,6 +127,13 @@ pub trait Recorder: Peer {
 pub trait Caller: Peer {
     /// Sends one frame; only of use once established.
     fn send(&mut self, now: Instant, frame: Frame);
+
+    /// The same with an RTP time of its own, in samples: after a pause time has gone on and sequence numbers have not. A stack that
+    /// cannot tell them apart leaves a gap in the sequence numbers.
+    fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
+        let index = time / u64::from(FRAME_SAMPLES);
+        self.send(now, Frame { index, ..frame });
+    }
 }
 
 /// A WebRTC stack: it makes the two kinds of peers.
@@ -149,4 +158,20 @@ pub trait Stack: Send + Sync + fmt::Debug {
         local: SocketAddr,
         offer: &str,
     ) -> Result<(Box<dyn Caller>, String), PeerError>;
+
+    /// A server's end on `local` (ICE-lite) that takes an offer from outside, and its answer. Offers from outside are of many kinds;
+    /// a stack that knows only its own refuses.
+    ///
+    /// # Errors
+    /// When the offer cannot be read or has no audio for us.
+    fn accept(
+        &self,
+        _now: Instant,
+        _local: SocketAddr,
+        _offer: &str,
+    ) -> Result<(Box<dyn Recorder>, String), PeerError> {
+        Err(PeerError::Refused(
+            "this stack takes no offers from outside".to_owned(),
+        ))
+    }
 }

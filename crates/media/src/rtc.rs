@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::crypto::CryptoProvider;
-use str0m::crypto::dtls::{DtlsCert, DtlsVersion};
+use str0m::crypto::dtls::{DtlsCert, DtlsVersion as Version};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
 use crate::FRAME_SAMPLES;
-use crate::crypto;
+use crate::crypto::{self, DtlsVersion};
 use crate::peer::{
     Caller, Departure, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
 };
@@ -28,6 +28,7 @@ use crate::peer::{
 pub struct RtcStack {
     provider: Arc<CryptoProvider>,
     certificate: DtlsCert,
+    version: Version,
 }
 
 impl RtcStack {
@@ -36,9 +37,22 @@ impl RtcStack {
     /// # Errors
     /// When no certificate can be made.
     pub fn new() -> Result<Self, PeerError> {
+        Self::with_dtls(DtlsVersion::V12)
+    }
+
+    /// The same with another version of DTLS.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn with_dtls(version: DtlsVersion) -> Result<Self, PeerError> {
         Ok(Self {
             provider: Arc::new(crypto::provider()),
             certificate: crypto::certificate().ok_or(PeerError::Certificate)?,
+            version: match version {
+                DtlsVersion::V12 => Version::Dtls12,
+                DtlsVersion::V13 => Version::Dtls13,
+                DtlsVersion::Either => Version::Auto,
+            },
         })
     }
 
@@ -49,7 +63,7 @@ impl RtcStack {
         RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.provider))
             .set_dtls_cert(self.certificate.clone())
-            .set_dtls_version(DtlsVersion::Dtls12)
+            .set_dtls_version(self.version)
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
@@ -98,6 +112,96 @@ impl Stack for RtcStack {
             stream.set_rtx_cache(0, Duration::ZERO, None);
         }
         Ok((Box::new(RtcCaller { session, mid, pt }), answer))
+    }
+
+    fn accept(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(Box<dyn Recorder>, String), PeerError> {
+        let offer = SdpOffer::from_sdp_string(offer)
+            .map_err(|error| PeerError::Parse(error.to_string()))?;
+        let mut session = Session::new(self.config().set_ice_lite(true), now, local)?;
+        let answer = session
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| PeerError::Refused(error.to_string()))?;
+        let answer = answer.to_sdp_string();
+        let (mid, _) = audio_of(&answer).ok_or(PeerError::NoAudio)?;
+        let ufrag = session.rtc.direct_api().local_ice_credentials().ufrag;
+        session.handle_timeout(now);
+        let recorder = RtcRecorder {
+            session,
+            mid,
+            ufrag,
+            pending: None,
+        };
+        Ok((Box::new(recorder), answer))
+    }
+}
+
+/// A softphone's end that has offered and waits for the answer.
+#[derive(Debug)]
+pub struct Invitation {
+    session: Session,
+    mid: Mid,
+    pending: SdpPendingOffer,
+}
+
+impl RtcStack {
+    /// A softphone's end on `local` that calls a server by itself, and its offer: what WHIP asks of a client.
+    ///
+    /// # Errors
+    /// When the stack cannot make one.
+    pub fn invite(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+    ) -> Result<(Invitation, String), PeerError> {
+        let mut session = Session::new(self.config(), now, local)?;
+        let mut changes = session.rtc.sdp_api();
+        let mid = changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+        let (offer, pending) = changes.apply().ok_or(PeerError::NoAudio)?;
+        let invitation = Invitation {
+            session,
+            mid,
+            pending,
+        };
+        Ok((invitation, offer.to_sdp_string()))
+    }
+}
+
+impl Invitation {
+    /// Takes the server's answer.
+    ///
+    /// # Errors
+    /// When the answer is not one to the offer, or has no audio for us.
+    pub fn accept_answer(
+        mut self,
+        now: Instant,
+        answer: &str,
+    ) -> Result<Box<dyn Caller>, PeerError> {
+        let (_, pt) = audio_of(answer).ok_or(PeerError::NoAudio)?;
+        let answer = SdpAnswer::from_sdp_string(answer)
+            .map_err(|error| PeerError::Parse(error.to_string()))?;
+        self.session
+            .rtc
+            .sdp_api()
+            .accept_answer(self.pending, answer)
+            .map_err(|error| PeerError::Refused(error.to_string()))?;
+        if let Some(stream) = self
+            .session
+            .rtc
+            .direct_api()
+            .stream_tx_by_mid(self.mid, None)
+        {
+            stream.set_rtx_cache(0, Duration::ZERO, None);
+        }
+        self.session.handle_timeout(now);
+        let (session, mid) = (self.session, self.mid);
+        Ok(Box::new(RtcCaller { session, mid, pt }))
     }
 }
 
@@ -348,15 +452,18 @@ impl Peer for RtcCaller {
 
 impl Caller for RtcCaller {
     fn send(&mut self, now: Instant, frame: Frame) {
+        let time = frame.index.wrapping_mul(u64::from(FRAME_SAMPLES));
+        self.send_at(now, frame, time);
+    }
+
+    fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         let Frame { index, payload } = frame;
         let mut api = self.session.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(self.mid, None) else {
             return;
         };
         // RTP time wraps at 32 bits by design.
-        let time =
-            u32::try_from(index.wrapping_mul(u64::from(FRAME_SAMPLES)) & u64::from(u32::MAX))
-                .unwrap_or(0);
+        let time = u32::try_from(time & u64::from(u32::MAX)).unwrap_or(0);
         stream
             .write_rtp(RtpWrite::new(self.pt, index.into(), time, now, payload).marker(index == 0));
         self.session.handle_timeout(now);

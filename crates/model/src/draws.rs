@@ -71,10 +71,16 @@ pub enum Purpose {
     SharedSession = 29,
     /// Time that a gate's read takes of a coupled platform.
     ReadCost = 30,
+    /// How much of the session is real.
+    Fidelity = 31,
+    /// What a fault does to datagram `k`.
+    FaultDatagram = 32,
+    /// Whether the scenario's fault `k` strikes the session.
+    SessionFault = 33,
     /// Whether the second region handles the call.
-    Region = 31,
+    Region = 34,
     /// Lag of the second region.
-    RegionLag = 32,
+    RegionLag = 35,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
@@ -83,6 +89,8 @@ pub enum Purpose {
     JobFailure = 42,
     /// Time that a job's query takes.
     JobQuery = 43,
+    /// Whether an injected fault strikes match `k` of a rule.
+    Fault = 60,
     /// Kind-independent reserve for tests.
     Test = 99,
 }

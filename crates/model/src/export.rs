@@ -30,6 +30,8 @@ pub(crate) struct ExportRules {
     seed: Seed,
     /// Beside the schema; none selects and copies everything.
     selection: Option<Selection>,
+    /// What the rules of a job with a request of its own are made of.
+    base: Option<Selection>,
 }
 
 impl ExportRules {
@@ -46,6 +48,7 @@ impl ExportRules {
             required,
             seed,
             selection: None,
+            base: None,
         }
     }
 
@@ -58,8 +61,18 @@ impl ExportRules {
     ) -> Self {
         let plain =
             export.selection == SelectionSpec::default() && request == ExportRequest::default();
-        self.selection = (!plain).then(|| Selection::new(export, hold, request));
+        let selection = Selection::new(export, hold, request);
+        self.selection = (!plain).then_some(selection);
+        self.base = Some(selection);
         self
+    }
+
+    /// The same, for a job with a request of its own.
+    pub(crate) fn asking(&self, request: ExportRequest) -> Self {
+        Self {
+            selection: self.base.map(|base| base.asking(request)),
+            ..self.clone()
+        }
     }
 
     /// Why a job with the filters and permissions of `request` is refused.

@@ -139,15 +139,18 @@ fn parse_uuid(text: &str) -> Option<u128> {
 }
 
 fn format_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(
-        f,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        id >> 96,
-        (id >> 80) & 0xFFFF,
-        (id >> 64) & 0xFFFF,
-        (id >> 48) & 0xFFFF,
-        id & 0xFFFF_FFFF_FFFF
-    )
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (nth, byte) in id.to_be_bytes().into_iter().enumerate() {
+        if matches!(nth, 4 | 6 | 8 | 10) {
+            at += 1;
+        }
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 0xF)];
+        at += 2;
+    }
+    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -162,6 +165,13 @@ mod tests {
             assert_eq!(parsed.index(Seed(42)), Some(RecordingIndex(index)));
             assert_eq!(parsed.index(Seed(43)), None);
         }
+    }
+
+    #[test]
+    fn an_id_is_printed_as_groups_of_hexadecimal_digits() {
+        let id = ConversationId(0x0123_4567_89AB_CDEF_0123_4567_89AB_CDEF);
+        assert_eq!(id.to_string(), "01234567-89ab-cdef-0123-456789abcdef");
+        assert_eq!(ConversationId::parse(&id.to_string()), Some(id));
     }
 
     #[test]

@@ -44,6 +44,9 @@ impl Judge {
             OutcomeKind::Inconsistent if timeline.taken_for() != timeline.kind => {
                 (Fate::Lost, Cause::Misclassified)
             }
+            OutcomeKind::Inconsistent if timeline.false_fields.contains(Field::Media) => {
+                (Fate::Lost, Cause::AudioAltered)
+            }
             OutcomeKind::Inconsistent => (Fate::Lost, Cause::WrongId),
             OutcomeKind::Abandoned => {
                 // What counts is what the gate saw when it last looked.

@@ -17,6 +17,7 @@ pub mod distribution;
 pub mod draws;
 mod export;
 pub mod exporter;
+pub mod fault;
 pub mod field;
 pub mod gate;
 pub mod history;

@@ -172,6 +172,8 @@ struct Job {
     created_at: Timestamp,
     draws: Draws,
     export: Option<Export>,
+    /// The job asks for something else than the organization's own request.
+    asks: Option<ExportRequest>,
 }
 
 /// One organization.
@@ -288,9 +290,33 @@ impl Org {
                 created_at: now,
                 draws,
                 export: None,
+                asks: None,
             },
         );
         Ok(ordinal)
+    }
+
+    /// POST: a job that asks for something else than the organization's own request.
+    ///
+    /// # Errors
+    /// See [`Org::create_job`].
+    pub fn create_job_asking(
+        &mut self,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+        request: ExportRequest,
+    ) -> Result<JobOrdinal, JobError> {
+        let ordinal = self.create_job(now, recordings)?;
+        if let Some(job) = self.jobs.get_mut(&ordinal) {
+            job.asks = Some(request);
+        }
+        Ok(ordinal)
+    }
+
+    /// Why a job that asks for `request` is refused.
+    #[must_use]
+    pub fn refuses_job_asking(&self, request: ExportRequest) -> Option<Refusal> {
+        self.rules.asking(request).refuses(&request)
     }
 
     /// With slots for every recording a job has one recording, which keys its draws: then the
@@ -328,9 +354,11 @@ impl Org {
         if job.state != JobState::Ready {
             return Err(JobError::WrongState(job.state));
         }
-        if self.rules.is_strict() {
+        let own = job.asks.map(|request| self.rules.asking(request));
+        let rules = own.as_ref().unwrap_or(&self.rules);
+        if rules.is_strict() {
             let lacks = |recording: &RecordingIndex| {
-                let missing = recordings.read(*recording, |it| self.rules.lacks(now, it))?;
+                let missing = recordings.read(*recording, |it| rules.lacks(now, it))?;
                 (!missing.is_empty()).then_some((*recording, missing))
             };
             let missing: Vec<_> = job.recordings.iter().filter_map(lacks).collect();
@@ -340,10 +368,10 @@ impl Org {
             }
         }
         job.state = JobState::Processing;
-        let done_at = now + self.rules.latency(|| job.draws);
-        let snapshot_at = self.rules.snapshot_at(now, done_at);
+        let done_at = now + rules.latency(|| job.draws);
+        let snapshot_at = rules.snapshot_at(now, done_at);
         if snapshot_at == now {
-            job.export = Some(write(&self.rules, now, ordinal, job, recordings));
+            job.export = Some(write(rules, now, ordinal, job, recordings));
         }
         self.due.push(Reverse((done_at, ordinal)));
         Ok(())
@@ -390,7 +418,9 @@ impl Org {
                 JobState::Pending => job.state = JobState::Ready,
                 JobState::Processing => {
                     if job.export.is_none() {
-                        job.export = Some(write(&self.rules, at, ordinal, job, recordings));
+                        let own = job.asks.map(|request| self.rules.asking(request));
+                        let rules = own.as_ref().unwrap_or(&self.rules);
+                        job.export = Some(write(rules, at, ordinal, job, recordings));
                     }
                     job.state = JobState::Fulfilled;
                     return Some(ordinal);

@@ -121,11 +121,15 @@ pub enum Cause {
     Watermark,
     /// The sidecar was looked for under another name.
     WrongSuffix,
+    /// The audio is not what was said.
+    AudioAltered,
+    /// The audio never reached storage.
+    MediaLost,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::QueueWait,
         Self::Service,
         Self::RateLimit,
@@ -149,6 +153,8 @@ impl Cause {
         Self::GaveUp,
         Self::Watermark,
         Self::WrongSuffix,
+        Self::AudioAltered,
+        Self::MediaLost,
     ];
 
     /// The name used in summaries and expectations.
@@ -178,6 +184,8 @@ impl Cause {
             Self::GaveUp => "gave_up",
             Self::Watermark => "watermark",
             Self::WrongSuffix => "wrong_suffix",
+            Self::AudioAltered => "audio_altered",
+            Self::MediaLost => "media_lost",
         }
     }
 }

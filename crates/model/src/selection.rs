@@ -41,6 +41,12 @@ impl Selection {
         }
     }
 
+    /// The same rules for a job that asks for something else.
+    #[must_use]
+    pub const fn asking(self, request: ExportRequest) -> Self {
+        Self { request, ..self }
+    }
+
     /// Whether a job with the request is refused for its filters.
     #[must_use]
     pub fn refuses(&self) -> bool {

@@ -386,6 +386,73 @@ pub struct GeneratorSummary {
     pub recordings_stored: u64,
     /// Bytes of audio in storage.
     pub bytes_stored: u64,
+    /// Recordings whose digest differs from what was sent, and no fault of the scenario says why.
+    #[serde(default)]
+    pub digest_mismatches_unexpected: u64,
+    /// Packets that were sent later than the scenario's limit after their time.
+    #[serde(default)]
+    pub packets_late: u64,
+    /// Median of packets' lateness, in seconds.
+    #[serde(default)]
+    pub send_lateness_p50_s: f64,
+    /// 0.999 quantile of the same.
+    #[serde(default)]
+    pub send_lateness_p999_s: f64,
+    /// Datagrams that the kernel refused to send.
+    #[serde(default)]
+    pub sends_refused: u64,
+    /// Handshake datagrams that the ingest dropped because too many waited.
+    #[serde(default)]
+    pub handshakes_dropped: u64,
+    /// Datagrams at the ingest that belonged to no session.
+    #[serde(default)]
+    pub stray_datagrams: u64,
+    /// Turns of a millisecond that the media thread left out because it was late.
+    #[serde(default)]
+    pub ticks_skipped: u64,
+    /// Calls that failed for want of file descriptors.
+    #[serde(default)]
+    pub files_short: u64,
+    /// Who used the processors.
+    #[serde(default)]
+    pub cpu: CpuSummary,
+    /// One per fault of the scenario: what was predicted and what was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSummary>,
+}
+
+/// Who used the processors while a live run lasted; zero where the system does not tell.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CpuSummary {
+    /// Cores of the machine.
+    pub cores: u64,
+    /// How long the run lasted, in seconds.
+    pub elapsed_s: f64,
+    /// Processor time of the softphones' media, in seconds.
+    pub softphones_s: f64,
+    /// Processor time of the ingest's media, in seconds.
+    pub ingest_s: f64,
+    /// Processor time of the whole process, in seconds: the rest is API, storage and exporters.
+    pub process_s: f64,
+    /// Share of the machine's processor time that was used, by whomever.
+    pub machine_busy: f64,
+}
+
+/// One of the scenario's faults, over the sessions that it struck.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// Its name.
+    pub name: String,
+    /// What it acts on.
+    pub group: String,
+    /// Sessions that it struck.
+    pub sessions: u64,
+    /// What was to become of them: outcome → count.
+    pub predicted: BTreeMap<String, u64>,
+    /// What became of them: outcome → count.
+    pub seen: BTreeMap<String, u64>,
+    /// Sessions of which both are the same.
+    pub agreed: u64,
 }
 
 /// How a live run and the simulation of the same file agree.

@@ -207,6 +207,13 @@ impl Probability {
         (draw >> 32) < self.0
     }
 
+    /// That share of `whole`.
+    #[must_use]
+    pub fn of(self, whole: Duration) -> Duration {
+        let share = (u128::from(whole.as_nanos()) * u128::from(self.0)) >> 32;
+        Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
     /// As [`Probability::occurs`]; makes the draw only if the answer depends on it.
     #[inline]
     pub fn occurs_with(self, draw: impl FnOnce() -> u64) -> bool {

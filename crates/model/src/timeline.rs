@@ -380,7 +380,11 @@ impl Timeline {
             return Cause::GaveUp;
         };
         if field == Field::Media {
-            return Cause::MediaLate;
+            return if self.media_at.is_never() {
+                Cause::MediaLost
+            } else {
+                Cause::MediaLate
+            };
         }
         let clock = self.clock(Timestamp::NEVER, field);
         if clock.value_at.is_never() {

@@ -12,6 +12,7 @@ mod distribution;
 mod document;
 mod edit;
 mod expect;
+mod fault;
 mod gate;
 mod platform;
 mod reader;
@@ -55,4 +56,15 @@ pub fn parse_with_files(
     read: &ReadFile<'_>,
 ) -> Result<Scenario, Diagnostics> {
     root::parse(source, overrides, read)
+}
+
+/// Parses a length of time as scenarios write it: `250ms`, `1.5s`, `1m30s`, at most 30 days.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub fn parse_duration(text: &str) -> Result<racegate_model::time::Duration, String> {
+    units::duration(text).map_err(|error| {
+        let units::UnitError { reason, help } = error;
+        format!("the duration {reason}; {help}")
+    })
 }

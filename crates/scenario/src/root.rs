@@ -7,7 +7,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, KEPT_MAX};
 use crate::document::{self, Node};
 use crate::reader::{Context, Field, Readable, Table};
 use crate::source::{Override, Source, Span};
-use crate::{ReadFile, SOURCE_BYTES_MAX, arm, edit, expect, workload};
+use crate::{ReadFile, SOURCE_BYTES_MAX, arm, edit, expect, fault, workload};
 
 /// Bytes of one override.
 const OVERRIDE_BYTES_MAX: usize = 64 << 10;
@@ -115,6 +115,8 @@ fn read(document: &Node, context: &Context<'_>) -> Scenario {
         let torn = Context::new(context.sources, context.read_file, Readable::Torn);
         workload::read(Table::root(&Node::table(document.span), &torn))
     };
+    let mut workload = workload;
+    workload.faults = fault::read(&mut root, &workload);
     let base = arm::base(&mut root);
     let mut arms = arm::variants(&mut root, document);
     arms.insert(0, base);

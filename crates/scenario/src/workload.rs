@@ -2,7 +2,7 @@
 
 use racegate_model::field::{Kind, PerKind};
 use racegate_model::scenario::{
-    Arrivals, Executor, Fidelity, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
+    Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
 };
 use racegate_model::time::{Duration, Probability, Rate};
 
@@ -20,6 +20,15 @@ const SHARES_TOLERANCE: f64 = 1e-6;
 /// The name of the only phase of `constant-arrival-rate` and `constant-vus`, which have no table
 /// to name it.
 pub(crate) const ONLY_STAGE: &str = "steady";
+
+/// In the order in which they are best told to people.
+const FIDELITIES: [(&str, Fidelity); 5] = [
+    ("media", Fidelity::Media),
+    ("wire", Fidelity::Wire),
+    ("transport", Fidelity::Transport),
+    ("signalling", Fidelity::Signalling),
+    ("model", Fidelity::Model),
+];
 
 const EXECUTORS: [(&str, Form); 4] = [
     ("constant-arrival-rate", Form::Constant),
@@ -71,6 +80,7 @@ pub(crate) fn read(mut table: Table<'_>) -> Workload {
         webrtc_share: table.or("media", Probability::ONE, webrtc_share),
         hold: hold(table.table("legal_hold")),
         fidelity: fidelity(table.table("fidelity")),
+        faults: Vec::new(),
     };
     table.finish();
     workload
@@ -204,19 +214,43 @@ fn hold(mut table: Table<'_>) -> HoldWorkload {
     hold
 }
 
-fn fidelity(mut table: Table<'_>) -> PerKind<Fidelity> {
-    let webrtc = table.or("webrtc", Fidelity::Media, |field| {
-        field.choice(&[
-            ("media", Fidelity::Media),
-            ("wire", Fidelity::Wire),
-            ("transport", Fidelity::Transport),
-            ("signalling", Fidelity::Signalling),
-            ("model", Fidelity::Model),
-        ])
+fn fidelity(mut table: Table<'_>) -> PerKind<FidelityMix> {
+    let media = FidelityMix::only(Fidelity::Media);
+    let webrtc = table.or("webrtc", media, |field| match field.node.text() {
+        Some(_) => field.choice(&FIDELITIES).map(FidelityMix::only),
+        None => fidelity_mix(field),
     });
     let sip = table.or("sip", Fidelity::Model, |field| {
         field.choice(&[("model", Fidelity::Model)])
     });
     table.finish();
-    PerKind { webrtc, sip }
+    PerKind {
+        webrtc,
+        sip: FidelityMix::only(sip),
+    }
+}
+
+/// `{ media = 0.2, transport = 0.8 }`; what is left out is 0.
+fn fidelity_mix(field: &Field<'_>) -> Option<FidelityMix> {
+    let mut table = field.table();
+    let given = Fidelity::ALL.map(|fidelity| table.get(fidelity.name()));
+    let shares = given.each_ref().map(|share| match share {
+        Some(share) => share.probability(),
+        None => Some(Probability::ZERO),
+    });
+    table.finish();
+    if !matches!(field.node.value, crate::document::Value::Table(_)) {
+        return None;
+    }
+    let shares: Option<Vec<Probability>> = shares.into_iter().collect();
+    let shares: [Probability; Fidelity::ALL.len()] = shares?.try_into().ok()?;
+    let mix = FidelityMix::new(shares);
+    if mix.is_none() {
+        let sum: f64 = shares.iter().map(|share| share.as_f64()).sum();
+        field.wrong(
+            format!("sums to {sum:.4}"),
+            "the shares of the fidelities must sum to 1",
+        );
+    }
+    mix
 }

@@ -65,6 +65,18 @@ impl RecvBatch {
         self.truncated
     }
 
+    /// The datagram of that number in the last receive.
+    #[must_use]
+    pub fn get(&self, number: usize) -> Option<Datagram<'_>> {
+        let slot = self.slots.get(number)?;
+        let start = slot.buffer * DATAGRAM_MAX;
+        Some(Datagram {
+            source: slot.source,
+            destination: slot.destination,
+            bytes: &self.bytes[start..start + slot.len],
+        })
+    }
+
     /// The datagrams of the last receive, in order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         self.slots.iter().map(|slot| {
@@ -161,6 +173,24 @@ impl SendBatch {
         });
     }
 
+    /// Adds the datagram that `write` appends to the buffer it is given; nothing is added when it appends nothing.
+    pub fn push_with(
+        &mut self,
+        source: Option<Ipv4Addr>,
+        destination: SocketAddrV4,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        if self.bytes.len() > start {
+            self.entries.push(Outgoing {
+                bytes: start..self.bytes.len(),
+                destination,
+                source,
+            });
+        }
+    }
+
     /// Number of datagrams waiting.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -198,5 +228,23 @@ impl SendBatch {
     #[cfg(target_os = "linux")]
     pub(crate) fn contents(&self, entry: &Outgoing) -> &[u8] {
         &self.bytes[entry.bytes.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_written_in_place_is_one_and_nothing_written_is_none() {
+        let mut batch = SendBatch::new();
+        let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
+        batch.push(None, to, b"a");
+        batch.push_with(Some(Ipv4Addr::LOCALHOST), to, |out| {
+            out.extend_from_slice(b"bc")
+        });
+        batch.push_with(None, to, |_| {});
+        let contents: Vec<_> = batch.iter().map(|(_, _, bytes)| bytes).collect();
+        assert_eq!(contents, [&b"a"[..], b"bc"]);
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddrV4;
 
 use crate::batch::{RecvBatch, SendBatch, SendCount};
+use crate::ring::{self, RingEnd};
 
 #[cfg(target_os = "linux")]
 use crate::linux::Native;
@@ -42,7 +43,13 @@ pub struct SocketBuffers {
 /// was sent: one socket is then thousands of callers. Elsewhere than on Linux the same is emulated with a socket per address.
 #[derive(Debug)]
 pub struct BatchSocket {
-    native: Native,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Native(Native),
+    Ring(RingEnd),
 }
 
 impl BatchSocket {
@@ -52,7 +59,9 @@ impl BatchSocket {
     /// When the system refuses the address or an option that the live engine cannot do without.
     pub fn bind(address: SocketAddrV4) -> Result<Self, BindError> {
         Native::bind(address)
-            .map(|native| Self { native })
+            .map(|native| Self {
+                kind: Kind::Native(native),
+            })
             .map_err(|source| BindError { address, source })
     }
 
@@ -66,16 +75,32 @@ impl BatchSocket {
         Self::bind(SocketAddrV4::new(Native::CALLERS, 0))
     }
 
+    /// Two sockets with these addresses that are each other's network, in memory: what one sends to whatever address the other receives.
+    #[must_use]
+    pub fn pair(first: SocketAddrV4, second: SocketAddrV4) -> (Self, Self) {
+        let (first, second) = ring::pair(first, second);
+        let socket = |end| Self {
+            kind: Kind::Ring(end),
+        };
+        (socket(first), socket(second))
+    }
+
     /// The bound address with the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddrV4 {
-        self.native.local_addr()
+        match &self.kind {
+            Kind::Native(native) => native.local_addr(),
+            Kind::Ring(end) => end.local_addr(),
+        }
     }
 
     /// What the kernel granted.
     #[must_use]
     pub fn buffers(&self) -> SocketBuffers {
-        self.native.buffers()
+        match &self.kind {
+            Kind::Native(native) => native.buffers(),
+            Kind::Ring(_) => SocketBuffers { receive: 0 },
+        }
     }
 
     /// Receives what is there, up to [`crate::BATCH`] datagrams, and never waits. Returns how many messages the kernel handed over.
@@ -83,7 +108,10 @@ impl BatchSocket {
     /// # Errors
     /// What the system says, except that nothing is there.
     pub fn recv(&mut self, batch: &mut RecvBatch) -> io::Result<usize> {
-        self.native.recv(batch)
+        match &mut self.kind {
+            Kind::Native(native) => native.recv(batch),
+            Kind::Ring(end) => Ok(end.recv(batch)),
+        }
     }
 
     /// Sends all datagrams of the batch, in order, and empties it. A datagram that the kernel refuses is counted and skipped.
@@ -91,7 +119,10 @@ impl BatchSocket {
         let count = if batch.is_empty() {
             SendCount::default()
         } else {
-            self.native.send(batch)
+            match &mut self.kind {
+                Kind::Native(native) => native.send(batch),
+                Kind::Ring(end) => end.send(batch),
+            }
         };
         batch.clear();
         count

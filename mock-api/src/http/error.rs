@@ -27,7 +27,12 @@ pub(super) enum ApiError {
     #[error(
         "Unable to perform the requested action. You are missing the following permission(s): {0}"
     )]
-    MissingPermissions(&'static str),
+    MissingPermissions(Cow<'static, str>),
+    #[error("{0}")]
+    NotAuthorized(&'static str),
+    /// Of the control plane: the journal does not hold what was expected.
+    #[error("{0}")]
+    NotVerified(String),
     #[error("The requested resource was not found.")]
     NotFound,
     #[error("The method is not allowed for the requested resource.")]
@@ -42,6 +47,8 @@ pub(super) enum ApiError {
         value: String,
         allowed: &'static str,
     },
+    #[error("The parameter [{0}] is required.")]
+    MissingParameter(&'static str),
     #[error("The export is strict and required fields are missing.")]
     MissingRequiredFields(Missing),
     #[error("The request did not arrive in time.")]
@@ -58,9 +65,21 @@ pub(super) enum ApiError {
     TooManyJobs {
         status: StatusCode,
         retry_after: Duration,
+        slots: Option<u32>,
     },
     #[error("The maximum number of {0} has been reached.")]
     TooMany(&'static str),
+    #[error("The maximum number of {what} has been reached.")]
+    LimitReached {
+        what: &'static str,
+        namespace: &'static str,
+        key: &'static str,
+        value: u64,
+    },
+    #[error("The resource has another version by now.")]
+    VersionConflict,
+    #[error("The requested resource is for WebSockets.")]
+    UpgradeRequired,
 }
 
 /// What a strict export misses.
@@ -104,14 +123,19 @@ impl ApiError {
             Self::AuthenticationRequired | Self::BadCredentials | Self::InvalidClient => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::MissingPermissions(_) => StatusCode::FORBIDDEN,
+            Self::MissingPermissions(_) | Self::NotAuthorized(_) => StatusCode::FORBIDDEN,
+            Self::NotVerified(_) => StatusCode::EXPECTATION_FAILED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedGrant
             | Self::BadRequest(_)
             | Self::InvalidValue { .. }
+            | Self::MissingParameter(_)
             | Self::MissingRequiredFields(_)
-            | Self::TooMany(_) => StatusCode::BAD_REQUEST,
+            | Self::TooMany(_)
+            | Self::LimitReached { .. } => StatusCode::BAD_REQUEST,
+            Self::VersionConflict => StatusCode::CONFLICT,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -137,11 +161,14 @@ impl ApiError {
             Self::AuthenticationRequired => "authentication.required",
             Self::BadCredentials | Self::InvalidClient => "bad.credentials",
             Self::MissingPermissions(_) => "missing.permissions",
+            Self::NotAuthorized(_) => "not.authorized",
+            Self::NotVerified(_) => "not.verified",
             Self::NotFound => "not.found",
             Self::MethodNotAllowed => "method.not.allowed",
-            Self::UnsupportedGrant | Self::BadRequest(_) | Self::MissingRequiredFields(_) => {
-                "bad.request"
-            }
+            Self::UnsupportedGrant
+            | Self::BadRequest(_)
+            | Self::MissingParameter(_)
+            | Self::MissingRequiredFields(_) => "bad.request",
             Self::InvalidValue { .. } => "invalid.value",
             Self::RequestTimeout => "request.timeout",
             Self::TooLarge => "request.entity.too.large",
@@ -151,7 +178,9 @@ impl ApiError {
                 Some(_) => "too.many.requests.retry.after",
                 None => "bad.request",
             },
-            Self::TooMany(_) => "limit.exceeded",
+            Self::TooMany(_) | Self::LimitReached { .. } => "limit.exceeded",
+            Self::VersionConflict => "version.conflict",
+            Self::UpgradeRequired => "upgrade.required",
         }
     }
 
@@ -176,22 +205,45 @@ impl ApiError {
             ..ErrorBody::default()
         };
         body.error = self.oauth_error().map(Cow::Borrowed);
-        if let Self::InvalidValue { field, .. } = self {
+        if let Self::InvalidValue { field, .. } | Self::MissingParameter(field) = self {
             body.details.push(ErrorDetail {
-                error_code: "invalid.value".into(),
+                error_code: self.code().into(),
                 field_name: (*field).into(),
                 ..ErrorDetail::default()
             });
+        }
+        if let Self::MissingPermissions(names) = self {
+            body.message_with_params = Some(
+                "Unable to perform the requested action. You are missing the following \
+                 permission(s): {permissions}"
+                    .into(),
+            );
+            body.message_params
+                .insert("permissions".into(), names.to_string());
         }
         if let Self::MissingRequiredFields(missing) = self {
             body.details = missing.details();
             body.missing_required_fields =
                 (missing.dialect == Dialect::Forum).then(|| missing.list());
         }
-        if let Self::TooManyJobs { .. } = self {
+        if let Self::LimitReached {
+            namespace,
+            key,
+            value,
+            ..
+        } = *self
+        {
             body.limit = Some(ErrorLimit {
-                key: "recording.bulk.jobs.concurrent".into(),
+                key: key.into(),
+                namespace: namespace.into(),
+                value: Some(value),
+            });
+        }
+        if let Self::TooManyJobs { slots, .. } = self {
+            body.limit = Some(ErrorLimit {
+                key: "bulk.jobs.concurrent.max".into(),
                 namespace: "recording".into(),
+                value: slots.map(u64::from),
             });
         }
         body

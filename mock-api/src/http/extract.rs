@@ -32,20 +32,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for PathOf<T> {
     }
 }
 
-/// The query parameters.
-pub(super) struct QueryOf<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromRequestParts<ApiState> for QueryOf<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        serde_urlencoded::from_str(query)
-            .map(Self)
-            .map_err(|_| ApiError::malformed())
-    }
-}
-
 /// A JSON body, parsed and as it was.
 pub(super) struct JsonBody<T> {
     pub(super) value: T,
@@ -65,6 +51,21 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
         let value = serde_json::from_str(raw.get())
             .map_err(|error| ApiError::bad_request(format!("The body does not fit: {error}.")))?;
         Ok(Self { value, raw })
+    }
+}
+
+/// A body that says nothing: none at all, or `null`, which is what the Python SDK makes of none.
+pub(super) struct NoBody;
+
+impl FromRequest<ApiState> for NoBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        let bytes = read_body(request, state.config().limits.body_timeout).await?;
+        match bytes.trim_ascii() {
+            b"" | b"null" | b"{}" => Ok(Self),
+            _ => Err(ApiError::bad_request("The request takes no body.")),
+        }
     }
 }
 
@@ -96,7 +97,7 @@ fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     })
 }
 
-async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiError> {
+pub(super) async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiError> {
     let said = request.headers().get(CONTENT_LENGTH);
     let length = said.and_then(|said| said.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > DISCARD_MAX) {

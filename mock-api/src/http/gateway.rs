@@ -10,11 +10,13 @@ use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
 use racegate_model::time::Timestamp;
 
+use super::clients::ClientIndex;
 use super::error::{ApiError, Unwritten, whole_seconds};
 use super::ids::Uuid;
+use super::permissions::Scopes;
 use super::state::ApiState;
 
-const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");
+pub(super) const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");
 const RATE_COUNT: HeaderName = HeaderName::from_static("inin-ratelimit-count");
 const RATE_ALLOWED: HeaderName = HeaderName::from_static("inin-ratelimit-allowed");
 const RATE_RESET: HeaderName = HeaderName::from_static("inin-ratelimit-reset");
@@ -30,6 +32,8 @@ const WINDOW_SECONDS: u64 = 60;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
     pub(super) tenant: TenantIndex,
+    pub(super) client: ClientIndex,
+    pub(super) scopes: Scopes,
     pub(super) now: Timestamp,
 }
 
@@ -72,6 +76,7 @@ pub(super) async fn pass(
     };
     if let Some(caller) = caller {
         write_usage(&state, caller, response.headers_mut());
+        response.extensions_mut().insert(caller);
     }
     if let Some(Unwritten(error)) = response.extensions_mut().remove() {
         write_error(&mut response, &error, correlation);
@@ -83,21 +88,18 @@ pub(super) async fn pass(
 }
 
 fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let header = headers
-        .get(AUTHORIZATION)
-        .ok_or(ApiError::AuthenticationRequired)?;
-    let token = header
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or(ApiError::AuthenticationRequired)?;
+    let token = bearer(headers).ok_or(ApiError::AuthenticationRequired)?;
     let now = state.now();
-    let tenant = state
+    state
         .token_holder(token, now)
-        .ok_or(ApiError::BadCredentials)?;
-    Ok(Caller { tenant, now })
+        .ok_or(ApiError::BadCredentials)
+}
+
+/// The token that a request brings.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn write_usage(state: &ApiState, caller: Caller, headers: &mut HeaderMap) {

@@ -5,62 +5,133 @@
 //! [`ApiClient`], which speaks the same wire types from the other side. Every request passes the
 //! gateway: correlation id, token, rate limit; handlers only translate.
 
+mod account;
+mod admin;
+mod analytics;
+mod annotations;
+mod answer;
+mod batches;
 mod client;
+mod clients;
 mod config;
 #[cfg(test)]
 mod conformance;
+mod conversations;
+mod downloads;
 mod error;
 mod extract;
+mod front;
 mod gateway;
 mod ids;
 mod jobs;
+mod keeping;
+mod link;
+mod notifications;
 mod oauth;
+mod openapi;
+mod orphans;
 mod paging;
+mod params;
+mod pending;
+mod permissions;
 mod recordings;
+mod retention;
+mod seen;
+mod selection;
 mod server;
 mod state;
 mod tokens;
 mod triggers;
+mod uploads;
 mod webhooks;
 pub mod wire;
 
+pub use admin::{Control, JOURNAL_DEFAULT};
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
-pub use config::{ApiConfig, JobRefusal, ServerLimits, WebhookTargets};
+pub use clients::FurtherClient;
+pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits, WebhookTargets};
 pub use ids::{Uuid, job_id};
-pub use server::{Server, serve, serve_router};
+pub use permissions::Permissions;
+pub use server::{Server, serve, serve_beside, serve_router};
 pub use state::ApiState;
 pub use tokens::Token;
 pub use webhooks::{DeliverError, WebhookCounts, WebhookSettings, Webhooks, verify_signature};
 
+use std::sync::LazyLock;
+
 use axum::Router;
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use error::ApiError;
 
 /// The API as a router, to be served alone or beside others.
 pub fn router(state: ApiState) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/oauth/token", post(oauth::token))
-        .merge(jobs::routes())
-        .merge(recordings::routes())
-        .merge(triggers::routes())
+    let (router, _) = documented().split_for_parts();
+    router
+        .route("/openapi.json", get(document))
+        .merge(admin::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), gateway::pass))
         .with_state(state)
 }
 
+/// The document of the whole API, OpenAPI 3.1, as `/openapi.json` has it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    openapi::finish(documented().into_openapi())
+}
+
+/// Everything that the document covers.
+fn documented() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .merge(oauth::routes())
+        .merge(account::routes())
+        .merge(analytics::routes())
+        .merge(annotations::routes())
+        .merge(batches::routes())
+        .merge(conversations::routes())
+        .merge(downloads::routes())
+        .merge(jobs::routes())
+        .merge(notifications::routes())
+        .merge(orphans::routes())
+        .merge(recordings::routes())
+        .merge(retention::routes())
+        .merge(triggers::routes())
+        .merge(uploads::routes())
+}
+
+async fn document() -> Response {
+    static JSON: LazyLock<Bytes> = LazyLock::new(|| {
+        let json = openapi().to_json();
+        json.expect("a document of strings and numbers is JSON")
+            .into()
+    });
+    json(JSON.clone())
+}
+
+/// Whether the server is there.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "server",
+    responses((status = 200, description = "It is", body = wire::Health)),
+    security()
+)]
 async fn health() -> Response {
-    (
-        StatusCode::OK,
-        [("content-type", "application/json")],
-        r#"{"status":"ok"}"#,
-    )
-        .into_response()
+    json(r#"{"status":"ok"}"#)
+}
+
+fn json(body: impl IntoResponse) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn not_found() -> ApiError {

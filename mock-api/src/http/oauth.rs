@@ -7,13 +7,29 @@ use axum::response::{IntoResponse, Json, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use racegate_model::time::Duration;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::FormBody;
-use super::state::{ApiState, TOKEN_LIFE};
+use super::permissions::Scopes;
+use super::state::ApiState;
 use super::wire::oauth::{TokenForm, TokenGrant};
 
-pub(super) async fn token(
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(token))
+}
+
+/// Logs a client in. Its credentials may be in a Basic header or in the form.
+#[utoipa::path(
+    post,
+    path = "/oauth/token",
+    tag = "login",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = TokenGrant<'_>)),
+    security((), ("client" = []))
+)]
+async fn token(
     State(state): State<ApiState>,
     headers: HeaderMap,
     FormBody(form): FormBody<TokenForm>,
@@ -28,11 +44,18 @@ pub(super) async fn token(
             .zip(form.client_secret)
             .ok_or(ApiError::InvalidClient)?,
     };
-    let token = state.log_in(&id, &secret).ok_or(ApiError::InvalidClient)?;
+    // Scopes mean nothing to the real API here; they do in the forum threads.
+    let scopes = match form.scope.as_deref().map(str::trim) {
+        Some(asked) if state.speaks_forum() && !asked.is_empty() => Scopes::parse(asked),
+        _ => Scopes::EVERY,
+    };
+    let token = state
+        .log_in(&id, &secret, scopes)
+        .ok_or(ApiError::InvalidClient)?;
     let grant = TokenGrant {
         access_token: token.expose(),
         token_type: "bearer",
-        expires_in: seconds(TOKEN_LIFE),
+        expires_in: seconds(state.config().token_life),
     };
     Ok(Json(grant).into_response())
 }

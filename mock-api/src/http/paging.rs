@@ -1,10 +1,8 @@
 //! Listings: which part of a list was asked for, and how it is shown.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::error::ApiError;
-use super::wire::paging::{Listing, Page, PagingParams};
+use super::params::{Params, invalid};
+use super::wire::paging::{Listing, Page};
 
 /// The part of a list that was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,44 +19,60 @@ enum Style {
 }
 
 const SIZE_DEFAULT: usize = 25;
-const SIZE_MAX: usize = 100;
+/// The API's whole numbers have 32 bits.
+pub(super) const NUMBER_MAX: u64 = 2_147_483_647;
+
+/// How many entities a page may have, and how a refusal says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageSize(u64, &'static str);
+
+impl PageSize {
+    /// Most listings.
+    pub(super) const USUAL: Self = Self(100, "1 to 100");
+    /// Retention records.
+    pub(super) const RETENTION: Self = Self(500, "1 to 500");
+    /// Results of an analytics job.
+    pub(super) const RESULTS: Self = Self(1000, "1 to 1000");
+}
 
 impl Paging {
-    /// What `params` ask for.
-    pub(super) fn parse(params: &PagingParams) -> Result<Self, ApiError> {
-        let size = number("pageSize", params.page_size.as_deref(), SIZE_DEFAULT)?;
-        if !(1..=SIZE_MAX).contains(&size) {
-            return Err(invalid("pageSize", params.page_size.as_deref(), "1 to 100"));
-        }
-        let total = match params.include_total.as_deref() {
-            None | Some("true") => Style::Page,
-            Some("false") => Style::Cursor,
-            other => return Err(invalid("includeTotal", other, "true, false")),
+    /// What `params` ask for; a page has at most `max` entities.
+    pub(super) fn of(params: &Params, max: PageSize) -> Result<Self, ApiError> {
+        let size = params
+            .number("pageSize", 1..=max.0, max.1)?
+            .map_or(SIZE_DEFAULT, to_usize);
+        let cursor = params.text("cursor")?;
+        let style = match (params.flag("includeTotal")?, cursor) {
+            (Some(false), _) | (_, Some(_)) => Style::Cursor,
+            (None | Some(true), None) => Style::Page,
         };
-        let style = if params.cursor.is_some() {
-            Style::Cursor
-        } else {
-            total
-        };
+        let page = params.number("pageNumber", 1..=NUMBER_MAX, "1 to 2147483647")?;
         let offset = match style {
-            Style::Cursor => match params.cursor.as_deref() {
-                None | Some("") => 0,
-                Some(cursor) => offset_of(cursor)
-                    .ok_or_else(|| invalid("cursor", Some(cursor), "cursors of this listing"))?,
-            },
-            Style::Page => {
-                let page = number("pageNumber", params.page_number.as_deref(), 1)?;
-                if page == 0 {
-                    return Err(invalid("pageNumber", Some("0"), "1 and up"));
-                }
-                (page - 1).saturating_mul(size)
-            }
+            Style::Cursor => offset_of(cursor)?,
+            Style::Page => to_usize(page.unwrap_or(1) - 1).saturating_mul(size),
         };
         Ok(Self {
             size,
             offset,
             style,
         })
+    }
+
+    /// Likewise, of a listing that has cursors only.
+    pub(super) fn by_cursor(params: &Params, max: PageSize) -> Result<Self, ApiError> {
+        Ok(Self {
+            style: Style::Cursor,
+            offset: offset_of(params.text("cursor")?)?,
+            ..Self::of(params, max)?
+        })
+    }
+
+    pub(super) const fn size(self) -> usize {
+        self.size
+    }
+
+    pub(super) const fn offset(self) -> usize {
+        self.offset
     }
 
     /// The part of `all`, shown by `show`; `base` is the listing's own path.
@@ -84,7 +98,7 @@ impl Paging {
                 let self_uri = format!("{base}?pageSize={}&includeTotal=false", self.size);
                 Listing {
                     entities,
-                    page: None,
+                    page: Page::default(),
                     cursor,
                     self_uri,
                     next_uri,
@@ -97,14 +111,14 @@ impl Paging {
                 let uri = |page| format!("{base}?pageSize={}&pageNumber={page}", self.size);
                 Listing {
                     entities,
-                    page: Some(Page {
-                        page_size: self.size,
-                        page_number: number,
-                        total: all.len(),
-                        page_count: count,
-                        first_uri: uri(1),
-                        last_uri: uri(count.max(1)),
-                    }),
+                    page: Page {
+                        page_size: Some(self.size),
+                        page_number: Some(number),
+                        total: Some(all.len()),
+                        page_count: Some(count),
+                        first_uri: Some(uri(1)),
+                        last_uri: Some(uri(count.max(1))),
+                    },
                     cursor: None,
                     self_uri: uri(number),
                     next_uri: more.then(|| uri(number + 1)),
@@ -115,32 +129,25 @@ impl Paging {
     }
 }
 
-/// A refusal of a parameter's value.
-pub(super) fn invalid(field: &'static str, value: Option<&str>, allowed: &'static str) -> ApiError {
-    let value = value.unwrap_or_default().chars().take(100).collect();
-    ApiError::InvalidValue {
-        field,
-        value,
-        allowed,
-    }
+/// A cursor is a `c` and the number of entities that came before.
+pub(super) fn cursor_of(offset: usize) -> String {
+    format!("c{offset}")
 }
 
-fn number(field: &'static str, text: Option<&str>, default: usize) -> Result<usize, ApiError> {
-    match text {
-        None => Ok(default),
-        Some(text) => text
-            .parse()
-            .map_err(|_| invalid(field, Some(text), "whole numbers")),
-    }
+fn offset_of(cursor: Option<&str>) -> Result<usize, ApiError> {
+    let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else {
+        return Ok(0);
+    };
+    let digits = cursor.strip_prefix('c').filter(|digits| {
+        (1..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    });
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| invalid("cursor", Some(cursor), "cursors of this listing"))
 }
 
-fn cursor_of(offset: usize) -> String {
-    URL_SAFE_NO_PAD.encode(format!("from {offset}"))
-}
-
-fn offset_of(cursor: &str) -> Option<usize> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    text.strip_prefix("from ")?.parse().ok()
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -149,24 +156,18 @@ mod tests {
 
     fn walk(style: &str) -> Vec<u32> {
         let all: Vec<u32> = (0..7).collect();
-        let mut params = PagingParams {
-            page_size: Some("3".into()),
-            ..PagingParams::default()
-        };
-        params.include_total = Some(style.into());
+        let mut query = format!("pageSize=3&includeTotal={style}");
         let mut seen = Vec::new();
-        for page in 1.. {
-            let listing = Paging::parse(&params)
-                .unwrap()
-                .listing("/x", &all, |n| Some(*n));
+        loop {
+            let params = Params::parse(&query).unwrap();
+            let paging = Paging::of(&params, PageSize::USUAL).unwrap();
+            let listing = paging.listing("/x", &all, |n| Some(*n));
             seen.extend(&listing.entities);
-            if listing.next_uri.is_none() {
-                break;
-            }
-            params.cursor.clone_from(&listing.cursor);
-            params.page_number = Some((page + 1).to_string());
+            let Some(next) = listing.next_uri else {
+                return seen;
+            };
+            query = next.strip_prefix("/x?").unwrap().to_owned();
         }
-        seen
     }
 
     #[test]
@@ -177,26 +178,24 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_too_far_is_empty() {
-        for (size, page, cursor) in [
-            ("0", "1", None),
-            ("101", "1", None),
-            ("x", "1", None),
-            ("3", "0", None),
-            ("3", "1", Some("zz")),
+        for query in [
+            "pageSize=0",
+            "pageSize=101",
+            "pageSize=x",
+            "pageSize=-1",
+            "pageNumber=0",
+            "pageNumber=2147483648",
+            "cursor=zz",
+            "cursor=c",
+            "cursor=c-1",
+            "cursor=c9999999999999999",
+            "includeTotal=maybe",
         ] {
-            let params = PagingParams {
-                page_size: Some(size.into()),
-                page_number: Some(page.into()),
-                cursor: cursor.map(str::to_owned),
-                ..PagingParams::default()
-            };
-            assert!(Paging::parse(&params).is_err(), "{size} {page} {cursor:?}");
+            let params = Params::parse(query).unwrap();
+            assert!(Paging::of(&params, PageSize::USUAL).is_err(), "{query}");
         }
-        let far = PagingParams {
-            page_number: Some(usize::MAX.to_string()),
-            ..PagingParams::default()
-        };
-        let listing = Paging::parse(&far)
+        let far = Params::parse("pageNumber=2147483647").unwrap();
+        let listing = Paging::of(&far, PageSize::USUAL)
             .unwrap()
             .listing("/x", &[1, 2], |n| Some(*n));
         assert!(listing.entities.is_empty());

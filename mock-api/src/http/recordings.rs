@@ -1,97 +1,217 @@
 //! Recordings of a conversation, as the real API shows them, and the forum threads' own path.
 
-use std::collections::BTreeMap;
-
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
-use racegate_model::field::{Field, Kind};
+use axum::response::{IntoResponse, Response};
+use racegate_model::field::Field;
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::scenario::ReadPath;
-use racegate_model::time::{Duration, Timestamp};
-use racegate_model::timeline::View;
-use serde::Deserialize;
+use racegate_model::time::Duration;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::answer::Json;
+use super::downloads::Origin;
 use super::error::ApiError;
-use super::extract::{PathOf, QueryOf};
+use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
-use super::paging::invalid;
+use super::keeping::{PendingExport, Restored};
+use super::notifications;
+use super::paging::NUMBER_MAX;
+use super::params::{Params, invalid};
+use super::permissions::RETAIN;
+use super::seen::{
+    Seen, conversation_index, find, forum_of, look, look_now, metadata_of, readable,
+    recording_index, recording_of,
+};
 use super::state::ApiState;
-use super::wire::fields::{Fields, Shown};
-use super::wire::recording::{ForumExtras, ForumRecording, MediaUri, Recording, RecordingMetadata};
-use super::wire::{ApiDate, truth_of_timeline};
-use crate::storage::layout::media_key;
-use crate::storage::sidecar::Truth;
+use super::wire::recording::{
+    FileState, ForumRecording, Recording, RecordingMetadata, RecordingUpdate,
+};
+use super::wire::words;
 
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often a long poll looks at a recording whose media's instant is not decided yet.
 const UNDECIDED_POLL: Duration = Duration::from_millis(50);
+const FORMATS: &[&str] = &[
+    "WAV",
+    "WEBM",
+    "WAV_ULAW",
+    "OGG_VORBIS",
+    "OGG_OPUS",
+    "MP3",
+    "NONE",
+];
+const FORMATS_SAID: &str = "WAV, WEBM, WAV_ULAW, OGG_VORBIS, OGG_OPUS, MP3, NONE";
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/api/v2/conversations/{conversation}/recordings", get(list))
-        .route(
-            "/api/v2/conversations/{conversation}/recordings/{recording}",
-            get(one),
-        )
-        .route(
-            "/api/v2/conversations/{conversation}/recordingmetadata",
-            get(metadata_list),
-        )
-        .route(
-            "/api/v2/conversations/{conversation}/recordingmetadata/{recording}",
-            get(metadata_one),
-        )
-        .route("/api/v2/recordings/recording/{id}", get(forum_one))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one, update))
+        .routes(routes!(metadata_list))
+        .routes(routes!(metadata_one))
+        .routes(routes!(forum_one))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RecordingParams {
-    max_wait_ms: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ForumParams {
-    source: Option<String>,
-}
-
+/// The recordings of a conversation. 202 and no body while its media is not there.
+#[utoipa::path(
+    get,
+    path = "/api/v2/conversations/{conversationId}/recordings",
+    tag = "recordings",
+    params(
+        ("conversationId" = String, Path),
+        ("maxWaitMs" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647,
+            description = "How long to wait for the recording to be ready"),
+        ("formatId" = Option<words::MediaFormat>, Query,
+            description = "Checked; audio is Ogg Opus always"),
+        ("mediaFormats" = Option<Vec<words::MediaFormat>>, Query, style = Form, explode = false,
+            description = "Formats, joined by commas or one parameter each"),
+        ("locale" = Option<String>, Query, max_length = 35),
+        ("includePauseAnnotationsForScreenRecordings" = Option<bool>, Query),
+    ),
+    responses(
+        (status = 200, body = Vec<Recording>),
+        (status = 202, description = "Not ready yet"),
+    )
+)]
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
+    origin: Origin,
     PathOf(conversation): PathOf<String>,
-    QueryOf(params): QueryOf<RecordingParams>,
+    params: Params,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
-    let index = conversation_index(&state, &conversation)?;
+    params.flag("includePauseAnnotationsForScreenRecordings")?;
+    check_formats(&params)?;
     let wait = max_wait(&params)?;
+    let index = conversation_index(&state, &conversation)?;
     known(&state, caller, index)?;
     Ok(match available(&state, caller, index, wait).await {
-        Some(seen) => Json([recording_of(&state, caller, &seen)]).into_response(),
+        Some(seen) => Json([recording_of(&state, caller, &origin, &seen)]).into_response(),
         None => StatusCode::ACCEPTED.into_response(),
     })
 }
 
+/// A recording. 202 and no body while its media is not there.
+#[utoipa::path(
+    get,
+    path = "/api/v2/conversations/{conversationId}/recordings/{recordingId}",
+    tag = "recordings",
+    params(
+        ("conversationId" = String, Path),
+        ("recordingId" = String, Path),
+        ("maxWaitMs" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
+        ("formatId" = Option<words::MediaFormat>, Query),
+        ("emailFormatId" = Option<words::EmailFormat>, Query),
+        ("chatFormatId" = Option<words::ArchiveFormat>, Query),
+        ("messageFormatId" = Option<words::ArchiveFormat>, Query),
+        ("mediaFormats" = Option<Vec<words::MediaFormat>>, Query, style = Form,
+            explode = false),
+        ("download" = Option<bool>, Query),
+        ("fileName" = Option<String>, Query, description = "Name to be saved under"),
+        ("locale" = Option<String>, Query, max_length = 35),
+    ),
+    responses(
+        (status = 200, body = Recording),
+        (status = 202, description = "Not ready yet"),
+    )
+)]
 async fn one(
     State(state): State<ApiState>,
     caller: Caller,
+    origin: Origin,
     PathOf((conversation, recording)): PathOf<(String, String)>,
-    QueryOf(params): QueryOf<RecordingParams>,
+    params: Params,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
-    let index = recording_index(&state, &conversation, &recording)?;
+    check_formats(&params)?;
+    let download = params.flag("download")?;
+    let file_name = params.text("fileName")?;
     let wait = max_wait(&params)?;
-    look(&state, caller, caller.now, index, ReadPath::Primary).ok_or(ApiError::NotFound)?;
-    Ok(match available(&state, caller, index, wait).await {
-        Some(seen) => Json(recording_of(&state, caller, &seen)).into_response(),
-        None => StatusCode::ACCEPTED.into_response(),
-    })
+    let index = recording_index(&state, &conversation, &recording)?;
+    look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
+    let Some(seen) = available(&state, caller, index, wait).await else {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    };
+    let mut shown = recording_of(&state, caller, &origin, &seen);
+    if let (Some(true), Some(name)) = (download, file_name) {
+        let name = serde_urlencoded::to_string([("fileName", name)]).unwrap_or_default();
+        for uri in shown
+            .media_uris
+            .iter_mut()
+            .flat_map(|uris| uris.values_mut())
+        {
+            uri.media_uri = format!("{}&{name}", uri.media_uri);
+        }
+    }
+    Ok(Json(shown).into_response())
 }
 
+/// Changes when a recording goes to the archive and when it is deleted.
+#[utoipa::path(
+    put,
+    path = "/api/v2/conversations/{conversationId}/recordings/{recordingId}",
+    tag = "recordings",
+    params(
+        ("conversationId" = String, Path),
+        ("recordingId" = String, Path),
+        ("clearExport" = Option<bool>, Query, description = "Gives up a pending export"),
+    ),
+    request_body = RecordingUpdate,
+    responses((status = 200, body = Recording))
+)]
+async fn update(
+    State(state): State<ApiState>,
+    caller: Caller,
+    origin: Origin,
+    PathOf((conversation, recording)): PathOf<(String, String)>,
+    params: Params,
+    JsonBody { value: update, .. }: JsonBody<RecordingUpdate>,
+) -> Result<Response, ApiError> {
+    readable(&state, caller)?;
+    let clear = params.flag("clearExport")?;
+    let seen = find(&state, caller, (&conversation, &recording))?;
+    match seen.file_state() {
+        FileState::Deleted => return Err(ApiError::NotFound),
+        FileState::Archived => {
+            state.need_any(caller, &["recording:recording:restore"])?;
+        }
+        FileState::Available
+        | FileState::Restored
+        | FileState::Restoring
+        | FileState::Uploading
+        | FileState::Error => state.need_any(caller, RETAIN)?,
+    }
+    let archived = seen.file_state() == FileState::Archived;
+    state.desk(caller).keeping.change(seen.index, |kept| {
+        let later = update.archive_date.is_none_or(|date| date > seen.seen_at);
+        kept.restored = (kept.restored.is_some() || archived)
+            .then_some(Restored)
+            .filter(|_| later);
+        kept.archive_at = update.archive_date;
+        kept.archive_medium = update.archive_date.and(update.archive_medium);
+        kept.delete_at = update.delete_date;
+        if clear == Some(true) {
+            kept.export = PendingExport::Cleared;
+        }
+    });
+    let seen = look_now(&state, caller, seen.index).ok_or(ApiError::NotFound)?;
+    if archived && seen.file_state() == FileState::Restored {
+        notifications::restored(&state, caller, seen.index);
+    }
+    Ok(Json(recording_of(&state, caller, &origin, &seen)).into_response())
+}
+
+/// Metadata of a conversation's recordings, whether their media is there or not.
+#[utoipa::path(
+    get,
+    path = "/api/v2/conversations/{conversationId}/recordingmetadata",
+    tag = "recordings",
+    params(("conversationId" = String, Path)),
+    responses((status = 200, body = Vec<RecordingMetadata>))
+)]
 async fn metadata_list(
     State(state): State<ApiState>,
     caller: Caller,
@@ -100,7 +220,7 @@ async fn metadata_list(
     readable(&state, caller)?;
     let index = conversation_index(&state, &conversation)?;
     known(&state, caller, index)?;
-    let seen = look(&state, caller, caller.now, index, ReadPath::Primary);
+    let seen = look_now(&state, caller, index);
     let all: Vec<_> = seen
         .iter()
         .map(|seen| metadata_of(&state, caller, seen))
@@ -108,33 +228,48 @@ async fn metadata_list(
     Ok(Json(all).into_response())
 }
 
+/// Metadata of a recording.
+#[utoipa::path(
+    get,
+    path = "/api/v2/conversations/{conversationId}/recordingmetadata/{recordingId}",
+    tag = "recordings",
+    params(("conversationId" = String, Path), ("recordingId" = String, Path)),
+    responses((status = 200, body = RecordingMetadata))
+)]
 async fn metadata_one(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf((conversation, recording)): PathOf<(String, String)>,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
-    let index = recording_index(&state, &conversation, &recording)?;
-    let seen = look(&state, caller, caller.now, index, ReadPath::Primary);
-    let seen = seen.ok_or(ApiError::NotFound)?;
+    let seen = find(&state, caller, (&conversation, &recording))?;
     Ok(Json(metadata_of(&state, caller, &seen)).into_response())
 }
 
-/// Takes a recording's id or its conversation's.
+/// Forum dialect: a recording by its own id or its conversation's.
+#[utoipa::path(
+    get,
+    path = "/api/v2/recordings/recording/{id}",
+    tag = "forum dialect",
+    params(
+        ("id" = String, Path),
+        ("source" = Option<words::ForumSource>, Query),
+    ),
+    responses((status = 200, body = ForumRecording))
+)]
 async fn forum_one(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
-    QueryOf(params): QueryOf<ForumParams>,
+    params: Params,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
     if !state.speaks_forum() {
         return Err(ApiError::NotFound);
     }
-    let path = match params.source.as_deref() {
-        None | Some("primary") => ReadPath::Primary,
+    let path = match params.word("source", &["primary", "index"], "primary, index")? {
         Some("index") => ReadPath::Index,
-        other => return Err(invalid("source", other, "primary, index")),
+        _ => ReadPath::Primary,
     };
     let seed = state.service().seed();
     let index = RecordingId::parse(&id)
@@ -145,62 +280,9 @@ async fn forum_one(
     Ok(Json(forum_of(&state, &seen)).into_response())
 }
 
-/// Whether the token may read recordings at all.
-fn readable(state: &ApiState, caller: Caller) -> Result<(), ApiError> {
-    match state.tenant(caller).refuses_reading() {
-        None => Ok(()),
-        Some(_) => Err(ApiError::MissingPermissions("recording:recording:view")),
-    }
-}
-
-/// What a tenant sees of a recording.
-struct Seen {
-    index: RecordingIndex,
-    truth: Truth,
-    view: View,
-    length: Duration,
-}
-
-impl Seen {
-    const fn file_state(&self) -> &'static str {
-        if self.view.present.contains(Field::Media) {
-            "AVAILABLE"
-        } else {
-            "UPLOADING"
-        }
-    }
-
-    const fn subtype(&self) -> &'static str {
-        match self.truth.kind {
-            Kind::Webrtc => "Station",
-            Kind::Sip => "Trunk",
-        }
-    }
-}
-
-/// The recording, from its session's end on.
-fn look(
-    state: &ApiState,
-    caller: Caller,
-    now: Timestamp,
-    index: RecordingIndex,
-    path: ReadPath,
-) -> Option<Seen> {
-    let service = state.service();
-    let seen = state.tenant(caller).read(service, index, |timeline| {
-        (timeline.ended_at <= now).then(|| Seen {
-            index,
-            truth: truth_of_timeline(service.seed(), state.config().epoch, timeline),
-            view: timeline.view(now, path),
-            length: timeline.ended_at.since(timeline.started_at),
-        })
-    });
-    seen.flatten()
-}
-
 /// Refuses conversations that have not begun.
 fn known(state: &ApiState, caller: Caller, index: RecordingIndex) -> Result<(), ApiError> {
-    if look(state, caller, caller.now, index, ReadPath::Primary).is_some() {
+    if look_now(state, caller, index).is_some() {
         return Ok(());
     }
     let call = state.service().calls().get(index);
@@ -240,143 +322,24 @@ async fn available(
     }
 }
 
-fn max_wait(params: &RecordingParams) -> Result<Duration, ApiError> {
-    let Some(text) = params.max_wait_ms.as_deref() else {
-        return Ok(Duration::ZERO);
-    };
-    let millis: Option<u64> = text.parse().ok().filter(|millis| *millis > 0);
-    let millis = millis.ok_or_else(|| invalid("maxWaitMs", Some(text), "whole numbers above 0"))?;
-    Ok(Duration::from_millis(
-        millis.min(WAIT_MAX.as_nanos() / 1_000_000),
-    ))
+fn max_wait(params: &Params) -> Result<Duration, ApiError> {
+    let millis = params.number("maxWaitMs", 1..=NUMBER_MAX, "whole numbers above 0")?;
+    let longest = WAIT_MAX.as_nanos() / 1_000_000;
+    Ok(Duration::from_millis(millis.unwrap_or(0).min(longest)))
 }
 
-fn conversation_index(state: &ApiState, id: &str) -> Result<RecordingIndex, ApiError> {
-    let index = ConversationId::parse(id).and_then(|id| id.index(state.service().seed()));
-    index.ok_or(ApiError::NotFound)
-}
-
-fn recording_index(
-    state: &ApiState,
-    conversation: &str,
-    recording: &str,
-) -> Result<RecordingIndex, ApiError> {
-    let index = conversation_index(state, conversation)?;
-    let recording = RecordingId::parse(recording).and_then(|id| id.index(state.service().seed()));
-    if recording == Some(index) {
-        Ok(index)
-    } else {
-        Err(ApiError::NotFound)
+/// Nothing is transcoded here, but what nobody could be transcoded to is refused.
+fn check_formats(params: &Params) -> Result<(), ApiError> {
+    params.word("formatId", FORMATS, FORMATS_SAID)?;
+    params.words("mediaFormats", FORMATS, FORMATS_SAID)?;
+    params.word("emailFormatId", &["EML", "NONE"], "EML, NONE")?;
+    for name in ["chatFormatId", "messageFormatId"] {
+        params.word(name, &["ZIP", "NONE"], "ZIP, NONE")?;
     }
-}
-
-fn recording_of(state: &ApiState, caller: Caller, seen: &Seen) -> Recording {
-    let (conversation, recording, self_uri) = identity(state, seen.index, "recordings");
-    let fields = Fields::of(&seen.view, &seen.truth);
-    let (export_date, exported_date) = export_dates(state, caller, seen.index);
-    let media_uri = state.config().media_base.as_ref().map(|base| {
-        let organization = &state.tenant(caller).config().organization;
-        let key = media_key(organization, seen.truth.start_time, conversation, recording);
-        let media_uri = format!("{}/{key}", base.trim_end_matches('/'));
-        BTreeMap::from([("0", MediaUri { media_uri })])
-    });
-    Recording {
-        id: Shown(recording),
-        conversation_id: Shown(conversation),
-        start_time: fields.start_time(),
-        end_time: fields.end_time(),
-        media: "audio",
-        media_subtype: seen.subtype(),
-        annotations: [],
-        file_state: seen.file_state(),
-        media_uris: media_uri,
-        output_duration_ms: seen.length.as_nanos() / 1_000_000,
-        export_date,
-        exported_date,
-        session_id: fields.session_id(),
-        users: [],
-        recording_file_role: "CUSTOMER_EXPERIENCE",
-        creation_time: ApiDate(seen.truth.end_time),
-        forum: extras(state, seen, fields),
-        self_uri,
+    match params.text("locale")? {
+        Some(locale) if locale.chars().count() > 35 => {
+            Err(invalid("locale", Some(locale), "a locale"))
+        }
+        _ => Ok(()),
     }
-}
-
-fn metadata_of(state: &ApiState, caller: Caller, seen: &Seen) -> RecordingMetadata {
-    let (conversation, recording, self_uri) = identity(state, seen.index, "recordingmetadata");
-    let fields = Fields::of(&seen.view, &seen.truth);
-    let (export_date, exported_date) = export_dates(state, caller, seen.index);
-    RecordingMetadata {
-        id: Shown(recording),
-        conversation_id: Shown(conversation),
-        start_time: None,
-        end_time: None,
-        media: "audio",
-        media_subtype: seen.subtype(),
-        annotations: seen.view.present.contains(Field::Media).then_some([]),
-        file_state: seen.file_state(),
-        export_date,
-        exported_date,
-        session_id: fields.session_id(),
-        region: "us-east-1",
-        forum: extras(state, seen, fields),
-        self_uri,
-    }
-}
-
-/// What rides along in the forum dialect.
-fn extras(state: &ApiState, seen: &Seen, fields: Fields) -> Option<ForumExtras> {
-    state.speaks_forum().then_some(ForumExtras {
-        state: seen.view.state,
-        fields,
-    })
-}
-
-fn forum_of(state: &ApiState, seen: &Seen) -> ForumRecording {
-    let (conversation, recording, self_uri) = identity(state, seen.index, "recordings");
-    let metadata = Fields::of(&seen.view, &seen.truth);
-    ForumRecording {
-        id: Shown(recording),
-        conversation_id: Shown(conversation),
-        state: seen.view.state,
-        file_state: seen.file_state(),
-        legal_hold_flag: metadata.legal_hold_flag(),
-        media_type: metadata.media_type(),
-        metadata,
-        self_uri,
-    }
-}
-
-fn identity(
-    state: &ApiState,
-    index: RecordingIndex,
-    kind: &str,
-) -> (ConversationId, RecordingId, String) {
-    let seed = state.service().seed();
-    let (conversation, recording) = (
-        ConversationId::of(seed, index),
-        RecordingId::of(seed, index),
-    );
-    let self_uri = format!("/api/v2/conversations/{conversation}/{kind}/{recording}");
-    (conversation, recording, self_uri)
-}
-
-/// When the recording is to be exported, and when it was: the real API's proof of an export.
-fn export_dates(
-    state: &ApiState,
-    caller: Caller,
-    index: RecordingIndex,
-) -> (Option<ApiDate>, Option<ApiDate>) {
-    let Some((job, started_at)) = state.desk(caller).jobs.export_of(index) else {
-        return (None, None);
-    };
-    let epoch = state.config().epoch;
-    let exported = state.tenant(caller).read_export(job, |export| {
-        let written = export
-            .sidecars
-            .iter()
-            .any(|sidecar| sidecar.recording == index);
-        written.then(|| ApiDate::of(epoch, export.snapshot_at))
-    });
-    (Some(ApiDate::of(epoch, started_at)), exported.flatten())
 }

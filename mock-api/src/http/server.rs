@@ -9,12 +9,13 @@ use std::time::Duration as StdDuration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::config::ServerLimits;
+use super::front::Front;
+use super::link::{Link, Tap};
 use super::router;
 use super::state::ApiState;
 
@@ -55,8 +56,18 @@ impl Server {
 /// # Errors
 /// When the listener has no address.
 pub fn serve(listener: TcpListener, state: ApiState) -> io::Result<Server> {
+    serve_beside(listener, state, Router::new())
+}
+
+/// Serves the API on `listener`, and what `beside` routes to under the same address. Journal and
+/// faults, where there is a control plane, are of both.
+///
+/// # Errors
+/// When the listener has no address.
+pub fn serve_beside(listener: TcpListener, state: ApiState, beside: Router) -> io::Result<Server> {
     let limits = state.config().limits;
-    serve_router(listener, router(state), limits)
+    let router = router(state.clone()).merge(beside);
+    listen(listener, router, Some(state), limits)
 }
 
 /// Serves any router on `listener`, within `limits`.
@@ -68,9 +79,18 @@ pub fn serve_router(
     router: Router,
     limits: ServerLimits,
 ) -> io::Result<Server> {
+    listen(listener, router, None, limits)
+}
+
+fn listen(
+    listener: TcpListener,
+    router: Router,
+    state: Option<ApiState>,
+    limits: ServerLimits,
+) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(accept(listener, router, limits, stopped));
+    let task = tokio::spawn(accept(listener, router, state, limits, stopped));
     Ok(Server {
         address,
         stop,
@@ -81,6 +101,7 @@ pub fn serve_router(
 async fn accept(
     listener: TcpListener,
     router: Router,
+    state: Option<ApiState>,
     limits: ServerLimits,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -98,10 +119,11 @@ async fn accept(
         };
         while connections.try_join_next().is_some() {}
         match (permit, accepted) {
-            (Ok(permit), Ok((stream, _))) => {
+            (Ok(permit), Ok((stream, peer))) => {
+                let link = Link::new(peer);
                 connections.spawn(connection(
-                    stream,
-                    router.clone(),
+                    Tap::new(stream, Arc::clone(&link), limits.header_timeout),
+                    Front::new(router.clone(), state.clone(), link),
                     limits,
                     finishing.clone(),
                     permit,
@@ -122,18 +144,17 @@ async fn accept(
 }
 
 async fn connection(
-    stream: TcpStream,
-    router: Router,
+    stream: Tap,
+    front: Front,
     limits: ServerLimits,
     mut finishing: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
-    // Without it a small answer may wait for the client's delayed acknowledgement.
-    drop(stream.set_nodelay(true));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(limits.head_bytes)
+        .serve_connection(TokioIo::new(stream), front)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {

@@ -1,26 +1,32 @@
 //! What the handlers share.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::hmac;
 use racegate_model::draws::mix64;
 use racegate_model::ids::TenantIndex;
-use racegate_model::time::{Duration, Timestamp};
+use racegate_model::time::Timestamp;
 
+use super::account::SettingsDesk;
+use super::admin::Control;
+use super::analytics::DetailsJob;
+use super::batches::Batch;
+use super::clients::{Client, Clients};
 use super::config::ApiConfig;
+use super::error::ApiError;
 use super::gateway::Caller;
 use super::ids::{CorrelationIds, Uuid, tenant_key};
 use super::jobs::JobDesk;
-use super::tokens::{Token, TokenStore};
+use super::keeping::Keeping;
+use super::notifications::Hub;
+use super::pending::Shelf;
+use super::permissions::Scopes;
+use super::tokens::{Grant, Token, TokenStore};
 use super::triggers::TriggerDesk;
-use super::wire::job::Reference;
+use super::uploads::UploadReport;
 use crate::clock::RunClock;
 use crate::service::{Service, Tenant};
 use crate::storage::sidecar::Dialect;
-
-/// How long a token is good for.
-pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(86_399);
 
 /// The API's state. Cheap to clone.
 #[derive(Clone)]
@@ -35,26 +41,50 @@ struct Inner {
     tokens: TokenStore,
     correlation: CorrelationIds,
     desks: Vec<Desk>,
-    clients: BTreeMap<String, TenantIndex>,
+    clients: Clients,
+    hub: Hub,
+    control: Option<Control>,
+}
+
+/// The API's state, as long as it is there.
+#[derive(Clone)]
+pub(super) struct WeakState(Weak<Inner>);
+
+impl WeakState {
+    pub(super) fn upgrade(&self) -> Option<ApiState> {
+        self.0.upgrade().map(|inner| ApiState { inner })
+    }
 }
 
 /// What the API itself knows of a tenant.
 pub(super) struct Desk {
     pub(super) key: hmac::Key,
-    pub(super) user: Reference,
     pub(super) jobs: JobDesk,
     pub(super) triggers: TriggerDesk,
+    pub(super) keeping: Keeping,
+    pub(super) batches: Shelf<Batch>,
+    pub(super) reports: Shelf<UploadReport>,
+    pub(super) details: Shelf<DetailsJob>,
+    pub(super) settings: SettingsDesk,
 }
 
 impl ApiState {
     /// The API in front of `service`.
     #[must_use]
     pub fn new(service: Service, clock: RunClock, config: ApiConfig) -> Self {
+        Self::controlled(service, clock, config, None)
+    }
+
+    /// The API in front of `service`, with a control plane.
+    #[must_use]
+    pub fn controlled(
+        service: Service,
+        clock: RunClock,
+        config: ApiConfig,
+        control: Option<Control>,
+    ) -> Self {
+        service.speak(config.dialect);
         let desks = service.tenants().iter().map(Desk::new).collect();
-        let clients = service.tenants().iter().map(|tenant| {
-            let config = tenant.config();
-            (config.credentials.client_id.clone(), config.index)
-        });
         let key = mix64(
             config
                 .epoch
@@ -65,7 +95,9 @@ impl ApiState {
         let inner = Inner {
             tokens: TokenStore::default(),
             correlation: CorrelationIds::new(key ^ service.seed().0),
-            clients: clients.collect(),
+            clients: Clients::new(&service, &config),
+            hub: Hub::new(config.channels),
+            control,
             desks,
             service,
             clock,
@@ -86,6 +118,33 @@ impl ApiState {
     #[must_use]
     pub fn config(&self) -> &ApiConfig {
         &self.inner.config
+    }
+
+    pub(super) fn control(&self) -> Option<&Control> {
+        self.inner.control.as_ref()
+    }
+
+    /// The tenant of a client id.
+    pub(super) fn tenant_of(&self, client: &str) -> Option<TenantIndex> {
+        self.inner.clients.tenant_of(client)
+    }
+
+    /// A tenant's jobs as the API knows them.
+    pub(super) fn jobs_of(&self, tenant: TenantIndex) -> &JobDesk {
+        &self.inner.desks[tenant.0 as usize].jobs
+    }
+
+    /// A token is good no more.
+    pub(super) fn expire_token(&self, token: &str) {
+        self.inner.tokens.revoke(token);
+    }
+
+    /// No token of a tenant, or of anybody, is good any more; returns how many were.
+    pub(super) fn expire_tokens(&self, tenant: Option<TenantIndex>) -> usize {
+        let clients = &self.inner.clients;
+        self.inner
+            .tokens
+            .revoke_all(|client| tenant.is_none_or(|tenant| clients.get(client).tenant == tenant))
     }
 
     pub(super) fn clock(&self) -> RunClock {
@@ -112,23 +171,83 @@ impl ApiState {
         &self.inner.desks[caller.tenant.0 as usize]
     }
 
-    /// Whose token that is.
-    pub(super) fn token_holder(&self, token: &str, now: Timestamp) -> Option<TenantIndex> {
-        self.inner.tokens.tenant(token, now)
+    pub(super) fn downgrade(&self) -> WeakState {
+        WeakState(Arc::downgrade(&self.inner))
+    }
+
+    /// The notification channels.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    /// Cuts the connections of all notification channels, which live on. Returns their number.
+    pub fn cut_channels(&self) -> usize {
+        self.inner.hub.cut_all()
+    }
+
+    /// An id that nobody can guess.
+    pub(super) fn secret_id(&self) -> Uuid {
+        let mut bits = [0_u8; 16];
+        aws_lc_rs::rand::fill(&mut bits).expect("the system has a source of randomness");
+        Uuid::of(u128::from_be_bytes(bits))
+    }
+
+    /// The tenant with that organization, and the key that it signs with.
+    pub(super) fn organization(&self, id: &str) -> Option<(TenantIndex, &hmac::Key)> {
+        let tenants = self.inner.service.tenants().iter();
+        let (tenant, desk) = tenants
+            .zip(&self.inner.desks)
+            .find(|(tenant, _)| tenant.config().organization == id)?;
+        Some((tenant.config().index, &desk.key))
+    }
+
+    /// What a token stands for.
+    pub(super) fn token_holder(&self, token: &str, now: Timestamp) -> Option<Caller> {
+        let grant = self.inner.tokens.holder(token, now)?;
+        Some(Caller {
+            tenant: self.inner.clients.get(grant.client).tenant,
+            client: grant.client,
+            scopes: grant.scopes,
+            now,
+        })
+    }
+
+    /// What the API knows of a tenant.
+    pub(super) fn desk_of(&self, tenant: TenantIndex) -> &Desk {
+        &self.inner.desks[tenant.0 as usize]
     }
 
     /// A token for whoever knows a client's secret.
-    pub(super) fn log_in(&self, client_id: &str, client_secret: &str) -> Option<Token> {
-        let tenant = *self.inner.clients.get(client_id)?;
-        let known = &self
-            .inner
-            .service
-            .tenant(tenant)?
-            .config()
-            .credentials
-            .client_secret;
-        constant_time::verify_slices_are_equal(known.as_bytes(), client_secret.as_bytes()).ok()?;
-        Some(self.inner.tokens.grant(tenant, self.now(), TOKEN_LIFE))
+    pub(super) fn log_in(&self, id: &str, secret: &str, scopes: Scopes) -> Option<Token> {
+        let client = self.inner.clients.log_in(id, secret)?;
+        Some(self.inner.tokens.grant(Grant {
+            client,
+            scopes,
+            expires_at: self.now() + self.inner.config.token_life,
+        }))
+    }
+
+    /// A token is good no more.
+    pub(super) fn log_out(&self, token: &str) {
+        self.inner.tokens.revoke(token);
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        &self.inner.clients
+    }
+
+    pub(super) fn client(&self, caller: Caller) -> &Client {
+        self.inner.clients.get(caller.client)
+    }
+
+    /// Refuses a caller that holds none of these permissions.
+    pub(super) fn need_any(&self, caller: Caller, names: &[&'static str]) -> Result<(), ApiError> {
+        self.client(caller).permissions.any(names)
+    }
+
+    /// Refuses a caller that lacks one of these permissions.
+    pub(super) fn need_all(&self, caller: Caller, names: &[&'static str]) -> Result<(), ApiError> {
+        self.client(caller).permissions.all(names)
     }
 }
 
@@ -143,13 +262,15 @@ impl std::fmt::Debug for ApiState {
 impl Desk {
     fn new(tenant: &Tenant) -> Self {
         let key = tenant_key(tenant.config());
-        let user = Uuid::keyed(&key, "user").to_string();
-        let self_uri = format!("/api/v2/users/{user}");
         Self {
-            user: Reference { id: user, self_uri },
             key,
             jobs: JobDesk::default(),
             triggers: TriggerDesk::default(),
+            keeping: Keeping::default(),
+            batches: Shelf::default(),
+            reports: Shelf::default(),
+            details: Shelf::default(),
+            settings: SettingsDesk::default(),
         }
     }
 }

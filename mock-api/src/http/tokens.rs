@@ -1,4 +1,4 @@
-//! Access tokens: opaque, random, bound to a tenant, and gone after a day.
+//! Access tokens: opaque, random, bound to a client, and gone after a while.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -6,11 +6,13 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
-use racegate_model::ids::TenantIndex;
-use racegate_model::time::{Duration, Timestamp};
+use racegate_model::time::Timestamp;
 
-/// Tokens that a tenant may hold at once; a further login drops its oldest.
-const TOKENS_PER_TENANT: usize = 256;
+use super::clients::ClientIndex;
+use super::permissions::Scopes;
+
+/// Tokens that a client may hold at once; a further login drops its oldest.
+const TOKENS_PER_CLIENT: usize = 256;
 /// Random bytes in a token.
 const TOKEN_BYTES: usize = 32;
 
@@ -52,32 +54,28 @@ pub(super) struct TokenStore {
 #[derive(Debug, Default)]
 struct Known {
     grants: BTreeMap<Token, Grant>,
-    by_tenant: BTreeMap<TenantIndex, VecDeque<Token>>,
+    by_client: BTreeMap<ClientIndex, VecDeque<Token>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Grant {
-    tenant: TenantIndex,
-    expires_at: Timestamp,
+/// What a token stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Grant {
+    pub(super) client: ClientIndex,
+    pub(super) scopes: Scopes,
+    pub(super) expires_at: Timestamp,
 }
 
 impl TokenStore {
     /// A new token.
-    pub(super) fn grant(&self, tenant: TenantIndex, now: Timestamp, life: Duration) -> Token {
+    pub(super) fn grant(&self, grant: Grant) -> Token {
         let mut bytes = [0_u8; TOKEN_BYTES];
         aws_lc_rs::rand::fill(&mut bytes).expect("the system has a source of randomness");
         let token = Token::new(URL_SAFE_NO_PAD.encode(bytes));
         let mut known = self.known.write();
-        known.grants.insert(
-            token.clone(),
-            Grant {
-                tenant,
-                expires_at: now + life,
-            },
-        );
-        let held = known.by_tenant.entry(tenant).or_default();
+        known.grants.insert(token.clone(), grant);
+        let held = known.by_client.entry(grant.client).or_default();
         held.push_back(token.clone());
-        let dropped = if held.len() > TOKENS_PER_TENANT {
+        let dropped = if held.len() > TOKENS_PER_CLIENT {
             held.pop_front()
         } else {
             None
@@ -88,40 +86,70 @@ impl TokenStore {
         token
     }
 
-    /// Whose token that is.
-    pub(super) fn tenant(&self, token: &str, now: Timestamp) -> Option<TenantIndex> {
+    /// No token of the clients that `meant` holds for is good any more; returns how many were.
+    pub(super) fn revoke_all(&self, meant: impl Fn(ClientIndex) -> bool) -> usize {
+        let mut known = self.known.write();
+        let before = known.grants.len();
+        known.grants.retain(|_, grant| !meant(grant.client));
+        known.by_client.retain(|client, _| !meant(*client));
+        before - known.grants.len()
+    }
+
+    /// What a token stands for, if it is good.
+    pub(super) fn holder(&self, token: &str, now: Timestamp) -> Option<Grant> {
         let grant = *self.known.read().grants.get(token)?;
-        (now < grant.expires_at).then_some(grant.tenant)
+        (now < grant.expires_at).then_some(grant)
+    }
+
+    /// A token is good no more.
+    pub(super) fn revoke(&self, token: &str) -> Option<Grant> {
+        self.known.write().grants.remove(token)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use racegate_model::time::Duration;
+
     use super::*;
 
+    fn grant(life: Duration) -> Grant {
+        Grant {
+            client: ClientIndex::default(),
+            scopes: Scopes::EVERY,
+            expires_at: Timestamp::ZERO + life,
+        }
+    }
+
     #[test]
-    fn a_token_is_its_tenants_until_it_expires() {
+    fn a_token_is_its_clients_until_it_expires() {
         let store = TokenStore::default();
         let life = Duration::from_secs(60);
-        let token = store.grant(TenantIndex(3), Timestamp::ZERO, life);
+        let token = store.grant(grant(life));
         let just_before = Timestamp::from_nanos(life.as_nanos() - 1);
-        assert_eq!(
-            store.tenant(token.expose(), just_before),
-            Some(TenantIndex(3))
-        );
-        assert_eq!(store.tenant(token.expose(), Timestamp::ZERO + life), None);
-        assert_eq!(store.tenant("guess", Timestamp::ZERO), None);
+        assert_eq!(store.holder(token.expose(), just_before), Some(grant(life)));
+        assert_eq!(store.holder(token.expose(), Timestamp::ZERO + life), None);
+        assert_eq!(store.holder("guess", Timestamp::ZERO), None);
         assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn a_revoked_token_is_good_no_more() {
+        let store = TokenStore::default();
+        let token = store.grant(grant(Duration::from_secs(60)));
+        assert!(store.revoke(token.expose()).is_some());
+        assert_eq!(store.holder(token.expose(), Timestamp::ZERO), None);
+        assert!(store.revoke(token.expose()).is_none());
     }
 
     #[test]
     fn logging_in_for_ever_keeps_a_bounded_number() {
         let store = TokenStore::default();
-        let first = store.grant(TenantIndex(0), Timestamp::ZERO, Duration::from_secs(1));
-        for _ in 0..TOKENS_PER_TENANT {
-            store.grant(TenantIndex(0), Timestamp::ZERO, Duration::from_secs(1));
+        let first = store.grant(grant(Duration::from_secs(1)));
+        for _ in 0..TOKENS_PER_CLIENT {
+            store.grant(grant(Duration::from_secs(1)));
         }
-        assert_eq!(store.tenant(first.expose(), Timestamp::ZERO), None);
-        assert_eq!(store.known.read().grants.len(), TOKENS_PER_TENANT);
+        assert_eq!(store.holder(first.expose(), Timestamp::ZERO), None);
+        assert_eq!(store.known.read().grants.len(), TOKENS_PER_CLIENT);
     }
 }

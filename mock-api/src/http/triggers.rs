@@ -3,24 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
 use parking_lot::Mutex;
-use racegate_model::ids::TenantIndex;
 use racegate_model::scenario::WebhookEvent;
 use serde_json::value::RawValue;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::config::WebhookTargets;
 use super::error::ApiError;
-use super::extract::{JsonBody, PathOf, QueryOf};
+use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
-use super::paging::{Paging, invalid};
+use super::paging::{PageSize, Paging};
+use super::params::{Params, invalid};
 use super::state::ApiState;
-use super::wire::paging::PagingParams;
+use super::wire::paging::Listing;
 use super::wire::trigger::{TargetKind, Trigger, TriggerRequest, TriggerTarget};
 use crate::service::Subscription;
 
@@ -36,13 +36,10 @@ const TRIGGERS_MAX: usize = 100;
 /// Length of a webhook's address, of a name and of a description.
 const TEXT_MAX: usize = 2048;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/api/v2/processautomation/triggers", get(list).post(create))
-        .route(
-            "/api/v2/processautomation/triggers/{trigger}",
-            get(one).delete(remove),
-        )
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, replace, remove))
 }
 
 /// The triggers of a tenant.
@@ -72,6 +69,17 @@ impl Known {
             .find(|(_, entry)| entry.id == id)
             .map(|(at, entry)| (*at, entry))
     }
+
+    /// Ends the subscription of an entry that is gone, unless another one needs it.
+    fn release(&self, state: &ApiState, gone: Option<Entry>) {
+        let Some(subscription) = gone.and_then(|entry| entry.subscription) else {
+            return;
+        };
+        let mut others = self.triggers.values();
+        if !others.any(|other| other.subscription.as_ref() == Some(&subscription)) {
+            state.service().unsubscribe(&subscription);
+        }
+    }
 }
 
 /// The topic of an event.
@@ -82,11 +90,33 @@ pub(super) const fn topic(event: WebhookEvent) -> &'static str {
     }
 }
 
+/// A trigger. The real API's start workflows; here a webhook may be the target.
+#[utoipa::path(
+    post,
+    path = "/api/v2/processautomation/triggers",
+    tag = "triggers",
+    request_body = TriggerRequest,
+    responses((status = 201, body = Trigger))
+)]
 async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
 ) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:add"])?;
+    let plan = plan_of(&state, caller, &request)?;
+    let trigger = add(&state, caller, request, plan)?;
+    Ok((StatusCode::CREATED, Json(trigger)).into_response())
+}
+
+/// What a request asks for, if it makes sense.
+struct Plan {
+    event: WebhookEvent,
+    target: TriggerTarget,
+    subscription: Option<Subscription>,
+}
+
+fn plan_of(state: &ApiState, caller: Caller, request: &TriggerRequest) -> Result<Plan, ApiError> {
     let event = match request.topic_name.as_deref() {
         Some(TOPIC_ENDED) => WebhookEvent::SessionEnded,
         Some(TOPIC_READY) if state.speaks_forum() => WebhookEvent::MetadataReady,
@@ -100,35 +130,29 @@ async fn create(
     {
         return Err(ApiError::bad_request("A name or description is too long."));
     }
-    let target = request.target.as_ref();
+    let target = request.target.clone();
     let target = target.ok_or_else(|| invalid("target", None, "Workflow, Webhook"))?;
-    let url = webhook_url(&state, target)?;
+    let url = webhook_url(state, &target)?;
     let enabled = request.enabled.unwrap_or(true);
-    let tenant = state.tenant(caller).config();
+    let arm = state.tenant(caller).config().arm;
     let subscription = url.filter(|_| enabled).map(|url| Subscription {
         tenant: caller.tenant,
-        arm: tenant.arm,
+        arm,
         event,
         url: Some(url),
     });
-    let trigger = add(
-        &state,
-        caller.tenant,
-        request,
-        topic(event),
+    Ok(Plan {
+        event,
+        target,
         subscription,
-        caller,
-    )?;
-    Ok((StatusCode::CREATED, Json(trigger)).into_response())
+    })
 }
 
 fn add(
     state: &ApiState,
-    tenant: TenantIndex,
-    request: TriggerRequest,
-    topic_name: &str,
-    subscription: Option<Subscription>,
     caller: Caller,
+    request: TriggerRequest,
+    plan: Plan,
 ) -> Result<Trigger, ApiError> {
     let desk = state.desk(caller);
     let mut known = desk.triggers.known.lock();
@@ -137,45 +161,96 @@ fn add(
     }
     let at = known.made;
     known.made += 1;
-    let id = Uuid::keyed(&desk.key, &format!("trigger {} {at}", tenant.0));
-    let target = request.target.unwrap_or(TriggerTarget {
-        kind: TargetKind::Workflow,
-        id: None,
-        url: None,
-    });
+    let id = Uuid::keyed(&desk.key, &format!("trigger {} {at}", caller.tenant.0));
+    let entry = entry_of(id, request, plan, 1);
+    let trigger = entry.trigger.clone();
+    if let Some(subscription) = &entry.subscription {
+        state.service().subscribe(subscription.clone());
+    }
+    known.triggers.insert(at, entry);
+    Ok(trigger)
+}
+
+fn entry_of(id: Uuid, request: TriggerRequest, plan: Plan, version: u32) -> Entry {
     let trigger = Trigger {
         id: id.to_string(),
         name: request.name.unwrap_or_default(),
         description: request.description,
-        topic_name: topic_name.to_owned(),
-        target,
+        topic_name: topic(plan.event).to_owned(),
+        target: plan.target,
         match_criteria: request.match_criteria.unwrap_or_else(no_criteria),
         enabled: request.enabled.unwrap_or(true),
         event_ttl_seconds: request.event_ttl_seconds,
         delay_by_seconds: request.delay_by_seconds,
-        version: 1,
+        version,
         self_uri: format!("{BASE}/{id}"),
     };
-    if let Some(subscription) = &subscription {
-        state.service().subscribe(subscription.clone());
+    Entry {
+        id,
+        trigger,
+        subscription: plan.subscription,
     }
-    known.triggers.insert(
-        at,
-        Entry {
-            id,
-            trigger: trigger.clone(),
-            subscription,
-        },
-    );
-    Ok(trigger)
 }
 
+/// Replaces a trigger, whose version must be the one that the client has seen.
+#[utoipa::path(
+    put,
+    path = "/api/v2/processautomation/triggers/{triggerId}",
+    tag = "triggers",
+    params(("triggerId" = String, Path)),
+    request_body = TriggerRequest,
+    responses(
+        (status = 200, body = Trigger),
+        (status = 409, description = "It has another version by now",
+            body = super::wire::ErrorBody),
+    )
+)]
+async fn replace(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
+) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:edit"])?;
+    let plan = plan_of(&state, caller, &request)?;
+    let mut known = state.desk(caller).triggers.known.lock();
+    let (at, found) = known.find(&id).ok_or(ApiError::NotFound)?;
+    let (id, version) = (found.id, found.trigger.version);
+    if request.version.is_some_and(|said| said != version) {
+        return Err(ApiError::VersionConflict);
+    }
+    let entry = entry_of(id, request, plan, version + 1);
+    let trigger = entry.trigger.clone();
+    let new = entry.subscription.clone();
+    let old = known.triggers.insert(at, entry);
+    known.release(&state, old);
+    if let Some(subscription) = new {
+        state.service().subscribe(subscription);
+    }
+    drop(known);
+    Ok(Json(trigger).into_response())
+}
+
+/// The organization's triggers.
+#[utoipa::path(
+    get,
+    path = "/api/v2/processautomation/triggers",
+    tag = "triggers",
+    params(
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("pageNumber" = Option<u32>, Query, minimum = 1, maximum = 2_147_483_647),
+        ("includeTotal" = Option<bool>, Query, description = "false: by cursor"),
+        ("cursor" = Option<String>, Query, pattern = "^(c[0-9]{1,15})?$"),
+    ),
+    responses((status = 200, body = Listing<Trigger>))
+)]
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
-    QueryOf(params): QueryOf<PagingParams>,
+    params: Params,
 ) -> Result<Response, ApiError> {
-    let paging = Paging::parse(&params)?;
+    state.need_any(caller, &["processautomation:trigger:view"])?;
+    let paging = Paging::of(&params, PageSize::USUAL)?;
     let known = state.desk(caller).triggers.known.lock();
     let all: Vec<&Entry> = known.triggers.values().collect();
     let listing = paging.listing(BASE, &all, |entry| Some(entry.trigger.clone()));
@@ -183,37 +258,48 @@ async fn list(
     Ok(Json(listing).into_response())
 }
 
+/// A trigger.
+#[utoipa::path(
+    get,
+    path = "/api/v2/processautomation/triggers/{triggerId}",
+    tag = "triggers",
+    params(("triggerId" = String, Path)),
+    responses((status = 200, body = Trigger))
+)]
 async fn one(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:view"])?;
     let known = state.desk(caller).triggers.known.lock();
     let trigger = known.find(&id).map(|(_, entry)| entry.trigger.clone());
     drop(known);
     Ok(Json(trigger.ok_or(ApiError::NotFound)?).into_response())
 }
 
+/// Removes a trigger.
+#[utoipa::path(
+    delete,
+    path = "/api/v2/processautomation/triggers/{triggerId}",
+    tag = "triggers",
+    params(("triggerId" = String, Path)),
+    responses((status = 204, description = "It is gone"))
+)]
 async fn remove(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
+    state.need_any(caller, &["processautomation:trigger:delete"])?;
     let mut known = state.desk(caller).triggers.known.lock();
     let at = known
         .find(&id)
         .map(|(at, _)| at)
         .ok_or(ApiError::NotFound)?;
-    let removed = known
-        .triggers
-        .remove(&at)
-        .and_then(|entry| entry.subscription);
-    if let Some(subscription) = removed {
-        let mut others = known.triggers.values();
-        if !others.any(|other| other.subscription.as_ref() == Some(&subscription)) {
-            state.service().unsubscribe(&subscription);
-        }
-    }
+    let removed = known.triggers.remove(&at);
+    known.release(&state, removed);
+    drop(known);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -4,19 +4,33 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use racegate_media::{DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, Stack};
+use racegate_media::{
+    DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, RtcStack, Stack,
+};
 use racegate_udp::{Datagram, Endpoint, SendBatch, Wheel};
 use slab::Slab;
 use tokio::sync::mpsc;
 
 use super::events::{EndReason, SessionEvents, Started};
-use super::handle::{Command, Counters, IngestError, IngestSettings, Notice, add};
-use super::session::Session;
+use super::handle::{Command, Counters, End, IngestError, IngestSettings, Notice, add};
+use super::session::{Session, Waited};
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
+
+/// Of these, handshake datagrams of one session; a set-up has a dozen.
+const HANDSHAKES_PER_SESSION: usize = 64;
+
+/// Audio packets of one session that may wait for its handshake: ten seconds.
+const AUDIO_PER_SESSION: usize = 512;
+
+/// How the answer to a genuine binding request begins (RFC 8489).
+const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
+
+/// How long the signalling may take to follow the media's goodbye; on loopback it takes milliseconds.
+const GOODBYE_WAIT: Duration = Duration::from_millis(100);
 
 /// Commands taken per tick, so that a storm of calls cannot make audio late.
 const COMMANDS_PER_TICK: usize = 32;
@@ -26,6 +40,7 @@ pub struct IngestEndpoint {
     settings: IngestSettings,
     local: SocketAddr,
     stack: Arc<dyn Stack>,
+    door: Option<RtcStack>,
     events: Arc<dyn SessionEvents>,
     commands: mpsc::Receiver<Command>,
     counters: Arc<Counters>,
@@ -61,6 +76,7 @@ impl IngestEndpoint {
             settings,
             local,
             stack,
+            door: None,
             events,
             commands,
             counters,
@@ -80,19 +96,32 @@ impl IngestEndpoint {
         self.sessions.len()
     }
 
+    /// Handshake datagrams that wait their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.handshakes.len()
+    }
+
     fn command(&mut self, now: Instant, command: Command, out: &mut SendBatch) {
         match command {
             Command::Create {
                 conversation_id,
                 session_id,
+                offer,
                 notices,
                 reply,
             } => {
-                let offer = self.create(now, conversation_id, session_id.clone(), notices);
-                let made = offer.is_ok();
+                let ids = (conversation_id, session_id.clone());
+                let description = self.create(now, ids, offer.as_deref(), notices);
+                let made = description.is_ok();
                 // A caller that has gone away meanwhile will never hang up.
-                if reply.send(offer).is_err() && made {
-                    self.request_end(&session_id, EndReason::SignallingLost, now);
+                if reply.send(description).is_err() && made {
+                    let end = End {
+                        reason: EndReason::SignallingLost,
+                        at: now,
+                        digest: None,
+                    };
+                    self.request_end(&session_id, end);
                 }
             }
             Command::Answer {
@@ -104,19 +133,15 @@ impl IngestEndpoint {
                 // Whoever asked and did not wait learns of a refusal by the notice.
                 drop(reply.send(taken));
             }
-            Command::End {
-                session_id,
-                reason,
-                at,
-            } => self.request_end(&session_id, reason, at),
+            Command::End { session_id, end } => self.request_end(&session_id, end),
         }
     }
 
     fn create(
         &mut self,
         now: Instant,
-        conversation_id: String,
-        session_id: String,
+        (conversation_id, session_id): (String, String),
+        offer: Option<&str>,
         notices: mpsc::Sender<Notice>,
     ) -> Result<String, IngestError> {
         if self.sessions.len() >= self.settings.sessions_max || self.keys.contains_key(&session_id)
@@ -125,7 +150,11 @@ impl IngestEndpoint {
             let sessions = self.settings.sessions_max;
             return Err(IngestError::Full { sessions });
         }
-        let (peer, offer) = self.stack.offer(now, self.local)?;
+        let local = self.local;
+        let (peer, description) = match offer {
+            None => self.stack.offer(now, local)?,
+            Some(offer) => self.door()?.accept(now, local, offer)?,
+        };
         let entry = self.sessions.vacant_entry();
         let key = entry.key();
         self.demux.insert(peer.ufrag(), key);
@@ -147,7 +176,16 @@ impl IngestEndpoint {
             session_id,
             at: now,
         });
-        Ok(offer)
+        Ok(description)
+    }
+
+    /// The stack for offers from outside, which are of every kind; made when it is needed first.
+    fn door(&mut self) -> Result<&RtcStack, IngestError> {
+        let door = match self.door.take() {
+            Some(door) => door,
+            None => RtcStack::new()?,
+        };
+        Ok(self.door.insert(door))
     }
 
     fn answer(
@@ -173,14 +211,33 @@ impl IngestEndpoint {
 
     /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and
     /// the next tick begins with them.
-    fn request_end(&mut self, session_id: &str, reason: EndReason, at: Instant) {
+    fn request_end(&mut self, session_id: &str, end: End) {
         let Some(key) = self.keys.get(session_id) else {
             return;
         };
         let session = &mut self.sessions[*key];
-        if session.ending.is_none() {
-            session.ending = Some((reason, at));
+        session.digest_sent = session.digest_sent.or(end.digest);
+        if session.ending.is_none() || session.goodbye_by.take().is_some() {
+            session.ending.get_or_insert((end.reason, end.at));
             self.ending.push(*key);
+        }
+    }
+
+    /// The media said goodbye: the session is over as of now, but the signalling is about to say so too, and with more to tell.
+    fn take_leave(&mut self, now: Instant, key: usize) {
+        let session = &mut self.sessions[key];
+        if session.ending.is_none() {
+            session.ending = Some((EndReason::HungUp, now));
+            session.goodbye_by = Some(now + GOODBYE_WAIT);
+        }
+        self.file(now, key);
+    }
+
+    fn file(&mut self, now: Instant, key: usize) {
+        if let Some(deadline) = self.sessions[key].deadline() {
+            self.wheel
+                .get_or_insert_with(|| Wheel::new(now))
+                .arm(key, deadline);
         }
     }
 
@@ -206,7 +263,13 @@ impl IngestEndpoint {
             match output {
                 PeerOutput::Transmit {
                     destination, bytes, ..
-                } => push(out, destination, &bytes),
+                } => {
+                    // Only a genuine request is answered.
+                    if bytes.starts_with(&BINDING_SUCCESS) {
+                        self.demux.learn(session.peer.ufrag(), destination);
+                    }
+                    push(out, destination, &bytes);
+                }
                 PeerOutput::Event(PeerEvent::Received(packet)) => session.hear(now, &packet),
                 PeerOutput::Event(PeerEvent::Established) => {
                     session.established_at = Some(now);
@@ -218,17 +281,11 @@ impl IngestEndpoint {
                 PeerOutput::Event(PeerEvent::PathFound) => {}
             }
         }
-        if let Some(departure) = departed {
-            let reason = match departure {
-                Departure::Goodbye => EndReason::HungUp,
-                Departure::ConsentLost => EndReason::ConsentLost,
-                Departure::Failed => EndReason::MediaFailed,
-            };
-            self.finish(now, key, reason);
-        } else if let Some(deadline) = session.deadline() {
-            self.wheel
-                .get_or_insert_with(|| Wheel::new(now))
-                .arm(key, deadline);
+        match departed {
+            None => self.file(now, key),
+            Some(Departure::Goodbye) => self.take_leave(now, key),
+            Some(Departure::ConsentLost) => self.finish(now, key, EndReason::ConsentLost),
+            Some(Departure::Failed) => self.finish(now, key, EndReason::MediaFailed),
         }
     }
 
@@ -240,10 +297,14 @@ impl IngestEndpoint {
             let Some((source, bytes)) = self.handshakes.pop_front() else {
                 return;
             };
-            left -= usize::from(DatagramKind::of(&bytes) == DatagramKind::Dtls);
-            if let Route::Session(key) = self.demux.route(source, &bytes) {
+            let waited = match DatagramKind::of(&bytes) {
+                DatagramKind::Dtls => Waited::Handshake,
+                DatagramKind::Srtp | DatagramKind::Stun | DatagramKind::Other => Waited::Audio,
+            };
+            left -= usize::from(waited == Waited::Handshake);
+            if let Route::Session(key) = self.demux.find(source, &bytes) {
                 if let Some(session) = self.sessions.get_mut(key) {
-                    session.waiting = session.waiting.saturating_sub(1);
+                    session.waited(waited);
                 }
                 self.feed(now, key, source, &bytes, out);
             }
@@ -256,6 +317,10 @@ impl IngestEndpoint {
         };
         if session.established_at.is_none() && session.setup_by <= now {
             self.finish(now, key, EndReason::SetupTimeout);
+            return;
+        }
+        if session.goodbye_by.is_some_and(|by| by <= now) {
+            self.finish(now, key, EndReason::HungUp);
             return;
         }
         session.peer.handle_timeout(now);
@@ -293,7 +358,7 @@ impl Endpoint for IngestEndpoint {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
         let source = SocketAddr::V4(datagram.source);
-        let Route::Session(key) = self.demux.route(source, datagram.bytes) else {
+        let Route::Session(key) = self.demux.find(source, datagram.bytes) else {
             add(&self.counters.stray_datagrams, 1);
             return;
         };
@@ -301,17 +366,20 @@ impl Endpoint for IngestEndpoint {
             return;
         };
         session.client_address = Some(source);
-        // The caller speaks as soon as its half of the handshake is done: audio must not overtake the handshake that waits here.
-        let early = session.established_at.is_none() || session.waiting > 0;
-        let handshake = match DatagramKind::of(datagram.bytes) {
-            DatagramKind::Dtls => true,
-            DatagramKind::Srtp => early,
-            DatagramKind::Stun | DatagramKind::Other => false,
+        // The caller speaks as soon as its half of the handshake is done: audio must not overtake the handshake that waits here, nor
+        // audio that waits behind it. Once all that is through, no handshake holds up audio any more.
+        let early = session.established_at.is_none() || session.waiting_audio > 0;
+        let waiting = match DatagramKind::of(datagram.bytes) {
+            DatagramKind::Dtls => Some((&mut session.waiting_handshakes, HANDSHAKES_PER_SESSION)),
+            DatagramKind::Srtp if early => Some((&mut session.waiting_audio, AUDIO_PER_SESSION)),
+            DatagramKind::Srtp | DatagramKind::Stun | DatagramKind::Other => None,
         };
-        if !handshake {
-            self.feed(now, key, source, datagram.bytes, out);
-        } else if self.handshakes.len() < HANDSHAKES_WAITING_MAX {
-            session.waiting += 1;
+        let Some((waiting, most)) = waiting else {
+            return self.feed(now, key, source, datagram.bytes, out);
+        };
+        // One caller's flood must not take the places of all others.
+        if self.handshakes.len() < HANDSHAKES_WAITING_MAX && *waiting < most {
+            *waiting += 1;
             self.handshakes.push_back((source, datagram.bytes.to_vec()));
         } else {
             add(&self.counters.handshakes_dropped, 1);

@@ -69,6 +69,8 @@ pub struct EndedMedia {
     pub ogg: Bytes,
     /// SHA-256 over the received payloads, in order of arrival.
     pub digest_received: Sha256,
+    /// The digest that the caller gave of what it sent, if it said goodbye with one.
+    pub digest_sent: Option<Sha256>,
     /// Audio packets received, none twice.
     pub packets_received: u64,
     /// Packets missing between the first and the last one received.

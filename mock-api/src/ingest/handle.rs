@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use racegate_media::{PayloadDigest, PeerError, Stack};
+use racegate_media::{PayloadDigest, PeerError, Sha256, Stack};
 use racegate_udp::{BatchSocket, BindError, Station};
 use tokio::sync::{mpsc, oneshot};
 
@@ -117,6 +117,8 @@ pub(super) enum Command {
     Create {
         conversation_id: String,
         session_id: String,
+        /// The caller's offer; without one, we offer.
+        offer: Option<String>,
         notices: mpsc::Sender<Notice>,
         reply: oneshot::Sender<Result<String, IngestError>>,
     },
@@ -127,9 +129,19 @@ pub(super) enum Command {
     },
     End {
         session_id: String,
-        reason: EndReason,
-        at: Instant,
+        end: End,
     },
+}
+
+/// That a session is over, seen from outside the media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Why.
+    pub reason: EndReason,
+    /// When.
+    pub at: Instant,
+    /// The caller's digest of what it sent, if it gave one.
+    pub digest: Option<Sha256>,
 }
 
 /// A handle on a running ingest; clones reach the same one.
@@ -137,6 +149,7 @@ pub(super) enum Command {
 pub struct Ingest {
     commands: mpsc::Sender<Command>,
     counters: Arc<Counters>,
+    events: Arc<dyn SessionEvents>,
     address: SocketAddrV4,
     ordinal: Arc<AtomicU64>,
 }
@@ -182,7 +195,7 @@ impl Ingest {
             settings.clone(),
             local,
             stack,
-            events,
+            Arc::clone(&events),
             inbox,
             Arc::clone(&counters),
         );
@@ -190,10 +203,19 @@ impl Ingest {
         let ingest = Self {
             commands,
             counters,
+            events,
             address,
             ordinal,
         };
         (ingest, endpoint)
+    }
+
+    pub(super) fn events(&self) -> &dyn SessionEvents {
+        self.events.as_ref()
+    }
+
+    pub(super) fn counting(&self) -> &Counters {
+        &self.counters
     }
 
     /// The media port.
@@ -253,10 +275,36 @@ impl Ingest {
         session_id: &str,
         notices: mpsc::Sender<Notice>,
     ) -> Result<String, IngestError> {
+        self.make(conversation_id, session_id, None, notices).await
+    }
+
+    /// Makes a session of a caller's own offer and returns the SDP answer.
+    ///
+    /// # Errors
+    /// When the ingest is full or has stopped, or cannot use the offer.
+    pub async fn accept(
+        &self,
+        conversation_id: &str,
+        session_id: &str,
+        offer: &str,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<String, IngestError> {
+        let offer = Some(offer.to_owned());
+        self.make(conversation_id, session_id, offer, notices).await
+    }
+
+    async fn make(
+        &self,
+        conversation_id: &str,
+        session_id: &str,
+        offer: Option<String>,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<String, IngestError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Create {
             conversation_id: conversation_id.to_owned(),
             session_id: session_id.to_owned(),
+            offer,
             notices,
             reply,
         };
@@ -285,22 +333,13 @@ impl Ingest {
         answer.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Ends a session as of `at`; one that is over already stays as it ended.
+    /// Ends a session as of `end.at`; one that is over already stays as it ended.
     ///
     /// # Errors
     /// When the ingest has stopped.
-    pub async fn end(
-        &self,
-        session_id: &str,
-        reason: EndReason,
-        at: Instant,
-    ) -> Result<(), IngestError> {
+    pub async fn end(&self, session_id: &str, end: End) -> Result<(), IngestError> {
         let session_id = session_id.to_owned();
-        let command = Command::End {
-            session_id,
-            reason,
-            at,
-        };
+        let command = Command::End { session_id, end };
         self.commands
             .send(command)
             .await

@@ -6,13 +6,16 @@
 mod endpoint;
 mod events;
 mod handle;
+#[cfg(test)]
+mod hostile;
 pub mod rpc;
 mod session;
 mod signalling;
+mod silent;
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::IngestEndpoint;
 pub use events::{EndReason, EndedMedia, SessionEvents, Started};
-pub use handle::{Ingest, IngestCounters, IngestError, IngestSettings, Notice};
+pub use handle::{End, Ingest, IngestCounters, IngestError, IngestSettings, Notice};
 pub use signalling::{FRAME_MAX, serve_signalling, upgrade_signalling};

@@ -18,6 +18,9 @@ pub enum Method {
     Call {
         /// The conversation.
         conversation_id: String,
+        /// What the session is to carry.
+        #[serde(default, skip_serializing_if = "CallMedia::is_audio")]
+        media: CallMedia,
     },
     /// Server: a session is to be had.
     Propose {
@@ -69,7 +72,32 @@ pub enum Method {
         session_id: String,
         /// Why.
         reason: String,
+        /// SHA-256 over the Opus payloads that the softphone sent, in hexadecimal: with it the
+        /// platform can tell whether what it recorded is what was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
+}
+
+/// What a session is to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallMedia {
+    /// Audio.
+    #[default]
+    Audio,
+    /// Nothing: the session is signalling only.
+    None,
+}
+
+impl CallMedia {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_audio(&self) -> bool {
+        *self == Self::Audio
+    }
 }
 
 /// JSON-RPC's error object.
@@ -188,7 +216,71 @@ pub fn error_frame(id: &Value, error: &RpcError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// JSON of any shape, with the words of the protocol among its keys and strings.
+    fn json_of_any_shape() -> impl Strategy<Value = Value> {
+        let words = prop_oneof![
+            Just("jsonrpc"),
+            Just("2.0"),
+            Just("method"),
+            Just("params"),
+            Just("id"),
+            Just("error"),
+            Just("result"),
+            Just("offer"),
+            Just("sessionId"),
+        ];
+        let text = prop_oneof![words.prop_map(str::to_owned), ".{0,12}"];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(text.clone(), inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_frame_is_taken_apart_or_refused_with_a_code_of_the_protocol(
+            value in json_of_any_shape(),
+            name in prop::sample::select(&METHODS[..]),
+            text in ".{0,60}",
+        ) {
+            let mut dressed = json!({ "jsonrpc": "2.0", "id": value, "method": name, "params": value });
+            let frames = [value.to_string(), dressed.to_string(), text];
+            dressed["error"] = value.clone();
+            for frame in frames.iter().chain([&dressed.to_string()]) {
+                if let Err((id, error)) = parse(frame) {
+                    prop_assert!(id.is_null() || id.is_number() || id.is_string());
+                    prop_assert!((-32_700..=-32_600).contains(&error.code), "{}", error);
+                    // What goes back is a frame again.
+                    let back = parse(&error_frame(&id, &error));
+                    prop_assert!(matches!(back, Ok(Incoming::Error(same)) if same == error));
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_comes_back_as_it_was_written(a in ".{0,40}", b in "(?s).{0,200}", id in any::<u64>()) {
+            let method = Method::Offer {
+                session_id: a.clone(),
+                conversation_id: a,
+                sdp: b,
+            };
+            let back = parse(&frame(id, &method)).unwrap();
+            prop_assert_eq!(back, Incoming::Method { id: Value::from(id), method });
+        }
+    }
 
     fn code(frame: &str) -> (Value, i64) {
         let (id, error) = parse(frame).unwrap_err();

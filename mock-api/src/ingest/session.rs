@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use racegate_media::ogg::OpusMuxer;
-use racegate_media::{PayloadDigest, Received, Recorder};
+use racegate_media::{PayloadDigest, Received, Recorder, Sha256};
 use tokio::sync::mpsc;
 
 use super::events::{EndReason, EndedMedia};
@@ -22,9 +22,22 @@ pub(super) struct Session {
     pub(super) client_address: Option<SocketAddr>,
     /// An end that has been asked for and waits for the audio that was sent before it.
     pub(super) ending: Option<(EndReason, Instant)>,
-    /// Datagrams that wait with the handshakes.
-    pub(super) waiting: usize,
+    /// The media said goodbye, and the signalling has this long to say the same.
+    pub(super) goodbye_by: Option<Instant>,
+    /// The caller's digest of what it sent.
+    pub(super) digest_sent: Option<Sha256>,
+    /// Handshake datagrams that wait their turn.
+    pub(super) waiting_handshakes: usize,
+    /// Audio that waits behind them.
+    pub(super) waiting_audio: usize,
     tape: Tape,
+}
+
+/// What has waited behind other sessions' handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    Handshake,
+    Audio,
 }
 
 /// What has been heard.
@@ -45,10 +58,7 @@ impl Session {
         notices: mpsc::Sender<Notice>,
         setup_by: Instant,
     ) -> Self {
-        let comments = [
-            ("CONVERSATION_ID", conversation_id.as_str()),
-            ("SESSION_ID", session_id.as_str()),
-        ];
+        let comments = comments(&conversation_id, &session_id);
         let tape = Tape {
             muxer: OpusMuxer::new(serial_of(&session_id), &comments),
             digest: PayloadDigest::new(),
@@ -65,15 +75,28 @@ impl Session {
             established_at: None,
             client_address: None,
             ending: None,
-            waiting: 0,
+            goodbye_by: None,
+            digest_sent: None,
+            waiting_handshakes: 0,
+            waiting_audio: 0,
             tape,
         }
+    }
+
+    /// A datagram of the session has had its turn.
+    pub(super) fn waited(&mut self, handshake: Waited) {
+        let waiting = match handshake {
+            Waited::Handshake => &mut self.waiting_handshakes,
+            Waited::Audio => &mut self.waiting_audio,
+        };
+        *waiting = waiting.saturating_sub(1);
     }
 
     /// When the session must be looked at next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let setup = self.established_at.is_none().then_some(self.setup_by);
-        self.peer.poll_timeout().into_iter().chain(setup).min()
+        let others = setup.into_iter().chain(self.goodbye_by);
+        self.peer.poll_timeout().into_iter().chain(others).min()
     }
 
     pub(super) fn hear(&mut self, now: Instant, packet: &Received) {
@@ -98,6 +121,7 @@ impl Session {
             conversation_id: self.conversation_id,
             session_id: self.session_id,
             ogg: Bytes::from(tape.muxer.finish()),
+            digest_sent: self.digest_sent,
             digest_received: tape.digest.finish(),
             packets_received: tape.packets,
             packets_lost: expected.saturating_sub(tape.packets),
@@ -110,8 +134,19 @@ impl Session {
     }
 }
 
+/// What a recording says of itself in its header.
+pub(super) fn comments<'a>(
+    conversation_id: &'a str,
+    session_id: &'a str,
+) -> [(&'static str, &'a str); 2] {
+    [
+        ("CONVERSATION_ID", conversation_id),
+        ("SESSION_ID", session_id),
+    ]
+}
+
 /// Ogg wants a serial number that differs between streams that may be joined.
-fn serial_of(session_id: &str) -> u32 {
+pub(super) fn serial_of(session_id: &str) -> u32 {
     session_id.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })

@@ -9,9 +9,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use racegate_media::Sha256;
+
 use super::events::EndReason;
-use super::handle::{Ingest, Notice};
-use super::rpc::{self, Incoming, Method, RpcError};
+use super::handle::{End, Ingest, Notice};
+use super::rpc::{self, CallMedia, Incoming, Method, RpcError};
+use super::silent::SILENT_OFFER;
 
 /// The longest frame that is read, in bytes; a session description has one or two thousand.
 pub const FRAME_MAX: usize = 64 * 1024;
@@ -90,6 +93,9 @@ enum Stage {
 struct Leg {
     conversation_id: String,
     stage: Stage,
+    media: CallMedia,
+    /// Of a session without media: when it was answered.
+    established_at: Option<Instant>,
 }
 
 /// One WebSocket's sessions: frames in, frames out.
@@ -132,17 +138,27 @@ impl Line {
 
     async fn method(&mut self, method: Method, now: Instant) -> Result<Vec<String>, RpcError> {
         match method {
-            Method::Call { conversation_id } => self.propose(conversation_id),
+            Method::Call {
+                conversation_id,
+                media,
+            } => self.propose(conversation_id, media),
             Method::Proceed { session_id } => self.offer(session_id).await,
-            Method::Answer { session_id, sdp } => self.answer(&session_id, &sdp).await,
+            Method::Answer { session_id, sdp } => self.answer(&session_id, &sdp, now).await,
             // The server is ICE-lite: it learns a caller's addresses from its checks.
             Method::IceCandidate { session_id, .. } | Method::Info { session_id, .. } => {
                 self.leg(&session_id).map(|_| Vec::new())
             }
-            Method::Terminate { session_id, .. } => {
+            Method::Terminate {
+                session_id, digest, ..
+            } => {
                 // Both sides may hang up at once, so an unknown session is no error here.
-                if self.sessions.remove(&session_id).is_some() {
-                    self.end(&session_id, EndReason::HungUp, now).await;
+                if let Some(leg) = self.sessions.remove(&session_id) {
+                    let end = End {
+                        reason: EndReason::HungUp,
+                        at: now,
+                        digest: digest.as_deref().and_then(Sha256::parse),
+                    };
+                    self.end(&session_id, leg, end).await;
                 }
                 Ok(Vec::new())
             }
@@ -153,7 +169,11 @@ impl Line {
         }
     }
 
-    fn propose(&mut self, conversation_id: String) -> Result<Vec<String>, RpcError> {
+    fn propose(
+        &mut self,
+        conversation_id: String,
+        media: CallMedia,
+    ) -> Result<Vec<String>, RpcError> {
         if conversation_id.is_empty() || conversation_id.len() > ID_MAX {
             return Err(RpcError::new(
                 RpcError::PARAMS,
@@ -170,6 +190,8 @@ impl Line {
         let leg = Leg {
             conversation_id: conversation_id.clone(),
             stage: Stage::Proposed,
+            media,
+            established_at: None,
         };
         self.sessions.insert(session_id.clone(), leg);
         Ok(self.frame(&Method::Propose {
@@ -181,6 +203,14 @@ impl Line {
 
     async fn offer(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
         let conversation_id = self.advance(&session_id, Stage::Proposed, Stage::Offered)?;
+        if self.leg(&session_id)?.media == CallMedia::None {
+            self.ingest.silent_started(&conversation_id, &session_id);
+            return Ok(self.frame(&Method::Offer {
+                session_id,
+                conversation_id,
+                sdp: SILENT_OFFER.to_owned(),
+            }));
+        }
         match self
             .ingest
             .create(&conversation_id, &session_id, self.notices.clone())
@@ -198,8 +228,20 @@ impl Line {
         }
     }
 
-    async fn answer(&mut self, session_id: &str, sdp: &str) -> Result<Vec<String>, RpcError> {
-        self.advance(session_id, Stage::Offered, Stage::Answered)?;
+    async fn answer(
+        &mut self,
+        session_id: &str,
+        sdp: &str,
+        now: Instant,
+    ) -> Result<Vec<String>, RpcError> {
+        let conversation_id = self.advance(session_id, Stage::Offered, Stage::Answered)?;
+        let leg = self.leg(session_id)?;
+        if leg.media == CallMedia::None {
+            leg.established_at = Some(now);
+            self.ingest
+                .silent_established(&conversation_id, session_id, now);
+            return Ok(Vec::new());
+        }
         match self.ingest.answer(session_id, sdp).await {
             Ok(()) => Ok(Vec::new()),
             Err(error) => {
@@ -239,6 +281,7 @@ impl Line {
         self.frame(&Method::Terminate {
             session_id: notice.session_id,
             reason: notice.reason.as_str().to_owned(),
+            digest: None,
         })
     }
 
@@ -247,15 +290,36 @@ impl Line {
         vec![rpc::frame(self.next_id, method)]
     }
 
-    async fn end(&self, session_id: &str, reason: EndReason, at: Instant) {
-        if let Err(error) = self.ingest.end(session_id, reason, at).await {
+    async fn end(&self, session_id: &str, leg: Leg, end: End) {
+        if leg.media == CallMedia::None {
+            if leg.stage != Stage::Proposed {
+                let Leg {
+                    conversation_id,
+                    established_at,
+                    ..
+                } = leg;
+                self.ingest.silent_ended(
+                    conversation_id,
+                    session_id.to_owned(),
+                    established_at,
+                    end,
+                );
+            }
+            return;
+        }
+        if let Err(error) = self.ingest.end(session_id, end).await {
             tracing::debug!(session_id, %error, "a session could not be ended");
         }
     }
 
-    async fn lose(self, at: Instant) {
-        for session_id in self.sessions.keys() {
-            self.end(session_id, EndReason::SignallingLost, at).await;
+    async fn lose(mut self, at: Instant) {
+        let end = End {
+            reason: EndReason::SignallingLost,
+            at,
+            digest: None,
+        };
+        for (session_id, leg) in std::mem::take(&mut self.sessions) {
+            self.end(&session_id, leg, end).await;
         }
     }
 }

@@ -10,15 +10,15 @@ use racegate_udp::{Datagram, Endpoint, SendBatch};
 use tokio::sync::mpsc;
 
 use super::{
-    EndReason, EndedMedia, Ingest, IngestEndpoint, IngestError, IngestSettings, Notice,
+    End, EndReason, EndedMedia, Ingest, IngestEndpoint, IngestError, IngestSettings, Notice,
     SessionEvents, Started,
 };
 
 #[derive(Default)]
-struct Log {
-    started: Mutex<Vec<Started>>,
-    established: Mutex<Vec<String>>,
-    ended: Mutex<Vec<EndedMedia>>,
+pub(super) struct Log {
+    pub(super) started: Mutex<Vec<Started>>,
+    pub(super) established: Mutex<Vec<String>>,
+    pub(super) ended: Mutex<Vec<EndedMedia>>,
 }
 
 impl SessionEvents for Log {
@@ -36,19 +36,27 @@ impl SessionEvents for Log {
     }
 }
 
-struct Bench {
-    now: Instant,
-    stack: RtcStack,
-    ingest: Ingest,
-    endpoint: IngestEndpoint,
-    log: Arc<Log>,
-    notices: mpsc::Receiver<Notice>,
-    notify: mpsc::Sender<Notice>,
-    callers: Vec<(SocketAddr, Box<dyn Caller>)>,
+pub(super) fn hung_up(at: Instant) -> End {
+    End {
+        reason: EndReason::HungUp,
+        at,
+        digest: None,
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) now: Instant,
+    pub(super) stack: RtcStack,
+    pub(super) ingest: Ingest,
+    pub(super) endpoint: IngestEndpoint,
+    pub(super) log: Arc<Log>,
+    pub(super) notices: mpsc::Receiver<Notice>,
+    pub(super) notify: mpsc::Sender<Notice>,
+    pub(super) callers: Vec<(SocketAddr, Box<dyn Caller>)>,
 }
 
 impl Bench {
-    fn new(settings: &IngestSettings) -> Self {
+    pub(super) fn new(settings: &IngestSettings) -> Self {
         let stack = RtcStack::new().unwrap();
         let log = Arc::new(Log::default());
         let address = "127.0.0.1:4000".parse().unwrap();
@@ -72,7 +80,7 @@ impl Bench {
     }
 
     /// Lets `work` and the endpoint's ticks take turns until the work is done.
-    async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(super) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -83,7 +91,7 @@ impl Bench {
         }
     }
 
-    async fn call(&mut self, conversation_id: &str) -> String {
+    pub(super) async fn call(&mut self, conversation_id: &str) -> String {
         let ingest = self.ingest.clone();
         let session_id = ingest.next_session_id(conversation_id);
         let offer = self
@@ -103,7 +111,7 @@ impl Bench {
     }
 
     /// One tick of the endpoint and of all callers; datagrams take no time.
-    fn tick(&mut self, step: Duration) {
+    pub(super) fn tick(&mut self, step: Duration) {
         self.now += step;
         let mut out = SendBatch::new();
         for (address, caller) in &mut self.callers {
@@ -137,7 +145,7 @@ impl Bench {
         }
     }
 
-    fn establish(&mut self, calls: usize) {
+    pub(super) fn establish(&mut self, calls: usize) {
         for _ in 0..2000 {
             if self.log.established.lock().unwrap().len() == calls {
                 return;
@@ -147,7 +155,7 @@ impl Bench {
         panic!("not established");
     }
 
-    fn ended(&self) -> Vec<EndedMedia> {
+    pub(super) fn ended(&self) -> Vec<EndedMedia> {
         self.log.ended.lock().unwrap().clone()
     }
 }
@@ -171,11 +179,7 @@ async fn callers_on_one_port_are_recorded_apart_and_whole() {
     }
     let at = bench.now;
     for session in &sessions {
-        bench
-            .ingest
-            .end(session, EndReason::HungUp, at)
-            .await
-            .unwrap();
+        bench.ingest.end(session, hung_up(at)).await.unwrap();
     }
     bench.tick(Duration::from_millis(1));
     bench.tick(Duration::from_millis(1));

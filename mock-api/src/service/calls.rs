@@ -67,6 +67,28 @@ impl CallRegistry {
         self.calls.read().ended.iter().copied().collect()
     }
 
+    /// The calls that ended last: the highest indices first, `limit` at most.
+    #[must_use]
+    pub fn last_ended(&self, limit: usize) -> Vec<Call> {
+        let known = self.calls.read();
+        let last = known.ended.iter().rev().take(limit);
+        last.filter_map(|index| known.calls.get(index).copied())
+            .collect()
+    }
+
+    /// The first `limit` calls from `from` on that have ended.
+    #[must_use]
+    pub fn ended_from(&self, from: RecordingIndex, limit: usize) -> Vec<RecordingIndex> {
+        let known = self.calls.read();
+        known.ended.range(from..).take(limit).copied().collect()
+    }
+
+    /// Whether that call has ended.
+    #[must_use]
+    pub fn has_ended(&self, recording: RecordingIndex) -> bool {
+        self.calls.read().ended.contains(&recording)
+    }
+
     /// Number of calls that have ended.
     #[must_use]
     pub fn ended_count(&self) -> usize {

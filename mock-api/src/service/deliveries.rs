@@ -37,8 +37,22 @@ pub struct Delivery {
     pub copy: u32,
 }
 
+/// A notification that was due, whoever subscribed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// On which arm's platform.
+    pub arm: ArmIndex,
+    /// Of what.
+    pub event: WebhookEvent,
+    /// The recording.
+    pub recording: RecordingIndex,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
+    /// Whether somebody wants to hear of everything.
+    watched: bool,
+    notices: Vec<Due>,
     subscriptions: Vec<Subscription>,
     calendar: BinaryHeap<Reverse<Entry>>,
     due: Vec<Delivery>,
@@ -57,6 +71,15 @@ impl Deliveries {
         self.subscriptions.retain(|known| known != subscription);
     }
 
+    pub(super) const fn watch(&mut self) {
+        self.watched = true;
+    }
+
+    /// What was due since the last time, for whoever watches.
+    pub(super) fn take_notices(&mut self) -> Vec<Due> {
+        std::mem::take(&mut self.notices)
+    }
+
     pub(super) fn schedule(
         &mut self,
         arm: ArmIndex,
@@ -68,7 +91,7 @@ impl Deliveries {
             .subscriptions
             .iter()
             .any(|known| known.arm == arm && known.event == event);
-        if listening {
+        if listening || self.watched {
             let Notification {
                 at,
                 recording,
@@ -90,6 +113,13 @@ impl Deliveries {
                 return None;
             }
             self.calendar.pop();
+            if self.watched {
+                self.notices.push(Due {
+                    arm,
+                    event,
+                    recording,
+                });
+            }
             let listeners = self
                 .subscriptions
                 .iter()

@@ -9,7 +9,7 @@ use crate::http::job_id;
 use crate::http::wire::truth_of_timeline;
 use crate::storage::layout::{manifest_key, media_key, sidecar_key};
 use crate::storage::manifest::{FailedEntry, JobManifest, ManifestEntry};
-use crate::storage::sidecar::{Dialect, SidecarDocument};
+use crate::storage::sidecar::SidecarDocument;
 use crate::storage::{Attributes, StoreError};
 
 /// Writes everything; the manifest comes last, so whoever finds it finds the rest.
@@ -79,7 +79,7 @@ fn write_recording(
     }
     let document = SidecarDocument {
         organization,
-        dialect: Dialect::Forum,
+        dialect: service.dialect(),
         truth: &truth,
         view,
         snapshot_at: export.snapshot_at,

@@ -5,30 +5,35 @@
 //! Time is an argument here too. Reading a recording takes no lock on the platform.
 
 mod calls;
+mod control;
 mod deliveries;
 mod exports;
 mod tenant;
 mod timelines;
+mod withheld;
 
 pub use calls::CallRegistry;
-pub use deliveries::{Delivery, Subscription};
+pub use control::{HoldError, On};
+pub use deliveries::{Delivery, Due, Subscription};
 pub use tenant::{Credentials, Tenant, TenantConfig};
 pub use timelines::Timelines;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use racegate_model::draws::Seed;
+use racegate_model::fault::{Ending, FaultPlan, StorageEnd};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::platform::{Known, Notifications, Output, Platform, notifications};
 use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::storage::Store;
 use crate::storage::layout::RunEpoch;
+use crate::storage::sidecar::Dialect;
 use deliveries::Deliveries;
 
 /// What the platform made known, in the order in which it happened.
@@ -41,6 +46,19 @@ pub enum News {
     /// A notification is due for a subscriber.
     Deliver(Delivery),
 }
+
+/// What a watcher is told. It may miss some when it is slow: notifications are delivered at most
+/// once.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A session has ended.
+    Ended(ArmIndex, Arc<Timeline>),
+    /// A notification is due, after its loss, delay and doubling.
+    Due(Due),
+}
+
+/// Notices that a slow watcher may lag behind.
+const NOTICES_MAX: usize = 8192;
 
 /// What the service is made of.
 #[derive(Clone, Debug)]
@@ -69,11 +87,15 @@ struct Inner {
     arms: Vec<ArmWorld>,
     tenants: Vec<Tenant>,
     calls: CallRegistry,
+    faults: FaultPlan,
     store: Store,
     deliveries: Mutex<Deliveries>,
+    withheld: withheld::Withheld,
     /// Rung when something may be due earlier than before.
     alarm: Notify,
     news: mpsc::UnboundedSender<News>,
+    notices: broadcast::Sender<Notice>,
+    dialect: OnceLock<Dialect>,
 }
 
 struct ArmWorld {
@@ -109,10 +131,14 @@ impl Service {
             arms: arms.collect(),
             tenants: tenants.collect(),
             calls: CallRegistry::new(seed),
+            faults: FaultPlan::new(&config.workload, seed),
             store,
             deliveries: Mutex::new(Deliveries::default()),
+            withheld: withheld::Withheld::default(),
             alarm: Notify::new(),
             news,
+            notices: broadcast::Sender::new(NOTICES_MAX),
+            dialect: OnceLock::new(),
         };
         (
             Self {
@@ -132,6 +158,19 @@ impl Service {
     #[must_use]
     pub fn epoch(&self) -> RunEpoch {
         self.inner.epoch
+    }
+
+    /// Says which dialect sidecars are written in; the first word counts, and without any it is
+    /// the forum's.
+    pub fn speak(&self, dialect: Dialect) {
+        // A second API in front of the same platform has come too late to say.
+        self.inner.dialect.get_or_init(|| dialect);
+    }
+
+    /// The dialect that sidecars are written in.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.inner.dialect.get().copied().unwrap_or(Dialect::Forum)
     }
 
     /// The calls that the platform knows of.
@@ -164,25 +203,24 @@ impl Service {
         &self.inner.arms[arm.0 as usize].timelines
     }
 
-    /// A session has ended at `now`: every arm's platform takes it from here. A session that ends
-    /// twice ends once.
+    /// A session has ended well at `now`: every arm's platform takes it from here. A session that
+    /// ends twice ends once.
     pub fn session_ended(&self, now: Timestamp, call: &Call) {
-        if !self.inner.calls.end(call) {
-            return;
-        }
-        for (index, arm) in self.inner.arms.iter().enumerate() {
-            let mut platform = arm.platform.lock();
-            platform.handle_input(now, call);
-            self.publish(
-                ArmIndex(u32::try_from(index).unwrap_or(u32::MAX)),
-                arm,
-                &mut platform,
-            );
-        }
-        self.inner.alarm.notify_one();
+        self.session_over(now, call, Ending::default());
     }
 
-    /// The audio of a session, as it was received.
+    /// The same of a session that ended in that way.
+    pub fn session_over(&self, now: Timestamp, call: &Call, ending: Ending) {
+        self.session_over_on(now, call, ending, On::Every);
+    }
+
+    /// What storage does with the audio of `call`: a fault of the scenario may be that it fails.
+    #[must_use]
+    pub fn storage_of(&self, call: &Call) -> StorageEnd {
+        self.inner.faults.predict(call).ending.storage
+    }
+
+    /// The audio of a session, as it was received; lost where the scenario says that storage fails.
     ///
     /// # Errors
     /// When storage is full.
@@ -191,6 +229,10 @@ impl Service {
         recording: RecordingIndex,
         media: bytes::Bytes,
     ) -> Result<(), crate::storage::StoreError> {
+        let call = self.inner.calls.get(recording);
+        if call.is_some_and(|call| self.storage_of(&call) == StorageEnd::Failed) {
+            return Ok(());
+        }
         self.inner.store.put_media(recording, media)
     }
 
@@ -202,6 +244,13 @@ impl Service {
     /// Ends a subscription; nothing more is scheduled for it.
     pub fn unsubscribe(&self, subscription: &Subscription) {
         self.inner.deliveries.lock().unsubscribe(subscription);
+    }
+
+    /// What is made known from now on, whoever else hears of it.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Notice> {
+        self.inner.deliveries.lock().watch();
+        self.inner.notices.subscribe()
     }
 
     /// When something is due next.
@@ -236,6 +285,9 @@ impl Service {
             // Nobody listening is no fault of the platform.
             drop(self.inner.news.send(News::Deliver(delivery)));
         }
+        for due in deliveries.take_notices() {
+            drop(self.inner.notices.send(Notice::Due(due)));
+        }
     }
 
     /// Waits until something may be due earlier than before.
@@ -249,13 +301,19 @@ impl Service {
 
     fn publish(&self, index: ArmIndex, arm: &ArmWorld, platform: &mut Platform) {
         while let Some(output) = platform.poll_output() {
-            let (timeline, decided) = match output {
-                Output::Began(timeline) => (Arc::new(timeline), false),
-                Output::Decided(timeline) => (Arc::new(timeline), true),
+            let (mut timeline, decided) = match output {
+                Output::Began(timeline) => (timeline, false),
+                Output::Decided(timeline) => (timeline, true),
             };
+            self.inner.withheld.revise(index, &mut timeline);
+            let timeline = Arc::new(timeline);
             let known = arm.timelines.get(timeline.recording).is_some();
             arm.timelines.set(Arc::clone(&timeline));
             if !known {
+                if self.inner.notices.receiver_count() > 0 {
+                    let notice = Notice::Ended(index, Arc::clone(&timeline));
+                    drop(self.inner.notices.send(notice));
+                }
                 drop(
                     self.inner
                         .news

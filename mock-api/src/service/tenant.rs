@@ -1,11 +1,13 @@
 //! One organization of the service, with its credentials and its export jobs.
 
+use std::collections::BTreeSet;
+
 use parking_lot::Mutex;
 use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use racegate_model::org::{Export, JobError, JobState, Org, RateUsage, Throttled};
-use racegate_model::scenario::{Arm, ReadPath, RequiredFields};
+use racegate_model::scenario::{Arm, ExportRequest, ReadPath, RequiredFields, Slots};
 use racegate_model::selection::Refusal;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
@@ -68,7 +70,13 @@ impl TenantConfig {
 pub struct Tenant {
     config: TenantConfig,
     required: RequiredFields,
+    request: ExportRequest,
+    slots: Slots,
+    /// What the organization says; it does not change, and every read asks.
+    refuses_reading: Option<Refusal>,
     org: Mutex<Org>,
+    /// Jobs that change dates and write nothing.
+    writes_nothing: Mutex<BTreeSet<JobOrdinal>>,
 }
 
 impl Tenant {
@@ -87,7 +95,20 @@ impl Tenant {
         Self {
             config,
             required: arm.required,
+            request,
+            slots: platform.export.slots,
+            refuses_reading: org.refuses_reading(),
             org: Mutex::new(org),
+            writes_nothing: Mutex::default(),
+        }
+    }
+
+    /// Jobs that it may have pending or processing at once; none says that there is no limit.
+    #[must_use]
+    pub const fn job_slots(&self) -> Option<u32> {
+        match self.slots {
+            Slots::Limited(slots) => Some(slots),
+            Slots::Unlimited => None,
         }
     }
 
@@ -125,8 +146,8 @@ impl Tenant {
 
     /// Why its token may not read recordings.
     #[must_use]
-    pub fn refuses_reading(&self) -> Option<Refusal> {
-        self.org.lock().refuses_reading()
+    pub const fn refuses_reading(&self) -> Option<Refusal> {
+        self.refuses_reading
     }
 
     /// Why it may not create jobs with its filters.
@@ -174,6 +195,60 @@ impl Tenant {
         let job = self.org.lock().create_job(now, recordings);
         service.ring();
         job
+    }
+
+    /// POST: a job that asks for something else than the tenant's own request.
+    ///
+    /// # Errors
+    /// See [`Org::create_job`].
+    pub fn create_job_asking(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+        request: ExportRequest,
+    ) -> Result<JobOrdinal, JobError> {
+        let mut org = self.org.lock();
+        let job = org.create_job_asking(now, recordings, request);
+        drop(org);
+        service.ring();
+        job
+    }
+
+    /// Why a job that asks for `request` is refused.
+    #[must_use]
+    pub fn refuses_job_asking(&self, request: ExportRequest) -> Option<Refusal> {
+        self.org.lock().refuses_job_asking(request)
+    }
+
+    /// What its jobs ask for that do not say.
+    #[must_use]
+    pub const fn request(&self) -> ExportRequest {
+        self.request
+    }
+
+    /// Forgets a job that nobody can ask for any more.
+    pub fn forget_job(&self, job: JobOrdinal) {
+        self.org.lock().forget(job);
+        self.writes_nothing.lock().remove(&job);
+    }
+
+    /// POST: a job that changes when recordings go, and exports nothing.
+    ///
+    /// # Errors
+    /// See [`Org::create_job`].
+    pub fn create_retention_job(
+        &self,
+        service: &Service,
+        now: Timestamp,
+        recordings: Vec<RecordingIndex>,
+    ) -> Result<JobOrdinal, JobError> {
+        let mut org = self.org.lock();
+        let job = org.create_job(now, recordings)?;
+        self.writes_nothing.lock().insert(job);
+        drop(org);
+        service.ring();
+        Ok(job)
     }
 
     /// GET: a job's state.
@@ -231,6 +306,9 @@ impl Tenant {
         let mut org = self.org.lock();
         let timelines = service.timelines(self.config.arm);
         while let Some(job) = org.handle_timeout(now, timelines) {
+            if self.writes_nothing.lock().remove(&job) {
+                continue;
+            }
             if let Some(export) = org.export(job) {
                 exports::write(service, &self.config, export);
             }

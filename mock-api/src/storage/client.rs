@@ -133,6 +133,36 @@ pub struct SidecarRead {
     pub sidecar: Result<ParsedSidecar, ReadError>,
 }
 
+/// A client of the bucket of `key` at `url`.
+pub(super) fn open(
+    url: &str,
+    key: &AccessKey,
+    limits: ReaderLimits,
+) -> Result<AmazonS3, ReaderError> {
+    if !url.starts_with("http://") {
+        return Err(ReaderError::NotHttp {
+            url: url.to_owned(),
+        });
+    }
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: limits.retries,
+        retry_timeout: limits.timeout,
+    };
+    let store = AmazonS3Builder::new()
+        .with_endpoint(url)
+        .with_bucket_name(&key.bucket)
+        .with_region("us-east-1")
+        .with_access_key_id(&key.id)
+        .with_secret_access_key(&key.secret)
+        .with_virtual_hosted_style_request(false)
+        .with_allow_http(true)
+        .with_retry(retry)
+        .with_http_connector(Connector)
+        .build()?;
+    Ok(store)
+}
+
 /// Reads the exports of one organization. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct ExportReader {
@@ -146,27 +176,7 @@ impl ExportReader {
     /// # Errors
     /// [`ReaderError`].
     pub fn new(url: &str, key: &AccessKey, limits: ReaderLimits) -> Result<Self, ReaderError> {
-        if !url.starts_with("http://") {
-            return Err(ReaderError::NotHttp {
-                url: url.to_owned(),
-            });
-        }
-        let retry = RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: limits.retries,
-            retry_timeout: limits.timeout,
-        };
-        let store = AmazonS3Builder::new()
-            .with_endpoint(url)
-            .with_bucket_name(&key.bucket)
-            .with_region("us-east-1")
-            .with_access_key_id(&key.id)
-            .with_secret_access_key(&key.secret)
-            .with_virtual_hosted_style_request(false)
-            .with_allow_http(true)
-            .with_retry(retry)
-            .with_http_connector(Connector)
-            .build()?;
+        let store = open(url, key, limits)?;
         Ok(Self { store, limits })
     }
 

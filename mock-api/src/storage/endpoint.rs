@@ -57,7 +57,7 @@ impl Default for EndpointLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The address cannot be bound.
-    #[error("cannot bind the S3 endpoint to {address}")]
+    #[error("cannot listen on {address} for S3 ({source}); choose another port, or 0 for any")]
     Bind {
         /// The address.
         address: SocketAddr,

@@ -5,15 +5,20 @@
 //! other; a reader holds a lock only to clone a handle.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 use racegate_model::ids::RecordingIndex;
 
+use super::client::ReaderError;
+use super::disk::Disk;
 use super::listing::{self, ListQuery, Page};
+use super::mirror::{ExternalBucket, Mirror};
 use super::object::{Attributes, Content, Object};
 use super::usage::{Reservation, StorageFull, Usage};
 
@@ -47,6 +52,15 @@ pub enum StoreError {
     KeyLength {
         /// Its length.
         length: usize,
+    },
+    /// Too much is on its way to the external S3.
+    #[error("too many objects are on their way to the external S3")]
+    MirrorFull,
+    /// The file cannot be written.
+    #[error("the object cannot be written to disk: {reason}")]
+    Disk {
+        /// Why.
+        reason: String,
     },
     /// The condition of a conditional put does not hold.
     #[error("what is stored under the key is not what the caller expects")]
@@ -94,6 +108,8 @@ struct Inner {
     buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
     usage: Arc<Usage>,
     objects: AtomicU64,
+    disk: Option<Disk>,
+    mirror: OnceLock<Mirror>,
 }
 
 #[derive(Debug)]
@@ -127,7 +143,42 @@ impl Store {
                 buckets: RwLock::new(buckets),
                 usage: Arc::new(Usage::new(limit)),
                 objects: AtomicU64::new(0),
+                disk: None,
+                mirror: OnceLock::new(),
             }),
+        }
+    }
+
+    /// A store that holds at most `limit` bytes, writes everything that is put to files under
+    /// `folder`, and finds there what an earlier one wrote. Recordings that no job has exported are
+    /// in memory only.
+    ///
+    /// # Errors
+    /// When the folder cannot be made. What is in it is read when its bucket is made.
+    pub fn in_folder(limit: u64, folder: &Path) -> io::Result<Self> {
+        let disk = Disk::open(folder)?;
+        let mut store = Self::new(limit);
+        if let Some(inner) = Arc::get_mut(&mut store.inner) {
+            inner.disk = Some(disk);
+        }
+        Ok(store)
+    }
+
+    /// From now on everything that is put is put into `bucket` too. Once; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ReaderError`]
+    pub fn mirror_to(&self, bucket: &ExternalBucket) -> Result<(), ReaderError> {
+        let mirror = Mirror::start(bucket)?;
+        // A second bucket would get what the first one gets; there is only one.
+        drop(self.inner.mirror.set(mirror));
+        Ok(())
+    }
+
+    /// Waits until everything is where it is put to.
+    pub async fn mirrored(&self) {
+        if let Some(mirror) = self.inner.mirror.get() {
+            mirror.idle().await;
         }
     }
 
@@ -152,8 +203,31 @@ impl Store {
                 return Err(TooManyBuckets);
             }
             buckets.insert(name.to_owned(), Bucket::new());
+            drop(buckets);
+            self.read_folder(name);
         }
         Ok(())
+    }
+
+    /// What cannot be read again is reported and left where it is.
+    fn read_folder(&self, bucket: &str) {
+        let Some(disk) = &self.inner.disk else {
+            return;
+        };
+        let found = disk
+            .create_bucket(bucket)
+            .and_then(|()| disk.objects(bucket));
+        match found {
+            Ok(found) => {
+                for object in found {
+                    let put = self.put(bucket, &object.key, object.body.into(), object.attributes);
+                    if let Err(error) = put {
+                        tracing::error!(%error, key = object.key, "an object is left out");
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, bucket, "a bucket's folder cannot be read"),
+        }
     }
 
     /// When a bucket was made; none if there is no such bucket.
@@ -208,12 +282,25 @@ impl Store {
         let missing = || StoreError::NoSuchBucket {
             bucket: bucket.to_owned(),
         };
-        let bucket = self.bucket(bucket).ok_or_else(missing)?;
+        let name = bucket;
+        let bucket = self.bucket(name).ok_or_else(missing)?;
         let charge = Reservation::of(&self.inner.usage, KEY_CHARGE)?;
         let object = Object::new(content, attributes, charge);
         let mut objects = bucket.objects.write();
         if !condition.holds(objects.get(key)) {
             return Err(StoreError::ConditionFailed);
+        }
+        if let Some(disk) = self.inner.disk.as_ref().filter(|_| name != MEDIA_BUCKET) {
+            disk.put(name, key, object.body(), object.attributes())
+                .map_err(|error| StoreError::Disk {
+                    reason: error.to_string(),
+                })?;
+        }
+        if let Some(mirror) = self.inner.mirror.get().filter(|_| name != MEDIA_BUCKET) {
+            let content_type = &object.attributes().content_type;
+            if !mirror.put(key, object.body().clone(), content_type) {
+                return Err(StoreError::MirrorFull);
+            }
         }
         let replaced = objects.insert(Arc::from(key), object.clone());
         drop(objects);
@@ -245,7 +332,15 @@ impl Store {
 
     /// Removes the object under a key and returns it.
     pub fn delete(&self, bucket: &str, key: &str) -> Option<Object> {
-        let removed = self.bucket(bucket)?.objects.write().remove(key)?;
+        let held = self.bucket(bucket)?;
+        let mut objects = held.objects.write();
+        let removed = objects.remove(key)?;
+        if let Some(disk) = &self.inner.disk
+            && let Err(error) = disk.delete(bucket, key)
+        {
+            tracing::error!(%error, key, "an object's file cannot be removed");
+        }
+        drop(objects);
         self.inner.objects.fetch_sub(1, Ordering::Relaxed);
         Some(removed)
     }
@@ -388,6 +483,48 @@ mod tests {
             }
         );
         assert_eq!(store.usage().bytes, 0);
+    }
+
+    #[test]
+    fn what_is_in_a_folder_is_there_again_for_the_next_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let store = Store::in_folder(1 << 20, folder.path()).unwrap();
+            store.create_bucket("org").unwrap();
+            store
+        };
+        let first = open();
+        let keys = ["a.json", "a", "a/b", "a//b", "../../c", "d.opus", "e.txt"];
+        for key in keys {
+            let attributes = Attributes {
+                user_metadata: BTreeMap::from([("k".to_owned(), key.to_owned())]),
+                ..Attributes::JSON
+            };
+            first
+                .put("org", key, key.to_owned().into(), attributes)
+                .unwrap();
+        }
+        first
+            .put("org", "plain.json", "{}".into(), Attributes::JSON)
+            .unwrap();
+        first
+            .put("org", "gone", "x".into(), Attributes::JSON)
+            .unwrap();
+        first.delete("org", "gone").unwrap();
+        first.put_media(RecordingIndex(1), "audio".into()).unwrap();
+        let second = open();
+        for key in keys {
+            let object = second.get("org", key).expect(key);
+            assert_eq!(object.body(), key);
+            assert_eq!(object.attributes().user_metadata["k"], key);
+            assert_eq!(object.attributes().content_type, "application/json");
+        }
+        let plain = second.get("org", "plain.json").unwrap();
+        assert_eq!(plain.attributes(), &Attributes::JSON);
+        assert!(second.get("org", "gone").is_none());
+        assert!(second.media(RecordingIndex(1)).is_none());
+        assert_eq!(second.usage().objects, 8);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

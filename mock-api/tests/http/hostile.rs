@@ -143,3 +143,37 @@ async fn who_dawdles_is_cut_off_and_who_is_one_too_many_waits() {
         (408, "request.timeout")
     );
 }
+
+#[tokio::test]
+async fn who_says_nothing_may_stay_longer_than_who_dawdles() {
+    let limits = ServerLimits {
+        header_timeout: Duration::from_millis(100),
+        ..ServerLimits::default()
+    };
+    let config = ApiConfig {
+        limits,
+        ..ApiConfig::new(EPOCH)
+    };
+    let world = World::start_with(platform(), config).await;
+    let address = world.tenant(0).await.address;
+    let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let mut answer = [0; 15];
+    for stream in [&mut idle, &mut slow] {
+        stream.write_all(ask).await.unwrap();
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    }
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhos")
+        .await
+        .unwrap();
+    // The dawdler is cut off; by then the idle one has been silent for as long.
+    drop(slow.read_to_end(&mut Vec::new()).await);
+    idle.write_all(ask).await.unwrap();
+    let mut rest = vec![0; 1024];
+    let read = idle.read(&mut rest).await.unwrap();
+    assert!(read > 0);
+    idle.write_all(ask).await.unwrap();
+    assert!(idle.read(&mut rest).await.unwrap() > 0);
+}

@@ -1,10 +1,20 @@
 //! The API over real sockets: its contract, hostile input, jobs, webhooks, and the client.
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
+mod access;
+mod analytics;
+mod channels;
 mod client;
 mod contract;
+mod control;
+mod document;
+mod faults;
 mod hostile;
 mod jobs;
+mod keeping;
+mod more;
 mod platform;
+mod product;
 mod support;
 mod webhooks;
 

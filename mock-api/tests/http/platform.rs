@@ -6,10 +6,11 @@ use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldSet, PerKind};
 use racegate_model::ids::{ArmIndex, TenantIndex};
 use racegate_model::scenario::{
-    ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportRequest, ExportSpec, Fidelity, GateSpec,
-    GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec,
-    IntakeSpec, KindSpec, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields,
-    SelectionSpec, Slots, SnapshotInstant, StateSpec, Strategy, Sweep, Workload,
+    ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportRequest, ExportSpec, Fidelity,
+    FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec,
+    HoldWorkload, IndexSpec, IntakeSpec, KindSpec, NotificationSpec, PipelineSpec, PlatformSpec,
+    ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant, StateSpec, Strategy, Sweep,
+    Workload,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -94,9 +95,10 @@ fn workload() -> Workload {
             set_at: HoldSetAt::CallStart,
         },
         fidelity: PerKind {
-            webrtc: Fidelity::Model,
-            sip: Fidelity::Model,
+            webrtc: FidelityMix::only(Fidelity::Model),
+            sip: FidelityMix::only(Fidelity::Model),
         },
+        faults: Vec::new(),
     }
 }
 

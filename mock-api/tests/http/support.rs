@@ -49,9 +49,17 @@ impl World {
     }
 
     pub(crate) async fn start_with(platform: PlatformSpec, config: ApiConfig) -> Self {
+        Self::start_on(RunClock::start(), platform, config).await
+    }
+
+    /// Likewise, on a clock that a test may set.
+    pub(crate) async fn start_on(
+        clock: RunClock,
+        platform: PlatformSpec,
+        config: ApiConfig,
+    ) -> Self {
         let service = service_config(SEED, EPOCH, platform);
         let (service, mut news) = Service::new(service, Store::default());
-        let clock = RunClock::start();
         let state = ApiState::new(service.clone(), clock, config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let server = serve(listener, state).expect("a listener has an address");
@@ -78,6 +86,12 @@ impl World {
             webhooks,
             driver,
         }
+    }
+
+    /// Moves a clock that may be set.
+    pub(crate) fn advance(&self, by: Duration) {
+        let dial = self.clock.dial().expect("the clock can be set");
+        dial.set(self.clock.now() + by).expect("it goes forwards");
     }
 
     /// A call of half a second that ends now.
@@ -226,6 +240,18 @@ impl Http {
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, head: &str, body: &str) -> Answer {
+        let head = format!("host: x\r\n{head}");
+        self.send_to_host(method, path, &head, body).await
+    }
+
+    /// The head names the host.
+    pub(crate) async fn send_to_host(
+        &self,
+        method: &str,
+        path: &str,
+        head: &str,
+        body: &str,
+    ) -> Answer {
         let bearer = self
             .token
             .as_ref()
@@ -236,7 +262,7 @@ impl Http {
         };
         let bearer = bearer.unwrap_or_default();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{bearer}{head}{length}\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nconnection: close\r\n{bearer}{head}{length}\r\n{body}"
         );
         self.raw(request.as_bytes()).await.expect("an answer")
     }

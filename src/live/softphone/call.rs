@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use mock_api::ingest::FRAME_MAX;
-use mock_api::ingest::rpc::{self, Incoming, Method};
-use racegate_media::PayloadDigest;
+use mock_api::ingest::rpc::{self, CallMedia, Incoming, Method};
+use racegate_model::fault::Fault;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
@@ -16,9 +16,9 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::endpoint::{Answered, Command};
 use super::phone::{Finished, Progress};
-use super::{CallEnd, CallOutcome, CallStage, Dial, Softphones};
+use super::{CallEnd, CallOutcome, CallStage, Dial, DialMedia, Softphones};
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// How long after the hang-up the media thread may take to say that it is done; it takes a millisecond or two.
 const GRACE: Duration = Duration::from_millis(500);
@@ -27,20 +27,25 @@ const GRACE: Duration = Duration::from_millis(500);
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A call as far as it has come.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     phones: &'a Softphones,
-    dial: &'a Dial,
+    pub(super) dial: &'a Dial,
     stage: CallStage,
-    socket: Option<Socket>,
+    pub(super) socket: Option<Socket>,
     session_id: Option<String>,
     /// The phone that has answered.
     ordinal: Option<u32>,
     established_at: Option<Instant>,
+    /// A fault of its signalling has struck.
+    pub(super) struck: bool,
     next_id: u64,
 }
 
 /// Makes a call and sees it through.
-pub(super) async fn place(phones: &Softphones, dial: Dial) -> CallOutcome {
+pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
+    if let Some(fault) = dial.fault.filter(|met| met.fault == Fault::EarlyHangUp) {
+        dial.hang_up_at = dial.hang_up_at.min(fault.at);
+    }
     let mut call = Call {
         phones,
         dial: &dial,
@@ -49,6 +54,7 @@ pub(super) async fn place(phones: &Softphones, dial: Dial) -> CallOutcome {
         session_id: None,
         ordinal: None,
         established_at: None,
+        struck: false,
         next_id: 0,
     };
     let (sender, progress) = mpsc::channel(4);
@@ -58,7 +64,13 @@ pub(super) async fn place(phones: &Softphones, dial: Dial) -> CallOutcome {
         Ok(Err(cause)) => Ended::without_media(cause),
         Err(_) => Ended::without_media("not set up when it was time to hang up".to_owned()),
     };
-    call.say_goodbye().await;
+    if dial.meets(Fault::Vanish) {
+        if ended.cause.is_none() {
+            call.linger().await;
+        }
+    } else {
+        call.say_goodbye(&ended).await;
+    }
     call.outcome(ended)
 }
 
@@ -81,10 +93,20 @@ impl Ended {
 impl Call<'_> {
     /// Everything up to the answer; afterwards the media thread goes on by itself.
     async fn set_up(&mut self, progress: mpsc::Sender<Progress>) -> Result<(), String> {
-        self.socket = Some(connect(&self.phones.signalling_url).await?);
+        self.socket = Some(connect(self.phones).await?);
         self.stage = CallStage::Propose;
+        let silent = self.dial.media == DialMedia::Signalling;
         let conversation_id = self.dial.conversation_id.clone();
-        self.send(&Method::Call { conversation_id }).await?;
+        let media = if silent {
+            CallMedia::None
+        } else {
+            CallMedia::Audio
+        };
+        self.send(&Method::Call {
+            conversation_id,
+            media,
+        })
+        .await?;
         let session_id = loop {
             if let Method::Propose { session_id, .. } = self.receive().await? {
                 break session_id;
@@ -102,6 +124,26 @@ impl Call<'_> {
             }
         };
         self.stage = CallStage::Answer;
+        let sdp = if silent {
+            offer
+        } else {
+            self.pick_up(offer, progress).await?
+        };
+        self.send_answer(Method::Answer { session_id, sdp }).await?;
+        self.stage = CallStage::Path;
+        if silent {
+            self.established_at = Some(Instant::now());
+            self.report_active().await;
+        }
+        Ok(())
+    }
+
+    /// Has the media thread answer.
+    async fn pick_up(
+        &mut self,
+        offer: String,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<String, String> {
         let (reply, answered) = oneshot::channel();
         let command = Command::Answer {
             dial: self.dial.clone(),
@@ -118,19 +160,19 @@ impl Call<'_> {
         let answered = answered.await.map_err(|_| stopped)?;
         let Answered { ordinal, sdp } = answered.map_err(|error| error.to_string())?;
         self.ordinal = Some(ordinal);
-        self.send(&Method::Answer { session_id, sdp }).await?;
-        self.stage = CallStage::Path;
-        Ok(())
+        Ok(sdp)
     }
 
     /// Waits until the phone has hung up, or until the other side ends it.
     async fn talk(&mut self, mut progress: mpsc::Receiver<Progress>) -> Ended {
-        let latest = TokioInstant::from_std(self.dial.hang_up_at) + GRACE;
+        let hang_up_at = TokioInstant::from_std(self.dial.hang_up_at);
+        let silent = self.dial.media == DialMedia::Signalling;
+        let strike = self.strikes_at();
         let mut cause = None;
         loop {
             tokio::select! {
                 biased;
-                news = progress.recv() => match news {
+                news = progress.recv(), if !silent => match news {
                     Some(Progress::PathFound) => self.stage = self.stage.max(CallStage::Handshake),
                     Some(Progress::Established(at)) => {
                         self.established_at = Some(at);
@@ -140,14 +182,26 @@ impl Call<'_> {
                     None => return Ended { finished: None, cause: cause.or(Some("the softphones have stopped".to_owned())) },
                 },
                 frame = self.receive(), if cause.is_none() => {
-                    if let Some(end) = ending(frame) {
+                    if let Some(end) = self.ending(frame) {
                         cause = Some(end);
                         self.hang_up_media().await;
                     }
                 }
-                () = tokio::time::sleep_until(latest) => {
+                () = tokio::time::sleep_until(strike.unwrap_or(hang_up_at)), if strike.is_some() && !self.struck => {
+                    cause = self.strike().await.or(cause);
+                }
+                () = tokio::time::sleep_until(hang_up_at), if silent => {
+                    return Ended { finished: Some(Finished::of_silence()), cause };
+                }
+                () = tokio::time::sleep_until(hang_up_at + GRACE) => {
                     return Ended { finished: None, cause: cause.or(Some("the media thread did not hang up in time".to_owned())) };
                 }
+            }
+            if silent && cause.is_some() {
+                return Ended {
+                    finished: Some(Finished::of_silence()),
+                    cause,
+                };
             }
         }
     }
@@ -166,14 +220,22 @@ impl Call<'_> {
         }
     }
 
-    async fn say_goodbye(&mut self) {
+    async fn say_goodbye(&mut self, ended: &Ended) {
         if let Some(session_id) = self.session_id.clone() {
             let reason = "hang-up".to_owned();
+            let digest = ended
+                .finished
+                .as_ref()
+                .map(|end| end.digest_sent.to_string());
             // Whatever the other side does now, the call is over.
             drop(
                 timeout(
                     GOODBYE,
-                    self.send(&Method::Terminate { session_id, reason }),
+                    self.send(&Method::Terminate {
+                        session_id,
+                        reason,
+                        digest,
+                    }),
                 )
                 .await,
             );
@@ -183,15 +245,19 @@ impl Call<'_> {
         }
     }
 
-    async fn send(&mut self, method: &Method) -> Result<(), String> {
-        let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
+    pub(super) async fn send(&mut self, method: &Method) -> Result<(), String> {
         self.next_id += 1;
-        let frame = Message::Text(Utf8Bytes::from(rpc::frame(self.next_id, method)));
+        let text = rpc::frame(self.next_id, method);
+        if self.dial.meets(Fault::FragmentedFrames) {
+            return self.send_fragments(&text).await;
+        }
+        let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
+        let frame = Message::Text(Utf8Bytes::from(text));
         socket.send(frame).await.map_err(|error| error.to_string())
     }
 
     /// The next method that the server calls.
-    async fn receive(&mut self) -> Result<Method, String> {
+    pub(super) async fn receive(&mut self) -> Result<Method, String> {
         let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
         loop {
             let frame = socket
@@ -202,6 +268,8 @@ impl Call<'_> {
                 Message::Text(text) => {
                     match rpc::parse(&text).map_err(|(_, error)| error.to_string())? {
                         Incoming::Method { method, .. } => return Ok(method),
+                        // It was asked for.
+                        Incoming::Error(_) if self.dial.meets(Fault::GarbageFrame) => {}
                         Incoming::Error(error) => return Err(error.to_string()),
                         Incoming::Result => {}
                     }
@@ -214,7 +282,8 @@ impl Call<'_> {
 
     fn outcome(self, ended: Ended) -> CallOutcome {
         let Ended { finished, cause } = ended;
-        let departure = finished.as_ref().and_then(|finished| finished.departure);
+        let finished = finished.unwrap_or_else(Finished::of_silence);
+        let departure = finished.departure;
         let end = match (self.established_at, cause) {
             (None, cause) => CallEnd::NotEstablished {
                 stage: self.stage,
@@ -230,33 +299,34 @@ impl Call<'_> {
             conversation_id: self.dial.conversation_id.clone(),
             session_id: self.session_id,
             established_at: self.established_at,
-            ended_at: finished
-                .as_ref()
-                .map_or_else(Instant::now, |finished| finished.at),
-            packets_sent: finished
-                .as_ref()
-                .map_or(0, |finished| finished.packets_sent),
-            digest_sent: finished.map_or_else(
-                || PayloadDigest::new().finish(),
-                |finished| finished.digest_sent,
-            ),
+            ended_at: finished.at,
+            packets_sent: finished.packets_sent,
+            digest_sent: finished.digest_sent,
+            payloads: finished.payloads,
             end,
+        }
+    }
+
+    /// Whether a frame ends the call, and why.
+    pub(super) fn ending(&self, frame: Result<Method, String>) -> Option<String> {
+        match frame {
+            Ok(Method::Terminate {
+                session_id, reason, ..
+            }) => {
+                let own = self.session_id.as_ref() == Some(&session_id);
+                own.then(|| format!("the server hung up: {reason}"))
+            }
+            Ok(_) => None,
+            Err(cause) => Some(cause),
         }
     }
 }
 
-/// Whether a frame ends the call, and why.
-fn ending(frame: Result<Method, String>) -> Option<String> {
-    match frame {
-        Ok(Method::Terminate { reason, .. }) => Some(format!("the server hung up: {reason}")),
-        Ok(_) => None,
-        Err(cause) => Some(cause),
-    }
-}
-
 /// Opens the WebSocket, without Nagle's delay: signalling is small frames that wait for each other.
-async fn connect(url: &str) -> Result<Socket, String> {
-    let request = url
+async fn connect(phones: &Softphones) -> Result<Socket, String> {
+    let request = phones
+        .signalling_url
+        .as_ref()
         .into_client_request()
         .map_err(|error| error.to_string())?;
     let host = request
@@ -267,7 +337,10 @@ async fn connect(url: &str) -> Result<Socket, String> {
     let port = request.uri().port_u16().unwrap_or(80);
     let stream = TcpStream::connect((host.as_str(), port))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| {
+            phones.meter.count_refusal(&error);
+            error.to_string()
+        })?;
     stream
         .set_nodelay(true)
         .map_err(|error| error.to_string())?;

@@ -6,14 +6,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use racegate_media::{DatagramKind, Departure, PeerError, PeerEvent, PeerOutput, Speech, Stack};
+use racegate_media::{
+    DatagramKind, Departure, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech, Stack,
+};
 use racegate_udp::{Datagram, Endpoint, SendBatch, SendCount, Wheel};
 use slab::Slab;
 use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
 use super::phone::{Phone, Progress};
-use super::{Dial, SoftphoneSettings, caller_address};
+use super::tamper::{Outgoing, Tamper, edit_answer, edit_offer};
+use super::{Dial, DialMedia, SoftphoneSettings, caller_address};
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
@@ -31,6 +34,18 @@ pub(super) enum Command {
         progress: mpsc::Sender<Progress>,
         reply: oneshot::Sender<Result<Answered, PeerError>>,
     },
+    /// Make an offer to a server that waits for one.
+    Invite {
+        reply: oneshot::Sender<Result<Answered, PeerError>>,
+    },
+    /// Take that server's answer.
+    Connect {
+        ordinal: u32,
+        dial: Dial,
+        answer: String,
+        progress: mpsc::Sender<Progress>,
+        reply: oneshot::Sender<Result<(), PeerError>>,
+    },
     /// Hang up before the time.
     HangUp { ordinal: u32 },
 }
@@ -45,6 +60,9 @@ pub(super) struct Answered {
 /// All softphones' media, as a machine: datagrams, commands and time go in.
 pub struct SoftphoneEndpoint {
     stack: Arc<dyn Stack>,
+    /// For calls to foreign servers.
+    door: Option<RtcStack>,
+    invited: BTreeMap<u32, Invitation>,
     commands: mpsc::Receiver<Command>,
     meter: Arc<Meter>,
     first_address: Ipv4Addr,
@@ -80,6 +98,8 @@ impl SoftphoneEndpoint {
     ) -> Self {
         Self {
             stack,
+            door: None,
+            invited: BTreeMap::new(),
             commands,
             meter,
             first_address: settings.first_address,
@@ -109,8 +129,63 @@ impl SoftphoneEndpoint {
                     self.hang_up(now, ordinal, out);
                 }
             }
-            Command::HangUp { ordinal } => self.hang_up(now, ordinal, out),
+            Command::Invite { reply } => {
+                let invited = self.invite(now);
+                let ordinal = invited.as_ref().ok().map(|invited| invited.ordinal);
+                if let (Err(_), Some(ordinal)) = (reply.send(invited), ordinal) {
+                    self.invited.remove(&ordinal);
+                }
+            }
+            Command::Connect {
+                ordinal,
+                dial,
+                answer,
+                progress,
+                reply,
+            } => {
+                let connected = self.connect(now, ordinal, &dial, &answer, progress, out);
+                // Whoever asked learns by the progress, too.
+                drop(reply.send(connected));
+            }
+            Command::HangUp { ordinal } => {
+                self.invited.remove(&ordinal);
+                self.hang_up(now, ordinal, out);
+            }
         }
+    }
+
+    /// Makes an offer by itself. Foreign servers take every kind of description: str0m's is the complete one.
+    fn invite(&mut self, now: Instant) -> Result<Answered, PeerError> {
+        let door = match self.door.take() {
+            Some(door) => door,
+            None => RtcStack::new()?,
+        };
+        let ordinal = self.next;
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let (invitation, sdp) = self.door.insert(door).invite(now, address)?;
+        self.next = self.next.wrapping_add(1);
+        self.invited.insert(ordinal, invitation);
+        Ok(Answered { ordinal, sdp })
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        ordinal: u32,
+        dial: &Dial,
+        answer: &str,
+        progress: mpsc::Sender<Progress>,
+        out: &mut SendBatch,
+    ) -> Result<(), PeerError> {
+        let invitation = self.invited.remove(&ordinal).ok_or(PeerError::NotOffered)?;
+        let peer = invitation.accept_answer(now, answer)?;
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let speech = Speech::of(&dial.conversation_id, dial.clip);
+        let phone = Phone::new(peer, address, dial.hang_up_at, Some(speech), progress);
+        let key = self.phones.insert(phone);
+        self.keys.insert(address, key);
+        self.drain(now, key, out);
+        Ok(())
     }
 
     fn answer(
@@ -123,13 +198,24 @@ impl SoftphoneEndpoint {
     ) -> Result<Answered, PeerError> {
         let ordinal = self.next;
         let address = caller_address(self.first_address, ordinal, self.port);
-        let (peer, sdp) = self.stack.answer(now, address, offer)?;
+        let edited = dial.fault.map(|met| edit_offer(met.fault, offer));
+        let offer = edited.as_deref().unwrap_or(offer);
+        let (peer, mut sdp) = self.stack.answer(now, address, offer)?;
         self.next = self.next.wrapping_add(1);
-        let speech = Speech::of(&dial.conversation_id, dial.clip);
-        let key = self
-            .phones
-            .insert(Phone::new(peer, address, dial.hang_up_at, speech, progress));
+        let speech =
+            (dial.media == DialMedia::Audio).then(|| Speech::of(&dial.conversation_id, dial.clip));
+        let mut phone = Phone::new(peer, address, dial.hang_up_at, speech, progress);
+        let mut alias = None;
+        if let Some(fault) = dial.fault {
+            sdp = edit_answer(fault.fault, &sdp);
+            let other = caller_address(self.first_address, self.next, self.port);
+            self.next = self.next.wrapping_add(1);
+            phone = phone.with_fault(fault, Tamper::new(fault, now, other));
+            alias = Some(other);
+        }
+        let key = self.phones.insert(phone);
         self.keys.insert(address, key);
+        self.keys.extend(alias.map(|alias| (alias, key)));
         self.drain(now, key, out);
         Ok(Answered { ordinal, sdp })
     }
@@ -143,16 +229,22 @@ impl SoftphoneEndpoint {
 
     /// Says goodbye and removes the phone.
     fn leave(&mut self, now: Instant, key: usize, out: &mut SendBatch) {
+        if let Some(tamper) = &mut self.phones[key].tamper {
+            tamper.flush(&mut |datagram| push(out, &datagram));
+        }
         self.phones[key].peer.close(now);
         self.drain(now, key, out);
         self.remove(now, key, None);
     }
 
     fn remove(&mut self, now: Instant, key: usize, departure: Option<Departure>) {
-        let Some(phone) = self.phones.try_remove(key) else {
+        let Some(mut phone) = self.phones.try_remove(key) else {
             return;
         };
         self.keys.remove(&phone.address);
+        if let Some(tamper) = &phone.tamper {
+            self.keys.remove(&tamper.alias());
+        }
         if let Some(wheel) = &mut self.wheel {
             wheel.disarm(key);
         }
@@ -167,10 +259,15 @@ impl SoftphoneEndpoint {
         bytes: &[u8],
         out: &mut SendBatch,
     ) {
-        if let Some(key) = self.keys.get(&address).copied() {
-            self.phones[key]
-                .peer
-                .handle_datagram(now, source, address, bytes);
+        let Some(key) = self.keys.get(&address).copied() else {
+            return;
+        };
+        let phone = &mut self.phones[key];
+        let admits = |tamper: &mut Box<Tamper>| tamper.admits(now, bytes);
+        if phone.tamper.as_mut().is_none_or(admits) {
+            // Whatever address it was sent to, the peer knows of one.
+            let own = phone.address;
+            phone.peer.handle_datagram(now, source, own, bytes);
             self.drain(now, key, out);
         }
     }
@@ -185,7 +282,17 @@ impl SoftphoneEndpoint {
                     source,
                     destination,
                     bytes,
-                } => push(out, source, destination, &bytes),
+                } => {
+                    let datagram = Outgoing {
+                        source,
+                        destination,
+                        bytes,
+                    };
+                    match &mut phone.tamper {
+                        None => push(out, &datagram),
+                        Some(tamper) => tamper.outgoing(now, datagram, &mut |d| push(out, &d)),
+                    }
+                }
                 PeerOutput::Event(PeerEvent::PathFound) => phone.tell(Progress::PathFound),
                 PeerOutput::Event(PeerEvent::Established) => phone.establish(now),
                 PeerOutput::Event(PeerEvent::Departed(departure)) => departed = Some(departure),
@@ -206,6 +313,10 @@ impl SoftphoneEndpoint {
         let Some(phone) = self.phones.get_mut(key) else {
             return;
         };
+        if let Some(tamper) = &mut phone.tamper {
+            tamper.handle_timeout(now, &mut |datagram| push(out, &datagram));
+        }
+        phone.close_early(now);
         let mut spoke = false;
         while let Some(due) = phone.speak(now) {
             self.sending.push(due);
@@ -287,8 +398,10 @@ impl Endpoint for SoftphoneEndpoint {
     }
 }
 
-fn push(out: &mut SendBatch, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
-    if let (SocketAddr::V4(source), SocketAddr::V4(destination)) = (source, destination) {
-        out.push(Some(*source.ip()), destination, bytes);
+fn push(out: &mut SendBatch, datagram: &Outgoing) {
+    if let (SocketAddr::V4(source), SocketAddr::V4(destination)) =
+        (datagram.source, datagram.destination)
+    {
+        out.push(Some(*source.ip()), destination, &datagram.bytes);
     }
 }

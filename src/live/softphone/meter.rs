@@ -26,6 +26,8 @@ pub struct SoftphoneReport {
     pub packets_sent: u64,
     /// Datagrams that the kernel refused.
     pub sends_refused: u64,
+    /// Calls that failed for want of file descriptors.
+    pub files_short: u64,
     /// Per audio packet, when it was in the kernel less when it was due, in microseconds.
     pub send_lateness_us: Histogram<u64>,
     /// Datagrams that this machine's kernel dropped for want of buffer since the softphones were made; `None` where it does not tell.
@@ -62,6 +64,7 @@ impl Meter {
             cut_off: 0,
             packets_sent: 0,
             sends_refused: 0,
+            files_short: 0,
             send_lateness_us: Histogram::new_with_bounds(1, LATENESS_MAX_US, 3)
                 .expect("the bounds are a valid range"),
             receive_buffer_errors: None,
@@ -78,6 +81,14 @@ impl Meter {
 
     pub(super) fn count_dialled(&self) {
         self.lock().dialled += 1;
+    }
+
+    /// A socket could not be opened; counted if that was for want of file descriptors.
+    pub(super) fn count_refusal(&self, error: &std::io::Error) {
+        // EMFILE and ENFILE: of the process and of the machine.
+        if matches!(error.raw_os_error(), Some(24 | 23)) {
+            self.lock().files_short += 1;
+        }
     }
 
     pub(super) fn count(&self, outcome: &CallOutcome) {

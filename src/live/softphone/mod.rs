@@ -7,14 +7,20 @@ mod call;
 mod endpoint;
 mod meter;
 mod phone;
+mod tamper;
 #[cfg(test)]
 mod tests;
+mod trouble;
+mod whip;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use racegate_media::{Departure, Sha256, Stack};
+use racegate_model::draws::Draws;
+use racegate_model::fault::Fault;
+use racegate_model::time::Probability;
 use racegate_udp::{BatchSocket, BindError, Station};
 use tokio::sync::{mpsc, oneshot};
 
@@ -59,6 +65,55 @@ pub struct Dial {
     pub hang_up_at: Instant,
     /// Which clip to speak, counted round.
     pub clip: usize,
+    /// How much of it is real.
+    pub media: DialMedia,
+    /// What goes wrong with it.
+    pub fault: Option<DialFault>,
+}
+
+impl Dial {
+    /// A whole call in which nothing goes wrong.
+    #[must_use]
+    pub fn new(conversation_id: impl Into<String>, hang_up_at: Instant, clip: usize) -> Self {
+        Self {
+            conversation_id: conversation_id.into(),
+            hang_up_at,
+            clip,
+            media: DialMedia::Audio,
+            fault: None,
+        }
+    }
+
+    /// Whether it meets that fault.
+    fn meets(&self, fault: Fault) -> bool {
+        self.fault.is_some_and(|met| met.fault == fault)
+    }
+}
+
+/// How much of a call's media is real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialMedia {
+    /// Everything.
+    Audio,
+    /// A path and its keys, and not a word.
+    Transport,
+    /// Nothing: signalling only.
+    Signalling,
+}
+
+/// What goes wrong with a call, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct DialFault {
+    /// The fault.
+    pub fault: Fault,
+    /// When it strikes.
+    pub at: Instant,
+    /// How long it lasts, where that means something.
+    pub lasts: Duration,
+    /// The share of packets that are lost; `loss` only.
+    pub loss: Probability,
+    /// The call's chance.
+    pub draws: Draws,
 }
 
 /// How far a call had come when it failed.
@@ -137,6 +192,8 @@ pub struct CallOutcome {
     pub packets_sent: u64,
     /// SHA-256 over their payloads, in order.
     pub digest_sent: Sha256,
+    /// The payloads themselves; of faulty calls only.
+    pub payloads: Vec<Arc<[u8]>>,
     /// How it ended.
     pub end: CallEnd,
 }
@@ -193,6 +250,22 @@ impl Softphones {
         self.meter.count_dialled();
         tokio::spawn(async move {
             let outcome = call::place(&phones, dial).await;
+            phones.meter.count(&outcome);
+            // Whoever asked may not want to know.
+            drop(sender.send(outcome));
+        });
+        outcome
+    }
+
+    /// Makes a call to a foreign WHIP endpoint (RFC 9725), on a task of its own; faults and signalling of ours are not part of it.
+    ///
+    /// Must be called within a tokio runtime with time and IO.
+    pub fn dial_whip(&self, url: &str, dial: Dial) -> oneshot::Receiver<CallOutcome> {
+        let (sender, outcome) = oneshot::channel();
+        let (phones, url) = (self.clone(), url.to_owned());
+        self.meter.count_dialled();
+        tokio::spawn(async move {
+            let outcome = whip::place(&phones, &url, dial).await;
             phones.meter.count(&outcome);
             // Whoever asked may not want to know.
             drop(sender.send(outcome));

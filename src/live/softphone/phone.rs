@@ -1,13 +1,29 @@
 //! One softphone's media: its peer, what it says, and when.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use racegate_media::{Caller, Departure, Frame, PayloadDigest, Sha256, Speech};
+use racegate_media::{Caller, Departure, FRAME_SAMPLES, Frame, PayloadDigest, Sha256, Speech};
+use racegate_model::fault::Fault;
 use tokio::sync::mpsc;
+
+use super::DialFault;
+use super::tamper::Tamper;
 
 /// Opus at 50 packets a second.
 const FRAME: Duration = Duration::from_millis(20);
+/// Sequence numbers leap by that much at each of these frames: a receiver can follow, and they wrap.
+const LEAP: u64 = 30_000;
+const LEAPS: [u64; 3] = [10, 20, 30];
+/// Frames that a jump leaves out.
+const JUMP: u64 = 50;
+/// Samples by which time jumps.
+const TIME_JUMP: u64 = 96_000;
+/// In discontinuous transmission one frame in so many is sent.
+const DTX_EVERY: u64 = 20;
+/// One frame in so many is empty.
+const EMPTY_EVERY: u64 = 10;
 
 /// What a phone tells its call.
 #[derive(Debug)]
@@ -26,8 +42,23 @@ pub(super) struct Finished {
     pub(super) at: Instant,
     pub(super) packets_sent: u64,
     pub(super) digest_sent: Sha256,
+    /// What it said, packet by packet; of faulty sessions only.
+    pub(super) payloads: Vec<Arc<[u8]>>,
     /// The other side went first.
     pub(super) departure: Option<Departure>,
+}
+
+impl Finished {
+    /// What a call leaves in which nothing was said.
+    pub(super) fn of_silence() -> Self {
+        Self {
+            at: Instant::now(),
+            packets_sent: 0,
+            digest_sent: PayloadDigest::new().finish(),
+            payloads: Vec::new(),
+            departure: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -37,11 +68,23 @@ pub(super) struct Phone {
     pub(super) hang_up_at: Instant,
     /// Holds three messages, which is all that a phone ever says.
     pub(super) progress: mpsc::Sender<Progress>,
-    speech: Speech,
+    /// What its datagrams meet.
+    pub(super) tamper: Option<Box<Tamper>>,
+    fault: Option<DialFault>,
+    /// None says nothing.
+    speech: Option<Speech>,
     established_at: Option<Instant>,
-    /// The next frame, which is also how many have been sent.
+    /// The next frame by the clock.
     next: u64,
+    /// The next sequence number.
+    sequence: u64,
+    /// Samples by which RTP time has been put forward.
+    ahead: u64,
+    sent: u64,
     digest: PayloadDigest,
+    payloads: Vec<Arc<[u8]>>,
+    /// It has said goodbye by itself and stays on the line.
+    closed: bool,
 }
 
 impl Phone {
@@ -49,7 +92,7 @@ impl Phone {
         peer: Box<dyn Caller>,
         address: SocketAddr,
         hang_up_at: Instant,
-        speech: Speech,
+        speech: Option<Speech>,
         progress: mpsc::Sender<Progress>,
     ) -> Self {
         Self {
@@ -57,11 +100,25 @@ impl Phone {
             address,
             hang_up_at,
             progress,
+            tamper: None,
+            fault: None,
             speech,
             established_at: None,
             next: 0,
+            sequence: 0,
+            ahead: 0,
+            sent: 0,
             digest: PayloadDigest::new(),
+            payloads: Vec::new(),
+            closed: false,
         }
+    }
+
+    /// Makes it a phone with a fault.
+    pub(super) fn with_fault(mut self, fault: DialFault, tamper: Tamper) -> Self {
+        self.fault = Some(fault);
+        self.tamper = Some(Box::new(tamper));
+        self
     }
 
     pub(super) fn establish(&mut self, now: Instant) {
@@ -76,6 +133,9 @@ impl Phone {
 
     /// When the next frame is due: on an absolute schedule from the moment of establishment, so that lateness does not add up.
     fn due(&self) -> Option<Instant> {
+        if self.closed || self.speech.is_none() {
+            return None;
+        }
         let since = u32::try_from(self.next)
             .ok()
             .and_then(|next| FRAME.checked_mul(next));
@@ -84,8 +144,27 @@ impl Phone {
 
     /// When the phone must be looked at next.
     pub(super) fn deadline(&self) -> Instant {
+        let tamper = self
+            .tamper
+            .as_ref()
+            .and_then(|tamper| tamper.poll_timeout());
+        let closing = self.closes_by_itself().map(|fault| fault.at);
         let others = self.peer.poll_timeout().into_iter().chain(self.due());
+        let others = others.chain(tamper).chain(closing);
         others.fold(self.hang_up_at, Instant::min)
+    }
+
+    fn closes_by_itself(&self) -> Option<DialFault> {
+        self.fault
+            .filter(|fault| fault.fault == Fault::CloseNotify && !self.closed)
+    }
+
+    /// Says goodbye without hanging up, if that is its fault and it is time.
+    pub(super) fn close_early(&mut self, now: Instant) {
+        if self.closes_by_itself().is_some_and(|fault| fault.at <= now) {
+            self.closed = true;
+            self.peer.close(now);
+        }
     }
 
     /// Sends the next frame if it is due, and says when it was. What fell due before the hang-up is sent, however late.
@@ -93,20 +172,75 @@ impl Phone {
         let due = self
             .due()
             .filter(|due| *due <= now && *due < self.hang_up_at)?;
-        let payload = self.speech.frame(self.next);
-        self.digest.update(&payload);
-        let index = self.next;
-        self.peer.send(now, Frame { index, payload });
+        let speech = self.speech?;
+        let frame = self.next;
         self.next += 1;
+        match self.turn(due, frame) {
+            Turn::Speak => self.send(now, frame, speech.frame(frame)),
+            Turn::Pad => self.send(now, frame, Arc::from([])),
+            Turn::Pause => {}
+        }
         Some(due)
     }
 
-    pub(super) fn finish(&self, now: Instant, departure: Option<Departure>) {
-        self.tell(Progress::Finished(Finished {
-            at: now,
-            packets_sent: self.next,
-            digest_sent: self.digest.finish(),
-            departure,
-        }));
+    fn send(&mut self, now: Instant, frame: u64, payload: Arc<[u8]>) {
+        if !payload.is_empty() {
+            self.digest.update(&payload);
+            self.sent += 1;
+            if self.fault.is_some() {
+                self.payloads.push(Arc::clone(&payload));
+            }
+        }
+        let time = frame * u64::from(FRAME_SAMPLES) + self.ahead;
+        let index = self.sequence;
+        self.sequence += 1;
+        self.peer.send_at(now, Frame { index, payload }, time);
     }
+
+    /// What the phone does with a frame's turn; a fault may change it, and the numbers that follow.
+    fn turn(&mut self, due: Instant, frame: u64) -> Turn {
+        let strikes = |fault: &DialFault| due >= fault.at;
+        let Some(fault) = self.fault.filter(strikes) else {
+            return Turn::Speak;
+        };
+        let within = due < fault.at + fault.lasts;
+        match fault.fault {
+            Fault::Pause if within => Turn::Pause,
+            Fault::Dtx if within && !frame.is_multiple_of(DTX_EVERY) => Turn::Pause,
+            Fault::EmptyPayload if frame.is_multiple_of(EMPTY_EVERY) => Turn::Pad,
+            Fault::SequenceJump if self.sequence < JUMP + frame => {
+                self.sequence += JUMP;
+                Turn::Speak
+            }
+            Fault::RocWrap if LEAPS.contains(&frame) => {
+                self.sequence += LEAP;
+                Turn::Speak
+            }
+            Fault::TimestampJump => {
+                self.ahead = TIME_JUMP;
+                Turn::Speak
+            }
+            _ => Turn::Speak,
+        }
+    }
+
+    pub(super) fn finish(&mut self, now: Instant, departure: Option<Departure>) {
+        let finished = Finished {
+            at: now,
+            packets_sent: self.sent,
+            digest_sent: self.digest.finish(),
+            payloads: std::mem::take(&mut self.payloads),
+            departure,
+        };
+        self.tell(Progress::Finished(finished));
+    }
+}
+
+/// What a phone does when a frame is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Speak,
+    /// A packet without audio.
+    Pad,
+    Pause,
 }

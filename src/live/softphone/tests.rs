@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::get;
+use futures_util::{SinkExt, StreamExt};
 use mock_api::ingest::{
     EndReason, EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
 };
 use racegate_media::RtcStack;
 use racegate_media::ogg::read;
 use racegate_udp::Shard;
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{CallEnd, CallStage, Dial, SoftphoneSettings, Softphones};
 
@@ -45,11 +48,7 @@ async fn platform(settings: &IngestSettings) -> (Softphones, Arc<Ended>, Shard) 
 }
 
 fn dial(n: usize, length: Duration) -> Dial {
-    Dial {
-        conversation_id: format!("conversation-{n}"),
-        hang_up_at: Instant::now() + length,
-        clip: n,
-    }
+    Dial::new(format!("conversation-{n}"), Instant::now() + length, n)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,4 +110,137 @@ async fn without_a_server_the_call_fails_to_connect() {
             ..
         }
     ));
+}
+
+/// The URL of a platform's signalling, and the platform.
+async fn signalling() -> (String, Softphones, Arc<Ended>, Shard) {
+    let (phones, ended, shard) = platform(&IngestSettings::default()).await;
+    (phones.signalling_url.to_string(), phones, ended, shard)
+}
+
+/// Everything that the server says until it closes the connection; the close code, if it gave one.
+async fn until_closed(socket: &mut Client) -> (Vec<String>, Option<u16>) {
+    let mut said = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        match message {
+            Message::Text(text) => said.push(text.to_string()),
+            Message::Close(frame) => return (said, frame.map(|frame| frame.code.into())),
+            _ => {}
+        }
+    }
+    (said, None)
+}
+
+type Client = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+
+async fn client(url: &str) -> Client {
+    let address = url
+        .strip_prefix("ws://")
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio_tungstenite::client_async(url, stream)
+        .await
+        .unwrap()
+        .0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_frames_are_answered_until_it_is_enough_and_harm_no_other_call() {
+    let (url, phones, ended, shard) = signalling().await;
+    let call = phones.dial(dial(0, Duration::from_secs(1)));
+    let mut socket = client(&url).await;
+    for text in [
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        "{\"jsonrpc\":\"2.0\"}",
+        "null",
+        "\u{0}",
+        "7",
+    ] {
+        drop(socket.feed(Message::text(text)).await);
+    }
+    drop(socket.flush().await);
+    let (said, code) = until_closed(&mut socket).await;
+    assert!((5..=7).contains(&said.len()), "{said:?}");
+    assert!(
+        said.iter().all(|frame| frame.contains("\"error\"")),
+        "{said:?}"
+    );
+    assert_eq!(code, Some(1008), "policy violation");
+    assert_eq!(call.await.unwrap().end, CallEnd::HungUp);
+    shard.stop().unwrap();
+    assert_eq!(ended.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_frame_ends_its_connection_and_a_slow_one_holds_up_nobody() {
+    let (url, phones, _ended, shard) = signalling().await;
+    let mut huge = client(&url).await;
+    // The server may be gone before all of it is written.
+    drop(huge.send(Message::text("x".repeat(1 << 20))).await);
+    assert_eq!(until_closed(&mut huge).await.0, [""; 0]);
+    // A frame that says it has 60,000 bytes, and of which one comes.
+    let mut slow = client(&url).await;
+    let beginning = [0x81, 0xfe, 0xea, 0x60, 1, 2, 3, 4, b'{'];
+    slow.get_mut().write_all(&beginning).await.unwrap();
+    let outcome = phones.dial(dial(0, Duration::from_secs(1))).await.unwrap();
+    assert_eq!(outcome.end, CallEnd::HungUp, "{outcome:?}");
+    shard.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_conversations_share_one_connection_and_end_apart() {
+    let (url, _phones, ended, shard) = signalling().await;
+    let mut socket = client(&url).await;
+    let frame = |method: &str, params: &str| {
+        let text =
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{params}}}");
+        Message::text(text)
+    };
+    let mut sessions = Vec::new();
+    for conversation in ["one", "two", "three"] {
+        let params = format!("{{\"conversationId\":\"{conversation}\",\"media\":\"none\"}}");
+        socket.send(frame("call", &params)).await.unwrap();
+        let Some(Ok(Message::Text(text))) = socket.next().await else {
+            panic!("no proposal");
+        };
+        let proposal: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(proposal["params"]["conversationId"], conversation);
+        let session = proposal["params"]["sessionId"].as_str().unwrap().to_owned();
+        assert_ne!(session, conversation, "session and conversation are apart");
+        let params = format!("{{\"sessionId\":\"{session}\"}}");
+        socket.send(frame("proceed", &params)).await.unwrap();
+        assert!(matches!(socket.next().await, Some(Ok(Message::Text(_)))));
+        let params = format!("{{\"sessionId\":\"{session}\",\"sdp\":\"v=0\"}}");
+        socket.send(frame("answer", &params)).await.unwrap();
+        sessions.push(session);
+    }
+    let params = format!(
+        "{{\"sessionId\":\"{}\",\"reason\":\"hang-up\"}}",
+        sessions[1]
+    );
+    socket.send(frame("terminate", &params)).await.unwrap();
+    socket.close(None).await.unwrap();
+    until_closed(&mut socket).await;
+    // The server has read the close and answered it; what is left ends with the connection.
+    shard.stop().unwrap();
+    let mut reasons = Vec::new();
+    while reasons.len() < 3 {
+        tokio::task::yield_now().await;
+        let ended = ended.0.lock().unwrap();
+        let of = |media: &EndedMedia| (media.conversation_id.clone(), media.reason);
+        reasons = ended.iter().map(of).collect();
+    }
+    reasons.sort();
+    let lost = EndReason::SignallingLost;
+    let expected = [("one", lost), ("three", lost), ("two", EndReason::HungUp)];
+    assert_eq!(
+        reasons,
+        expected.map(|(id, reason)| (id.to_owned(), reason))
+    );
 }

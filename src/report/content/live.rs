@@ -1,5 +1,7 @@
 //! What only a live run has: the health of the generator, and how it agrees with the simulation.
 
+use std::collections::BTreeMap;
+
 use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
 
 use super::super::document::{Block, Cell, Column, Table, Tone};
@@ -14,6 +16,10 @@ pub(super) fn blocks(summary: &Summary) -> Vec<Block> {
     if let Some(generator) = &summary.generator {
         blocks.push(Block::Heading("Generator".to_owned()));
         blocks.push(Block::Table(health(generator)));
+    }
+    if let Some(generator) = summary.generator.as_ref().filter(|g| !g.faults.is_empty()) {
+        blocks.push(Block::Heading("Faults: predicted and seen".to_owned()));
+        blocks.push(Block::Table(faults(generator)));
     }
     if let Some(conformance) = &summary.conformance {
         blocks.push(Block::Heading("Agreement with the simulation".to_owned()));
@@ -45,6 +51,23 @@ fn health(generator: &GeneratorSummary) -> Table {
             plain(human::seconds(generator.send_lateness_p99_s)),
         ),
         (
+            "packets over the limit",
+            plain(human::count(generator.packets_late)),
+        ),
+        ("sends refused", fault(generator.sends_refused)),
+        (
+            "CPU of softphones",
+            plain(core_share(generator.cpu.softphones_s, generator)),
+        ),
+        (
+            "CPU of ingest",
+            plain(core_share(generator.cpu.ingest_s, generator)),
+        ),
+        (
+            "CPU of the process",
+            plain(core_share(generator.cpu.process_s, generator)),
+        ),
+        (
             "API call lateness p99",
             plain(human::seconds(generator.call_lateness_p99_s)),
         ),
@@ -60,6 +83,51 @@ fn health(generator: &GeneratorSummary) -> Table {
         rows: rows
             .map(|(name, value)| vec![Cell::plain(name), value])
             .to_vec(),
+    }
+}
+
+/// Processor time as a share of one core over the run.
+fn core_share(seconds: f64, generator: &GeneratorSummary) -> String {
+    if generator.cpu.elapsed_s > 0.0 {
+        format!(
+            "{} of a core",
+            human::percent(seconds / generator.cpu.elapsed_s)
+        )
+    } else {
+        "–".to_owned()
+    }
+}
+
+fn faults(generator: &GeneratorSummary) -> Table {
+    let words = |counts: &BTreeMap<String, u64>| {
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|(word, count)| format!("{} {word}", human::count(*count)))
+            .collect();
+        parts.join(", ")
+    };
+    let rows = generator.faults.iter().map(|fault| {
+        let tone = if fault.agreed == fault.sessions {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        vec![
+            Cell::plain(fault.name.clone()),
+            Cell::plain(human::count(fault.sessions)),
+            Cell::plain(words(&fault.predicted)),
+            Cell::new(words(&fault.seen), "", tone),
+        ]
+    });
+    Table {
+        columns: vec![
+            Column::left("fault"),
+            Column::right("sessions"),
+            Column::left("predicted"),
+            Column::left("seen"),
+        ],
+        stub: 1,
+        rows: rows.collect(),
     }
 }
 

@@ -99,6 +99,15 @@ impl HistoryWriter {
         Self::spawn(Box::new(file), when_full, FRAME_BYTES)
     }
 
+    /// Writes to an empty file; whoever hands over more than the disk takes waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started.
+    pub fn waiting(file: File) -> io::Result<Self> {
+        Self::start(file, WhenFull::Wait)
+    }
+
     pub(super) fn spawn(
         disk: Box<dyn Disk>,
         when_full: WhenFull,

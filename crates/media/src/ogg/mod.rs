@@ -4,7 +4,7 @@ mod crc;
 mod mux;
 mod read;
 
-pub use mux::{Muxed, OpusMuxer};
+pub use mux::{Muxed, OpusMuxer, OpusPages, PageSink};
 pub use read::{OggError, Recording, read};
 
 /// Samples that a decoder drops at the start; what libopus encoders look ahead by at 48 kHz.

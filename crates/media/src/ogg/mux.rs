@@ -28,17 +28,31 @@ pub enum Muxed {
     Full,
 }
 
-/// A growing Ogg/Opus file.
+/// Takes the pages of a recording as they are closed.
+pub trait PageSink {
+    /// Takes a page: its header, with the checksum, and its body.
+    fn page(&mut self, header: &[u8], body: &[u8]);
+}
+
+impl PageSink for Vec<u8> {
+    fn page(&mut self, header: &[u8], body: &[u8]) {
+        self.extend_from_slice(header);
+        self.extend_from_slice(body);
+    }
+}
+
+/// An Ogg/Opus recording that hands every page over when it is closed, and so holds a second of audio whatever the call's length.
 ///
 /// A gap in RTP time is filled with empty packets that ask the decoder for concealment: RFC 7845 (section 4.1) forbids to let the
 /// granule position run ahead of the packets, and players differ in what they do when it does.
 #[derive(Debug)]
-pub struct OpusMuxer {
-    out: Vec<u8>,
+pub struct OpusPages {
     serial: u32,
     page: u32,
     segments: Vec<u8>,
     body: Vec<u8>,
+    /// Bytes handed over.
+    written: usize,
     /// Samples written, which is the granule position.
     samples: u64,
     page_start: u64,
@@ -48,16 +62,16 @@ pub struct OpusMuxer {
     concealed: u64,
 }
 
-impl OpusMuxer {
-    /// A file with its two header pages. `comments` are name and value, such as `("CONVERSATION_ID", …)`.
+impl OpusPages {
+    /// A recording, whose two header pages go to `sink` at once. `comments` are name and value, such as `("CONVERSATION_ID", …)`.
     #[must_use]
-    pub fn new(serial: u32, comments: &[(&str, &str)]) -> Self {
-        let mut muxer = Self {
-            out: Vec::new(),
+    pub fn new(serial: u32, comments: &[(&str, &str)], sink: &mut impl PageSink) -> Self {
+        let mut pages = Self {
             serial,
             page: 0,
             segments: Vec::new(),
             body: Vec::new(),
+            written: 0,
             samples: 0,
             page_start: 0,
             base: None,
@@ -68,8 +82,8 @@ impl OpusMuxer {
         head.extend(PRE_SKIP.to_le_bytes());
         head.extend(SAMPLE_RATE.to_le_bytes());
         head.extend([0; 3]);
-        muxer.append(&head);
-        muxer.close_page(BEGIN);
+        pages.append(&head);
+        pages.close_page(BEGIN, sink);
         let mut tags = b"OpusTags".to_vec();
         push_text(&mut tags, "racegate");
         tags.extend(u32::try_from(comments.len()).unwrap_or(0).to_le_bytes());
@@ -77,17 +91,17 @@ impl OpusMuxer {
             // One header page is enough for what we write; a value from outside must not need a second one.
             push_text(&mut tags, &format!("{name}={}", prefix(value, 1024)));
         }
-        muxer.append(&tags);
-        muxer.close_page(0);
-        muxer
+        pages.append(&tags);
+        pages.close_page(0, sink);
+        pages
     }
 
     /// Adds a packet with its RTP time in samples, extended over wrap-arounds.
-    pub fn push(&mut self, time: u64, packet: &[u8]) -> Muxed {
+    pub fn push(&mut self, time: u64, packet: &[u8], sink: &mut impl PageSink) -> Muxed {
         let Some(duration) = duration_of(packet).filter(|_| packet.len() <= 2048) else {
             return Muxed::NotAudio;
         };
-        if self.out.len() >= SIZE_MAX {
+        if self.written >= SIZE_MAX {
             return Muxed::Full;
         }
         let base = *self.base.get_or_insert(time);
@@ -95,14 +109,14 @@ impl OpusMuxer {
         let backwards = self.samples.wrapping_sub(position);
         let forwards = position.wrapping_sub(self.samples);
         let gap = if forwards <= GAP_MAX {
-            self.conceal(forwards)
+            self.conceal(forwards, sink)
         } else if backwards <= GAP_MAX {
             return Muxed::Late;
         } else {
             self.base = Some(time.wrapping_sub(self.samples));
             0
         };
-        self.write(packet, u64::from(duration));
+        self.write(packet, u64::from(duration), sink);
         self.last_toc = packet[0];
         Muxed::Written { gap }
     }
@@ -119,31 +133,35 @@ impl OpusMuxer {
         self.concealed
     }
 
-    /// Closes the file and hands it over.
+    /// The end of the page that grows, where the next packet goes: a driver of many recordings may want it in the cache before.
     #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        self.close_page(END);
-        self.out
+    pub fn tail(&self) -> &[u8] {
+        &self.body[self.body.len().saturating_sub(1)..]
+    }
+
+    /// Closes the recording with a page that says so.
+    pub fn finish(mut self, sink: &mut impl PageSink) {
+        self.close_page(END, sink);
     }
 
     /// Fills a gap with whole frames of the kind that was last heard.
-    fn conceal(&mut self, gap: u64) -> u64 {
+    fn conceal(&mut self, gap: u64, sink: &mut impl PageSink) -> u64 {
         let packet = [concealment(self.last_toc)];
         let frame = u64::from(duration_of(&packet).unwrap_or(960));
         let frames = gap / frame;
         for _ in 0..frames {
-            self.write(&packet, frame);
+            self.write(&packet, frame, sink);
         }
         self.concealed += frames * frame;
         frames * frame
     }
 
-    fn write(&mut self, packet: &[u8], duration: u64) {
+    fn write(&mut self, packet: &[u8], duration: u64, sink: &mut impl PageSink) {
         // Closed before the packet that would overfill it, not after the one that filled it: so a last packet is always there to
         // carry the end mark.
         let full = self.samples - self.page_start >= PAGE_SAMPLES;
         if full || self.segments.len() + packet.len() / 255 + 1 > SEGMENTS_MAX {
-            self.close_page(0);
+            self.close_page(0, sink);
         }
         self.append(packet);
         self.samples += duration;
@@ -158,23 +176,66 @@ impl OpusMuxer {
         self.body.extend_from_slice(packet);
     }
 
-    fn close_page(&mut self, flags: u8) {
-        let start = self.out.len();
-        self.out.extend(b"OggS\0");
-        self.out.push(flags);
-        self.out.extend(self.samples.to_le_bytes());
-        self.out.extend(self.serial.to_le_bytes());
-        self.out.extend(self.page.to_le_bytes());
-        self.out.extend([0; 4]);
-        self.out
-            .push(u8::try_from(self.segments.len()).unwrap_or(u8::MAX));
-        debug_assert_eq!(self.out.len() - start, PAGE_HEADER);
-        self.out.append(&mut self.segments);
-        self.out.append(&mut self.body);
-        let crc = crc::update(0, &self.out[start..]);
-        self.out[start + 22..start + 26].copy_from_slice(&crc.to_le_bytes());
+    fn close_page(&mut self, flags: u8, sink: &mut impl PageSink) {
+        let mut header = [0; PAGE_HEADER + SEGMENTS_MAX];
+        let len = PAGE_HEADER + self.segments.len();
+        header[..5].copy_from_slice(b"OggS\0");
+        header[5] = flags;
+        header[6..14].copy_from_slice(&self.samples.to_le_bytes());
+        header[14..18].copy_from_slice(&self.serial.to_le_bytes());
+        header[18..22].copy_from_slice(&self.page.to_le_bytes());
+        header[26] = u8::try_from(self.segments.len()).unwrap_or(u8::MAX);
+        header[PAGE_HEADER..len].copy_from_slice(&self.segments);
+        let header = &mut header[..len];
+        let crc = crc::update(crc::update(0, header), &self.body);
+        header[22..26].copy_from_slice(&crc.to_le_bytes());
+        sink.page(header, &self.body);
+        self.written += len + self.body.len();
+        self.segments.clear();
+        self.body.clear();
         self.page += 1;
         self.page_start = self.samples;
+    }
+}
+
+/// A growing Ogg/Opus file in memory.
+#[derive(Debug)]
+pub struct OpusMuxer {
+    pages: OpusPages,
+    out: Vec<u8>,
+}
+
+impl OpusMuxer {
+    /// A file with its two header pages. `comments` are name and value, such as `("CONVERSATION_ID", …)`.
+    #[must_use]
+    pub fn new(serial: u32, comments: &[(&str, &str)]) -> Self {
+        let mut out = Vec::new();
+        let pages = OpusPages::new(serial, comments, &mut out);
+        Self { pages, out }
+    }
+
+    /// Adds a packet with its RTP time in samples, extended over wrap-arounds.
+    pub fn push(&mut self, time: u64, packet: &[u8]) -> Muxed {
+        self.pages.push(time, packet, &mut self.out)
+    }
+
+    /// Samples written so far, concealment included.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.pages.samples()
+    }
+
+    /// Samples of concealment among them.
+    #[must_use]
+    pub fn concealed(&self) -> u64 {
+        self.pages.concealed()
+    }
+
+    /// Closes the file and hands it over.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.pages.finish(&mut self.out);
+        self.out
     }
 }
 
@@ -286,6 +347,20 @@ mod tests {
         let recording = read(&file).unwrap();
         assert_eq!((recording.samples, recording.packets.len()), (0, 0));
         assert!(recording.comments[0].1.len() <= 1024);
+    }
+
+    #[test]
+    fn a_recording_in_pages_is_the_file_and_holds_a_second() {
+        let mut file = OpusMuxer::new(7, &[("A", "b")]);
+        let mut out = Vec::new();
+        let mut pages = OpusPages::new(7, &[("A", "b")], &mut out);
+        for n in 0..500 {
+            file.push(n * 960, &packet(100, 1));
+            pages.push(n * 960, &packet(100, 1), &mut out);
+            assert!(pages.body.len() <= 50 * 100, "at packet {n}");
+        }
+        pages.finish(&mut out);
+        assert_eq!(out, file.finish());
     }
 
     #[test]

@@ -21,7 +21,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::draws::{Draws, Seed};
-use crate::field::Kind;
+use crate::fault::{AudioEnd, Ending, SignallingEnd, StorageEnd};
+use crate::field::{Field, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::Cause;
 use crate::scenario::{Arm, Workload};
@@ -107,15 +108,29 @@ impl Platform {
         }
     }
 
-    /// The session of `call` has ended at `now`. Calls must come in order of `now`, and after
+    /// The session of `call` has ended well at `now`. Calls must come in order of `now`, and after
     /// everything due before it has been handled.
     pub fn handle_input(&mut self, now: Timestamp, call: &Call) {
+        self.handle_session(now, call, Ending::default());
+    }
+
+    /// The same of a session that ended in that way.
+    pub fn handle_session(&mut self, now: Timestamp, call: &Call, ending: Ending) {
         self.handle_timeout(now);
         let draws = Draws::of_call(self.seed, call.index.0);
         let mut timeline = self.clocks.begin(now, call, draws);
         timeline.tenant = self.tenant;
-        if self.signalling.is_cut(call.index) {
+        let cut = self.signalling.is_cut(call.index);
+        if cut || ending.signalling == SignallingEnd::Lost {
             timeline.lost_cause = Some(Cause::PartialWrite);
+        }
+        if ending.audio == AudioEnd::Altered {
+            timeline.false_fields.insert(Field::Media);
+        }
+        match ending.storage {
+            StorageEnd::Stored => {}
+            StorageEnd::Late(by) => timeline.media_at = timeline.media_at + by,
+            StorageEnd::Failed => timeline.media_at = Timestamp::NEVER,
         }
         if timeline.submitted_at <= now {
             self.proceed(now, timeline, Step::Enter(0), News::All);

@@ -3,6 +3,7 @@
 
 mod coupling;
 mod expect;
+mod fault;
 mod gate;
 mod intake;
 mod platform;
@@ -12,6 +13,7 @@ mod workload;
 
 pub use coupling::ReadCost;
 pub use expect::{Aggregate, Comparison, Condition, Expectation, Labels, Metric, Series};
+pub use fault::{FaultShare, FaultSpec};
 pub use gate::{
     Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,
     Repair, Strategy, WebhookEvent,
@@ -28,7 +30,7 @@ pub use selection::{
     SidecarName, SidecarSource,
 };
 pub use workload::{
-    Arrivals, Executor, Fidelity, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
+    Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
 };
 
 use crate::draws::Seed;

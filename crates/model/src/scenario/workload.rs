@@ -1,8 +1,11 @@
 //! The workload: an open model (or a closed one) of calls.
 
+use super::FaultSpec;
 use crate::distribution::Distribution;
+use crate::draws::{Draws, Purpose, Seed};
 use crate::field::PerKind;
 use crate::time::{Duration, Probability, Rate};
+use crate::workload::Call;
 
 /// What makes the sessions.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,7 +23,18 @@ pub struct Workload {
     /// Legal hold.
     pub hold: HoldWorkload,
     /// Live only: how much of a session is real.
-    pub fidelity: PerKind<Fidelity>,
+    pub fidelity: PerKind<FidelityMix>,
+    /// What goes wrong with sessions.
+    pub faults: Vec<FaultSpec>,
+}
+
+impl Workload {
+    /// How much of the session of `call` is real.
+    #[must_use]
+    pub fn fidelity_of(&self, seed: Seed, call: &Call) -> Fidelity {
+        let mix = self.fidelity.get(call.kind);
+        mix.of(Draws::of_call(seed, call.index.0).draw(Purpose::Fidelity))
+    }
 }
 
 /// How calls arrive, in k6's words.
@@ -86,8 +100,10 @@ pub enum HoldSetAt {
     CallEnd,
 }
 
-/// How much of a live session is real.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+/// How much of a live session is real; each has what the one before has.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Fidelity {
     /// No network: a synthetic recording.
@@ -100,4 +116,79 @@ pub enum Fidelity {
     Wire,
     /// Everything, on sockets.
     Media,
+}
+
+impl Fidelity {
+    /// Every fidelity, from the least real on.
+    pub const ALL: [Self; 5] = [
+        Self::Model,
+        Self::Signalling,
+        Self::Transport,
+        Self::Wire,
+        Self::Media,
+    ];
+
+    /// The name used in scenarios.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Signalling => "signalling",
+            Self::Transport => "transport",
+            Self::Wire => "wire",
+            Self::Media => "media",
+        }
+    }
+}
+
+/// The shares of a kind's sessions that have each fidelity; they sum to one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FidelityMix {
+    /// By [`Fidelity::ALL`].
+    shares: [Probability; Fidelity::ALL.len()],
+}
+
+impl FidelityMix {
+    /// All sessions alike.
+    #[must_use]
+    pub fn only(fidelity: Fidelity) -> Self {
+        let mut shares = [Probability::ZERO; Fidelity::ALL.len()];
+        shares[fidelity as usize] = Probability::ONE;
+        Self { shares }
+    }
+
+    /// These shares, by [`Fidelity::ALL`]; none unless they sum to one (to a millionth).
+    #[must_use]
+    pub fn new(shares: [Probability; Fidelity::ALL.len()]) -> Option<Self> {
+        let sum: f64 = shares.iter().map(|share| share.as_f64()).sum();
+        ((sum - 1.0).abs() < 1e-6).then_some(Self { shares })
+    }
+
+    /// The share of sessions with this fidelity.
+    #[must_use]
+    pub const fn share(&self, fidelity: Fidelity) -> Probability {
+        self.shares[fidelity as usize]
+    }
+
+    /// Whether any session has it.
+    #[must_use]
+    pub fn has(&self, fidelity: Fidelity) -> bool {
+        self.share(fidelity) > Probability::ZERO
+    }
+
+    /// The fidelity that `draw` stands for.
+    #[must_use]
+    pub fn of(&self, draw: u64) -> Fidelity {
+        let mut below = 0.0;
+        for fidelity in Fidelity::ALL {
+            below += self.share(fidelity).as_f64();
+            let within = Probability::new(below.min(1.0)).unwrap_or(Probability::ONE);
+            if self.has(fidelity) && within.occurs(draw) {
+                return fidelity;
+            }
+        }
+        // Rounding may leave the last draws to nobody.
+        let last = Fidelity::ALL.into_iter().rev().find(|one| self.has(*one));
+        last.unwrap_or(Fidelity::Model)
+    }
 }

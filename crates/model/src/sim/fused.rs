@@ -17,7 +17,7 @@ use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario};
 use crate::time::{Duration, Timestamp};
 use crate::timeline::{Decided, Timeline};
-use crate::workload::{Calls, SessionEnds, ended_by};
+use crate::workload::{SessionEnds, ended_by};
 
 /// Whether no call that a tenant of `arm` makes changes what another one meets.
 pub(super) fn suits(arm: &Arm) -> bool {
@@ -50,19 +50,20 @@ pub(super) fn run<S: Sink>(
         last: Timestamp::ZERO,
     };
     let mut platform = Platform::new(arm, &scenario.workload, seed);
-    let ends = SessionEnds::new(Calls::new(&scenario.workload, seed));
+    let mut ends = SessionEnds::of_workload(&scenario.workload, seed);
     let mut ended = Ended {
         recordings: 0,
         at: Timestamp::ZERO,
     };
-    if platform.decides_alike() {
+    let faultless = scenario.workload.faults.is_empty();
+    if faultless && platform.decides_alike() {
         for call in ends {
             ended.recordings += 1;
             ended.at = call.ended_at();
             fused.catch_up(ended.at, sink);
             fused.pass(&platform.whole_alike(&call), sink);
         }
-    } else if platform.decides_at_end() {
+    } else if faultless && platform.decides_at_end() {
         for call in ends {
             ended.recordings += 1;
             ended.at = call.ended_at();
@@ -70,11 +71,11 @@ pub(super) fn run<S: Sink>(
             fused.pass(&platform.whole(&call), sink);
         }
     } else {
-        for call in ends {
+        while let Some(call) = ends.next() {
             ended.recordings += 1;
             ended.at = call.ended_at();
             fused.catch_up(ended.at, sink);
-            platform.handle_input(ended.at, &call);
+            platform.handle_session(ended.at, &call, ends.ending());
             fused.take(&mut platform, sink);
         }
         while let Some(at) = platform.poll_timeout() {

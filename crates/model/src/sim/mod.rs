@@ -13,12 +13,14 @@ mod world;
 
 use std::borrow::Cow;
 
+use crate::fault::{FaultPlan, SessionOutcome};
 use crate::field::Kind;
 use crate::history::EndReason;
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::recorder::Sink;
 use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
 use crate::time::Timestamp;
+use crate::workload::Calls;
 use world::World;
 
 /// Which way an arm is run.
@@ -43,6 +45,7 @@ pub fn run_on<S: Sink>(path: Path, scenario: &Scenario, sink: &mut S) {
     let mut tenants_before = 0;
     let mut ended = Vec::new();
     let mut at = Timestamp::ZERO;
+    report_not_established(scenario, sink);
     for (index, arm) in (0_u32..).zip(&scenario.arms) {
         let index = ArmIndex(index);
         let mut recordings = 0;
@@ -70,6 +73,19 @@ fn worlds(arm: &Arm, first: TenantIndex) -> Vec<(Cow<'_, Arm>, TenantIndex)> {
     tenants
         .map(|(gate, tenant)| (Cow::Owned(arm.alone(gate)), TenantIndex(tenant)))
         .collect()
+}
+
+/// Tells of the sessions that a fault keeps from coming up: they are the same in every arm.
+fn report_not_established(scenario: &Scenario, sink: &mut impl Sink) {
+    if scenario.workload.faults.is_empty() {
+        return;
+    }
+    let plan = FaultPlan::new(&scenario.workload, scenario.seed);
+    for call in Calls::new(&scenario.workload, scenario.seed) {
+        if plan.predict(&call).outcome == SessionOutcome::NotEstablished {
+            sink.not_established(call.index, plan.stopped_at(&call));
+        }
+    }
 }
 
 /// The event that a strategy subscribes to.

@@ -15,7 +15,7 @@ use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario};
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Timeline};
-use crate::workload::{Calls, SessionEnds};
+use crate::workload::SessionEnds;
 
 /// Session ends that the platform runs ahead of the tenants. Large enough that switching between
 /// them costs nothing, small enough to stay in cache.
@@ -88,7 +88,7 @@ impl<'a> World<'a> {
             scenario,
             arm,
             index,
-            ends: SessionEnds::new(Calls::new(&scenario.workload, seed)),
+            ends: SessionEnds::of_workload(&scenario.workload, seed),
             platform,
             notifications: notifications(&arm.platform.notification, seed),
             tenants,
@@ -129,8 +129,9 @@ impl<'a> World<'a> {
     /// Ends a chunk of sessions; whether there were any.
     fn end_some<S: Sink>(&mut self, sink: &mut S) -> bool {
         let before = self.ended;
-        let at_once = self.platform.decides_at_end();
-        let alike = self.platform.decides_alike();
+        let faultless = self.scenario.workload.faults.is_empty();
+        let at_once = faultless && self.platform.decides_at_end();
+        let alike = faultless && self.platform.decides_alike();
         for _ in 0..CHUNK {
             let Some(call) = self.ends.next() else { break };
             self.last_end = call.ended_at();
@@ -142,7 +143,8 @@ impl<'a> World<'a> {
                 let timeline = self.platform.whole(&call).timeline();
                 self.decided(timeline, sink);
             } else {
-                self.platform.handle_input(self.last_end, &call);
+                let ending = self.ends.ending();
+                self.platform.handle_session(self.last_end, &call, ending);
             }
         }
         self.ended > before

@@ -2,6 +2,9 @@
 
 use super::{Call, Calls};
 use crate::agenda::{Agenda, Due};
+use crate::draws::Seed;
+use crate::fault::{Ending, FaultPlan, SessionOutcome};
+use crate::scenario::Workload;
 
 /// Calls by (end, index). Holds only those in progress, and none where they end as they begin.
 #[derive(Clone, Debug)]
@@ -13,6 +16,17 @@ pub struct SessionEnds {
     open: Vec<Call>,
     free: Vec<u32>,
     in_order: bool,
+    faults: Option<Faults>,
+}
+
+/// What faults make of calls.
+#[derive(Clone, Debug)]
+struct Faults {
+    plan: FaultPlan,
+    /// How the open calls end, by slot.
+    endings: Vec<Ending>,
+    /// How the last one ended.
+    ending: Ending,
 }
 
 impl SessionEnds {
@@ -26,7 +40,31 @@ impl SessionEnds {
             ends: Agenda::default(),
             open: Vec::new(),
             free: Vec::new(),
+            faults: None,
         }
+    }
+
+    /// The same where `workload` has faults: calls that are cut short come with the duration that
+    /// they had, and those that never came up do not come.
+    #[must_use]
+    pub fn of_workload(workload: &Workload, seed: Seed) -> Self {
+        let mut ends = Self::new(Calls::new(workload, seed));
+        if !workload.faults.is_empty() {
+            ends.in_order = false;
+            ends.faults = Some(Faults {
+                plan: FaultPlan::new(workload, seed),
+                endings: Vec::new(),
+                ending: Ending::default(),
+            });
+        }
+        ends
+    }
+
+    /// How the session ended that came last.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        let last = self.faults.as_ref().map(|faults| faults.ending);
+        last.unwrap_or_default()
     }
 
     /// Whether every call has ended.
@@ -60,15 +98,31 @@ impl SessionEnds {
         let Due { slot, at, .. } = self.ends.peek()?;
         self.ends.pop_until(at);
         self.free.push(slot);
+        if let Some(faults) = &mut self.faults {
+            faults.ending = faults.endings[slot as usize];
+        }
         self.open.get(slot as usize).copied()
     }
 
-    fn begin(&mut self, call: Call) {
+    fn begin(&mut self, mut call: Call) {
+        let mut ending = Ending::default();
+        if let Some(faults) = &self.faults {
+            let prediction = faults.plan.predict(&call);
+            if prediction.outcome == SessionOutcome::NotEstablished {
+                return;
+            }
+            call.duration = prediction.ended_at.since(call.arrival);
+            ending = prediction.ending;
+        }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.open.push(call);
             u32::try_from(self.open.len() - 1).expect("fewer than 2^32 calls at once")
         });
         self.open[slot as usize] = call;
+        if let Some(faults) = &mut self.faults {
+            faults.endings.resize(self.open.len(), Ending::default());
+            faults.endings[slot as usize] = ending;
+        }
         self.ends.push(Due {
             at: call.ended_at(),
             content: call.index.0,

@@ -223,9 +223,10 @@ pub(crate) fn spike(seed: u64) -> Scenario {
                 set_at: HoldSetAt::CallEnd,
             },
             fidelity: PerKind {
-                webrtc: Fidelity::Media,
-                sip: Fidelity::Model,
+                webrtc: FidelityMix::only(Fidelity::Media),
+                sip: FidelityMix::only(Fidelity::Model),
             },
+            faults: Vec::new(),
         },
         arms: vec![arm("base", 6), arm("enough-workers", 64)],
         expect: Vec::new(),
@@ -243,6 +244,7 @@ pub(crate) struct Collected {
     pub(crate) settled_twice: u64,
     pub(crate) jobs: Vec<JobRecord>,
     pub(crate) hash: HistoryHash,
+    pub(crate) not_established: u64,
     pub(crate) ended: Vec<u64>,
     pub(crate) end: Timestamp,
 }
@@ -264,6 +266,11 @@ impl Sink for Collected {
         if self.settled.insert(key, settled.clone()).is_some() {
             self.settled_twice += 1;
         }
+    }
+
+    fn not_established(&mut self, _: RecordingIndex, stage: &str) {
+        assert!(!stage.is_empty());
+        self.not_established += 1;
     }
 
     fn job(&mut self, job: &JobRecord) {

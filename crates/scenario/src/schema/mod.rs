@@ -3,6 +3,7 @@
 //! It says what the parser says about structure: keys, types, words, forms of quantities. What
 //! depends on other parts of a file (names, sums, orders of durations) only the parser knows.
 
+mod fault;
 mod gate;
 mod parts;
 mod platform;
@@ -35,6 +36,7 @@ pub fn json_schema() -> Value {
             "platform": platform::schema(),
             "gate": array(gate::schema(), 1, 64),
             "arm": array(arm(), 0, 63),
+            "fault": array(fault::schema(), 0, 256),
             "expect": expect(),
             "limits": object(
                 json!({
@@ -137,7 +139,19 @@ fn workload_common() -> Value {
         ),
         "fidelity": object(
             json!({
-                "webrtc": words(&["media", "wire", "transport", "signalling", "model"]),
+                "webrtc": one_of(vec![
+                    words(&["media", "wire", "transport", "signalling", "model"]),
+                    object(
+                        json!({
+                            "media": reference("share"),
+                            "wire": reference("share"),
+                            "transport": reference("share"),
+                            "signalling": reference("share"),
+                            "model": reference("share"),
+                        }),
+                        &[],
+                    ),
+                ]),
                 "sip": words(&["model"]),
             }),
             &[],

@@ -58,3 +58,16 @@ fn the_schema_rejects_what_is_wrong_in_structure() {
         assert_eq!(!validator.is_valid(&document), structural, "{name}");
     }
 }
+
+#[test]
+fn every_fault_is_documented_with_its_text_and_known_to_the_schema() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = folder.join("../../docs/scenario-format.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let schema = json_schema()["properties"]["fault"].to_string();
+    for kind in racegate_model::fault::Fault::ALL {
+        let row = format!("| `{}` | {} |", kind.name, kind.group.name());
+        assert!(page.contains(&row) && page.contains(kind.text), "{row}");
+        assert!(schema.contains(&format!("\"{}\"", kind.name)), "{row}");
+    }
+}

@@ -8,7 +8,9 @@ use racegate_model::ids::{JobOrdinal, RecordingIndex};
 use racegate_model::time::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::http::clients::ClientIndex;
 use crate::http::ids::Uuid;
+use crate::http::wire::ApiDate;
 
 /// Jobs that are remembered; the oldest is forgotten first.
 const JOBS_MAX: usize = 65_536;
@@ -23,6 +25,43 @@ pub(in crate::http) struct JobEntry {
     pub(super) created_at: Timestamp,
     pub(super) selected: Vec<RecordingIndex>,
     pub(super) query: Box<RawValue>,
+    pub(super) client: ClientIndex,
+    pub(super) action: Action,
+}
+
+/// What a job does with the recordings that it selects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum Action {
+    Export,
+    /// They go to the archive then.
+    Archive(ActionAt),
+    /// They are deleted then.
+    Delete(ActionAt, Exports),
+}
+
+/// When that happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum ActionAt {
+    Date(ApiDate),
+    /// So many days after a recording was made.
+    Age(u32),
+}
+
+/// What becomes of exports that are pending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::http) enum Exports {
+    Kept,
+    Cleared,
+}
+
+impl Action {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Export => "EXPORT",
+            Self::Archive(_) => "ARCHIVE",
+            Self::Delete(..) => "DELETE",
+        }
+    }
 }
 
 /// The jobs of a tenant.
@@ -41,7 +80,9 @@ struct Known {
 }
 
 impl JobDesk {
-    pub(super) fn add(&self, entry: JobEntry) -> Arc<JobEntry> {
+    /// Adds a job; also returns those that are forgotten for it.
+    pub(super) fn add(&self, entry: JobEntry) -> (Arc<JobEntry>, Vec<JobOrdinal>) {
+        let mut forgotten = Vec::new();
         let entry = Arc::new(entry);
         let mut known = self.known.write();
         known.query_bytes += entry.query.get().len();
@@ -50,9 +91,9 @@ impl JobDesk {
         while known.jobs.len() > JOBS_MAX
             || (known.query_bytes > QUERY_BYTES_MAX && known.jobs.len() > 1)
         {
-            known.forget_oldest();
+            forgotten.extend(known.forget_oldest());
         }
-        entry
+        (entry, forgotten)
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Arc<JobEntry>> {
@@ -67,10 +108,28 @@ impl JobDesk {
     }
 
     pub(super) fn started(&self, now: Timestamp, entry: &JobEntry) {
+        if entry.action != Action::Export {
+            return;
+        }
         let mut known = self.known.write();
         for recording in &entry.selected {
             known.exports.insert(*recording, (entry.ordinal, now));
         }
+    }
+
+    /// The recordings of the job of that id.
+    pub(in crate::http) fn recordings_of(&self, id: &str) -> Option<Vec<RecordingIndex>> {
+        Some(self.find(id)?.selected.clone())
+    }
+
+    /// The recordings of the job that was made at that instant.
+    pub(in crate::http) fn recordings_of_job_made_at(
+        &self,
+        at: Timestamp,
+    ) -> Option<Vec<RecordingIndex>> {
+        let known = self.known.read();
+        let made = known.jobs.values().rev().find(|job| job.created_at == at);
+        Some(made?.selected.clone())
     }
 
     /// The last job that was started for a recording, and when.
@@ -83,10 +142,8 @@ impl JobDesk {
 }
 
 impl Known {
-    fn forget_oldest(&mut self) {
-        let Some((ordinal, entry)) = self.jobs.pop_first() else {
-            return;
-        };
+    fn forget_oldest(&mut self) -> Option<JobOrdinal> {
+        let (ordinal, entry) = self.jobs.pop_first()?;
         self.by_id.remove(&entry.id);
         self.query_bytes -= entry.query.get().len();
         for recording in &entry.selected {
@@ -98,6 +155,7 @@ impl Known {
                 self.exports.remove(recording);
             }
         }
+        Some(ordinal)
     }
 }
 
@@ -115,13 +173,16 @@ mod tests {
             created_at: Timestamp::ZERO,
             selected: vec![RecordingIndex(ordinal)],
             query: RawValue::from_string(query.clone()).unwrap(),
+            client: ClientIndex::default(),
+            action: Action::Export,
         };
-        let first = desk.add(entry(0));
+        let (first, _) = desk.add(entry(0));
         desk.started(Timestamp::ZERO, &first);
         assert!(desk.find(&first.id.to_string()).is_some());
-        for ordinal in 1..80 {
-            desk.add(entry(ordinal));
-        }
+        let forgotten: Vec<JobOrdinal> = (1..80)
+            .flat_map(|ordinal| desk.add(entry(ordinal)).1)
+            .collect();
+        assert_eq!(forgotten.first(), Some(&JobOrdinal(0)));
         assert!(desk.find(&first.id.to_string()).is_none());
         assert_eq!(desk.export_of(RecordingIndex(0)), None);
         assert!(desk.all().len() < 64);

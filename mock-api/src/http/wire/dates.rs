@@ -3,7 +3,11 @@
 use std::fmt;
 
 use racegate_model::time::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::storage::layout::{RunEpoch, WallTime};
 
@@ -36,22 +40,136 @@ impl ApiDate {
         Timestamp::from_nanos(millis.saturating_mul(NANOS_PER_MILLI))
     }
 
-    /// Parses an ISO 8601 date with an offset.
+    /// Parses an ISO 8601 date; one without an offset is UTC, one without a time is midnight.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let timestamp: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(WallTime::from_unix_millis(timestamp.as_millisecond())))
+        let timestamp = text.parse().ok().or_else(|| {
+            let civil: jiff::civil::DateTime = text.parse().ok()?;
+            civil
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()
+                .map(|zoned| zoned.timestamp())
+        })?;
+        Some(Self::of_timestamp(timestamp))
+    }
+
+    /// The date so many milliseconds after 1970.
+    #[must_use]
+    pub fn of_unix_millis(millis: i64) -> Self {
+        Self(WallTime::from_unix_millis(millis))
+    }
+
+    fn of_timestamp(timestamp: jiff::Timestamp) -> Self {
+        Self(WallTime::from_unix_millis(timestamp.as_millisecond()))
+    }
+}
+
+impl ApiDate {
+    /// The text, by hand: a recording shows five dates, and a general printer takes as long for
+    /// them as for everything else in it. The calendar is Hinnant's `civil_from_days`.
+    fn text(self) -> [u8; 24] {
+        // The calendar that parses dates ends a day before the year 9999 does.
+        let last = jiff::Timestamp::MAX.as_millisecond();
+        let millis = self.0.unix_millis().min(last).unsigned_abs();
+        let (days, millis) = (millis / 86_400_000, millis % 86_400_000);
+        // Days since the first of March of the year 0; eras of 400 years.
+        let days = days + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 {
+            from_march + 3
+        } else {
+            from_march - 9
+        };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (at, digits, value) in [
+            (0, 4, year),
+            (5, 2, month),
+            (8, 2, day),
+            (11, 2, millis / 3_600_000),
+            (14, 2, millis / 60_000 % 60),
+            (17, 2, millis / 1_000 % 60),
+            (20, 3, millis % 1_000),
+        ] {
+            let mut rest = value;
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b"0123456789"[usize::try_from(rest % 10).unwrap_or(0)];
+                rest /= 10;
+            }
+        }
+        text
     }
 }
 
 impl fmt::Display for ApiDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const PRINTER: jiff::fmt::temporal::DateTimePrinter =
-            jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
-        // The calendar ends a day before the year 9999 does.
-        let timestamp = jiff::Timestamp::from_millisecond(self.0.unix_millis());
-        let timestamp = timestamp.unwrap_or(jiff::Timestamp::MAX);
-        f.write_str(&PRINTER.timestamp_to_string(&timestamp))
+        let text = self.text();
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+/// An interval as the API has it: two dates, or a date and a duration, joined by a slash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ApiInterval {
+    /// It begins here.
+    pub from: ApiDate,
+    /// It ends before this.
+    pub until: ApiDate,
+}
+
+impl ApiInterval {
+    /// Parses `start/end`, `start/duration` and `duration/end`; the end does not lie before the
+    /// start.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (left, right) = text.split_once('/')?;
+        let (from, until) = match (ApiDate::parse(left), ApiDate::parse(right)) {
+            (Some(from), Some(until)) => (from, until),
+            (Some(from), None) => (from, from.shifted(right.parse().ok()?)?),
+            (None, Some(until)) => {
+                let span: jiff::Span = left.parse().ok()?;
+                (until.shifted(span.negate())?, until)
+            }
+            (None, None) => return None,
+        };
+        (from <= until).then_some(Self { from, until })
+    }
+}
+
+impl ApiDate {
+    fn shifted(self, span: jiff::Span) -> Option<Self> {
+        let start = jiff::Timestamp::from_millisecond(self.0.unix_millis()).ok()?;
+        let civil = start.to_zoned(jiff::tz::TimeZone::UTC);
+        let moved = civil.checked_add(span).ok()?;
+        Some(Self::of_timestamp(moved.timestamp()))
+    }
+}
+
+impl<'de> Deserialize<'de> for ApiDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("not an ISO 8601 date"))
+    }
+}
+
+impl PartialSchema for ApiDate {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .into()
+    }
+}
+
+impl ToSchema for ApiDate {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Date".into()
     }
 }
 
@@ -76,6 +194,66 @@ mod tests {
         assert_eq!(date.plus_minutes(-60).instant(epoch), Timestamp::ZERO);
         assert_eq!(ApiDate::parse("2023-11-14T22:13:21.124+0000"), Some(date));
         assert_eq!(ApiDate::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn dates_may_lack_milliseconds_offset_and_time() {
+        let whole = ApiDate::parse("2026-03-07T00:00:00.000Z");
+        assert!(whole.is_some());
+        for text in [
+            "2026-03-07T00:00:00Z",
+            "2026-03-07T00:00Z",
+            "2026-03-07T01:00:00+01:00",
+            "2026-03-07T00:00:00.000000",
+            "2026-03-07T00:00:00",
+            "2026-03-07",
+        ] {
+            assert_eq!(ApiDate::parse(text), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interval_has_two_ends_however_it_is_written() {
+        let whole = ApiInterval::parse("2026-03-07T00:00:00Z/2026-03-08T00:00:00Z");
+        assert!(whole.is_some());
+        for text in [
+            "2026-03-07/2026-03-08",
+            "2026-03-07T00:00:00.000Z/P1D",
+            "PT24H/2026-03-08T00:00:00Z",
+        ] {
+            assert_eq!(ApiInterval::parse(text), whole, "{text}");
+        }
+        for text in [
+            "",
+            "/",
+            "2026-03-07",
+            "2026-03-08/2026-03-07",
+            "P1D/P1D",
+            "2026-03-07/x",
+        ] {
+            assert_eq!(ApiInterval::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_printed_as_a_calendar_prints_them() {
+        let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
+        // Leap days, ends of years and centuries, and a stride that meets every day of the year.
+        let odd = [
+            0,
+            951_782_400_000,
+            951_868_799_999,
+            4_107_542_400_000,
+            253_402_207_200_999,
+        ];
+        let many = (0..40_000).map(|nth| nth * 6_307_200_331);
+        for millis in odd.into_iter().chain(many) {
+            let expected = jiff::Timestamp::from_millisecond(millis).unwrap();
+            assert_eq!(
+                ApiDate(WallTime::from_unix_millis(millis)).to_string(),
+                printer.timestamp_to_string(&expected)
+            );
+        }
     }
 
     #[test]

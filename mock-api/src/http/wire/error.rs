@@ -1,11 +1,13 @@
 //! The API's error body.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What every refusal looks like.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ErrorBody {
     /// For people.
@@ -16,9 +18,16 @@ pub struct ErrorBody {
     pub status: u16,
     /// The correlation id.
     pub context_id: String,
+    /// The message with names where its values are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_with_params: Option<Cow<'static, str>>,
+    /// Those values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub message_params: BTreeMap<Cow<'static, str>, String>,
     /// One per thing that is wrong.
     pub details: Vec<ErrorDetail>,
     /// Always empty here; the real API nests bodies.
+    #[schema(no_recursion)]
     pub errors: Vec<Self>,
     /// The limit that was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +44,7 @@ pub struct ErrorBody {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ErrorDetail {
     /// What kind of wrong.
@@ -49,17 +58,20 @@ pub struct ErrorDetail {
 }
 
 /// A limit that was reached.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ErrorLimit {
     /// Its name.
     pub key: Cow<'static, str>,
     /// The part of the API that it is a limit of.
     pub namespace: Cow<'static, str>,
+    /// How many there may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
 }
 
 /// Forum dialect: the fields that a recording lacks.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MissingFields {
     /// The recording.

@@ -8,6 +8,9 @@ use racegate_model::ids::SessionId;
 use racegate_model::timeline::{Hold, RecordingState, View};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{ApiDate, Maybe};
 use crate::storage::layout::WallTime;
@@ -57,19 +60,25 @@ impl<T: fmt::Display> Serialize for TextOf<T> {
 }
 
 /// The metadata fields as they are served: absent, null, true or false.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Fields {
     #[serde(skip_serializing_if = "Maybe::is_absent")]
+    #[schema(value_type = Option<bool>, required = false)]
     legal_hold_flag: Maybe<bool>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
+    #[schema(value_type = Option<String>, required = false)]
     media_type: Maybe<&'static str>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
+    #[schema(value_type = Option<ApiDate>, required = false)]
     start_time: Maybe<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
+    #[schema(value_type = Option<ApiDate>, required = false)]
     end_time: Maybe<ApiDate>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
+    #[schema(value_type = Option<String>, required = false)]
     webrtc_session_id: Maybe<TextOf<SessionId>>,
     #[serde(skip_serializing_if = "Maybe::is_absent")]
+    #[schema(value_type = Option<String>, required = false)]
     client_ip: Maybe<TextOf<IpAddr>>,
 }
 
@@ -152,6 +161,21 @@ fn said<T>(
 /// Something that goes over the wire as it is displayed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::http) struct Shown<T>(pub(in crate::http) T);
+
+/// The schema of every [`Shown`] id.
+pub(in crate::http) struct Id;
+
+impl PartialSchema for Id {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::Custom("uuid".to_owned());
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .into()
+    }
+}
+
+impl ToSchema for Id {}
 
 impl<T: fmt::Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

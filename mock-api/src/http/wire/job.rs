@@ -2,35 +2,176 @@
 
 use racegate_model::ids::{ConversationId, RecordingId};
 use racegate_model::org::JobState;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::ApiDate;
 use super::fields::Shown;
+use super::whole;
+use super::words::{Dimension, JobAction, JobCommand, Operator, PredicateKind};
 
-/// `RecordingJobsQuery`, as far as it decides anything here. Unknown keys are passed over, as the
-/// real API does; the job shows the whole query again.
-#[derive(Debug, Deserialize)]
+/// `RecordingJobsQuery`. What is not modelled (screens, snippets, policies) is checked and decides
+/// nothing. Unknown keys are passed over, as the real API does; the job shows the
+/// whole query again.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "some keys are checked only")]
 pub(in crate::http) struct JobsQuery {
+    #[schema(required = true, value_type = JobAction)]
     pub(in crate::http) action: Option<String>,
+    pub(in crate::http) action_date: Option<ApiDate>,
+    #[serde(default, deserialize_with = "whole::option")]
+    #[schema(minimum = 0, maximum = 36_500)]
+    pub(in crate::http) action_age: Option<u32>,
+    pub(in crate::http) screen_recording_action_date: Option<ApiDate>,
+    #[serde(default, deserialize_with = "whole::option")]
+    #[schema(minimum = 0, maximum = 36_500)]
+    pub(in crate::http) screen_recording_action_age: Option<u32>,
+    /// Required for EXPORT.
+    #[schema(min_length = 1)]
     pub(in crate::http) integration_id: Option<String>,
+    pub(in crate::http) include_recordings_with_sensitive_data: Option<bool>,
+    pub(in crate::http) include_screen_recordings: Option<bool>,
+    pub(in crate::http) include_policy_based_recordings: Option<bool>,
+    pub(in crate::http) include_snippet_recordings: Option<bool>,
+    /// DELETE only: gives up pending exports.
+    pub(in crate::http) clear_export: Option<bool>,
     pub(in crate::http) conversation_query: Option<ConversationQuery>,
+    /// Conversations of more than five years ago: there are none here.
+    pub(in crate::http) aged_conversation_interval: Option<String>,
+    /// Forum dialect: its filters may stand here too.
+    #[serde(flatten)]
+    pub(in crate::http) forum: ForumFilters,
+    /// Forum dialect.
+    pub(in crate::http) filters: Option<ForumFilters>,
 }
 
-/// `AsyncConversationQuery`, likewise.
-#[derive(Debug, Deserialize)]
+/// Filters that the forum threads believe in; to the real API they are unknown keys.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::http) struct ForumFilters {
+    pub(in crate::http) include_metadata: Option<bool>,
+    pub(in crate::http) include_webrtc_metadata: Option<bool>,
+    /// webRTC, SIP, WEBCAM.
+    #[serde(rename = "mediaType")]
+    kind: Option<String>,
+    /// The same in the other spelling.
+    #[serde(rename = "media_type")]
+    other_kind: Option<String>,
+}
+
+impl ForumFilters {
+    pub(in crate::http) fn media_type(&self) -> Option<&str> {
+        self.kind.as_deref().or(self.other_kind.as_deref())
+    }
+
+    pub(in crate::http) fn says_nothing(&self) -> bool {
+        let switches = [self.include_metadata, self.include_webrtc_metadata];
+        self.media_type().is_none() && switches.iter().all(Option::is_none)
+    }
+}
+
+/// `AsyncConversationQuery` of a bulk job.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ConversationQuery {
+    /// Two dates joined by a slash.
+    #[schema(pattern = "^[^/]+/[^/]+$")]
     pub(in crate::http) interval: Option<String>,
-    #[serde(default)]
+    #[serde(flatten)]
+    pub(in crate::http) parts: QueryParts,
+}
+
+/// `ConversationQuery` and `AsyncConversationQuery` of analytics, which need an interval.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct DetailsQuery {
+    /// Two dates joined by a slash.
+    #[schema(required = true, value_type = String, pattern = "^[^/]+/[^/]+$")]
+    pub(in crate::http) interval: Option<String>,
+    #[serde(flatten)]
+    pub(in crate::http) parts: QueryParts,
+}
+
+/// What all queries have beside their interval.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct QueryParts {
     pub(in crate::http) conversation_filters: Option<Vec<QueryFilter>>,
-    #[serde(default)]
     pub(in crate::http) segment_filters: Option<Vec<QueryFilter>>,
+    /// There are no evaluations here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
+    evaluation_filters: Option<Vec<IgnoredAny>>,
+    /// There are no surveys here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
+    survey_filters: Option<Vec<IgnoredAny>>,
+    /// There are no resolutions here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
+    resolution_filters: Option<Vec<IgnoredAny>>,
+    /// Not computed here.
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
+    aggregations: Option<Vec<IgnoredAny>>,
+    pub(in crate::http) order: Option<QueryOrder>,
+    pub(in crate::http) order_by: Option<QueryOrderBy>,
+    pub(in crate::http) paging: Option<QueryPaging>,
+    #[serde(default, deserialize_with = "whole::option")]
+    pub(in crate::http) limit: Option<u32>,
+    #[expect(dead_code, reason = "an interval covers whole days as it is")]
+    start_of_day_interval_matching: Option<bool>,
+}
+
+impl QueryParts {
+    /// A part of the query that nothing here could answer.
+    pub(in crate::http) fn not_modelled(&self) -> Option<&'static str> {
+        let filled = |list: &Option<Vec<IgnoredAny>>| list.as_ref().is_some_and(|l| !l.is_empty());
+        if filled(&self.evaluation_filters) {
+            Some("This server has no evaluations to filter by.")
+        } else if filled(&self.survey_filters) {
+            Some("This server has no surveys to filter by.")
+        } else if filled(&self.resolution_filters) {
+            Some("This server has no resolutions to filter by.")
+        } else if filled(&self.aggregations) {
+            Some("This server computes no aggregations.")
+        } else {
+            None
+        }
+    }
+}
+
+/// In which direction results are ordered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::http) enum QueryOrder {
+    Asc,
+    Desc,
+    Unordered,
+}
+
+/// By what results are ordered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) enum QueryOrderBy {
+    ConversationStart,
+    ConversationEnd,
+    SegmentStart,
+    SegmentEnd,
+}
+
+/// Which page of results.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct QueryPaging {
+    #[serde(default, deserialize_with = "whole::option")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub(in crate::http) page_size: Option<u32>,
+    #[serde(default, deserialize_with = "whole::option")]
+    #[schema(minimum = 1)]
+    pub(in crate::http) page_number: Option<u32>,
 }
 
 /// A filter: predicates and clauses joined by `type`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct QueryFilter {
     #[serde(rename = "type")]
     pub(in crate::http) join: Join,
@@ -41,7 +182,7 @@ pub(in crate::http) struct QueryFilter {
 }
 
 /// A clause of a filter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct QueryClause {
     #[serde(rename = "type")]
     pub(in crate::http) join: Join,
@@ -50,7 +191,7 @@ pub(in crate::http) struct QueryClause {
 }
 
 /// How predicates are joined.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::http) enum Join {
     And,
@@ -58,28 +199,34 @@ pub(in crate::http) enum Join {
 }
 
 /// A predicate on a dimension.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct QueryPredicate {
     #[serde(rename = "type")]
+    #[schema(value_type = Option<PredicateKind>)]
     pub(in crate::http) kind: Option<String>,
+    #[schema(required = true, value_type = Dimension)]
     pub(in crate::http) dimension: Option<String>,
+    #[schema(value_type = Option<Operator>)]
     pub(in crate::http) operator: Option<String>,
     pub(in crate::http) value: Option<String>,
 }
 
 /// The body of PUT.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct JobUpdate {
+    /// PROCESSING, and nothing else.
+    #[schema(required = true, value_type = JobCommand)]
     pub(in crate::http) state: Option<String>,
 }
 
 /// `RecordingJob`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct RecordingJob<'a> {
     pub(in crate::http) id: String,
     pub(in crate::http) state: &'static str,
     pub(in crate::http) user: &'a Reference,
+    #[schema(value_type = Object)]
     pub(in crate::http) recording_jobs_query: &'a RawValue,
     pub(in crate::http) date_created: ApiDate,
     pub(in crate::http) total_conversations: usize,
@@ -94,7 +241,7 @@ pub(in crate::http) struct RecordingJob<'a> {
 }
 
 /// An entity by id.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Reference {
     pub(in crate::http) id: String,
@@ -102,7 +249,7 @@ pub(in crate::http) struct Reference {
 }
 
 /// A recording for which a job failed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct FailedRecording {
     pub(in crate::http) conversation: Reference,
     pub(in crate::http) recording: Reference,

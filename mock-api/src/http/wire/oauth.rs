@@ -1,18 +1,21 @@
 //! The login's form and answer.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The form of `POST /oauth/token`. Credentials may be in the form or in a Basic header.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(in crate::http) struct TokenForm {
+    #[schema(required = true, value_type = super::words::GrantType)]
     pub(in crate::http) grant_type: String,
     pub(in crate::http) client_id: Option<String>,
     pub(in crate::http) client_secret: Option<String>,
+    pub(in crate::http) scope: Option<String>,
 }
 
 /// A granted token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct TokenGrant<'a> {
     pub(in crate::http) access_token: &'a str,
     pub(in crate::http) token_type: &'static str,

@@ -1,26 +1,15 @@
 //! The two ways in which the API lists things: by page with a total, and by cursor.
 
-use serde::{Deserialize, Serialize};
-
-/// The paging parameters, as text: what is wrong with them is said in the API's own words.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(in crate::http) struct PagingParams {
-    pub(in crate::http) page_size: Option<String>,
-    pub(in crate::http) page_number: Option<String>,
-    pub(in crate::http) include_total: Option<String>,
-    pub(in crate::http) cursor: Option<String>,
-    pub(in crate::http) state: Option<String>,
-    pub(in crate::http) job_type: Option<String>,
-}
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A listing.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Listing<T> {
     pub(in crate::http) entities: Vec<T>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(in crate::http) page: Option<Page>,
+    #[serde(flatten)]
+    pub(in crate::http) page: Page,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) cursor: Option<String>,
     pub(in crate::http) self_uri: String,
@@ -30,14 +19,20 @@ pub(in crate::http) struct Listing<T> {
     pub(in crate::http) previous_uri: Option<String>,
 }
 
-/// What a listing by page says beside its entities.
-#[derive(Serialize)]
+/// What a listing by page says beside its entities; a listing by cursor says nothing.
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Page {
-    pub(in crate::http) page_size: usize,
-    pub(in crate::http) page_number: usize,
-    pub(in crate::http) total: usize,
-    pub(in crate::http) page_count: usize,
-    pub(in crate::http) first_uri: String,
-    pub(in crate::http) last_uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) page_size: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) page_number: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) total: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) page_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) first_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) last_uri: Option<String>,
 }

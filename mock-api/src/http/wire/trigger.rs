@@ -3,26 +3,39 @@
 use racegate_model::ids::{ConversationId, RecordingId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::fields::Shown;
+use super::whole;
 
 /// A trigger to be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct TriggerRequest {
     pub(in crate::http) name: Option<String>,
     pub(in crate::http) description: Option<String>,
+    #[schema(required = true, value_type = super::words::TriggerTopic)]
     pub(in crate::http) topic_name: Option<String>,
     pub(in crate::http) enabled: Option<bool>,
+    #[schema(required = true, value_type = TriggerTarget)]
     pub(in crate::http) target: Option<TriggerTarget>,
+    #[schema(value_type = Option<Vec<Object>>)]
     pub(in crate::http) match_criteria: Option<Box<RawValue>>,
-    #[serde(rename = "eventTTLSeconds")]
+    #[serde(
+        rename = "eventTTLSeconds",
+        default,
+        deserialize_with = "whole::option"
+    )]
     pub(in crate::http) event_ttl_seconds: Option<u32>,
+    #[serde(default, deserialize_with = "whole::option")]
     pub(in crate::http) delay_by_seconds: Option<u32>,
+    /// Of an update: the version that it changes.
+    #[serde(default, deserialize_with = "whole::option")]
+    pub(in crate::http) version: Option<u32>,
 }
 
 /// Where its events go: a workflow, which nothing here runs, or (our extension) a webhook.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(in crate::http) struct TriggerTarget {
     #[serde(rename = "type")]
     pub(in crate::http) kind: TargetKind,
@@ -33,14 +46,14 @@ pub(in crate::http) struct TriggerTarget {
 }
 
 /// What kind of target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub(in crate::http) enum TargetKind {
     Workflow,
     Webhook,
 }
 
 /// A trigger.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Trigger {
     pub(in crate::http) id: String,
@@ -49,6 +62,7 @@ pub(in crate::http) struct Trigger {
     pub(in crate::http) description: Option<String>,
     pub(in crate::http) topic_name: String,
     pub(in crate::http) target: TriggerTarget,
+    #[schema(value_type = Vec<Object>)]
     pub(in crate::http) match_criteria: Box<RawValue>,
     pub(in crate::http) enabled: bool,
     #[serde(rename = "eventTTLSeconds", skip_serializing_if = "Option::is_none")]

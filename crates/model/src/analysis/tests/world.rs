@@ -9,9 +9,9 @@ use crate::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate, OutcomeKind};
 use crate::scenario::{
     ApiSpec, Arm, Arrivals, Comparison, Condition, Engine, Executor, Expectation, ExportPolicy,
-    ExportRequest, ExportSpec, Fidelity, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel,
-    HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits, Metric,
-    NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Scenario,
+    ExportRequest, ExportSpec, Fidelity, FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec,
+    HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits,
+    Metric, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Scenario,
     SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec, StateSpec,
     Strategy, Sweep, Workload,
 };
@@ -150,9 +150,10 @@ pub(super) fn scenario() -> Scenario {
                 set_at: HoldSetAt::CallStart,
             },
             fidelity: PerKind {
-                webrtc: Fidelity::Model,
-                sip: Fidelity::Model,
+                webrtc: FidelityMix::only(Fidelity::Model),
+                sip: FidelityMix::only(Fidelity::Model),
             },
+            faults: Vec::new(),
         },
         arms: vec![arm("base", 2), arm("roomy", 50)],
         expect: Vec::new(),

@@ -14,7 +14,7 @@ const FRAME_SAMPLES: u64 = 960;
 
 /// The Ogg/Opus recording of a synthetic call.
 #[must_use]
-pub(super) fn recording(seed: Seed, call: &Call) -> Bytes {
+pub fn recording(seed: Seed, call: &Call) -> Bytes {
     let conversation = ConversationId::of(seed, call.index).to_string();
     let session = SessionId::of(seed, call.index).to_string();
     let clip = usize::try_from(call.clip(seed) >> 32).unwrap_or(0);

@@ -1,0 +1,244 @@
+//! What the dense stack promises beyond what both stacks do.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic; clippy knows that only of test functions"
+)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use racegate_media::dense::Drops;
+use racegate_media::{
+    DenseStack, Departure, DtlsVersion, Frame, Peer, PeerEvent, PeerOutput, Recorder, RtcStack,
+    Speech, Stack,
+};
+use support::{FRAME, Pair, Stacks, departure, pairings};
+
+const SERVER: &str = "127.0.0.1:4000";
+const CALLER: &str = "127.64.0.1:5000";
+
+/// A dense server with that caller; the stack tells what was dropped.
+fn dense_server(client: Box<dyn Stack>) -> (DenseStack, Stacks) {
+    let stack = DenseStack::new().unwrap();
+    let stacks = Stacks {
+        name: "dense server",
+        server: Box::new(stack.clone()),
+        client,
+    };
+    (stack, stacks)
+}
+
+#[test]
+fn forged_replayed_and_cut_packets_are_counted_and_harm_nobody() {
+    let (stack, stacks) = dense_server(Box::new(DenseStack::new().unwrap()));
+    let mut pair = Pair::new(&stacks);
+    pair.establish();
+    let clean = stack.drops();
+    let speech = Speech::of("c", 0);
+    let (source, local): (SocketAddr, SocketAddr) =
+        (CALLER.parse().unwrap(), SERVER.parse().unwrap());
+    for index in 0..50 {
+        let payload = speech.frame(index);
+        pair.client.send(pair.now, Frame { index, payload });
+        let Some(PeerOutput::Transmit { bytes, .. }) = pair.client.poll_output() else {
+            panic!("a frame is a datagram");
+        };
+        let mut forged = bytes.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        for datagram in [&forged, &bytes, &bytes, &bytes[..11].to_vec()] {
+            pair.server
+                .handle_datagram(pair.now, source, local, datagram);
+        }
+        pair.tick(FRAME);
+    }
+    assert_eq!(pair.received.len(), 50);
+    assert_eq!(departure(&pair.server_events), None);
+    let expected = Drops {
+        forged: 50,
+        replayed: 50,
+        malformed: 50,
+        ..clean
+    };
+    assert_eq!(stack.drops(), expected);
+}
+
+#[test]
+fn the_other_side_of_a_wrong_fingerprint_gets_no_session() {
+    for (from, to) in [("server", 0), ("client", 1)] {
+        let now = Instant::now();
+        let stack = DenseStack::new().unwrap();
+        let (mut server, offer) = stack.offer(now, SERVER.parse().unwrap()).unwrap();
+        let spoil = |text: &str, wanted: bool| {
+            let at = text.find("sha-256 ").unwrap() + 8;
+            let flipped = if &text[at..=at] == "0" { "1" } else { "0" };
+            let end = if wanted { flipped } else { &text[at..=at] };
+            format!("{}{end}{}", &text[..at], &text[at + 1..])
+        };
+        let (client, answer) = stack
+            .answer(now, CALLER.parse().unwrap(), &spoil(&offer, to == 0))
+            .unwrap();
+        server.accept_answer(now, &spoil(&answer, to == 1)).unwrap();
+        let mut pair = Pair::between(now, server, client);
+        for _ in 0..100 {
+            pair.tick(Duration::from_millis(10));
+        }
+        let failed = [&pair.client_events, &pair.server_events][to];
+        assert_eq!(departure(failed), Some(Departure::Failed), "{from}");
+        assert!(pair.received.is_empty());
+        let established = |event: &PeerEvent| matches!(event, PeerEvent::Established);
+        assert!(!failed.iter().any(established), "{from}");
+    }
+}
+
+#[test]
+fn a_goodbye_after_the_handshake_is_forgotten_is_still_seen() {
+    for stacks in pairings(DtlsVersion::V12) {
+        if stacks.name.starts_with("str0m") {
+            // str0m takes no notice of BYE, on purpose; its callers end by signalling or by losing consent.
+            continue;
+        }
+        let mut pair = Pair::new(&stacks);
+        pair.establish();
+        pair.speak(Speech::of("c", 0), 0..250);
+        pair.client.close(pair.now);
+        pair.settle();
+        let seen = departure(&pair.server_events);
+        assert_eq!(seen, Some(Departure::Goodbye), "{}", stacks.name);
+        assert_eq!(pair.received.len(), 250);
+    }
+}
+
+#[test]
+fn the_caller_hears_in_reports_what_got_lost() {
+    let now = Instant::now();
+    let stack = DenseStack::new().unwrap();
+    let (server, offer) = stack.recorder(now, SERVER.parse().unwrap()).unwrap();
+    let (client, answer) = stack.caller(now, CALLER.parse().unwrap(), &offer).unwrap();
+    let (mut server, mut client) = (server, client);
+    server.accept_answer(now, &answer).unwrap();
+    let speech = Speech::of("c", 0);
+    let (mut clock, mut index) = (now, 0);
+    let (mut established, mut heard) = (false, 0);
+    while clock - now < Duration::from_secs(12) {
+        clock += FRAME;
+        server.handle_timeout(clock);
+        client.handle_timeout(clock);
+        if established {
+            let payload = speech.frame(index);
+            racegate_media::Caller::send(&mut client, clock, Frame { index, payload });
+            index += 1;
+        }
+        for _ in 0..8 {
+            while let Some(output) = client.poll_output() {
+                let PeerOutput::Transmit {
+                    source,
+                    destination,
+                    bytes,
+                } = output
+                else {
+                    established |= matches!(output, PeerOutput::Event(PeerEvent::Established));
+                    continue;
+                };
+                let audio = bytes[0] == 0x80 && bytes[1] & 0x7f == 111;
+                if !(audio && index % 10 == 3) {
+                    server.handle_datagram(clock, source, destination, &bytes);
+                }
+            }
+            while let Some(output) = server.poll_output() {
+                match output {
+                    PeerOutput::Transmit {
+                        source,
+                        destination,
+                        bytes,
+                    } => {
+                        client.handle_datagram(clock, source, destination, &bytes);
+                    }
+                    PeerOutput::Event(PeerEvent::Received(_)) => heard += 1,
+                    PeerOutput::Event(_) => {}
+                }
+            }
+        }
+    }
+    let reception = client.reception().expect("a report within 12 s");
+    assert!(heard > 450, "{heard}");
+    // A tenth, give or take the ends of the interval.
+    assert!(
+        (20..=31).contains(&reception.fraction_lost),
+        "{reception:?}"
+    );
+    assert!(reception.lost > 20, "{reception:?}");
+}
+
+#[test]
+fn str0m_hears_our_reports_and_we_hear_its() {
+    for stacks in pairings(DtlsVersion::V12) {
+        let mut pair = Pair::new(&stacks);
+        pair.establish();
+        pair.speak(Speech::of("c", 0), 0..600);
+        // Over two reporting intervals: a report that the other side could not open or read would have ended or upset the call.
+        assert_eq!(pair.received.len(), 600, "{}", stacks.name);
+        assert_eq!(departure(&pair.client_events), None, "{}", stacks.name);
+    }
+    let (stack, stacks) = dense_server(Box::new(RtcStack::new().unwrap()));
+    let mut pair = Pair::new(&stacks);
+    pair.establish();
+    pair.speak(Speech::of("c", 0), 0..600);
+    assert_eq!(stack.drops(), Drops::default());
+}
+
+#[test]
+fn media_taken_over_by_a_driver_flows_and_is_reported_when_given_back() {
+    let now = Instant::now();
+    let stack = DenseStack::new().unwrap();
+    let (mut server, offer) = stack.recorder(now, SERVER.parse().unwrap()).unwrap();
+    let (mut client, answer) = stack.caller(now, CALLER.parse().unwrap(), &offer).unwrap();
+    server.accept_answer(now, &answer).unwrap();
+    assert!(client.take_sender().is_none() && server.take_receiver().is_none());
+    let mut clock = now;
+    while clock - now < Duration::from_millis(200) {
+        clock += Duration::from_millis(1);
+        client.handle_timeout(clock);
+        while let Some(output) = client.poll_output() {
+            if let PeerOutput::Transmit {
+                source,
+                destination,
+                bytes,
+            } = output
+            {
+                server.handle_datagram(clock, source, destination, &bytes);
+            }
+        }
+        while let Some(output) = server.poll_output() {
+            if let PeerOutput::Transmit {
+                source,
+                destination,
+                bytes,
+            } = output
+            {
+                client.handle_datagram(clock, source, destination, &bytes);
+            }
+        }
+    }
+    let mut sender = client.take_sender().expect("established");
+    let mut receiver = server.take_receiver().expect("established");
+    let (mut wire, mut heard) = (Vec::new(), Vec::new());
+    for index in 0..10 {
+        wire.clear();
+        sender.seal(index, b"hello", &mut wire);
+        receiver.open(clock, &wire, &mut heard);
+    }
+    assert_eq!(heard, b"hello".repeat(10));
+    assert_eq!(sender.sent().packets, 10);
+    client.note_sent(sender.sent(), clock);
+    server.handle_timeout_with(clock, &mut receiver);
+    server.put_receiver(receiver);
+    client.close(clock);
+    let last = client.poll_output();
+    assert!(
+        matches!(last, Some(PeerOutput::Transmit { .. })),
+        "a report with BYE"
+    );
+}

@@ -1,0 +1,188 @@
+//! The control plane, `/__admin/…`: what a test does to the platform and asks of it. Loopback peers
+//! only, and never a web page of another origin.
+
+mod clock;
+mod faults;
+mod guard;
+mod journal;
+mod recordings;
+mod requests;
+mod rules;
+mod wire;
+
+pub(super) use faults::Faults;
+pub(super) use guard::Peer;
+pub(super) use journal::{Journal, Record};
+pub(super) use wire::{FaultBody, FaultKind, Moment, RetryAfter, Span};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use racegate_model::ids::TenantIndex;
+use serde_json::json;
+
+use super::error::ApiError;
+use super::link::Links;
+use super::state::ApiState;
+use crate::service::{On, Service};
+use crate::traffic::Traffic;
+use guard::{Body, Controls};
+use wire::Whose;
+
+/// Requests that the journal remembers unless told otherwise.
+pub const JOURNAL_DEFAULT: u32 = journal::JOURNAL_DEFAULT;
+
+/// What the control plane controls. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    traffic: Traffic,
+    journal: Journal,
+    faults: Faults,
+    links: Links,
+}
+
+impl Control {
+    /// A control plane over `traffic` with a journal of so many requests.
+    #[must_use]
+    pub fn new(service: &Service, traffic: Traffic, journal: u32) -> Self {
+        let inner = Inner {
+            traffic,
+            journal: Journal::new(journal),
+            faults: Faults::new(service.seed()),
+            links: Links::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// How often a delivery to `url` of a tenant's subscriber is to be made.
+    #[must_use]
+    pub fn deliveries(&self, url: &str, tenant: TenantIndex) -> u32 {
+        let uri: Option<axum::http::Uri> = url.parse().ok();
+        let path = uri.as_ref().map_or(url, |uri| uri.path());
+        self.inner.faults.deliveries(path, tenant)
+    }
+
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    pub(super) fn links(&self) -> &Links {
+        &self.inner.links
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control")
+            .field("requests", &self.inner.journal.total())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a path is the control plane's.
+pub(super) fn is_admin(path: &str) -> bool {
+    path.strip_prefix("/__admin")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/__admin", get(index))
+        .route("/__admin/clients", get(clients))
+        .route("/__admin/reset", post(reset))
+        .route("/__admin/tokens/expire", post(expire_tokens))
+        .route("/__admin/websockets/drop", post(drop_websockets))
+        .merge(clock::routes())
+        .merge(recordings::routes())
+        .merge(requests::routes())
+        .merge(rules::routes())
+}
+
+async fn index(_: Controls) -> Response {
+    Json(json!({
+        "name": "racegate mock",
+        "version": env!("CARGO_PKG_VERSION"),
+        "clock": "/__admin/clock",
+        "clients": "/__admin/clients",
+        "recordings": "/__admin/recordings",
+        "requests": "/__admin/requests",
+        "faults": "/__admin/faults",
+    }))
+    .into_response()
+}
+
+async fn clients(controls: Controls) -> Response {
+    let clients = controls.state.service().tenants().iter().map(|tenant| {
+        let config = tenant.config();
+        json!({
+            "clientId": config.credentials.client_id,
+            "organization": config.organization,
+            "bucket": config.organization,
+        })
+    });
+    Json(json!({ "clients": clients.collect::<Vec<_>>() })).into_response()
+}
+
+/// Journal, faults and holds: of one client, or all of them. Recordings, jobs and tokens stay.
+async fn reset(controls: Controls, Body(whose): Body<Whose>) -> Result<Response, ApiError> {
+    let Controls { state, control } = &controls;
+    let tenant = controls.tenant(whose.client.as_deref())?;
+    control.journal().clear(tenant);
+    control
+        .faults()
+        .remove(|rule| tenant.is_none_or(|tenant| Faults::is_of(rule, tenant)));
+    let now = state.now();
+    state.service().release_all(now, controls.on(tenant));
+    control.traffic().handle_timeout(now);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn expire_tokens(controls: Controls, Body(whose): Body<Whose>) -> Result<Response, ApiError> {
+    let tenant = controls.tenant(whose.client.as_deref())?;
+    let expired = controls.state.expire_tokens(tenant);
+    Ok(Json(json!({ "expired": expired })).into_response())
+}
+
+async fn drop_websockets(
+    controls: Controls,
+    Body(whose): Body<Whose>,
+) -> Result<Response, ApiError> {
+    let tenant = controls.tenant(whose.client.as_deref())?;
+    let dropped = controls.control.links().cut_websockets(tenant);
+    Ok(Json(json!({ "dropped": dropped })).into_response())
+}
+
+impl Controls {
+    /// The tenant of a client id, where one is named.
+    fn tenant(&self, client: Option<&str>) -> Result<Option<TenantIndex>, ApiError> {
+        let Some(client) = client else {
+            return Ok(None);
+        };
+        let tenant = self.state.tenant_of(client);
+        let unknown = || ApiError::bad_request(format!("There is no client `{client}`."));
+        tenant.map(Some).ok_or_else(unknown)
+    }
+
+    /// The platforms that a tenant's recordings are on, or all.
+    fn on(&self, tenant: Option<TenantIndex>) -> On {
+        let tenant = tenant.and_then(|tenant| self.state.service().tenant(tenant));
+        tenant.map_or(On::Every, |tenant| On::One(tenant.config().arm))
+    }
+}

@@ -1,0 +1,316 @@
+//! What a request meets before the router and its answer after it: injected faults, and the
+//! journal. Without a control plane it is the router alone.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration as StdDuration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tower_service::Service as _;
+
+use super::admin::{Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin};
+use super::gateway::{CORRELATION, Caller, bearer};
+use super::link::Link;
+use super::state::ApiState;
+use super::wire::ErrorBody;
+
+/// How long a hang lasts when nothing is said.
+const HANG_DEFAULT: StdDuration = StdDuration::from_secs(60);
+/// The pace of a slow body when nothing is said.
+const CHUNK_DEFAULT: usize = 16;
+const EVERY_DEFAULT: StdDuration = StdDuration::from_millis(100);
+/// Time for the first part of a truncated body to be sent.
+const FLUSH: StdDuration = StdDuration::from_millis(20);
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was cut by a fault rule")]
+pub(super) struct Cut;
+
+/// The service of one connection.
+#[derive(Clone)]
+pub(super) struct Front {
+    router: Router,
+    state: Option<ApiState>,
+    link: Arc<Link>,
+}
+
+type Answer = Result<Response<Body>, Cut>;
+type Passing = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+impl Front {
+    /// `state` is that of an API with a control plane.
+    pub(super) const fn new(router: Router, state: Option<ApiState>, link: Arc<Link>) -> Self {
+        Self {
+            router,
+            state,
+            link,
+        }
+    }
+
+    /// The router alone.
+    fn plain(&self, router: Router, request: Request<Body>) -> Passing {
+        let link = Arc::clone(&self.link);
+        Box::pin(async move {
+            let response = Self::route(router, request).await;
+            link.request_ends(response.status());
+            Ok(response)
+        })
+    }
+
+    async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
+        let answer: Result<_, Infallible> = router.call(request).await;
+        let Ok(answer) = answer;
+        answer
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Cut;
+    type Future = Passing;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.link.request_begins();
+        let mut request = request.map(Body::new);
+        let router = self.router.clone();
+        let control = self.state.as_ref().and_then(ApiState::control);
+        let (Some(state), Some(control)) = (&self.state, control) else {
+            return self.plain(router, request);
+        };
+        if is_admin(request.uri().path()) {
+            request.extensions_mut().insert(Peer(self.link.peer));
+            return self.plain(router, request);
+        }
+        let passage = Passage {
+            state: state.clone(),
+            control: control.clone(),
+            link: Arc::clone(&self.link),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        };
+        Box::pin(passage.pass(router, request))
+    }
+}
+
+/// A request on its way through.
+struct Passage {
+    state: ApiState,
+    control: Control,
+    link: Arc<Link>,
+    method: Method,
+    uri: Uri,
+}
+
+impl Passage {
+    async fn pass(self, router: Router, request: Request<Body>) -> Answer {
+        let met = if self.control.faults().is_empty() {
+            None
+        } else {
+            self.meet(request.headers())
+        };
+        let Some((rule, fault)) = met else {
+            let response = Front::route(router, request).await;
+            self.note(&response, None);
+            return Ok(response);
+        };
+        let answer = self.injured(&fault, router, request).await;
+        match &answer {
+            Ok(response) => self.note(response, Some(rule)),
+            Err(Cut) => self.note_cut(rule),
+        }
+        answer
+    }
+
+    fn meet(&self, headers: &HeaderMap) -> Option<(u64, FaultBody)> {
+        let now = self.state.now();
+        let tenant = bearer(headers).and_then(|token| self.state.token_holder(token, now));
+        let tenant = tenant.map(|caller| caller.tenant);
+        self.control.faults().meet(&self.method, &self.uri, tenant)
+    }
+
+    async fn injured(&self, fault: &FaultBody, router: Router, request: Request<Body>) -> Answer {
+        let lasting = fault.lasting.map(super::admin::Span::std);
+        match fault.kind {
+            FaultKind::TooManyRequests => Ok(self.refusal(StatusCode::TOO_MANY_REQUESTS, fault)),
+            FaultKind::ServiceUnavailable => {
+                Ok(self.refusal(StatusCode::SERVICE_UNAVAILABLE, fault))
+            }
+            FaultKind::Reset | FaultKind::Hang => {
+                let default = if fault.kind == FaultKind::Reset {
+                    Moment::After
+                } else {
+                    Moment::Before
+                };
+                if fault.moment.unwrap_or(default) == Moment::After {
+                    drop(Front::route(router, request).await);
+                }
+                if fault.kind == FaultKind::Hang {
+                    tokio::time::sleep(lasting.unwrap_or(HANG_DEFAULT)).await;
+                }
+                self.link.cut();
+                Err(Cut)
+            }
+            FaultKind::Delay => {
+                tokio::time::sleep(lasting.unwrap_or(EVERY_DEFAULT)).await;
+                Ok(Front::route(router, request).await)
+            }
+            FaultKind::TokenExpiry => {
+                if let Some(token) = bearer(request.headers()) {
+                    self.state.expire_token(token);
+                }
+                Ok(Front::route(router, request).await)
+            }
+            FaultKind::SlowBody => Ok(slow(Front::route(router, request).await, fault).await),
+            FaultKind::TruncatedBody => {
+                Ok(truncated(Front::route(router, request).await, fault).await)
+            }
+            FaultKind::WebsocketDrop => {
+                let response = Front::route(router, request).await;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    let link = Arc::clone(&self.link);
+                    drop(tokio::spawn(async move {
+                        tokio::time::sleep(lasting.unwrap_or_default()).await;
+                        link.cut();
+                    }));
+                }
+                Ok(response)
+            }
+            FaultKind::DuplicateDelivery => Ok(Front::route(router, request).await),
+        }
+    }
+
+    fn refusal(&self, status: StatusCode, fault: &FaultBody) -> Response<Body> {
+        let retry_after = fault.retry_after.as_ref().map(|said| match said {
+            RetryAfter::Seconds(seconds) => seconds.to_string(),
+            RetryAfter::Text(text) => text.clone(),
+        });
+        let correlation = self.state.next_correlation();
+        let (code, message) = match (status, &retry_after) {
+            (StatusCode::TOO_MANY_REQUESTS, Some(wait)) => (
+                "too.many.requests.retry.after",
+                format!("Rate limit exceeded the maximum. Retry the request in [{wait}] seconds"),
+            ),
+            (StatusCode::TOO_MANY_REQUESTS, None) => (
+                "too.many.requests",
+                "Rate limit exceeded the maximum.".to_owned(),
+            ),
+            _ => (
+                "service.unavailable",
+                "Service Unavailable - The server is currently unavailable.".to_owned(),
+            ),
+        };
+        let body = ErrorBody {
+            message: message.into(),
+            code: code.into(),
+            status: status.as_u16(),
+            context_id: correlation.to_string(),
+            ..ErrorBody::default()
+        };
+        // Strings and numbers only: there is nothing in it that JSON could not say.
+        let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(CORRELATION, correlation.header());
+        let retry_after = retry_after.and_then(|text| HeaderValue::try_from(text).ok());
+        if let Some(wait) = retry_after {
+            headers.insert(RETRY_AFTER, wait);
+        }
+        response
+    }
+
+    fn note(&self, response: &Response<Body>, fault: Option<u64>) {
+        self.link.request_ends(response.status());
+        let caller = response.extensions().get::<Caller>();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let channel = self.uri.path().strip_prefix("/channels/");
+            let tenant = channel.and_then(|id| self.state.hub().owner(id));
+            self.control.links().add_websocket(&self.link, tenant);
+        }
+        self.control.journal().record(Record {
+            at: caller.map_or_else(|| self.state.now(), |caller| caller.now),
+            wall_millis: wall_millis(),
+            tenant: caller.map(|caller| caller.tenant),
+            method: self.method.clone(),
+            uri: &self.uri,
+            status: response.status().as_u16(),
+            fault,
+        });
+    }
+
+    fn note_cut(&self, rule: u64) {
+        self.control.journal().record(Record {
+            at: self.state.now(),
+            wall_millis: wall_millis(),
+            tenant: None,
+            method: self.method.clone(),
+            uri: &self.uri,
+            status: 0,
+            fault: Some(rule),
+        });
+    }
+}
+
+fn wall_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Our answers are made in memory, so there is no end to wait for.
+async fn whole(response: Response<Body>) -> (axum::http::response::Parts, Bytes) {
+    let (mut parts, body) = response.into_parts();
+    let bytes = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
+    let bytes = bytes.unwrap_or_default();
+    parts.headers.remove(TRANSFER_ENCODING);
+    parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
+    (parts, bytes)
+}
+
+async fn slow(response: Response<Body>, fault: &FaultBody) -> Response<Body> {
+    let chunk = fault.chunk.map_or(CHUNK_DEFAULT, |chunk| {
+        usize::try_from(chunk).unwrap_or(CHUNK_DEFAULT)
+    });
+    let every = fault.every.map_or(EVERY_DEFAULT, super::admin::Span::std);
+    let (parts, bytes) = whole(response).await;
+    let pieces = stream::unfold(bytes, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(every).await;
+        let piece = rest.split_to(chunk.min(rest.len()));
+        Some((Ok::<_, Infallible>(piece), rest))
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+/// Half of the body, or what is said, and then the connection ends.
+async fn truncated(response: Response<Body>, fault: &FaultBody) -> Response<Body> {
+    let (parts, bytes) = whole(response).await;
+    let keep = fault.keep.and_then(|keep| usize::try_from(keep).ok());
+    let keep = keep.unwrap_or(bytes.len() / 2).min(bytes.len());
+    let kept = bytes.slice(..keep);
+    let pieces = stream::unfold(Some(kept), |kept| async move {
+        if let Some(kept) = kept {
+            return Some((Ok(kept), None));
+        }
+        // The server sends what it has when it must wait for more.
+        tokio::time::sleep(FLUSH).await;
+        Some((Err(Cut), None))
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}

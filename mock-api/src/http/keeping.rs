@@ -1,0 +1,150 @@
+//! What a tenant itself has said of recordings: when they go, whether they may, and notes on them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::RwLock;
+use racegate_model::ids::RecordingIndex;
+
+use super::wire::ApiDate;
+use super::wire::annotation::Annotation;
+use super::wire::recording::{ArchiveMedium, FileState};
+
+/// What was said of one recording.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) archive_at: Option<ApiDate>,
+    pub(super) archive_medium: Option<ArchiveMedium>,
+    pub(super) delete_at: Option<ApiDate>,
+    /// Taken back from the archive until its new archive date.
+    pub(super) restored: Option<Restored>,
+    /// Said by hand; without it the legal hold decides.
+    pub(super) protection: Option<Protection>,
+    pub(super) export: PendingExport,
+    pub(super) orphan: OrphanFate,
+    pub(super) annotations: Vec<Annotation>,
+}
+
+/// A recording was taken back from the archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Restored;
+
+/// Deletion protection, said by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Protection {
+    Applied,
+    Revoked,
+}
+
+/// Whether the date of a recording's export still stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum PendingExport {
+    #[default]
+    Standing,
+    Cleared,
+}
+
+/// What was done with a recording while it had no metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum OrphanFate {
+    /// Nothing.
+    #[default]
+    Open,
+    /// It was made a regular recording.
+    Adopted,
+    /// It was deleted.
+    Deleted,
+}
+
+impl Kept {
+    /// The state of a file that is stored, at the date `now`.
+    pub(super) fn file_state(&self, now: ApiDate, protection: Protection) -> FileState {
+        let deleted = self.delete_at.is_some_and(|at| at <= now);
+        if self.orphan == OrphanFate::Deleted || deleted && protection == Protection::Revoked {
+            FileState::Deleted
+        } else if self.archive_at.is_some_and(|at| at <= now) {
+            FileState::Archived
+        } else if self.restored.is_some() {
+            FileState::Restored
+        } else {
+            FileState::Available
+        }
+    }
+}
+
+/// What a tenant has said of its recordings. One of which nothing was said costs nothing.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    known: RwLock<BTreeMap<RecordingIndex, Kept>>,
+    count: AtomicUsize,
+}
+
+impl Keeping {
+    pub(super) fn of(&self, recording: RecordingIndex) -> Kept {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Kept::default();
+        }
+        let known = self.known.read();
+        known.get(&recording).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is said of a recording.
+    pub(super) fn change<T>(
+        &self,
+        recording: RecordingIndex,
+        change: impl FnOnce(&mut Kept) -> T,
+    ) -> T {
+        let mut known = self.known.write();
+        let changed = change(known.entry(recording).or_default());
+        self.count.store(known.len(), Ordering::Release);
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> Option<ApiDate> {
+        ApiDate::parse(text)
+    }
+
+    #[test]
+    fn a_protected_recording_outlives_its_date() {
+        let kept = Kept {
+            delete_at: date("2026-03-07"),
+            ..Kept::default()
+        };
+        let (before, after) = (date("2026-03-06").unwrap(), date("2026-03-07").unwrap());
+        assert_eq!(
+            kept.file_state(before, Protection::Revoked),
+            FileState::Available
+        );
+        assert_eq!(
+            kept.file_state(after, Protection::Revoked),
+            FileState::Deleted
+        );
+        assert_eq!(
+            kept.file_state(after, Protection::Applied),
+            FileState::Available
+        );
+    }
+
+    #[test]
+    fn a_restored_recording_goes_back_at_its_new_date() {
+        let kept = Kept {
+            archive_at: date("2026-03-08"),
+            restored: Some(Restored),
+            ..Kept::default()
+        };
+        let (before, after) = (date("2026-03-07").unwrap(), date("2026-03-09").unwrap());
+        assert_eq!(
+            kept.file_state(before, Protection::Revoked),
+            FileState::Restored
+        );
+        assert_eq!(
+            kept.file_state(after, Protection::Revoked),
+            FileState::Archived
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! The arguments of a served mock. The only file of the crate that knows clap.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use clap::Args;
+use racegate_model::time::Duration;
+use racegate_scenario::Override;
+
+use super::clients::Client;
+use super::start::{Options, Storage};
+use super::{ServeError, load_scenario};
+use crate::clock::Pace;
+use crate::http::JOURNAL_DEFAULT;
+use crate::storage::{AccessKey, ExternalBucket};
+
+/// The API's port unless told otherwise; S3 and media follow it.
+const PORT_DEFAULT: u16 = 7070;
+/// Requests that a journal remembers at most.
+const JOURNAL_MAX: u32 = 10_000_000;
+
+/// Arguments of `racegate serve` and `mock-api`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct ServeArgs {
+    /// The scenario that is played [default: a few calls a minute, metadata seconds late]
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Seed of all chance, ids and secrets [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Change one value of the scenario, e.g. platform.index.refresh=30s (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Port of the API; 0 for any
+    #[arg(long, value_name = "N", default_value_t = PORT_DEFAULT)]
+    pub port: u16,
+    /// Port of the S3 endpoint [default: the API's plus 1; any if that is 0]
+    #[arg(long, value_name = "N")]
+    pub s3_port: Option<u16>,
+    /// UDP port of the media [default: the API's plus 2; any if that is 0]
+    #[arg(long, value_name = "N")]
+    pub media_port: Option<u16>,
+    /// Take no media: recordings are synthetic only
+    #[arg(long)]
+    pub no_media: bool,
+    /// Write all addresses and credentials to this file, as JSON, once everything listens
+    #[arg(long, value_name = "FILE")]
+    pub port_file: Option<PathBuf>,
+    /// Address to listen on; others than loopback need --allow-remote
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub host: IpAddr,
+    /// Let other machines in (the control plane stays with this one)
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// How time passes: real, xN (x10, x0.5), or manual (by the control plane only)
+    #[arg(long, value_name = "PACE", default_value_t = Pace::REAL)]
+    pub clock: Pace,
+    /// How much of the workload has happened already when the mock starts
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = racegate_scenario::parse_duration)]
+    pub past: Duration,
+    /// A client that may log in, an organization of its own (repeatable)
+    /// [default: client-1 and client-2, with secrets of the seed]
+    #[arg(long = "client", value_name = "ID[:SECRET]")]
+    pub clients: Vec<Client>,
+    /// Requests that the journal remembers
+    #[arg(long, value_name = "N", default_value_t = JOURNAL_DEFAULT, value_parser = clap::value_parser!(u32).range(0..=i64::from(JOURNAL_MAX)))]
+    pub journal: u32,
+    /// Write S3 objects to this folder too, and serve those that are in it
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Write S3 objects to this bucket too: http://HOST:PORT/BUCKET, with the keys of
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long = "s3", value_name = "URL")]
+    pub external: Option<String>,
+    /// Print nothing
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl ServeArgs {
+    /// What is to be served.
+    ///
+    /// # Errors
+    /// When the arguments do not fit together, or the scenario has mistakes.
+    pub fn options(&self) -> Result<Options, ServeError> {
+        if !self.host.is_loopback() && !self.allow_remote {
+            return Err(ServeError::Arguments(format!(
+                "--host {}: other machines could reach the mock; add --allow-remote if they shall",
+                self.host
+            )));
+        }
+        let seed = self
+            .seed
+            .map(|seed| Override::of_flag("--seed", "seed", &seed.to_string()));
+        let overrides: Vec<Override> = self.set.iter().map(Override::set).chain(seed).collect();
+        let next = |chosen: Option<u16>, offset: u16| {
+            chosen.unwrap_or_else(|| match self.port {
+                0 => 0,
+                port => port.checked_add(offset).unwrap_or(0),
+            })
+        };
+        Ok(Options {
+            scenario: load_scenario(self.scenario.as_deref(), &overrides)?,
+            clients: self.clients.clone(),
+            host: self.host,
+            port: self.port,
+            s3_port: next(self.s3_port, 1),
+            media_port: (!self.no_media).then(|| next(self.media_port, 2)),
+            pace: self.clock,
+            past: self.past,
+            journal: self.journal,
+            storage: match &self.data_dir {
+                Some(folder) => Storage::Folder(folder.clone()),
+                None => Storage::Memory,
+            },
+            external: self.external.as_deref().map(external).transpose()?,
+        })
+    }
+}
+
+/// The bucket of `http://host:port/bucket`, and the keys to it from the environment.
+fn external(url: &str) -> Result<ExternalBucket, ServeError> {
+    let bad = || {
+        ServeError::Arguments(format!(
+            "--s3 {url}: write http://HOST:PORT/BUCKET (TLS is not built in)"
+        ))
+    };
+    let rest = url.strip_prefix("http://").ok_or_else(bad)?;
+    let (host, bucket) = rest.trim_end_matches('/').split_once('/').ok_or_else(bad)?;
+    if host.is_empty() || bucket.is_empty() || bucket.contains('/') {
+        return Err(bad());
+    }
+    let variable = |name: &str| {
+        std::env::var(name).map_err(|_| {
+            ServeError::Arguments(format!("--s3 needs the keys to the bucket: set {name}"))
+        })
+    };
+    Ok(ExternalBucket {
+        endpoint: format!("http://{host}"),
+        key: AccessKey {
+            id: variable("AWS_ACCESS_KEY_ID")?,
+            secret: variable("AWS_SECRET_ACCESS_KEY")?,
+            bucket: bucket.to_owned(),
+        },
+    })
+}

@@ -1,0 +1,204 @@
+//! The mock as a program: `mock-api`, and `racegate serve`.
+
+mod addresses;
+mod banner;
+mod cli;
+mod clients;
+mod start;
+
+pub use addresses::{Addresses, ClientAddress};
+pub use cli::ServeArgs;
+pub use clients::{Client, ClientError};
+pub use start::{Mock, Options, Storage};
+
+use std::io::{IsTerminal, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use racegate_model::scenario::Scenario;
+use racegate_scenario::{Color, Diagnostics, Override, Source};
+
+use crate::gentle;
+use crate::server::ServerError;
+
+/// Exit code for a bad command line.
+const BAD_COMMAND_LINE: u8 = 2;
+/// Exit code for a scenario with mistakes, as k6's.
+const BAD_SCENARIO: u8 = 104;
+/// Files that a mock may have open: ten thousand connections, and then some.
+const FILES: u64 = 20_000;
+
+/// Why the mock does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The scenario has mistakes, or cannot be read.
+    #[error("{0}")]
+    Scenario(String),
+    /// The arguments do not fit together.
+    #[error("{0}")]
+    Arguments(String),
+    /// A client is no client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A server could not be started.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The port file could not be written.
+    #[error("cannot write the port file {path} ({source})", path = path.display())]
+    PortFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something of the machine's.
+    #[error("{what} ({source})")]
+    Machine {
+        /// What was wanted.
+        what: &'static str,
+        /// Why it is not to be had.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl ServeError {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Scenario(_) => BAD_SCENARIO,
+            Self::Arguments(_) | Self::Client(_) => BAD_COMMAND_LINE,
+            Self::Server(_) | Self::PortFile { .. } | Self::Machine { .. } => 1,
+        }
+    }
+}
+
+/// Serves until it is told to stop; returns the program's exit code.
+#[must_use]
+pub fn main(args: &ServeArgs) -> ExitCode {
+    match try_main(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = error.to_string();
+            // Diagnostics say themselves that they are errors.
+            let prefix = if matches!(error, ServeError::Scenario(_)) {
+                ""
+            } else {
+                "error: "
+            };
+            drop(writeln!(std::io::stderr(), "{prefix}{}", text.trim_end()));
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+fn try_main(args: &ServeArgs) -> Result<(), ServeError> {
+    let options = args.options()?;
+    // Where there is no such limit, nothing is to be raised.
+    drop(rlimit::increase_nofile_limit(FILES));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|source| ServeError::Machine {
+        what: "cannot start threads",
+        source,
+    })?;
+    let served = runtime.block_on(serve(options, args));
+    // What still waits for something is of no use any more.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(options: Options, args: &ServeArgs) -> Result<(), ServeError> {
+    let stopped = signals()?;
+    let mock = Mock::start(options).await?;
+    let addresses = mock.addresses();
+    if let Some(path) = &args.port_file {
+        addresses
+            .write(path)
+            .map_err(|source| ServeError::PortFile {
+                path: path.clone(),
+                source,
+            })?;
+    }
+    if !args.quiet {
+        say(&banner::text(&mock));
+    }
+    stopped.await;
+    if !args.quiet {
+        say("stopping");
+    }
+    mock.stop().await;
+    if let Some(path) = &args.port_file {
+        // Whoever finds the file finds a server.
+        drop(std::fs::remove_file(path));
+    }
+    Ok(())
+}
+
+/// Comes true at SIGINT or SIGTERM.
+fn signals() -> Result<impl Future<Output = ()>, ServeError> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| {
+            signal(kind).map_err(|source| ServeError::Machine {
+                what: "cannot listen to signals",
+                source,
+            })
+        };
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+/// Prints to stdout; a reader that has gone away is no error.
+fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(writeln!(stdout, "{}", text.trim_end()));
+    drop(stdout.flush());
+}
+
+/// The scenario of a file, or the built-in one.
+///
+/// # Errors
+/// [`ServeError::Scenario`]
+pub fn load_scenario(path: Option<&Path>, overrides: &[Override]) -> Result<Scenario, ServeError> {
+    let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = if colored { Color::Always } else { Color::Never };
+    let told = |diagnostics: Diagnostics| ServeError::Scenario(diagnostics.render(color));
+    let Some(path) = path else {
+        return gentle::scenario(overrides).map_err(told);
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ServeError::Scenario(format!(
+            "error: {name}: {error}\n  name a scenario file, or none for the built-in one"
+        ))
+    })?;
+    let source = Source::new(name, text);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    racegate_scenario::parse_with_files(&source, overrides, &read).map_err(told)
+}
+
+/// The address on which something listens: `port`, or any.
+const fn address(host: std::net::IpAddr, port: u16) -> SocketAddr {
+    SocketAddr::new(host, port)
+}

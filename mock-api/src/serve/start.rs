@@ -1,0 +1,217 @@
+//! A served mock from start to stop.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use racegate_model::scenario::Scenario;
+use racegate_model::time::{Duration, Timestamp};
+use racegate_model::workload::Call;
+use racegate_udp::Shard;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::addresses::{Addresses, ClientAddress};
+use super::clients::{Client, Secrets, tenants};
+use super::{ServeError, address};
+use crate::clock::{Dial, Pace, RunClock};
+use crate::http::{Control, Webhooks};
+use crate::server::{ControlConfig, MockServer, ServerConfig};
+use crate::service::{News, ServiceConfig, TenantConfig};
+use crate::storage::layout::RunEpoch;
+use crate::storage::{ExternalBucket, STORE_LIMIT_DEFAULT};
+
+/// What is served, and where.
+#[derive(Debug)]
+pub struct Options {
+    /// What the platform is like, and the calls that are made.
+    pub scenario: Scenario,
+    /// Who may log in; the default ones if there is none.
+    pub clients: Vec<Client>,
+    /// Where to listen.
+    pub host: IpAddr,
+    /// Port of the API.
+    pub port: u16,
+    /// Port of the S3 endpoint.
+    pub s3_port: u16,
+    /// UDP port of the media; none turns it off.
+    pub media_port: Option<u16>,
+    /// How fast time passes.
+    pub pace: Pace,
+    /// How much of the workload has happened when the mock starts.
+    pub past: Duration,
+    /// Requests that the journal remembers.
+    pub journal: u32,
+    /// Where objects are kept.
+    pub storage: Storage,
+    /// A bucket of somebody else's that they are put into too.
+    pub external: Option<ExternalBucket>,
+}
+
+/// Where objects are kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Storage {
+    /// In memory.
+    Memory,
+    /// In memory and in a folder, as files that outlive the mock.
+    Folder(PathBuf),
+}
+
+/// A served mock.
+pub struct Mock {
+    server: MockServer,
+    shard: Option<Shard>,
+    deliveries: JoinHandle<()>,
+    scenario: String,
+    clock: RunClock,
+    media: Option<SocketAddrV4>,
+}
+
+impl Mock {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// [`ServeError`]
+    pub async fn start(options: Options) -> Result<Self, ServeError> {
+        let secrets = if options.host.is_loopback() {
+            Secrets::OfSeed
+        } else {
+            Secrets::Random
+        };
+        let seed = options.scenario.seed;
+        let tenants = tenants(&options.clients, seed, secrets)?;
+        let past = options.past;
+        let clock = RunClock::dialled(Timestamp::ZERO + past, options.pace);
+        let scenario = options.scenario.name.clone();
+        let media_port = options.media_port;
+        let config = server_config(options, tenants);
+        let (mut server, news) = MockServer::start(config, clock).await?;
+        let station = server.take_station();
+        let media = media_port.map(|_| server.ingest().address());
+        let shard = match (media, station) {
+            (Some(_), Some(station)) => {
+                let shard = Shard::spawn("media-0", vec![station]);
+                Some(shard.map_err(|error| ServeError::Machine {
+                    what: "cannot start the media thread",
+                    source: std::io::Error::other(error),
+                })?)
+            }
+            _ => None,
+        };
+        let deliveries = deliver(news, server.webhooks().clone(), server.control().cloned());
+        Ok(Self {
+            deliveries: tokio::spawn(deliveries),
+            server,
+            shard,
+            scenario,
+            clock,
+            media,
+        })
+    }
+
+    /// The servers.
+    #[must_use]
+    pub const fn server(&self) -> &MockServer {
+        &self.server
+    }
+
+    /// The clock.
+    #[must_use]
+    pub const fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        let api = self.server.api_url();
+        let tenants = self.server.service().tenants().iter();
+        let clients = tenants.map(|tenant| {
+            let config = tenant.config();
+            ClientAddress {
+                client_id: config.credentials.client_id.clone(),
+                client_secret: config.credentials.client_secret.clone(),
+                organization: config.organization.clone(),
+                bucket: config.organization.clone(),
+            }
+        });
+        Addresses {
+            pid: std::process::id(),
+            login: api.clone(),
+            s3: self.server.s3_url(),
+            s3_region: "us-east-1".to_owned(),
+            signalling: self.server.signalling_url(),
+            media: self.media.map(|address| address.to_string()),
+            admin: format!("{api}/__admin"),
+            openapi: format!("{api}/openapi.json"),
+            health: format!("{api}/healthz"),
+            scenario: self.scenario.clone(),
+            seed: self.server.service().seed().0,
+            clock: self.clock.dial().map_or(Pace::REAL, Dial::pace).to_string(),
+            clients: clients.collect(),
+            api,
+        }
+    }
+
+    /// The call that ended last, if any has.
+    pub(super) fn last_call(&self) -> Option<Call> {
+        self.server.service().calls().last_ended(1).pop()
+    }
+
+    /// Stops accepting, finishes what is under way, and ends.
+    pub async fn stop(self) {
+        self.deliveries.abort();
+        self.server.stop().await;
+        if let Some(Err(error)) = self.shard.map(Shard::stop) {
+            tracing::warn!(%error, "the media thread did not end well");
+        }
+    }
+}
+
+fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
+    let scenario = options.scenario;
+    let past = i64::try_from(options.past.as_nanos() / 1_000_000).unwrap_or(0);
+    let epoch = RunEpoch::now().wall_time(Timestamp::ZERO).unix_millis() - past;
+    let media_host = match options.host {
+        IpAddr::V4(host) => host,
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST,
+    };
+    ServerConfig {
+        service: ServiceConfig::apart(&scenario, tenants, RunEpoch::from_unix_millis(epoch)),
+        http: address(options.host, options.port),
+        s3: address(options.host, options.s3_port),
+        media: SocketAddrV4::new(media_host, options.media_port.unwrap_or(0)),
+        storage_max: STORE_LIMIT_DEFAULT,
+        external: options.external,
+        data_folder: match options.storage {
+            Storage::Memory => None,
+            Storage::Folder(folder) => Some(folder),
+        },
+        control: Some(ControlConfig {
+            workload: Some(scenario.workload),
+            journal: options.journal,
+        }),
+    }
+}
+
+/// Sends notifications on their way, some of them more than once if a fault says so.
+async fn deliver(
+    mut news: mpsc::UnboundedReceiver<News>,
+    webhooks: Webhooks,
+    control: Option<Control>,
+) {
+    while let Some(news) = news.recv().await {
+        let News::Deliver(delivery) = news else {
+            continue;
+        };
+        let subscription = &delivery.subscription;
+        let url = subscription.url.as_deref().unwrap_or_default();
+        let times = control
+            .as_ref()
+            .map_or(1, |control| control.deliveries(url, subscription.tenant));
+        for _ in 0..times {
+            if let Err(error) = webhooks.deliver(&delivery) {
+                tracing::debug!(%error, "a webhook was not sent");
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Doors for callers that nobody here wrote: a page with a softphone, and WHIP.
+//!
+//! Whoever comes this way is a guest: the platform makes a conversation for it, and its recording is
+//! one like any other.
+
+mod guests;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod whip;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use parking_lot::Mutex;
+use racegate_model::ids::{ConversationId, RecordingId};
+use serde_json::json;
+
+use crate::clock::RunClock;
+use crate::ingest::Ingest;
+use crate::service::Service;
+use guests::Guests;
+use problem::Problem;
+use whip::WhipSessions;
+
+/// The page; it loads nothing else.
+const PAGE: &str = include_str!("page.html");
+/// What the page may do: itself, its own server, and nobody else.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
+    script-src 'unsafe-inline'; connect-src 'self'; media-src 'self' blob:; img-src data:; \
+    base-uri 'none'; form-action 'none'";
+
+/// What the doors share.
+struct Doors {
+    service: Service,
+    ingest: Ingest,
+    guests: Guests,
+    whip: Mutex<WhipSessions>,
+}
+
+/// The page, its calls and recordings, and the WHIP endpoint.
+pub fn routes(service: &Service, clock: RunClock, ingest: &Ingest) -> Router {
+    let doors = Doors {
+        service: service.clone(),
+        ingest: ingest.clone(),
+        guests: Guests::new(service.clone(), clock),
+        whip: Mutex::default(),
+    };
+    Router::new()
+        .route("/softphone", get(page))
+        .route("/softphone/calls", post(call))
+        .route("/softphone/recordings/{conversation}", get(recording))
+        .merge(whip::routes())
+        .with_state(Arc::new(doors))
+}
+
+async fn page() -> Response {
+    ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(PAGE)).into_response()
+}
+
+/// Makes a conversation for the page's next call.
+async fn call(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
+    let call = doors.guests.welcome()?;
+    let seed = doors.service.seed();
+    let conversation = ConversationId::of(seed, call.index).to_string();
+    let body = json!({
+        "conversationId": conversation,
+        "recordingId": RecordingId::of(seed, call.index).to_string(),
+        "audio": format!("/softphone/recordings/{conversation}"),
+    });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// A guest's recording, as it was stored.
+async fn recording(
+    State(doors): State<Arc<Doors>>,
+    Path(conversation): Path<String>,
+) -> Result<Response, Problem> {
+    let call = doors.service.calls().by_conversation(&conversation);
+    let call = call.filter(Guests::is_guest);
+    let media = call.and_then(|call| doors.service.store().media(call.index));
+    let media = media.ok_or(Problem::new(
+        StatusCode::NOT_FOUND,
+        "there is no recording of that call yet",
+    ))?;
+    let kind = [(header::CONTENT_TYPE, "audio/ogg")];
+    Ok((kind, media.body().clone()).into_response())
+}

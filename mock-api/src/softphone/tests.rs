@@ -1,0 +1,236 @@
+//! The doors' manners. That real programs get through them is shown in `tests/foreign`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use racegate_media::{DenseStack, RtcStack};
+use racegate_model::draws::Seed;
+use racegate_udp::{Endpoint, SendBatch};
+use tower::ServiceExt as _;
+
+use crate::clock::RunClock;
+use crate::ingest::{EndedMedia, Ingest, IngestEndpoint, IngestSettings, SessionEvents, Started};
+use crate::service::{Service, ServiceConfig};
+use crate::storage::Store;
+use crate::storage::layout::RunEpoch;
+
+struct Ignored;
+
+impl SessionEvents for Ignored {
+    fn started(&self, _: &Started) {}
+    fn established(&self, _: &str, _: &str, _: std::time::Instant) {}
+    fn ended(&self, _: EndedMedia) {}
+}
+
+/// The doors and the media thread's endpoint behind them, driven by hand.
+struct House {
+    router: Router,
+    endpoint: IngestEndpoint,
+    service: Service,
+}
+
+fn house() -> House {
+    let source = racegate_scenario::Source::new("guests.toml", SCENARIO);
+    let scenario = racegate_scenario::parse(&source, &[]).unwrap();
+    let config = ServiceConfig {
+        seed: Seed(1),
+        epoch: RunEpoch::from_unix_millis(1_800_000_000_000),
+        workload: scenario.workload,
+        arms: scenario.arms,
+        tenants: Vec::new(),
+    };
+    let (service, _news) = Service::new(config, Store::default());
+    let stack = Arc::new(DenseStack::new().unwrap());
+    let address = "127.0.0.1:4000".parse().unwrap();
+    let settings = IngestSettings::default();
+    let (ingest, endpoint) = Ingest::detached(&settings, address, stack, Arc::new(Ignored));
+    let router = super::routes(&service, RunClock::start(), &ingest);
+    House {
+        router,
+        endpoint,
+        service,
+    }
+}
+
+const SCENARIO: &str = "name = \"guests\"\n[workload]\nexecutor = \"constant-vus\"\nvus = 1\n\
+    duration = \"1s\"\ncall_duration = \"1s\"\n[[gate]]\nname = \"none\"\nstrategy = \"none\"\n";
+
+impl House {
+    async fn ask(&mut self, request: Request<Body>) -> Response<Body> {
+        let answer = self.router.clone().oneshot(request);
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer.unwrap(),
+                () = tokio::task::yield_now() => {
+                    let now = std::time::Instant::now();
+                    self.endpoint.handle_control(now, &mut SendBatch::new());
+                }
+            }
+        }
+    }
+
+    async fn post(&mut self, kind: &str, body: &str) -> Response<Body> {
+        let request = Request::post("/whip").header(header::CONTENT_TYPE, kind);
+        self.ask(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+}
+
+fn offer() -> String {
+    let stack = RtcStack::new().unwrap();
+    let local = "127.64.0.1:5000".parse().unwrap();
+    stack.invite(std::time::Instant::now(), local).unwrap().1
+}
+
+async fn text(response: Response<Body>) -> String {
+    let body = response.into_body().collect().await.unwrap();
+    String::from_utf8(body.to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_whip_session_is_created_trickled_and_deleted_once() {
+    let mut house = house();
+    let created = house.post("application/sdp", &offer()).await;
+    assert_eq!(created.status(), StatusCode::CREATED);
+    let of = |name: &str| created.headers()[name].to_str().unwrap().to_owned();
+    let (location, tag) = (of("location"), of("etag"));
+    assert!(
+        location.starts_with("/whip/") && tag.starts_with('"'),
+        "{location} {tag}"
+    );
+    assert_eq!(of("content-type"), "application/sdp");
+    let conversation = of("conversation-id");
+    assert!(
+        house
+            .service
+            .calls()
+            .by_conversation(&conversation)
+            .is_some()
+    );
+    let answer = text(created).await;
+    assert!(
+        answer.contains("a=ice-lite") && answer.contains("a=recvonly"),
+        "{answer}"
+    );
+    let patch = |tag: Option<&str>, kind: &str| {
+        let mut request = Request::patch(&location).header(header::CONTENT_TYPE, kind);
+        if let Some(tag) = tag {
+            request = request.header(header::IF_MATCH, tag);
+        }
+        request.body(Body::from("a=end-of-candidates\r\n")).unwrap()
+    };
+    let fragment = "application/trickle-ice-sdpfrag";
+    for (tag, kind, status) in [
+        (Some(tag.as_str()), fragment, 204),
+        (None, fragment, 428),
+        (Some("\"other\""), fragment, 412),
+        (Some("*"), fragment, 422),
+        (Some(tag.as_str()), "text/plain", 415),
+    ] {
+        let answer = house.ask(patch(tag, kind)).await;
+        assert_eq!(answer.status().as_u16(), status, "{tag:?} {kind}");
+    }
+    let delete = || Request::delete(&location).body(Body::empty()).unwrap();
+    assert_eq!(house.ask(delete()).await.status(), StatusCode::OK);
+    assert_eq!(house.ask(delete()).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        house.ask(patch(Some(&tag), fragment)).await.status(),
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_offer_is_refused_with_a_problem() {
+    let mut house = house();
+    for (kind, body, status) in [
+        ("text/plain", "v=0", 415),
+        ("", "v=0", 415),
+        ("application/sdp", "", 400),
+        ("application/sdp", "nonsense", 400),
+        ("application/sdp; charset=utf-8", "v=0\r\n", 400),
+        ("application/sdp", &"a".repeat(70_000), 413),
+    ] {
+        let answer = house.post(kind, body).await;
+        assert_eq!(answer.status().as_u16(), status, "{kind} {body:.20}");
+        if status == 400 {
+            let kind = answer.headers()[header::CONTENT_TYPE].clone();
+            assert_eq!(kind, "application/problem+json");
+            assert!(text(answer).await.contains("\"status\":400"));
+        }
+    }
+    assert_eq!(house.endpoint.sessions(), 0);
+}
+
+#[tokio::test]
+async fn reserved_methods_are_refused_and_options_tell_what_there_is() {
+    let mut house = house();
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let request = Request::builder().method(method).uri("/whip");
+        let answer = house.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+    for method in ["GET", "PUT", "POST"] {
+        let request = Request::builder().method(method).uri("/whip/x");
+        let answer = house.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+    let options = Request::options("/whip").body(Body::empty()).unwrap();
+    let answer = house.ask(options).await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(answer.headers()["accept-post"], "application/sdp");
+}
+
+#[tokio::test]
+async fn a_guest_gets_a_conversation_and_only_guests_recordings_are_given_out() {
+    let mut house = house();
+    let request = Request::post("/softphone/calls")
+        .body(Body::empty())
+        .unwrap();
+    let answer = house.ask(request).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let body: serde_json::Value = serde_json::from_str(&text(answer).await).unwrap();
+    let conversation = body["conversationId"].as_str().unwrap().to_owned();
+    let call = house
+        .service
+        .calls()
+        .by_conversation(&conversation)
+        .unwrap();
+    let audio = body["audio"].as_str().unwrap().to_owned();
+    let get = |uri: &str| Request::get(uri).body(Body::empty()).unwrap();
+    assert_eq!(house.ask(get(&audio)).await.status(), StatusCode::NOT_FOUND);
+    let media = bytes::Bytes::from_static(b"OggS");
+    house
+        .service
+        .store_media(call.index, media.clone())
+        .unwrap();
+    let answer = house.ask(get(&audio)).await;
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "audio/ogg");
+    assert_eq!(text(answer).await, "OggS");
+    let planned = racegate_model::ids::RecordingIndex(0);
+    house.service.store_media(planned, media).unwrap();
+    let other = racegate_model::ids::ConversationId::of(Seed(1), planned);
+    let answer = house
+        .ask(get(&format!("/softphone/recordings/{other}")))
+        .await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let mut house = house();
+    let request = Request::get("/softphone").body(Body::empty()).unwrap();
+    let answer = house.ask(request).await;
+    assert!(
+        answer
+            .headers()
+            .contains_key(header::CONTENT_SECURITY_POLICY)
+    );
+    let page = text(answer).await;
+    assert!(page.contains("RTCPeerConnection"));
+    assert!(!page.contains("http://") && !page.contains("https://"));
+}

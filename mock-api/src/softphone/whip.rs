@@ -1,0 +1,193 @@
+//! The WHIP endpoint (RFC 9725): a client offers by `POST`, trickles by `PATCH` and hangs up by
+//! `DELETE`.
+//!
+//! The server is ICE-lite: it learns a client's addresses from its checks, so trickled candidates
+//! are taken and not needed, and ICE cannot be restarted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, post};
+use racegate_model::ids::ConversationId;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Doors;
+use super::problem::Problem;
+use crate::ingest::{End, EndReason, IngestError};
+
+/// Sessions at once, at most.
+const SESSIONS_MAX: usize = 1024;
+/// The longest description; real ones have a few thousand bytes.
+const BODY_MAX: usize = 64 * 1024;
+/// How long the media thread may take to answer; it takes milliseconds if it runs at all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// Not of the RFC: the conversation that the platform made for the session.
+const CONVERSATION: HeaderName = HeaderName::from_static("conversation-id");
+
+/// WHIP sessions by id, with their entity tags.
+pub(super) type WhipSessions = BTreeMap<String, HeaderValue>;
+
+pub(super) fn routes() -> Router<Arc<Doors>> {
+    Router::new()
+        .route("/whip", post(offer).options(endpoint_options))
+        .route(
+            "/whip/{session}",
+            delete(hang_up).patch(trickle).options(session_options),
+        )
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+}
+
+async fn endpoint_options() -> Response {
+    let allow = [
+        (header::ALLOW, "POST, OPTIONS"),
+        (ACCEPT_POST, SDP),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
+    ];
+    (StatusCode::NO_CONTENT, allow).into_response()
+}
+
+async fn session_options() -> Response {
+    let allow = [
+        (header::ALLOW, "PATCH, DELETE, OPTIONS"),
+        (ACCEPT_PATCH, FRAGMENT),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "PATCH, DELETE, OPTIONS",
+        ),
+    ];
+    (StatusCode::NO_CONTENT, allow).into_response()
+}
+
+async fn offer(
+    State(doors): State<Arc<Doors>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let offer = text_of(&headers, &body, SDP)?;
+    if doors.whip.lock().len() >= SESSIONS_MAX {
+        return Err(busy("there are too many sessions"));
+    }
+    let call = doors.guests.welcome()?;
+    let conversation = ConversationId::of(doors.service.seed(), call.index).to_string();
+    let session = doors.ingest.next_session_id(&conversation);
+    let (sender, notices) = mpsc::channel(1);
+    let accepted = doors.ingest.accept(&conversation, &session, offer, sender);
+    let answer = match timeout(ANSWER_WITHIN, accepted).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(IngestError::Peer(error))) => {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string()));
+        }
+        Ok(Err(error)) => return Err(busy(&error.to_string())),
+        Err(_) => return Err(busy("the media thread does not answer")),
+    };
+    let tag = quoted(&session);
+    doors.whip.lock().insert(session.clone(), tag.clone());
+    tokio::spawn(forget(Arc::clone(&doors), session.clone(), notices));
+    let location = format!("/whip/{session}");
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(SDP)),
+        (header::LOCATION, value(&location)),
+        (header::ETAG, tag),
+        (ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT)),
+        (CONVERSATION, value(&conversation)),
+    ];
+    Ok((StatusCode::CREATED, headers, answer).into_response())
+}
+
+async fn trickle(
+    State(doors): State<Arc<Doors>>,
+    Path(session): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let tag = doors.whip.lock().get(&session).cloned();
+    let tag = tag.ok_or_else(no_session)?;
+    text_of(&headers, &body, FRAGMENT)?;
+    match headers.get(header::IF_MATCH) {
+        None => Err(Problem::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "If-Match must name the session's entity tag",
+        )),
+        Some(any) if any == "*" => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "ICE cannot be restarted here",
+        )),
+        Some(given) if *given != tag => Err(Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "that is not the session's entity tag",
+        )),
+        Some(_) => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+async fn hang_up(
+    State(doors): State<Arc<Doors>>,
+    Path(session): Path<String>,
+) -> Result<Response, Problem> {
+    let known = doors.whip.lock().remove(&session).is_some();
+    if !known {
+        return Err(no_session());
+    }
+    let end = End {
+        reason: EndReason::HungUp,
+        at: Instant::now(),
+        digest: None,
+    };
+    let ended = doors.ingest.end(&session, end).await;
+    ended.map_err(|error| busy(&error.to_string()))?;
+    Ok(StatusCode::OK.into_response())
+}
+
+/// Forgets a session when the server's side of it is over.
+async fn forget(
+    doors: Arc<Doors>,
+    session: String,
+    mut notices: mpsc::Receiver<crate::ingest::Notice>,
+) {
+    // A closed channel means the same.
+    drop(notices.recv().await);
+    doors.whip.lock().remove(&session);
+}
+
+/// The body as text, if it is of that kind.
+fn text_of<'a>(headers: &HeaderMap, body: &'a [u8], kind: &str) -> Result<&'a str, Problem> {
+    let given = headers.get(header::CONTENT_TYPE);
+    let given = given.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = given.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case(kind) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("the body must be {kind}"),
+        ));
+    }
+    std::str::from_utf8(body)
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
+}
+
+fn no_session() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no such session")
+}
+
+fn busy(detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+}
+
+fn quoted(id: &str) -> HeaderValue {
+    value(&format!("\"{id}\""))
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids are hexadecimal digits and hyphens")
+}

@@ -1,0 +1,127 @@
+//! The OpenAPI document.
+
+use mock_api::http::openapi;
+
+use crate::support::{World, platform};
+
+#[tokio::test]
+async fn the_document_is_served_without_a_token_and_is_what_the_crate_says() {
+    let world = World::start(platform()).await;
+    let served = world.api().get("/openapi.json").await;
+    assert_eq!(served.status, 200);
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    let own = serde_json::to_value(openapi()).unwrap();
+    assert_eq!(served.json(), own);
+    assert_eq!(own["openapi"], "3.1.0");
+}
+
+#[test]
+fn every_operation_says_who_may_call_it_and_how_it_refuses() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 30, "{}", paths.len());
+    let mut ids = Vec::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            ids.push(operation["operationId"].to_string());
+            let responses = operation["responses"].as_object().unwrap();
+            let refusal = &responses["400"]["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(refusal, "#/components/schemas/ErrorBody", "{name}");
+            if path.starts_with("/api/") {
+                assert_eq!(
+                    operation["security"][0]["token"],
+                    serde_json::json!([]),
+                    "{name}"
+                );
+                assert!(
+                    responses.contains_key("401") && responses.contains_key("429"),
+                    "{name}"
+                );
+                assert!(
+                    responses["429"]["headers"]
+                        .get("inin-ratelimit-reset")
+                        .is_some()
+                );
+            }
+            for (status, response) in responses {
+                assert!(
+                    response["headers"].get("ININ-Correlation-Id").is_some(),
+                    "{name} {status}"
+                );
+            }
+        }
+    }
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "operation ids are unique");
+}
+
+/// Every operation under `/api/`: method, path with something for its parameters, and whether it
+/// takes a body.
+fn operations() -> Vec<(String, String, bool)> {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let filled: Vec<&str> = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect();
+        for (method, operation) in item.as_object().unwrap() {
+            if path.starts_with("/api/") {
+                let takes_body = operation.get("requestBody").is_some();
+                found.push((method.to_uppercase(), filled.join("/"), takes_body));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    let long = format!("\"{}\"", "x".repeat(2 << 20));
+    for (method, path, takes_body) in operations() {
+        let stranger = world.api().send(&method, &path, "", "").await;
+        assert_eq!(stranger.status, 401, "{method} {path}");
+        let odd = api.send("BREW", &path, "", "").await;
+        assert_eq!(
+            (odd.status, odd.code().as_str()),
+            (405, "method.not.allowed"),
+            "{path}"
+        );
+        assert!(
+            odd.header("allow")
+                .is_some_and(|allow| allow.contains(&method)),
+            "{path}"
+        );
+        let strange = api
+            .send(&method, &format!("{path}?pageSize=%00&x=1"), "", "")
+            .await;
+        assert!(strange.status < 500, "{method} {path}: {}", strange.text);
+        if !takes_body {
+            continue;
+        }
+        for (kind, body, status) in [
+            ("application/json", "{", 400),
+            ("application/json", "", 400),
+            ("application/json", "\"x\"", 400),
+            ("application/json", "[[]]", 400),
+            ("application/json; charset=utf-8", "nul", 400),
+            ("text/plain", "{}", 415),
+            ("application/json", long.as_str(), 413),
+        ] {
+            let head = format!("content-type: {kind}\r\n");
+            let answer = api.send(&method, &path, &head, body).await;
+            let start: String = body.chars().take(9).collect();
+            assert_eq!(
+                answer.status, status,
+                "{method} {path} {start}: {}",
+                answer.text
+            );
+            answer.code();
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A served mock whose clock stands still until a test says otherwise.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mock_api::clock::Pace;
+use mock_api::serve::{Mock, Options, Storage, load_scenario};
+use racegate_model::time::Duration;
+use racegate_scenario::Override;
+use serde_json::Value;
+
+use crate::support::{Answer, Http};
+
+pub(crate) struct Product {
+    pub(crate) mock: Mock,
+    pub(crate) api: Http,
+}
+
+impl Product {
+    /// With nothing in it: no call has happened yet.
+    pub(crate) async fn start(changes: &[&str]) -> Self {
+        let overrides: Vec<Override> = changes.iter().copied().map(Override::set).collect();
+        let mock = Mock::start(Options {
+            scenario: load_scenario(None, &overrides).expect("the built-in scenario is right"),
+            clients: Vec::new(),
+            host: "127.0.0.1".parse().expect("an address"),
+            port: 0,
+            s3_port: 0,
+            media_port: None,
+            pace: Pace::MANUAL,
+            past: Duration::ZERO,
+            journal: 1000,
+            storage: Storage::Memory,
+            external: None,
+        })
+        .await
+        .expect("there are free ports");
+        let address = mock.addresses().api.replace("http://", "");
+        let api = Http {
+            address: address.parse().expect("an address"),
+            token: None,
+        };
+        Self { mock, api }
+    }
+
+    /// A logged-in client.
+    pub(crate) async fn client(&self, index: usize) -> Http {
+        let client = self.mock.addresses().clients[index].clone();
+        let basic = STANDARD.encode(format!("{}:{}", client.client_id, client.client_secret));
+        let head = format!(
+            "authorization: Basic {basic}\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+        );
+        let body = "grant_type=client_credentials";
+        let answer = self.api.send("POST", "/oauth/token", &head, body).await;
+        let token = answer.json()["access_token"].as_str().map(str::to_owned);
+        Http {
+            address: self.api.address,
+            token: Some(token.expect("a token")),
+        }
+    }
+
+    /// Asks the control plane, which must agree.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: &str) -> Value {
+        let answer = self.ask(method, path, body).await;
+        assert!(
+            (200..300).contains(&answer.status),
+            "{path}: {}",
+            answer.text
+        );
+        if answer.text.is_empty() {
+            return Value::Null;
+        }
+        answer.json()
+    }
+
+    /// Asks the control plane.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let path = format!("/__admin{path}");
+        let mut api = self.api.clone();
+        api.token = None;
+        let head = format!("host: {}\r\n", api.address);
+        api.send_to_host(method, &path, &head, body).await
+    }
+
+    pub(crate) async fn advance(&self, by: &str) {
+        let body = format!(r#"{{"by": "{by}"}}"#);
+        self.admin("POST", "/clock/advance", &body).await;
+    }
+
+    /// Adds a recording and returns its path on the API.
+    pub(crate) async fn add(&self, body: &str) -> Added {
+        let added = self.admin("POST", "/recordings", body).await;
+        let text = |key: &str| added[key].as_str().expect("an id").to_owned();
+        Added {
+            conversation: text("conversationId"),
+            recording: text("recordingId"),
+        }
+    }
+}
+
+pub(crate) struct Added {
+    pub(crate) conversation: String,
+    pub(crate) recording: String,
+}
+
+impl Added {
+    pub(crate) fn metadata(&self) -> String {
+        let Self {
+            conversation,
+            recording,
+        } = self;
+        format!("/api/v2/conversations/{conversation}/recordingmetadata/{recording}")
+    }
+
+    pub(crate) fn forum(&self) -> String {
+        format!("/api/v2/recordings/recording/{}", self.recording)
+    }
+}

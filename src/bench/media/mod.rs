@@ -1,0 +1,304 @@
+//! `racegate bench media`: how many real WebRTC calls fit this machine, both ends on it.
+//!
+//! On every core one thread runs callers and the server that they call to completion, a thousand times a second; signalling is the real
+//! session descriptions, handed over in memory. Beside the media ladder: set-ups, the raw UDP limit for the same packets, str0m in the
+//! same loop, sessions through a ring in place of sockets (`wire`), and sessions kept alive without audio (`transport`).
+
+mod callers;
+mod ladder;
+mod limit;
+mod lobby;
+mod machine;
+mod recorders;
+mod report;
+mod rung;
+mod voice;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use racegate_media::{DenseStack, RtcStack};
+use racegate_udp::Class;
+
+use callers::{Audio, Engine};
+use ladder::{Climbed, OTHERS_MAX, climb};
+use report::{Numbers, Step, rounded};
+use rung::{Carrier, Load, Rung, measure};
+use voice::FRAME_BYTES;
+
+use crate::run::{self, Failure, Output, note};
+
+/// Why a bench did not come to a result.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A socket could not be made.
+    #[error(transparent)]
+    Bind(#[from] racegate_udp::BindError),
+    /// A shard did not start or failed.
+    #[error(transparent)]
+    Shard(#[from] racegate_udp::ShardError),
+    /// The stack could not be made.
+    #[error(transparent)]
+    Stack(#[from] racegate_media::PeerError),
+    /// Not all sessions came up.
+    #[error("only {heard} of {sessions} sessions were set up in time")]
+    Setup {
+        /// Sessions wanted.
+        sessions: usize,
+        /// Sessions heard.
+        heard: usize,
+    },
+    /// Others kept the machine too busy.
+    #[error(
+        "the machine was too busy to tell: others took {others:.0} % of it; stop them, or report what there is with --busy report"
+    )]
+    Busy {
+        /// Percent of all processors.
+        others: f64,
+    },
+}
+
+/// What happens when others keep the machine busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Nothing is reported.
+    Refuse,
+    /// What was measured is reported, with how busy it was.
+    Report,
+}
+
+/// What `racegate bench media` was asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What goes to stdout.
+    pub output: Output,
+    /// How long the highest rung must hold.
+    pub steady: Duration,
+    /// One rung of that many sessions in place of the ladder.
+    pub sessions: Option<usize>,
+    /// How long all of it may take.
+    pub budget: Duration,
+    /// What happens on a busy machine.
+    pub busy: Busy,
+    /// How the shards are scheduled.
+    pub class: Class,
+}
+
+/// Sessions of the set-up measurement: two seconds' worth.
+const SETUP_SESSIONS: usize = 4_000;
+
+/// Sessions of the str0m measurement: well below what it can carry, so that it is not late.
+const STR0M_SESSIONS: usize = 1_000;
+
+/// Where the ladders without a kernel or without audio begin: at what they must do.
+const WIRE_SESSIONS: usize = 15_000;
+const TRANSPORT_SESSIONS: usize = 20_000;
+
+/// How long the lesser measurements last once they are set up.
+const BRIEF: Duration = Duration::from_secs(4);
+
+/// Runs the bench.
+#[must_use]
+pub fn bench(options: &Options) -> ExitCode {
+    match run(options) {
+        Ok(numbers) => {
+            match options.output {
+                Output::Json => run::print(&numbers.json()),
+                Output::Table => run::print(&numbers.table()),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => run::fail(&Failure::internal(error)),
+    }
+}
+
+fn run(options: &Options) -> Result<Numbers, BenchError> {
+    let began = Instant::now();
+    let dense = Engine::Dense(DenseStack::new()?);
+    let load = Load {
+        engine: dense,
+        audio: Audio::Spoken,
+        carrier: Carrier::Sockets,
+        sessions: STR0M_SESSIONS,
+        shards: machine::cores(),
+        steady: BRIEF,
+        class: options.class,
+    };
+    note("raw UDP");
+    let limit = limit::udp_us(options.class)?;
+    let mut numbers = empty(&load, options, limit);
+    if let Some(sessions) = options.sessions {
+        let load = Load {
+            sessions,
+            steady: options.steady,
+            ..load
+        };
+        note(&format!("{sessions} sessions"));
+        let rung = measure(&load)?;
+        let verdict = ladder::judge(&rung);
+        numbers.rungs.push(Step::of("media", &rung, verdict));
+        let held = verdict == ladder::Verdict::Held;
+        fill(&mut numbers, &rung, if held { sessions } else { 0 });
+        return settle(numbers, options);
+    }
+    aside(&load, &mut numbers)?;
+    // The lesser ladders need about so long.
+    let left = options
+        .budget
+        .saturating_sub(began.elapsed() + Duration::from_secs(35));
+    let load = Load {
+        steady: options.steady,
+        ..load
+    };
+    let start = estimate(&numbers, load.shards);
+    note(&format!("media, from {start} sessions"));
+    let climbed = climb(&load, start, left)?;
+    numbers.rungs.extend(Step::all("media", &climbed));
+    match climbed
+        .best
+        .as_ref()
+        .or(climbed.rungs.last().map(|(rung, _)| rung))
+    {
+        Some(rung) => fill(
+            &mut numbers,
+            rung,
+            climbed.best.as_ref().map_or(0, |best| best.sessions),
+        ),
+        None => numbers.sessions = 0,
+    }
+    others_without_sockets(&load, &mut numbers)?;
+    settle(numbers, options)
+}
+
+/// Set-ups, and str0m in the same loop.
+fn aside(load: &Load, numbers: &mut Numbers) -> Result<(), BenchError> {
+    note("set-ups");
+    let setups = measure(&Load {
+        audio: Audio::Once,
+        sessions: SETUP_SESSIONS,
+        steady: Duration::from_millis(100),
+        ..load.clone()
+    })?;
+    numbers.setups_per_s = Some(setups.setups_per_s.round());
+    numbers.setup_us = Some(setups.setup_us.round());
+    note("str0m");
+    let str0m = measure(&Load {
+        engine: Engine::Str0m(RtcStack::new()?),
+        ..load.clone()
+    })?;
+    numbers.str0m_us_per_packet = Some(rounded(str0m.packet_us()));
+    numbers
+        .rungs
+        .push(Step::of("str0m", &str0m, ladder::judge(&str0m)));
+    Ok(())
+}
+
+/// Sessions through a ring, and sessions without audio: what they must do, and a step more.
+fn others_without_sockets(load: &Load, numbers: &mut Numbers) -> Result<(), BenchError> {
+    let brief = Load {
+        steady: BRIEF,
+        ..load.clone()
+    };
+    let wire = Load {
+        carrier: Carrier::Ring,
+        ..brief.clone()
+    };
+    note("wire");
+    let climbed = brief_climb(&wire, WIRE_SESSIONS)?;
+    numbers.rungs.extend(Step::all("wire", &climbed));
+    numbers.wire_sessions = Some(climbed.best.as_ref().map_or(0, |best| best.sessions));
+    numbers.wire_us_per_packet = climbed.best.as_ref().map(|best| rounded(best.packet_us()));
+    let transport = Load {
+        audio: Audio::Silent,
+        ..brief
+    };
+    note("transport");
+    let climbed = brief_climb(&transport, TRANSPORT_SESSIONS)?;
+    numbers.rungs.extend(Step::all("transport", &climbed));
+    numbers.transport_sessions = Some(climbed.best.as_ref().map_or(0, |best| best.sessions));
+    numbers.transport_core_share = climbed.best.as_ref().map(|best| rounded(best.core_share));
+    Ok(())
+}
+
+/// One rung where a ladder must reach, and if it falls the same at two thirds.
+fn brief_climb(load: &Load, sessions: usize) -> Result<Climbed, BenchError> {
+    let climbed = climb(load, sessions, Duration::ZERO)?;
+    if climbed.best.is_some() {
+        return Ok(climbed);
+    }
+    climb(load, sessions * 2 / 3, Duration::ZERO)
+}
+
+/// Where the ladder begins: four fifths of what half the time of a packet of str0m's would allow, or less.
+fn estimate(numbers: &Numbers, shards: usize) -> usize {
+    let packet = numbers
+        .str0m_us_per_packet
+        .map_or(2.0 * numbers.udp_limit_us, |us| us / 3.0);
+    let packet = packet.max(numbers.udp_limit_us * 1.3);
+    let per_core = 1e6 * 0.7 / (packet * 50.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive number of sessions, far below 2³²"
+    )]
+    let per_core = per_core as usize;
+    (per_core * shards).clamp(500, 6_000)
+}
+
+fn empty(load: &Load, options: &Options, limit: f64) -> Numbers {
+    Numbers {
+        bench: "media",
+        optimised: !cfg!(debug_assertions),
+        sessions: 0,
+        seconds: options.steady.as_secs_f64(),
+        payload_bytes: FRAME_BYTES,
+        loss: None,
+        send_p99_ms: None,
+        us_per_packet: None,
+        caller_us_per_packet: None,
+        recorder_us_per_packet: None,
+        core_share: None,
+        setups_per_s: None,
+        setup_us: None,
+        bytes_per_session: None,
+        udp_limit_us: rounded(limit),
+        str0m_us_per_packet: None,
+        wire_sessions: None,
+        wire_us_per_packet: None,
+        transport_sessions: None,
+        transport_core_share: None,
+        cores: load.shards,
+        class: match options.class {
+            Class::Fair => "fair",
+            Class::Realtime => "realtime",
+        },
+        others: 0.0,
+        receive_buffer_errors: None,
+        rungs: Vec::new(),
+    }
+}
+
+fn fill(numbers: &mut Numbers, rung: &Rung, sessions: usize) {
+    numbers.sessions = sessions;
+    numbers.loss = Some(rung.loss());
+    numbers.send_p99_ms = Some(rounded(rung.send_p99_ms()));
+    numbers.us_per_packet = Some(rounded(rung.packet_us()));
+    numbers.caller_us_per_packet = Some(rounded(rung.caller_us));
+    numbers.recorder_us_per_packet = Some(rounded(rung.recorder_us));
+    numbers.core_share = Some(rounded(rung.core_share));
+    numbers.bytes_per_session = Some(rung.bytes_per_session.round());
+    numbers.receive_buffer_errors = rung.buffer_errors;
+    numbers.others = rounded(rung.others);
+    if numbers.setups_per_s.is_none() {
+        numbers.setups_per_s = Some(rung.setups_per_s.round());
+    }
+}
+
+/// A machine that others kept busy gives no result, unless it was asked for.
+fn settle(numbers: Numbers, options: &Options) -> Result<Numbers, BenchError> {
+    if numbers.others > OTHERS_MAX && options.busy == Busy::Refuse {
+        let others = numbers.others * 100.0;
+        return Err(BenchError::Busy { others });
+    }
+    Ok(numbers)
+}

@@ -1,0 +1,195 @@
+//! `racegate bench mock`: one `GET` of a recording, from our mock, a bare axum handler, wiremock and
+//! Mockoon, side by side.
+//!
+//! Every server is a process of its own, fed the same request by the same client over the same
+//! number of connections, in short rounds that take turns, so that whatever else the machine does
+//! falls on all of them alike. Ratios are medians over rounds.
+
+mod load;
+mod mockoon;
+mod peer;
+mod process;
+mod report;
+
+pub use peer::Peer;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use load::{Load, Target};
+use peer::Served;
+use report::{Numbers, Report, median};
+
+use crate::run::{self, Failure, Output, note};
+
+/// What `racegate bench mock` was asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What goes to stdout.
+    pub output: Output,
+    /// Whether Mockoon is fetched if it is not there.
+    pub mockoon: Mockoon,
+    /// Rounds of each comparison.
+    pub rounds: u32,
+    /// Length of a round.
+    pub round: Duration,
+    /// Requests after which memory is looked at.
+    pub requests: u64,
+}
+
+/// Whether Mockoon is fetched if it is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mockoon {
+    /// Only if it is installed.
+    Installed,
+    /// With npx, if it is not.
+    Fetched,
+}
+
+/// Connections of the closed loop.
+const CONNECTIONS: usize = 32;
+/// Recordings held while servers are compared.
+const HELD: u64 = 1_000;
+/// Recordings held while reads are compared.
+const HELD_FEW: u64 = 1_000;
+const HELD_MANY: u64 = 1_000_000;
+/// Ids that are asked for in turn.
+const IDS: u64 = 4_096;
+
+/// Runs the bench.
+#[must_use]
+pub fn bench(options: &Options) -> ExitCode {
+    match measure(options) {
+        Ok(report) => {
+            match options.output {
+                Output::Json => run::print(&report.json()),
+                Output::Table => run::print(&report.table()),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(failure) => run::fail(&failure),
+    }
+}
+
+/// Serves as a peer of the bench until stdin ends.
+#[must_use]
+pub fn serve_peer(peer: Peer, held: u64) -> ExitCode {
+    match peer::serve(peer, held) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => run::fail(&failure),
+    }
+}
+
+fn measure(options: &Options) -> Result<Report, Failure> {
+    if cfg!(debug_assertions) {
+        note("warning: this is a build without optimisation; its numbers say nothing");
+    }
+    let load = Load::new(CONNECTIONS)?;
+    let ours = Served::start(Peer::Ours, HELD, "")?;
+    let target = ours.recordings(&load, HELD.min(IDS))?;
+    let body = load.body(&target)?;
+    let mut numbers = Numbers::default();
+    numbers.body_bytes = body.len();
+    compare(options, &load, (&ours, &target), &body, &mut numbers)?;
+    half_load(options, &target, &mut numbers)?;
+    let sent = ours.journal(&load)?.requests;
+    note(&format!(
+        "memory: {} more requests",
+        options.requests.saturating_sub(sent)
+    ));
+    load.many(&target, options.requests.saturating_sub(sent))?;
+    numbers.rss_mb_after = process::rss_mb(ours.pid());
+    let journal = ours.journal(&load)?;
+    numbers.requests = journal.requests;
+    numbers.journal_mb = journal.bytes as f64 / 1e6;
+    drop(ours);
+    reads(options, &load, &mut numbers)?;
+    Ok(Report { numbers })
+}
+
+/// Ours beside the peers, in turn.
+fn compare(
+    options: &Options,
+    load: &Load,
+    (ours, target): (&Served, &Target),
+    body: &str,
+    numbers: &mut Numbers,
+) -> Result<(), Failure> {
+    let axum = Served::start(Peer::Axum, 0, body)?;
+    let wiremock = Served::start(Peer::Wiremock, 0, body)?;
+    let mockoon = mockoon::start(options.mockoon, body)?;
+    let mut contestants = vec![
+        ("ours", target.clone(), Some(ours.pid())),
+        ("axum", axum.same(target), Some(axum.pid())),
+        ("wiremock", wiremock.same(target), Some(wiremock.pid())),
+    ];
+    match &mockoon {
+        Ok(mockoon) => contestants.push(("mockoon", mockoon.same(target), None)),
+        Err(why) => {
+            note(&format!("mockoon: skipped: {why}"));
+            numbers.mockoon_skipped = Some(why.clone());
+        }
+    }
+    for (name, target, _) in &contestants {
+        note(&format!("warm-up: {name}"));
+        load.round(target, options.round)?;
+    }
+    for round in 0..options.rounds {
+        // Another one begins each time.
+        contestants.rotate_left(1);
+        for (name, target, pid) in &contestants {
+            let before = pid.and_then(process::cpu);
+            let done = load.round(target, options.round)?;
+            let after = pid.and_then(process::cpu);
+            let cpu = before.zip(after).map(|(before, after)| after - before);
+            numbers.add(name, done, cpu);
+        }
+        if round == 0 {
+            note(&format!(
+                "rounds: {} of {:?} each",
+                options.rounds, options.round
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Latency from the intended start, at half of what ours could do.
+fn half_load(options: &Options, target: &Target, numbers: &mut Numbers) -> Result<(), Failure> {
+    let rate = numbers.per_second("ours") / 2.0;
+    note(&format!("half load: {rate:.0} requests a second"));
+    let mut ratios = Vec::new();
+    for _ in 0..options.rounds.clamp(1, 9) {
+        let latencies = load::paced(target, rate, Duration::from_millis(500))?;
+        let (p50, p99) = (
+            latencies.value_at_quantile(0.5),
+            latencies.value_at_quantile(0.99),
+        );
+        numbers.p50_us.push(p50 as f64 / 1e3);
+        numbers.p99_us.push(p99 as f64 / 1e3);
+        ratios.push(p99 as f64 / p50.max(1) as f64);
+    }
+    numbers.p99_over_p50 = median(&ratios);
+    Ok(())
+}
+
+/// Reads where few and where many recordings are held, in turn.
+fn reads(options: &Options, load: &Load, numbers: &mut Numbers) -> Result<(), Failure> {
+    note("reads: few and many recordings held");
+    let few = Served::start(Peer::Ours, HELD_FEW, "")?;
+    let many = Served::start(Peer::Ours, HELD_MANY, "")?;
+    let targets = [
+        few.recordings(load, HELD_FEW.min(IDS))?,
+        many.recordings(load, IDS)?,
+    ];
+    for target in &targets {
+        load.round(target, options.round)?;
+    }
+    for _ in 0..options.rounds {
+        for (name, target) in ["few", "many"].into_iter().zip(&targets) {
+            let done = load.round(target, options.round)?;
+            numbers.add(name, done, None);
+        }
+    }
+    Ok(())
+}

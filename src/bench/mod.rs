@@ -1,0 +1,5 @@
+//! `racegate bench`: our speed beside peers and limits, as ratios.
+
+pub mod media;
+pub mod mock;
+pub mod sim;
