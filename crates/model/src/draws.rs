@@ -73,16 +73,16 @@ pub enum Purpose {
     SharedSession = 29,
     /// Time that a gate's read takes of a coupled platform.
     ReadCost = 30,
-    /// Whether the second region handles the call.
-    Region = 31,
-    /// Lag of the second region.
-    RegionLag = 32,
+    /// How much of the session is real.
+    Fidelity = 31,
+    /// What a fault does to datagram `k`.
+    FaultDatagram = 32,
     /// Whether the scenario's fault `k` strikes the session.
     SessionFault = 33,
-    /// How much of the session is real.
-    Fidelity = 34,
-    /// What a fault does to datagram `k`.
-    FaultDatagram = 35,
+    /// Whether the second region handles the call.
+    Region = 34,
+    /// Lag of the second region.
+    RegionLag = 35,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
