@@ -296,7 +296,6 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
         duration: Duration::from_secs(5),
         kind: Kind::Webrtc,
         hold: Hold::Held,
-        clip: 0,
     };
     let at = call.ended_at();
     let clock = FieldClock {
