@@ -172,6 +172,7 @@ impl BenchSimArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct BenchMockArgs {
     /// Print JSON instead of the table
     #[arg(long)]

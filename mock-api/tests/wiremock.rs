@@ -1,4 +1,5 @@
 //! The lagging API in somebody else's wiremock server is the API itself.
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use futures_util::FutureExt;
 use racegate_model::scenario::Scenario;
 use racegate_scenario::{Color, Diagnostics, Override, Source};
 
@@ -111,8 +112,17 @@ fn try_main(args: &ServeArgs) -> Result<(), ServeError> {
 }
 
 async fn serve(options: Options, args: &ServeArgs) -> Result<(), ServeError> {
-    let stopped = signals()?;
-    let mock = Mock::start(options).await?;
+    let mut stopped = std::pin::pin!(signals()?);
+    let mock = tokio::select! {
+        biased;
+        () = stopped.as_mut() => return Ok(()),
+        mock = Mock::start(options) => mock?,
+    };
+    // Starting is mostly computing, during which no signal is heard.
+    if stopped.as_mut().now_or_never().is_some() {
+        mock.stop().await;
+        return Ok(());
+    }
     let addresses = mock.addresses();
     if let Some(path) = &args.port_file {
         addresses

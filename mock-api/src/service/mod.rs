@@ -111,12 +111,22 @@ impl Service {
     pub fn new(config: ServiceConfig, store: Store) -> (Self, mpsc::UnboundedReceiver<News>) {
         let (news, receiver) = mpsc::unbounded_channel();
         let seed = config.seed;
-        let arms = config.arms.iter().map(|arm| ArmWorld {
-            platform: Mutex::new(Platform::new(arm, &config.workload, seed)),
-            timelines: Timelines::default(),
-            notifications: notifications(&arm.platform.notification, seed),
-            required: arm.required,
+        // Hundreds of equal arms are no rarity, and the tables of one take a tenth of a second.
+        let mut like: Option<(&Arm, Platform)> = None;
+        let arms = config.arms.iter().map(|arm| {
+            let platform = match &like {
+                Some((same, platform)) if *same == arm => platform.clone(),
+                _ => Platform::new(arm, &config.workload, seed),
+            };
+            like = Some((arm, platform.clone()));
+            ArmWorld {
+                platform: Mutex::new(platform),
+                timelines: Timelines::default(),
+                notifications: notifications(&arm.platform.notification, seed),
+                required: arm.required,
+            }
         });
+        let arms: Vec<ArmWorld> = arms.collect();
         let tenants = config.tenants.into_iter().map(|tenant| {
             if let Err(error) = store.create_bucket(&tenant.organization) {
                 // Its exports will then be listed as failed.
@@ -128,7 +138,7 @@ impl Service {
         let inner = Inner {
             seed,
             epoch: config.epoch,
-            arms: arms.collect(),
+            arms,
             tenants: tenants.collect(),
             calls: CallRegistry::new(seed),
             faults: FaultPlan::new(&config.workload, seed),
