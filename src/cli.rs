@@ -224,6 +224,9 @@ struct BenchMediaArgs {
     /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
     #[arg(long, value_enum, default_value = "realtime")]
     class: ClassArg,
+    /// Measure aiortc beside, with this Python that has it
+    #[arg(long, value_name = "PYTHON")]
+    aiortc: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -358,6 +361,7 @@ impl BenchMediaArgs {
                 ClassArg::Fair => racegate_udp::Class::Fair,
                 ClassArg::Realtime => racegate_udp::Class::Realtime,
             },
+            aiortc: self.aiortc.clone(),
         })
     }
 }

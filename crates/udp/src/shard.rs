@@ -137,6 +137,8 @@ pub struct ShardReport {
     pub lateness_us: Histogram<u64>,
     /// Time in which the thread worked rather than slept.
     pub busy: Duration,
+    /// Why the thread does not run where or how it should, if it does not.
+    pub unplaced: Option<String>,
     /// What each end used, in the order of the stations.
     pub stations: Vec<StationReport>,
 }
@@ -150,6 +152,7 @@ impl ShardReport {
             sends: SendCount::default(),
         };
         Self {
+            unplaced: None,
             stations: stations.iter().map(station).collect(),
             ticks: 0,
             ticks_skipped: 0,
@@ -208,8 +211,8 @@ impl Shard {
         Self::spawn_at(name, Placement::default(), stations)
     }
 
-    /// The same with a say in where and how the thread runs. What the system refuses of it is left out: a shard that shares its core is
-    /// late rather than wrong, and its lateness is measured.
+    /// The same with a say in where and how the thread runs. What the system refuses of it is left out and reported: a shard that
+    /// shares its core is late rather than wrong, and its lateness is measured.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -231,7 +234,9 @@ impl Shard {
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                let _refused = place(placement);
+                if let Err(refused) = place(placement) {
+                    running.report().unplaced = Some(refused.to_string());
+                }
                 run(&shard, stations, &running)
             })
             .map_err(|source| ShardError::Spawn {
@@ -506,6 +511,21 @@ mod tests {
         assert_eq!(each, [("echo", 2), ("echo", 2)]);
         assert!(report.ticks > 0 && report.lateness_us.len() == report.ticks);
         assert_eq!(meter.report().ticks, report.ticks);
+    }
+
+    #[test]
+    fn a_shard_that_cannot_go_where_it_should_runs_and_says_so() {
+        let (seen, told) = mpsc::channel();
+        let server = station(&seen, None, None);
+        let client = station(&seen, None, Some(server.socket.local_addr()));
+        let placement = Placement {
+            core: Some(usize::MAX),
+            ..Placement::default()
+        };
+        let shard = Shard::spawn_at("lost", placement, vec![server, client]).unwrap();
+        assert_eq!(told.recv().unwrap(), b"x");
+        let report = shard.stop().unwrap();
+        assert_eq!(report.unplaced.is_some(), cfg!(target_os = "linux"));
     }
 
     #[test]

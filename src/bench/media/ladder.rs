@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::rung::{Load, Rung, measure};
+use crate::run::note;
 
 /// Share of the packets that may be lost.
 pub(super) const LOSS_MAX: f64 = 1e-4;
@@ -115,7 +116,10 @@ fn step(
     let rung = match measure(&load) {
         Ok(rung) => rung,
         // A rung that cannot even be set up is one that falls.
-        Err(BenchError::Setup { .. }) => return Ok(Verdict::Fell),
+        Err(error @ BenchError::Setup { .. }) => {
+            note(&error.to_string());
+            return Ok(Verdict::Fell);
+        }
         Err(error) => return Err(error),
     };
     let verdict = judge(&rung);

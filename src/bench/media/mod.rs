@@ -9,6 +9,7 @@ mod ladder;
 mod limit;
 mod lobby;
 mod machine;
+mod peer;
 mod recorders;
 mod report;
 mod rung;
@@ -82,6 +83,8 @@ pub struct Options {
     pub busy: Busy,
     /// How the shards are scheduled.
     pub class: Class,
+    /// A Python that has aiortc, to be measured beside.
+    pub aiortc: Option<String>,
 }
 
 /// Sessions of the set-up measurement: two seconds' worth.
@@ -142,6 +145,16 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
         return settle(numbers, options);
     }
     aside(&load, &mut numbers)?;
+    if let Some(python) = &options.aiortc {
+        note("aiortc");
+        match peer::aiortc(python) {
+            Ok(peer) => {
+                numbers.aiortc_us_per_packet = Some(rounded(peer.us_per_packet));
+                numbers.aiortc_setups_per_s = Some(rounded(peer.setups_per_s));
+            }
+            Err(reason) => numbers.aiortc_skipped = Some(reason),
+        }
+    }
     // The lesser ladders need about so long.
     let left = options
         .budget
@@ -222,11 +235,13 @@ fn others_without_sockets(load: &Load, numbers: &mut Numbers) -> Result<(), Benc
 
 /// One rung where a ladder must reach, and if it falls the same at two thirds.
 fn brief_climb(load: &Load, sessions: usize) -> Result<Climbed, BenchError> {
-    let climbed = climb(load, sessions, Duration::ZERO)?;
-    if climbed.best.is_some() {
-        return Ok(climbed);
+    let first = climb(load, sessions, Duration::ZERO)?;
+    if first.best.is_some() {
+        return Ok(first);
     }
-    climb(load, sessions * 2 / 3, Duration::ZERO)
+    let mut second = climb(load, sessions * 2 / 3, Duration::ZERO)?;
+    second.rungs.splice(0..0, first.rungs);
+    Ok(second)
 }
 
 /// Where the ladder begins: four fifths of what half the time of a packet of str0m's would allow, or less.
@@ -263,6 +278,9 @@ fn empty(load: &Load, options: &Options, limit: f64) -> Numbers {
         bytes_per_session: None,
         udp_limit_us: rounded(limit),
         str0m_us_per_packet: None,
+        aiortc_us_per_packet: None,
+        aiortc_setups_per_s: None,
+        aiortc_skipped: None,
         wire_sessions: None,
         wire_us_per_packet: None,
         transport_sessions: None,
@@ -274,6 +292,7 @@ fn empty(load: &Load, options: &Options, limit: f64) -> Numbers {
         },
         others: 0.0,
         receive_buffer_errors: None,
+        unplaced: None,
         rungs: Vec::new(),
     }
 }
@@ -289,6 +308,7 @@ fn fill(numbers: &mut Numbers, rung: &Rung, sessions: usize) {
     numbers.bytes_per_session = Some(rung.bytes_per_session.round());
     numbers.receive_buffer_errors = rung.buffer_errors;
     numbers.others = rounded(rung.others);
+    numbers.unplaced.clone_from(&rung.unplaced);
     if numbers.setups_per_s.is_none() {
         numbers.setups_per_s = Some(rung.setups_per_s.round());
     }

@@ -32,6 +32,9 @@ pub(super) struct Numbers {
     pub(super) bytes_per_session: Option<f64>,
     pub(super) udp_limit_us: f64,
     pub(super) str0m_us_per_packet: Option<f64>,
+    pub(super) aiortc_us_per_packet: Option<f64>,
+    pub(super) aiortc_setups_per_s: Option<f64>,
+    pub(super) aiortc_skipped: Option<String>,
     pub(super) wire_sessions: Option<usize>,
     pub(super) wire_us_per_packet: Option<f64>,
     pub(super) transport_sessions: Option<usize>,
@@ -41,6 +44,8 @@ pub(super) struct Numbers {
     /// The largest share of all processors that others took during a rung that counts.
     pub(super) others: f64,
     pub(super) receive_buffer_errors: Option<u64>,
+    /// Why the media threads did not run where or how they should, if they did not.
+    pub(super) unplaced: Option<String>,
     pub(super) rungs: Vec<Step>,
 }
 
@@ -171,6 +176,11 @@ impl Numbers {
                 format!("us per packet; {str0m}"),
             ),
             (
+                "aiortc at both ends",
+                number(self.aiortc_us_per_packet, 0),
+                self.aiortc_note(),
+            ),
+            (
                 "wire sessions (no kernel)",
                 count(self.wire_sessions),
                 format!("must 15000; {wire} us per packet"),
@@ -181,6 +191,14 @@ impl Numbers {
                 format!("must 20000; {transport} of a core"),
             ),
         ]
+    }
+
+    fn aiortc_note(&self) -> String {
+        match (&self.aiortc_skipped, self.aiortc_setups_per_s) {
+            (Some(why), _) => format!("skipped: {why}"),
+            (None, Some(setups)) => format!("us per packet; {setups:.0} set-ups per second"),
+            (None, None) => "with --aiortc PYTHON".to_owned(),
+        }
     }
 
     fn times_limit(&self, value: Option<f64>) -> String {
@@ -197,6 +215,9 @@ impl Numbers {
             self.class,
             self.receive_buffer_errors.unwrap_or(0),
         );
+        if let Some(why) = &self.unplaced {
+            let _infallible = writeln!(text, "the system refused core or class: {why}");
+        }
         if !self.optimised {
             text.push_str("this is a debug build: no number of it counts\n");
         }
@@ -234,3 +255,21 @@ fn count(value: Option<usize>) -> String {
 }
 
 const UNMEASURED: &str = "unmeasured";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::media::rung::tests::rung;
+
+    #[test]
+    fn a_step_says_what_its_rung_showed() {
+        let step = Step::of("media", &rung(4000), Verdict::Held);
+        assert_eq!((step.sessions, step.verdict), (4000, "held"));
+        assert!((step.us_per_packet - 5.0).abs() < 1e-9 && step.loss.abs() < 1e-9);
+        assert_eq!(
+            (number(None, 2), number(Some(1.239), 2)),
+            (UNMEASURED.to_owned(), "1.24".to_owned())
+        );
+        assert!((rounded(1.23456) - 1.235).abs() < 1e-9);
+    }
+}

@@ -77,6 +77,8 @@ pub(super) struct Rung {
     pub(super) bytes_per_session: f64,
     /// Datagrams that the kernel dropped for want of buffer; `None` where it does not tell.
     pub(super) buffer_errors: Option<u64>,
+    /// Why shards do not run where or how they should, if they do not.
+    pub(super) unplaced: Option<String>,
     /// What others took of the processors in the steady time, as a share of all of them.
     pub(super) others: f64,
 }
@@ -118,21 +120,12 @@ pub(super) fn measure(load: &Load) -> Result<Rung, BenchError> {
     let memory_before = memory_bytes();
     let drops_before = receive_buffer_errors().unwrap_or(None);
     let running = start(load)?;
-    let began = Instant::now();
-    while running.heard() < load.sessions {
-        if began.elapsed() > SETUP_MAX || running.shards.iter().any(Shard::is_finished) {
-            let heard = running.heard();
-            stop(running)?;
-            return Err(BenchError::Setup {
-                sessions: load.sessions,
-                heard,
-            });
-        }
-        std::thread::sleep(LOOK);
+    if let Err(error) = await_setup(&running, load.sessions) {
+        stop(running)?;
+        return Err(error);
     }
     let setup_cpu: Duration = running.cpu().into_iter().sum();
     std::thread::sleep(SETTLE);
-    let memory = memory_bytes().saturating_sub(memory_before);
     for lobby in &running.lobbies {
         lobby.restart_lateness();
     }
@@ -146,7 +139,13 @@ pub(super) fn measure(load: &Load) -> Result<Rung, BenchError> {
     let (cpu_after, sample_after) = (running.cpu(), Sample::take());
     let (packets, passed) = (running.sent() - sent, at.elapsed());
     let tallies: Vec<_> = running.lobbies.iter().map(|lobby| lobby.tally()).collect();
+    let unplaced = running
+        .meters
+        .iter()
+        .find_map(|meter| meter.report().unplaced);
     running.drain();
+    // Only now: to ask takes the allocator's locks for as long as it has holes to count, and the shards wait meanwhile.
+    let memory = memory_bytes().saturating_sub(memory_before);
     let lobbies = running.lobbies.clone();
     stop(running)?;
     let end: Vec<_> = lobbies.iter().map(|lobby| lobby.tally()).collect();
@@ -180,8 +179,22 @@ pub(super) fn measure(load: &Load) -> Result<Rung, BenchError> {
         buffer_errors: drops
             .zip(drops_before)
             .map(|(now, then)| now.saturating_sub(then)),
+        unplaced,
         others: sample.others(&sample_after, ours.iter().sum()),
     })
+}
+
+/// Waits until every session has been heard.
+fn await_setup(running: &Running, sessions: usize) -> Result<(), BenchError> {
+    let began = Instant::now();
+    while running.heard() < sessions {
+        if began.elapsed() > SETUP_MAX || running.shards.iter().any(Shard::is_finished) {
+            let heard = running.heard();
+            return Err(BenchError::Setup { sessions, heard });
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 fn micros_per(time: Duration, count: u64) -> f64 {
@@ -341,6 +354,7 @@ pub(super) mod tests {
             core_share: 0.5,
             bytes_per_session: 20_000.0,
             buffer_errors: Some(0),
+            unplaced: None,
             others: 0.01,
         }
     }
