@@ -406,7 +406,12 @@ impl SessionEvents for PlatformEvents {
         let ending = Ending {
             signalling: match ended.reason {
                 EndReason::SignallingLost => SignallingEnd::Lost,
-                _ => SignallingEnd::Kept,
+                EndReason::HungUp
+                | EndReason::ConsentLost
+                | EndReason::SetupTimeout
+                | EndReason::AnswerRefused
+                | EndReason::MediaFailed
+                | EndReason::Shutdown => SignallingEnd::Kept,
             },
             audio: if ended.digest_sent.is_some_and(differs) {
                 AudioEnd::Altered

@@ -139,9 +139,19 @@ fn outcome_of(
         _ if differs(received, outcome) => SessionOutcome::Altered,
         EndReason::SignallingLost => SessionOutcome::PartialWrite,
         EndReason::ConsentLost => SessionOutcome::ConsentLost,
-        _ if early => SessionOutcome::CutShort,
-        _ if stored_late(call, service, received) => SessionOutcome::MediaLate,
-        _ => SessionOutcome::Unharmed,
+        EndReason::HungUp
+        | EndReason::SetupTimeout
+        | EndReason::AnswerRefused
+        | EndReason::MediaFailed
+        | EndReason::Shutdown => {
+            if early {
+                SessionOutcome::CutShort
+            } else if stored_late(call, service, received) {
+                SessionOutcome::MediaLate
+            } else {
+                SessionOutcome::Unharmed
+            }
+        }
     }
 }
 

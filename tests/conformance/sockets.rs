@@ -57,11 +57,10 @@ async fn over_real_sockets_every_disagreement_is_within_the_measured_lateness() 
 async fn over_real_sockets_sessions_of_every_fidelity_leave_the_same_history() {
     let mix = "workload.fidelity.webrtc={ media = 0.2, wire = 0.2, transport = 0.2, \
                signalling = 0.2, model = 0.2 }";
-    let scenario = scenario_of(
-        "sockets.toml",
-        SCENARIO,
-        &[mix, "workload.media={webrtc=1}"],
-    );
+    // Long enough for every call to come up on a busy machine.
+    let longer = "workload.call_duration=\"2s\"";
+    let webrtc = "workload.media={webrtc=1}";
+    let scenario = scenario_of("sockets.toml", SCENARIO, &[mix, longer, webrtc]);
     let calls = Calls::new(&scenario.workload, scenario.seed);
     let mut planned = [0_u64; Fidelity::ALL.len()];
     for call in calls {

@@ -67,6 +67,7 @@ impl Sink for Compare<'_> {
     fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }
 
+#[expect(clippy::print_stdout, reason = "the table is what the test shows")]
 /// Runs the scenario live and in the simulator.
 async fn both(scenario: &Scenario) -> (GeneratorSummary, ConformanceSummary) {
     let (_stop, stopped) = watch::channel(Stop::No);

@@ -213,3 +213,22 @@ fn a_session_that_never_came_up_is_counted_and_nothing_else() {
     assert_eq!(fewer.not_established, 25);
     assert_eq!(fewer.ended[0] + 25, whole.ended[0]);
 }
+
+#[test]
+fn every_way_of_simulating_agrees_on_sessions_that_meet_faults() {
+    let kinds = [Fault::Vanish, Fault::NoMedia, Fault::Loss, Fault::StoreLate];
+    let specs = kinds.map(|fault| spec(fault, FaultShare::Probability(share(0.1))));
+    let mut scenario = struck(specs.to_vec());
+    let export = &mut scenario.arms[0].platform.export;
+    export.slots = racegate_model::scenario::Slots::Unlimited;
+    scenario.arms[0].platform.api.rate_limit = None;
+    let on = |path| {
+        let mut collected = support::Collected::default();
+        racegate_model::sim::run_on(path, &scenario, &mut collected);
+        (collected.hash, collected.ended, collected.not_established)
+    };
+    let fused = on(racegate_model::sim::Path::Auto);
+    assert!(fused.2 > 50, "{} never came up", fused.2);
+    assert_eq!(fused, on(racegate_model::sim::Path::Events));
+    assert_eq!(fused, on(racegate_model::sim::Path::Exporter));
+}

@@ -197,6 +197,10 @@ impl Phone {
         self.peer.send_at(now, Frame { index, payload }, time);
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "of some forty faults these change what is said"
+    )]
     /// What the phone does with a frame's turn; a fault may change it, and the numbers that follow.
     fn turn(&mut self, due: Instant, frame: u64) -> Turn {
         let strikes = |fault: &DialFault| due >= fault.at;

@@ -1,5 +1,10 @@
 //! Faults at the datagram boundary: what a phone sends and receives is dropped, doubled, delayed, altered or made up.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each place acts on a few of some forty faults; what it does not know it lets through"
+)]
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -37,7 +42,8 @@ pub(super) struct Tamper {
     began: Instant,
     /// Another address of ours, for a fault that changes it.
     alias: SocketAddr,
-    moved: bool,
+    /// The address that it has changed to.
+    moved_to: Option<SocketAddr>,
     /// Audio packets that came by since the fault struck.
     audio: u32,
     handshakes_out: u32,
@@ -56,7 +62,7 @@ impl Tamper {
             draws: fault.draws,
             began,
             alias,
-            moved: false,
+            moved_to: None,
             audio: 0,
             handshakes_out: 0,
             first_handshake_in: None,
@@ -94,9 +100,7 @@ impl Tamper {
         if kind == Kind::Audio {
             self.last = Some(datagram.clone());
         }
-        if self.moved {
-            datagram.source = self.alias;
-        }
+        datagram.source = self.moved_to.unwrap_or(datagram.source);
         match self.fault.fault.kind().group {
             FaultGroup::Ice => self.check(now, kind, datagram, send),
             FaultGroup::Dtls => self.handshake(kind, datagram, send),
@@ -127,8 +131,10 @@ impl Tamper {
             Fault::ConsentLoss if request && now >= self.fault.at => return,
             Fault::LatePath if request && now < self.began + self.fault.lasts => return,
             // Struck with an audio packet, so that one at least comes from an address that nobody knows yet.
-            Fault::NatRebind if kind == Kind::Audio && now >= self.fault.at && !self.moved => {
-                self.moved = true;
+            Fault::NatRebind
+                if kind == Kind::Audio && now >= self.fault.at && self.moved_to.is_none() =>
+            {
+                self.moved_to = Some(self.alias);
                 datagram.source = self.alias;
             }
             _ => {}

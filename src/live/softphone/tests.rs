@@ -118,6 +118,10 @@ async fn signalling() -> (String, Softphones, Arc<Ended>, Shard) {
     (phones.signalling_url.to_string(), phones, ended, shard)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "pings and the like say nothing"
+)]
 /// Everything that the server says until it closes the connection; the close code, if it gave one.
 async fn until_closed(socket: &mut Client) -> (Vec<String>, Option<u16>) {
     let mut said = Vec::new();

@@ -37,22 +37,18 @@ impl Call<'_> {
         self.struck = true;
         let fault = self.dial.fault?.fault;
         let socket = self.socket.as_mut()?;
-        match fault {
-            Fault::GarbageFrame => {
-                let garbage = Message::text("{\"jsonrpc\": 2, noise");
-                // If this fails, so does the next receive.
-                drop(socket.send(garbage).await);
-                None
-            }
-            Fault::HalfClosed => {
-                drop(socket.get_mut().shutdown().await);
-                None
-            }
-            _ => {
-                self.break_off();
-                Some("the signalling was cut".to_owned())
-            }
+        if fault == Fault::GarbageFrame {
+            let garbage = Message::text("{\"jsonrpc\": 2, noise");
+            // If this fails, so does the next receive.
+            drop(socket.send(garbage).await);
+            return None;
         }
+        if fault == Fault::HalfClosed {
+            drop(socket.get_mut().shutdown().await);
+            return None;
+        }
+        self.break_off();
+        Some("the signalling was cut".to_owned())
     }
 
     /// Resets the connection, as a process that dies does.

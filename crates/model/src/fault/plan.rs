@@ -149,11 +149,13 @@ impl FaultPlan {
 
 /// What the fault does, given how long it lasts.
 fn effect(fault: Fault, lasts: Duration) -> Effect {
-    match fault.kind().effect {
+    let kind = fault.kind();
+    if let Effect::LateSetUp(after) = kind.effect
+        && kind.lasts > Duration::ZERO
+    {
         // The first check that gets through must then be answered and the handshake done.
-        Effect::LateSetUp(after) if fault.kind().lasts > Duration::ZERO => {
-            Effect::LateSetUp(after.saturating_add(lasts.saturating_sub(fault.kind().lasts)))
-        }
-        effect => effect,
+        let longer = lasts.saturating_sub(kind.lasts);
+        return Effect::LateSetUp(after.saturating_add(longer));
     }
+    kind.effect
 }

@@ -12,13 +12,15 @@ impl World<'_> {
     /// the tenant, then what the tenant's reads take.
     pub(super) fn run_coupled<S: Sink>(mut self, sink: &mut S) -> Ended {
         let mut next = self.ends.next();
+        let mut ending = self.ends.ending();
         let mut until = Timestamp::NEVER;
         while let Some(now) = self.next_instant(next.as_ref()).filter(|at| *at <= until) {
             self.now = now;
             while let Some(call) = next.filter(|call| call.ended_at() <= now) {
-                self.platform.handle_input(now, &call);
+                self.platform.handle_session(now, &call, ending);
                 self.ended += 1;
                 next = self.ends.next();
+                ending = self.ends.ending();
             }
             if next.is_none() && until.is_never() {
                 until = now + self.scenario.limits.drain;

@@ -225,7 +225,13 @@ pub(crate) fn ended_by(workload: &Workload) -> Timestamp {
         Executor::ConstantVus { duration, .. } => *duration,
     };
     let longest = Sampler::new(&workload.call_duration).sample(u64::MAX);
-    Timestamp::ZERO + workload.warmup + arrivals + longest
+    // A session whose caller has vanished ends when its consent runs out.
+    let vanished = if workload.faults.is_empty() {
+        Duration::ZERO
+    } else {
+        crate::fault::CONSENT
+    };
+    Timestamp::ZERO + workload.warmup + arrivals + longest + vanished
 }
 
 /// Hash of the planned sessions: order-free, the same in both engines.
