@@ -430,7 +430,7 @@ fn alone(seed: u64, troubles: &Troubles, limit: Option<u64>, drain: u64) -> Scen
     let arm = &mut scenario.arms[0];
     let platform = &mut arm.platform;
     platform.export.slots = Slots::Unlimited;
-    platform.export.failure = share(seed as u32 % 4);
+    platform.export.failure = share(u32::try_from(seed % 4).expect("below four"));
     platform.export.query_time = exponential(seed % 3 * 400);
     // Round numbers make ties: many calls are refused, and come back, at one instant.
     platform.api.rate_limit = limit.map(|calls| RateLimit {

@@ -30,6 +30,7 @@ pub(super) trait Node: Copy + Ord {
     fn leaf(self, bits: u32) -> usize;
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "leaves are below 2^bits")]
 impl Node for u64 {
     const LAST: Self = Self::MAX;
 
@@ -49,6 +50,10 @@ impl Node for u64 {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "leaves are below 2^bits, and what is above them was a u64"
+)]
 impl Node for u128 {
     const LAST: Self = Self::MAX;
 

@@ -125,11 +125,11 @@ impl Tenant {
     pub(in crate::sim) fn decided(&mut self, slot: u32, timeline: &Timeline) {
         let ready_at = self.solo.ready_at(timeline);
         let complete_at = self.solo.plainly_complete_at(timeline);
-        if let Some(Some(open)) = self.open.get_mut(slot as usize) {
-            if open.passage.recording == timeline.recording {
-                open.ready_at = ready_at;
-                open.complete_at = complete_at;
-            }
+        if let Some(Some(open)) = self.open.get_mut(slot as usize)
+            && open.passage.recording == timeline.recording
+        {
+            open.ready_at = ready_at;
+            open.complete_at = complete_at;
         }
     }
 
@@ -194,9 +194,10 @@ impl Tenant {
             Some(_) => behind.started(due.at, &mut open.passage),
             None => behind.notified(due.at, &mut open.passage),
         };
-        match then {
-            Then::At(at, Wake::Gate) => self.wait_for_gate(at, due.slot, STARTS_LANE),
-            then => self.follow(due.at, due.slot, then, record),
+        if let Then::At(at, Wake::Gate) = then {
+            self.wait_for_gate(at, due.slot, STARTS_LANE);
+        } else {
+            self.follow(due.at, due.slot, then, record);
         }
     }
 
