@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(queue.peek().is_some(), queue.len() > 0);
             let Some(first) = queue.pop() else { break };
             popped.push((first.at.as_nanos(), first.content));
-            if mix64(n) % 8 > 0 {
+            if !mix64(n).is_multiple_of(8) {
                 queue.push(due(first.at.as_nanos(), n));
             }
         }
