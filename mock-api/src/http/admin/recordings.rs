@@ -201,6 +201,7 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
         recording: call.index,
         tenant: None,
         kind: call.kind,
+        region: racegate_model::timeline::Region::First,
         hold: call.hold,
         started_at: call.arrival,
         ended_at,
