@@ -307,6 +307,7 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
         recording: index,
         tenant: None,
         kind: call.kind,
+        region: racegate_model::timeline::Region::First,
         hold: call.hold,
         started_at: call.arrival,
         ended_at: at,
