@@ -308,6 +308,7 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
         tenant: None,
         region: racegate_model::timeline::Region::First,
         kind: call.kind,
+        region: racegate_model::timeline::Region::First,
         hold: call.hold,
         started_at: call.arrival,
         ended_at: at,

@@ -202,6 +202,7 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
         tenant: None,
         region: racegate_model::timeline::Region::First,
         kind: call.kind,
+        region: racegate_model::timeline::Region::First,
         hold: call.hold,
         started_at: call.arrival,
         ended_at,
