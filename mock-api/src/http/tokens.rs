@@ -86,6 +86,11 @@ impl TokenStore {
         token
     }
 
+    /// A token is good no more; what it stood for, if it was good.
+    pub(super) fn revoke(&self, token: &str) -> Option<Grant> {
+        self.known.write().grants.remove(token)
+    }
+
     /// No token of the clients that `meant` holds for is good any more; returns how many were.
     pub(super) fn revoke_all(&self, meant: impl Fn(ClientIndex) -> bool) -> usize {
         let mut known = self.known.write();

@@ -306,7 +306,6 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
     let timeline = Timeline {
         recording: index,
         tenant: None,
-        region: racegate_model::timeline::Region::First,
         kind: call.kind,
         region: racegate_model::timeline::Region::First,
         hold: call.hold,

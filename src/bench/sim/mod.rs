@@ -119,7 +119,7 @@ fn variant(size: Size, recordings: u64, more: &[String]) -> Result<Scenario, Fai
         format!("platform.metadata.stage.inject.workers={}", size.workers),
     ];
     set.extend_from_slice(more);
-    let overrides: Vec<Override> = set.iter().map(|text| Override::set(text)).collect();
+    let overrides: Vec<Override> = set.iter().map(Override::set).collect();
     let source = Source::new("reference.toml", include_str!("reference.toml"));
     parse(&source, &overrides)
         .map_err(|mistakes| Failure::internal(mistakes.render(progress::color())))

@@ -200,7 +200,6 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
     Timeline {
         recording: call.index,
         tenant: None,
-        region: racegate_model::timeline::Region::First,
         kind: call.kind,
         region: racegate_model::timeline::Region::First,
         hold: call.hold,
