@@ -146,7 +146,7 @@ impl Bench {
     }
 
     pub(super) fn establish(&mut self, calls: usize) {
-        for _ in 0..2000 {
+        for _ in 0..10_000 {
             if self.log.established.lock().unwrap().len() == calls {
                 return;
             }
