@@ -1,7 +1,7 @@
 //! The simulated engine: the whole run in virtual time, deterministic by seed.
 //!
-//! Arms whose tenants cannot disturb each other are [fused](fused): no events at all. The others
-//! run in a [`World`](world::World) of events. Both apply the same rules to the same timelines, so
+//! Arms whose tenants cannot disturb each other are fused: no events at all. The others
+//! run in a world of events. Both apply the same rules to the same timelines, so
 //! an arm that suits both gives the same history, recording by recording.
 
 mod batch;
