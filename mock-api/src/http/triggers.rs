@@ -8,7 +8,6 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use parking_lot::Mutex;
 use racegate_model::scenario::WebhookEvent;
-use serde_json::value::RawValue;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -178,7 +177,7 @@ fn entry_of(id: Uuid, request: TriggerRequest, plan: Plan, version: u32) -> Entr
         description: request.description,
         topic_name: topic(plan.event).to_owned(),
         target: plan.target,
-        match_criteria: request.match_criteria.unwrap_or_else(no_criteria),
+        match_criteria: request.match_criteria.unwrap_or_default(),
         enabled: request.enabled.unwrap_or(true),
         event_ttl_seconds: request.event_ttl_seconds,
         delay_by_seconds: request.delay_by_seconds,
@@ -301,10 +300,6 @@ async fn remove(
     known.release(&state, removed);
     drop(known);
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn no_criteria() -> Box<RawValue> {
-    RawValue::from_string("[]".to_owned()).unwrap_or_default()
 }
 
 /// The webhook's address; none for a workflow, which nothing here runs.

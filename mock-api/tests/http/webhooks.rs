@@ -182,6 +182,30 @@ async fn triggers_are_made_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn conditions_of_a_trigger_are_objects() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    for (criteria, status) in [
+        (json!([[null, null]]), 400),
+        (json!([1]), 400),
+        (json!({}), 400),
+        (
+            json!([{"jsonPath": "mediaType", "operator": "Equal", "value": "VOICE"}]),
+            201,
+        ),
+        (json!([]), 201),
+    ] {
+        let trigger = json!({"name": "w", "topicName": ENDED, "matchCriteria": criteria,
+                             "target": {"type": "Workflow", "id": "x"}});
+        let made = api.json("POST", TRIGGERS, &trigger.to_string()).await;
+        assert_eq!(made.status, status, "{criteria}");
+        if status == 201 {
+            assert_eq!(made.json()["matchCriteria"], criteria);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_trigger_to_elsewhere_is_refused() {
     let world = World::start(platform()).await;
     let api = world.tenant(0).await;

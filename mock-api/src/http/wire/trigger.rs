@@ -2,11 +2,14 @@
 
 use racegate_model::ids::{ConversationId, RecordingId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::fields::Shown;
 use super::whole;
+
+/// A condition of a trigger: an object, kept as it was said.
+pub(in crate::http) type Criterion = Map<String, Value>;
 
 /// A trigger to be.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -20,7 +23,7 @@ pub(in crate::http) struct TriggerRequest {
     #[schema(required = true, value_type = TriggerTarget)]
     pub(in crate::http) target: Option<TriggerTarget>,
     #[schema(value_type = Option<Vec<Object>>)]
-    pub(in crate::http) match_criteria: Option<Box<RawValue>>,
+    pub(in crate::http) match_criteria: Option<Vec<Criterion>>,
     #[serde(
         rename = "eventTTLSeconds",
         default,
@@ -63,7 +66,7 @@ pub(in crate::http) struct Trigger {
     pub(in crate::http) topic_name: String,
     pub(in crate::http) target: TriggerTarget,
     #[schema(value_type = Vec<Object>)]
-    pub(in crate::http) match_criteria: Box<RawValue>,
+    pub(in crate::http) match_criteria: Vec<Criterion>,
     pub(in crate::http) enabled: bool,
     #[serde(rename = "eventTTLSeconds", skip_serializing_if = "Option::is_none")]
     pub(in crate::http) event_ttl_seconds: Option<u32>,
