@@ -152,7 +152,7 @@ async fn a_lost_caller_is_noticed_when_its_consent_runs_out() {
     let faults: Vec<&FaultKind> = Fault::ALL.iter().filter(takes_long).collect();
     let brief = [
         "workload.duration=\"600ms\"",
-        "workload.call_duration=\"18s\"",
+        "workload.call_duration=\"24s\"",
     ];
     let scenario = scenario(&faults, &brief);
     let (generator, conformance) = both(&scenario).await;
