@@ -108,6 +108,11 @@ impl ExportRules {
         self.latency.sample_with(|| job().draw(Purpose::JobLatency))
     }
 
+    /// The query's time and the latency, if both are constant.
+    pub(crate) fn constant_times(&self) -> Option<(Duration, Duration)> {
+        Some((self.query_time.as_constant()?, self.latency.as_constant()?))
+    }
+
     /// When a job that was started and is done reads what it writes.
     #[inline]
     pub(crate) const fn snapshot_at(&self, started_at: Timestamp, done_at: Timestamp) -> Timestamp {
