@@ -145,6 +145,8 @@ pub struct Exporter {
     sidecar_name: SidecarName,
     jobs: Jobs,
     open: BTreeMap<RecordingIndex, Tally>,
+    /// How late calls for them were, where that was noted.
+    lateness: BTreeMap<RecordingIndex, Duration>,
     /// All that it ever knew: a late duplicate of a notification must not export again.
     known: IndexSet,
     /// Recordings to be approved again, by when.
@@ -209,6 +211,7 @@ impl Exporter {
             sidecar_name: gate.request.sidecar_name,
             jobs: Jobs::new(tenant, export.slots),
             open: BTreeMap::new(),
+            lateness: BTreeMap::new(),
             known: IndexSet::default(),
             again: BinaryHeap::new(),
             outputs: VecDeque::new(),
@@ -293,8 +296,9 @@ impl Exporter {
 
     /// Live only: a call for `recording` was made that much after its time.
     pub fn note_lateness(&mut self, recording: RecordingIndex, lateness: Duration) {
-        if let Some(tally) = self.open.get_mut(&recording) {
-            tally.lateness = Some(tally.lateness.unwrap_or(Duration::ZERO).max(lateness));
+        if self.open.contains_key(&recording) {
+            let noted = self.lateness.entry(recording).or_default();
+            *noted = lateness.max(*noted);
         }
     }
 
@@ -334,7 +338,7 @@ impl Exporter {
                 Action::Check(recording) => {
                     if let Some(tally) = self.open.get_mut(&recording) {
                         tally.gate_calls += 1;
-                        tally.checked_at = Some(now);
+                        tally.checked_at = now;
                         let path = self.gate.read_path();
                         self.outputs
                             .push_back(Output::Command(Command::Check { recording, path }));
@@ -343,7 +347,7 @@ impl Exporter {
                 Action::ReadWatermark(recording) => {
                     if let Some(tally) = self.open.get_mut(&recording) {
                         tally.gate_calls += 1;
-                        tally.checked_at = Some(now);
+                        tally.checked_at = now;
                     }
                     let command = Command::ReadWatermark { recording };
                     self.outputs.push_back(Output::Command(command));
@@ -367,7 +371,7 @@ impl Exporter {
 
     fn approve(&mut self, now: Timestamp, recording: RecordingIndex) {
         if let Some(tally) = self.open.get_mut(&recording) {
-            tally.approved_at = Some(now);
+            tally.approved_at = now;
             self.jobs.enqueue(recording);
         }
     }
@@ -449,7 +453,10 @@ impl Exporter {
         missing: FieldSet,
     ) {
         if let Some(tally) = self.open.remove(&recording) {
-            let settled = tally.settled(self.tenant, recording, now, outcome, missing);
+            let settled = Settled {
+                lateness: self.lateness.remove(&recording),
+                ..tally.settled(self.tenant, recording, now, outcome, missing)
+            };
             self.outputs.push_back(Output::Settled(settled));
         }
     }

@@ -16,9 +16,11 @@ mod whole;
 mod workers;
 
 pub(crate) use block::Block;
+pub(crate) use clocks::Alike;
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
