@@ -66,7 +66,10 @@ impl Judge {
         let written = self.selection(settled.tenant).written(timeline);
         if settled.missing.difference(written).is_empty() {
             let read = self.arm.platform.export.read;
-            let (fate, cause) = self.missed(timeline, at, read, Some(settled.missing));
+            let (fate, cause) = match settled.media_read_at {
+                Some(media_at) => self.missed_apart(settled, timeline, at, media_at),
+                None => self.missed(timeline, at, read, Some(settled.missing)),
+            };
             if self.was_told_early(settled.tenant, timeline) {
                 (fate, Cause::NotificationEarly)
             } else {
@@ -75,6 +78,37 @@ impl Judge {
         } else {
             (Fate::Lost, Cause::Schema)
         }
+    }
+
+    /// What a job missed that read the fields at `at` and the media at another time: whatever
+    /// came latest after its own reading held the export.
+    fn missed_apart(
+        &self,
+        settled: &Settled,
+        timeline: &Timeline,
+        at: Timestamp,
+        media_at: Timestamp,
+    ) -> (Fate, Cause) {
+        let read = self.arm.platform.export.read;
+        let required = self.arm.required.of(timeline.taken_for());
+        let fields_by = timeline.fields_at(read, required).since(at);
+        let media_by = timeline.media_at.since(media_at);
+        let fields = settled.missing.without(Field::Media);
+        let of_media =
+            fields.is_empty() || settled.missing.contains(Field::Media) && fields_by <= media_by;
+        let held = if of_media {
+            FieldSet::EMPTY.with(Field::Media)
+        } else {
+            fields
+        };
+        let (_, cause) = self.missed(timeline, at, read, Some(held));
+        let lost = timeline.complete_at(read, required).is_never();
+        let fate = if lost {
+            Fate::Lost
+        } else {
+            Fate::Late(fields_by.max(media_by))
+        };
+        (fate, cause)
     }
 
     /// What a reader of `path` missed at `at`: all that was not there, unless it is known.

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::draws::{Draws, Seed, Stream};
-use crate::export::ExportRules;
 pub use crate::export::verdict;
+use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::scenario::{
@@ -159,6 +159,8 @@ pub struct Export {
     pub job: JobOrdinal,
     /// When the sidecars were taken.
     pub snapshot_at: Timestamp,
+    /// When the media was read, if not then.
+    pub media_read_at: Option<Timestamp>,
     /// One per recording that the job's query saw.
     pub sidecars: Vec<Sidecar>,
     /// Recordings for which the job failed.
@@ -171,6 +173,8 @@ struct Job {
     recordings: Vec<RecordingIndex>,
     created_at: Timestamp,
     draws: Draws,
+    /// When it reads what it writes, once it has begun.
+    reads: Option<Reads>,
     export: Option<Export>,
     /// The job asks for something else than the organization's own request.
     asks: Option<ExportRequest>,
@@ -289,6 +293,7 @@ impl Org {
                 recordings,
                 created_at: now,
                 draws,
+                reads: None,
                 export: None,
                 asks: None,
             },
@@ -369,9 +374,10 @@ impl Org {
         }
         job.state = JobState::Processing;
         let done_at = now + rules.latency(|| job.draws);
-        let snapshot_at = rules.snapshot_at(now, done_at);
-        if snapshot_at == now {
-            job.export = Some(write(rules, now, ordinal, job, recordings));
+        let reads = rules.reads(now, done_at, || job.draws);
+        job.reads = Some(reads);
+        if reads.last() <= now {
+            job.export = Some(write(rules, reads, ordinal, job, recordings));
         }
         self.due.push(Reverse((done_at, ordinal)));
         Ok(())
@@ -420,7 +426,8 @@ impl Org {
                     if job.export.is_none() {
                         let own = job.asks.map(|request| self.rules.asking(request));
                         let rules = own.as_ref().unwrap_or(&self.rules);
-                        job.export = Some(write(rules, at, ordinal, job, recordings));
+                        let reads = job.reads.unwrap_or(Reads::at_once(at));
+                        job.export = Some(write(rules, reads, ordinal, job, recordings));
                     }
                     job.state = JobState::Fulfilled;
                     return Some(ordinal);
@@ -455,17 +462,18 @@ impl JobState {
     }
 }
 
-/// What the job writes at `at`.
+/// What the job writes. Reads that lie back see what was to be seen then.
 fn write(
     rules: &ExportRules,
-    at: Timestamp,
+    reads: Reads,
     ordinal: JobOrdinal,
     job: &Job,
     recordings: &impl Recordings,
 ) -> Export {
     let mut export = Export {
         job: ordinal,
-        snapshot_at: at,
+        snapshot_at: reads.sidecar_at,
+        media_read_at: reads.media_at,
         sidecars: Vec::new(),
         failed: Vec::new(),
     };
@@ -474,7 +482,7 @@ fn write(
             export.failed.push(*recording);
             continue;
         }
-        let seen = recordings.read(*recording, |it| rules.sidecar(at, job.created_at, it));
+        let seen = recordings.read(*recording, |it| rules.sidecar(reads, job.created_at, it));
         if let Some(view) = seen.flatten() {
             export.sidecars.push(Sidecar {
                 recording: *recording,

@@ -162,6 +162,21 @@ pub struct View {
     pub state: RecordingState,
 }
 
+impl View {
+    /// What `other` sees of the media, and all else as before.
+    pub(crate) fn take_media(&mut self, other: Self) {
+        let take = |own: FieldSet, other: FieldSet| {
+            if other.contains(Field::Media) {
+                own.with(Field::Media)
+            } else {
+                own.without(Field::Media)
+            }
+        };
+        self.present = take(self.present, other.present);
+        self.wrong = take(self.wrong, other.wrong);
+    }
+}
+
 /// The `state` of a recording in the forum dialect.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -53,6 +53,9 @@ struct Troubles {
     policy: ExportPolicy,
     correlation: Correlation,
     lake: Option<LakeSpec>,
+    order: WriteOrder,
+    between: u64,
+    snapshot: SnapshotInstant,
 }
 
 fn troubles() -> impl Generator<Value = Troubles> {
@@ -77,28 +80,40 @@ fn troubles() -> impl Generator<Value = Troubles> {
     let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
     let lake = proptest::option::of(Just(LakeSpec { refresh, lag }));
     let export = (0_u32..20, 0_u32..50, policy, by, lake);
-    (pipeline, intake, index, hold, export).prop_map(|(pipeline, intake, index, hold, export)| {
-        Troubles {
-            workers: pipeline.0,
-            stages: pipeline.1,
-            writes_early: pipeline.2,
-            updates: pipeline.3,
-            outage: pipeline.4,
-            connections: intake.0,
-            misclassified: intake.1,
-            after_call_work: intake.2,
-            metadata_lag: intake.3,
-            index_refresh: index.0,
-            index_lag: index.1,
-            missed: hold.0,
-            propagation_loss: hold.1,
-            level: hold.2,
-            other_id: export.0,
-            duplicate: export.1,
-            policy: export.2,
-            correlation: export.3,
-            lake: export.4,
-        }
+    let first = prop_oneof![
+        Just(WriteOrder::Together),
+        Just(WriteOrder::MediaFirst),
+        Just(WriteOrder::SidecarFirst),
+    ];
+    let at = prop_oneof![
+        Just(SnapshotInstant::Write),
+        Just(SnapshotInstant::Selection)
+    ];
+    let order = (first, 0_u64..4_000, at);
+    let all = (pipeline, intake, index, hold, export, order);
+    all.prop_map(|(pipeline, intake, index, hold, export, order)| Troubles {
+        workers: pipeline.0,
+        stages: pipeline.1,
+        writes_early: pipeline.2,
+        updates: pipeline.3,
+        outage: pipeline.4,
+        connections: intake.0,
+        misclassified: intake.1,
+        after_call_work: intake.2,
+        metadata_lag: intake.3,
+        index_refresh: index.0,
+        index_lag: index.1,
+        missed: hold.0,
+        propagation_loss: hold.1,
+        level: hold.2,
+        other_id: export.0,
+        duplicate: export.1,
+        policy: export.2,
+        correlation: export.3,
+        lake: export.4,
+        order: order.0,
+        between: order.1,
+        snapshot: order.2,
     })
 }
 
@@ -155,6 +170,9 @@ impl Troubles {
         platform.notification.duplicate = share(self.duplicate);
         platform.notification.delay = exponential(1_000);
         platform.export.policy = self.policy;
+        platform.export.order = self.order;
+        platform.export.between = exponential(self.between);
+        platform.export.snapshot = self.snapshot;
         let selection = &mut platform.export.selection;
         selection.other_id = share(self.other_id);
         selection.shared_session = share(self.other_id);

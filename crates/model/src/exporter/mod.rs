@@ -128,6 +128,8 @@ impl<T> Reply<T> {
 pub struct ExportRead {
     /// When the sidecars were taken, as they say themselves.
     pub snapshot_at: Timestamp,
+    /// When the media was read, if not then.
+    pub media_read_at: Option<Timestamp>,
     /// Recordings with a sidecar.
     pub sidecars: Vec<(RecordingIndex, View)>,
     /// Recordings that the job lists as failed.
@@ -421,6 +423,7 @@ impl Exporter {
                 let view = self.sidecar_name.looked_up(*view);
                 let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
                 tally.exported(read.snapshot_at, outcome, self.sidecar_name);
+                tally.media_read_at = read.media_read_at;
                 match after_export(now, outcome, tally.exports, self.repair) {
                     Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
                     Next::Settle => self.settle(now, recording, outcome, missing),

@@ -22,7 +22,7 @@ pub use intake::{HoldLevel, IntakeSpec, Outage, SignallingSpec, UpdateLimit};
 pub use platform::{
     ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec,
     NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
-    StageSpec, StateSpec, Sweep,
+    StageSpec, StateSpec, Sweep, WriteOrder,
 };
 pub use region::RegionSpec;
 pub use selection::{

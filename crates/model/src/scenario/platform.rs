@@ -163,6 +163,10 @@ pub struct ExportSpec {
     pub slots: Slots,
     /// When the sidecar is taken.
     pub snapshot: SnapshotInstant,
+    /// Which of sidecar and media it reads first.
+    pub order: WriteOrder,
+    /// First read → second read, where there is an order.
+    pub between: Distribution,
     /// Where the job reads the fields.
     pub read: ReadPath,
     /// Fields that the export writes; the others are left out.
@@ -198,6 +202,18 @@ pub enum SnapshotInstant {
     Selection,
     /// When the job writes it, after its latency.
     Write,
+}
+
+/// Which of a recording's two objects a job reads and writes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WriteOrder {
+    /// Both at one instant.
+    #[default]
+    Together,
+    /// The media; the sidecar is taken later.
+    MediaFirst,
+    /// The sidecar; the media is copied later.
+    SidecarFirst,
 }
 
 /// Where fields are read.

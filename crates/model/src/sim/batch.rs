@@ -255,6 +255,7 @@ impl Tenant {
         let ordinal = self.ordinal(job);
         let read = self.org.export(ordinal).map(|export| ExportRead {
             snapshot_at: export.snapshot_at,
+            media_read_at: export.media_read_at,
             sidecars: export
                 .sidecars
                 .iter()

@@ -182,6 +182,8 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 query_time: none(),
                 slots: Slots::Limited(2),
                 snapshot: SnapshotInstant::Write,
+                order: WriteOrder::Together,
+                between: none(),
                 read: ReadPath::Index,
                 schema: FieldSet::METADATA,
                 failure: Probability::ZERO,

@@ -157,6 +157,8 @@ fn export() -> Value {
             "query_time": reference("distribution"),
             "slots": slots,
             "snapshot": words(&["write", "selection"]),
+            "order": words(&["together", "media-first", "sidecar-first"]),
+            "between": reference("distribution"),
             "read": words(&["index", "primary"]),
             "schema": array(reference("field"), 0, 32),
             "failure": reference("share"),

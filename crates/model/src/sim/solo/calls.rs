@@ -1,6 +1,7 @@
 //! The calls of one passage, one by one: what is answered, and what follows.
 
 use super::{Call, Passage, Solo, Then, Wake};
+use crate::export::Reads;
 use crate::exporter::{Next, Reply, after_export, after_rejection, cause_of};
 use crate::field::FieldSet;
 use crate::gate::{Ready, Step};
@@ -168,7 +169,9 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
     /// The job is done: its sidecar is read.
     fn exported(&mut self, now: Timestamp, started_at: Timestamp, passage: &mut Passage) -> Then {
         let solo = self.solo;
-        let snapshot_at = solo.rules.snapshot_at(started_at, passage.job.done_at);
+        let draws = || solo.stream.nth(passage.recording.0);
+        let reads = solo.rules.reads(started_at, passage.job.done_at, draws);
+        let snapshot_at = reads.sidecar_at;
         self.over(now, Some(snapshot_at), passage);
         if snapshot_at >= self.complete_at {
             let name = solo.request.sidecar_name;
@@ -177,25 +180,26 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
                 .exported(snapshot_at, OutcomeKind::Complete, name);
             return Then::Settle(OutcomeKind::Complete, FieldSet::EMPTY);
         }
-        self.read(now, snapshot_at, passage)
+        self.read(now, reads, passage)
     }
 
     /// What the job has written.
     #[inline(never)]
-    fn read(&mut self, now: Timestamp, snapshot_at: Timestamp, passage: &mut Passage) -> Then {
+    fn read(&mut self, now: Timestamp, reads: Reads, passage: &mut Passage) -> Then {
         let solo = self.solo;
         let draws = solo.stream.nth(passage.recording.0);
         if solo.rules.fails(draws, passage.recording) {
             return passage.give_up(Cause::JobFailure);
         }
         let posted_at = passage.job.posted_at;
-        let Some(view) = solo.rules.sidecar(snapshot_at, posted_at, self.timeline) else {
+        let Some(view) = solo.rules.sidecar(reads, posted_at, self.timeline) else {
             return Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY);
         };
         let name = solo.request.sidecar_name;
         let view = name.looked_up(view);
         let (outcome, missing) = crate::export::verdict(&solo.required, passage.kind, &view);
-        passage.tally.exported(snapshot_at, outcome, name);
+        passage.tally.exported(reads.sidecar_at, outcome, name);
+        passage.tally.media_read_at = reads.media_at;
         match after_export(now, outcome, passage.tally.exports, solo.repair) {
             Next::ApproveAt(at) => Then::At(at, Wake::Approval),
             Next::Settle => Then::Settle(outcome, missing),
