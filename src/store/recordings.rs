@@ -121,7 +121,7 @@ fn facts_of(scenario: &Scenario, arm: ArmIndex, timeline: &Timeline) -> Option<F
         ended_at: timeline.ended_at,
         media_at: timeline.media_at,
         get_at: on_get.fold(Timestamp::ZERO, Timestamp::max),
-        fields_at: timeline.fields_at(arm.platform.export.read, required),
+        fields_at: timeline.true_at(arm.platform.export.read, required),
     })
 }
 

@@ -43,7 +43,7 @@ impl Side {
         let required = arm.required.of(timeline.taken_for());
         let margin = match (settled.snapshot_at, settled.checked_at) {
             (Some(snapshot_at), _) => {
-                let fields_at = timeline.fields_at(arm.platform.export.read, required);
+                let fields_at = timeline.true_at(arm.platform.export.read, required);
                 match settled.media_read_at {
                     None => distance(snapshot_at, fields_at.max(timeline.media_at)),
                     Some(read_at) => {

@@ -6,7 +6,6 @@
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet, Kind};
-use crate::ids::RecordingIndex;
 use crate::outcome::OutcomeKind;
 use crate::scenario::{
     ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, ReadPath, RequiredFields,
@@ -187,12 +186,14 @@ impl ExportRules {
         }
     }
 
-    /// Whether the job fails for `recording`.
+    /// Whether the job fails for the recording.
     #[inline]
-    pub(crate) fn fails(&self, job: Draws, recording: RecordingIndex) -> bool {
-        let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
+    pub(crate) fn fails(&self, job: Draws, timeline: &Timeline) -> bool {
+        let nth = u32::try_from(timeline.recording.0 & 0xFFFF_FFFF).unwrap_or(0);
+        let selection = self.selection.as_ref();
         self.failure
             .occurs_with(|| job.draw_nth(Purpose::JobFailure, nth))
+            || selection.is_some_and(|selection| selection.forbids(timeline, self.seed))
     }
 
     /// What a strict job misses of a recording at `now`.

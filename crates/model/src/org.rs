@@ -478,16 +478,17 @@ fn write(
         failed: Vec::new(),
     };
     for recording in &job.recordings {
-        if rules.fails(job.draws, *recording) {
-            export.failed.push(*recording);
-            continue;
-        }
-        let seen = recordings.read(*recording, |it| rules.sidecar(reads, job.created_at, it));
-        if let Some(view) = seen.flatten() {
-            export.sidecars.push(Sidecar {
+        let written = recordings.read(*recording, |it| {
+            let view = rules.sidecar(reads, job.created_at, it);
+            (rules.fails(job.draws, it), view)
+        });
+        match written {
+            Some((true, _)) => export.failed.push(*recording),
+            Some((false, Some(view))) => export.sidecars.push(Sidecar {
                 recording: *recording,
                 view,
-            });
+            }),
+            Some((false, None)) | None => {}
         }
     }
     export

@@ -79,6 +79,7 @@ pub(crate) fn platform() -> PlatformSpec {
             selection: SelectionSpec::default(),
         },
         region: None,
+        versions: None,
         intake: IntakeSpec::default(),
         coupling: None,
         api: ApiSpec { rate_limit: None },

@@ -144,7 +144,7 @@ impl Facts {
             started_at: timeline.started_at,
             ended_at: timeline.ended_at,
             kind: timeline.kind,
-            fields_at: timeline.fields_at(arm.platform.export.read, required),
+            fields_at: timeline.true_at(arm.platform.export.read, required),
             media_at: timeline.media_at,
         }
     }

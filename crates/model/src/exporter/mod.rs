@@ -209,7 +209,8 @@ impl Exporter {
             repair: gate.repair,
             required,
             sidecar_name: gate.request.sidecar_name,
-            jobs: Jobs::new(tenant, export.slots),
+            jobs: Jobs::new(tenant, gate.request.jobs_at_once.unwrap_or(export.slots))
+                .done_when(gate.request.done_when),
             open: BTreeMap::new(),
             known: IndexSet::default(),
             again: BinaryHeap::new(),

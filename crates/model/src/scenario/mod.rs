@@ -9,6 +9,7 @@ mod intake;
 mod platform;
 mod region;
 mod selection;
+mod versions;
 mod workload;
 
 pub use coupling::ReadCost;
@@ -26,9 +27,10 @@ pub use platform::{
 };
 pub use region::RegionSpec;
 pub use selection::{
-    Correlation, ExportRequest, Filters, LakeSpec, MediaTypeFilter, Permission, SelectionSpec,
-    SidecarName, SidecarSource,
+    Correlation, ExportRequest, Filters, JobDone, LakeSpec, MediaTypeFilter, Permission,
+    SelectionSpec, SidecarName, SidecarSource,
 };
+pub use versions::VersionsSpec;
 pub use workload::{
     Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
 };

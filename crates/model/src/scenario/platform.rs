@@ -1,6 +1,8 @@
 //! The platform: which clocks make media, fields, index and notifications visible.
 
-use super::{HoldLevel, IntakeSpec, Outage, ReadCost, RegionSpec, SelectionSpec, UpdateLimit};
+use super::{
+    HoldLevel, IntakeSpec, Outage, ReadCost, RegionSpec, SelectionSpec, UpdateLimit, VersionsSpec,
+};
 use crate::distribution::Distribution;
 use crate::field::{FieldGroup, FieldSet, PerKind};
 use crate::time::{Duration, Probability, Rate};
@@ -14,6 +16,8 @@ pub struct PlatformSpec {
     pub kinds: PerKind<KindSpec>,
     /// A second region; none is one region for all.
     pub region: Option<RegionSpec>,
+    /// Values that change after they are there; none is values that stay.
+    pub versions: Option<VersionsSpec>,
     /// How calls are taken in.
     pub intake: IntakeSpec,
     /// The search index that the export job reads.

@@ -158,6 +158,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 sip: kind(),
             },
             region: None,
+            versions: None,
             intake: IntakeSpec::default(),
             index: IndexSpec {
                 refresh: millis(1000),

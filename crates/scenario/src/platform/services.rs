@@ -97,7 +97,8 @@ pub(super) fn export(platform: &mut Table<'_>) -> ExportSpec {
     export
 }
 
-fn slots(field: &Field<'_>) -> Option<Slots> {
+/// A number of jobs at once, or `"unlimited"`.
+pub(crate) fn slots(field: &Field<'_>) -> Option<Slots> {
     if field.node.text().is_some() {
         return field.choice(&[("unlimited", Slots::Unlimited)]);
     }

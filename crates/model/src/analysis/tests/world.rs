@@ -65,6 +65,7 @@ fn platform(workers: u32) -> PlatformSpec {
             sip: kind(),
         },
         region: None,
+        versions: None,
         intake: IntakeSpec::default(),
         index: IndexSpec {
             refresh: Duration::from_secs(1),
@@ -214,6 +215,7 @@ pub(super) fn timeline(recording: u64, kind: Kind, ended_ms: u64, lag_ms: u64) -
         lost_cause: None,
         hold_cause: None,
         index_cause: None,
+        later: None,
         revisions: Vec::new(),
     }
 }

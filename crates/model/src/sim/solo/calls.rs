@@ -160,6 +160,10 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
     #[inline]
     fn polled(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         match passage.job.started_at {
+            None if now < passage.job.done_at && self.solo.takes_counters() => {
+                self.over(now, None, passage);
+                Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY)
+            }
             _ if now < passage.job.done_at => passage.poll_again(now),
             None => Then::Call(Call::Start),
             Some(started_at) => self.exported(now, started_at, passage),
@@ -188,7 +192,7 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
     fn read(&mut self, now: Timestamp, reads: Reads, passage: &mut Passage) -> Then {
         let solo = self.solo;
         let draws = solo.stream.nth(passage.recording.0);
-        if solo.rules.fails(draws, passage.recording) {
+        if solo.rules.fails(draws, self.timeline) {
             return passage.give_up(Cause::JobFailure);
         }
         let posted_at = passage.job.posted_at;

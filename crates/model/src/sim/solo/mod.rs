@@ -23,8 +23,8 @@ use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    Arm, ExportRequest, GateSpec, GateStart, ReadPath, Repair, RequiredFields, Slots, Strategy,
-    WebhookEvent,
+    Arm, ExportRequest, GateSpec, GateStart, JobDone, ReadPath, Repair, RequiredFields, Slots,
+    Strategy, WebhookEvent,
 };
 use crate::selection::Refusal;
 use crate::time::Timestamp;
@@ -157,6 +157,11 @@ impl Solo {
         self
     }
 
+    /// Whether it takes a job for done whose counters are equal.
+    fn takes_counters(&self) -> bool {
+        self.request.done_when == JobDone::Counters
+    }
+
     /// The event that it wants to be notified of.
     pub(super) const fn listens(&self) -> Option<WebhookEvent> {
         self.listens
@@ -217,9 +222,14 @@ impl Solo {
 /// platform through which one changes what another meets.
 pub(super) fn suits(arm: &Arm) -> bool {
     let fleet = |gate: &GateSpec| matches!(gate.strategy, Strategy::Watermark { .. });
+    let alone = |gate: &GateSpec| {
+        let slots = gate.request.jobs_at_once.unwrap_or(Slots::Unlimited);
+        slots == Slots::Unlimited && !fleet(gate)
+    };
     arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()
-        && !arm.gates.iter().any(fleet)
+        && !arm.platform.loses_values()
+        && arm.gates.iter().all(alone)
 }
 
 impl Passage {
