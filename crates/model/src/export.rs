@@ -150,6 +150,11 @@ impl ExportRules {
         self.between.sample_with(|| job().draw(Purpose::JobOrder))
     }
 
+    /// The query's time and the latency, if both are constant.
+    pub(crate) fn constant_times(&self) -> Option<(Duration, Duration)> {
+        Some((self.query_time.as_constant()?, self.latency.as_constant()?))
+    }
+
     /// When a job that was started and is done reads what it writes.
     #[inline]
     pub(crate) fn reads(

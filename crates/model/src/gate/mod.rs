@@ -5,10 +5,12 @@
 
 mod gaps;
 mod policy;
+mod polls;
 mod watermark;
 
 pub(crate) use gaps::Gaps;
 pub use policy::{Policy, Progress, Ready, Step};
+pub(crate) use polls::{Polls, Rounds, Series};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};

@@ -1,6 +1,7 @@
 //! The strategies as pure decisions about one recording: what was seen → what next.
 
 use super::gaps::Gaps;
+use super::polls::Polls;
 use super::satisfies;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet};
@@ -33,17 +34,6 @@ pub enum Ready {
     Yes,
     /// It did not.
     No,
-}
-
-/// What a series of looks came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Series {
-    /// When the last one was.
-    pub(crate) at: Timestamp,
-    /// How many there were.
-    pub(crate) looks: u32,
-    /// What the last one found.
-    pub(crate) found: Ready,
 }
 
 /// How far the gate is with one recording.
@@ -293,45 +283,14 @@ impl Policy {
         }
     }
 
-    /// What polling from `start` on comes to where every look is answered and the recording is
-    /// ready at `ready_at`: the same as step by step, up to a first look after `until`. None for
-    /// strategies that do not only poll.
-    #[inline(always)]
-    pub(crate) fn poll_alone(
-        &self,
-        start: Timestamp,
-        ready_at: Timestamp,
-        until: Timestamp,
-        recording: RecordingIndex,
-    ) -> Option<Series> {
+    /// How it polls, up to a first look after `until`. None for strategies that do not only poll.
+    pub(crate) fn polls(&self, until: Timestamp) -> Option<Polls<'_>> {
         let (Strategy::FixedInterval(polling) | Strategy::ExponentialBackoff(polling)) =
             &self.strategy
         else {
             return None;
         };
-        let gaps = self.gaps.as_ref()?;
-        let draws = Draws::of_call(self.seed, recording.0);
-        let most = polling.max_attempts.unwrap_or(u32::MAX);
-        let deadline = start + polling.deadline.unwrap_or(Duration::MAX);
-        let mut at = start + polling.initial_delay;
-        let mut looks = 1;
-        while at < ready_at && at <= until {
-            if looks >= most || at >= deadline {
-                return Some(Series {
-                    at,
-                    looks,
-                    found: Ready::No,
-                });
-            }
-            let gap = gaps.after(looks - 1, || draws.draw_nth(Purpose::Jitter, looks));
-            at = (at + gap).min(deadline);
-            looks += 1;
-        }
-        Some(Series {
-            at,
-            looks,
-            found: Ready::Yes,
-        })
+        Some(Polls::new(polling, self.gaps.as_ref()?, until))
     }
 
     #[inline]

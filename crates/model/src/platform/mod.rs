@@ -5,7 +5,9 @@
 //! from the workers' free times); behind a second stage, when the first one is done; where updates
 //! are limited, when one is accepted.
 
+mod block;
 mod clocks;
+mod lags;
 mod notification;
 mod pipeline;
 mod reads;
@@ -14,6 +16,7 @@ mod versions;
 mod whole;
 mod workers;
 
+pub(crate) use block::Block;
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;

@@ -1,7 +1,7 @@
 //! Recordings of which everything is decided when their session ends: behind at most one stage
 //! that no update limit follows. The same clocks as for any other, without a queue of steps.
 
-use super::clocks::{Alike, Decision, Facts};
+use super::clocks::{Decision, Facts};
 use super::{Pipeline, Platform};
 use crate::draws::Draws;
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
@@ -17,12 +17,12 @@ use crate::workload::Call;
 /// A recording with all its instants; `D` says what its groups' clocks are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole<D> {
-    call: Call,
-    taken_for: Kind,
-    media_at: Timestamp,
-    written_at: Timestamp,
-    stage: StageTimes,
-    decision: D,
+    pub(super) call: Call,
+    pub(super) taken_for: Kind,
+    pub(super) media_at: Timestamp,
+    pub(super) written_at: Timestamp,
+    pub(super) stage: StageTimes,
+    pub(super) decision: D,
 }
 
 /// The clocks of a recording's groups.
@@ -65,14 +65,6 @@ impl Platform {
         unclocked.with(self.clocks.decision(now, &facts, written, unknown, draws))
     }
 
-    /// The same for platforms that show all groups alike.
-    #[inline(always)]
-    pub(crate) fn whole_alike(&mut self, call: &Call) -> Whole<Alike> {
-        let (unclocked, facts, draws) = self.written(call, None);
-        unclocked.with(self.clocks.alike(&facts, draws))
-    }
-
-    #[inline(always)]
     fn written(&mut self, call: &Call, lost_cause: Option<Cause>) -> (Whole<()>, Facts, Draws) {
         let now = call.ended_at();
         let draws = Draws::of_call(self.seed, call.index.0);
@@ -92,21 +84,26 @@ impl Platform {
             stage,
             decision: (),
         };
-        let facts = Facts {
-            taken_for,
-            hold: call.hold,
-            started_at: call.arrival,
-            ended_at: now,
-            written_at,
-            lost_cause,
-        };
+        let facts = unclocked.facts(lost_cause);
         (unclocked, facts, draws)
     }
 }
 
 impl Whole<()> {
     #[inline(always)]
-    fn with<D>(self, decision: D) -> Whole<D> {
+    pub(super) fn facts(&self, lost_cause: Option<Cause>) -> Facts {
+        Facts {
+            taken_for: self.taken_for,
+            hold: self.call.hold,
+            started_at: self.call.arrival,
+            ended_at: self.call.ended_at(),
+            written_at: self.written_at,
+            lost_cause,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn with<D>(self, decision: D) -> Whole<D> {
         Whole {
             call: self.call,
             taken_for: self.taken_for,

@@ -194,15 +194,11 @@ impl<'a> World<'a> {
         let before = self.ended;
         let faultless = self.scenario.workload.faults.is_empty();
         let at_once = faultless && self.platform.decides_at_end();
-        let alike = faultless && self.platform.decides_alike();
         for _ in 0..CHUNK {
             let Some(call) = self.ends.next() else { break };
             self.last_end = call.ended_at();
             self.ended += 1;
-            if alike {
-                let timeline = self.platform.whole_alike(&call).timeline();
-                self.decided(timeline, sink);
-            } else if at_once {
+            if at_once {
                 let timeline = self.platform.whole(&call).timeline();
                 self.decided(timeline, sink);
             } else {

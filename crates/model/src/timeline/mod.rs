@@ -10,6 +10,7 @@ pub use later::Later;
 
 use serde::{Deserialize, Serialize};
 
+use crate::draws::{Draws, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate};
@@ -213,6 +214,24 @@ impl Need {
         }
     }
 
+    /// And the media.
+    pub(crate) const fn and_media(mut self) -> Self {
+        self.media = u64::MAX;
+        self
+    }
+
+    /// Whether `other` has all of these.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let all = |need: &Self| {
+            let [first, second, third] = need.groups;
+            [first, second, third, need.media, need.state]
+        };
+        all(self)
+            .iter()
+            .zip(all(other))
+            .all(|(one, other)| one & !other == 0)
+    }
+
     /// And `state` COMPLETED.
     pub(crate) const fn and_state(mut self) -> Self {
         self.state = u64::MAX;
@@ -228,6 +247,11 @@ fn mask(needed: impl Into<u64>) -> u64 {
 pub(crate) trait Decided {
     /// Which one.
     fn recording(&self) -> RecordingIndex;
+    /// The draws of its call, in a run of `seed`.
+    #[inline(always)]
+    fn draws(&self, seed: Seed) -> Draws {
+        Draws::of_call(seed, self.recording().0)
+    }
     /// The kind that the platform took the call for.
     fn taken_for(&self) -> Kind;
     /// End of the session.
@@ -258,6 +282,43 @@ pub(crate) fn latest_needed(
         .max(third & need.groups[2]);
     let others = (media_at.as_nanos() & need.media).max(state_at.as_nanos() & need.state);
     ended_at.max(Timestamp::from_nanos(groups.max(others)))
+}
+
+impl<D: Decided> Decided for &D {
+    #[inline(always)]
+    fn recording(&self) -> RecordingIndex {
+        (**self).recording()
+    }
+
+    #[inline(always)]
+    fn taken_for(&self) -> Kind {
+        (**self).taken_for()
+    }
+
+    #[inline(always)]
+    fn ended_at(&self) -> Timestamp {
+        (**self).ended_at()
+    }
+
+    #[inline(always)]
+    fn media_at(&self) -> Timestamp {
+        (**self).media_at()
+    }
+
+    #[inline(always)]
+    fn is_true(&self) -> bool {
+        (**self).is_true()
+    }
+
+    #[inline(always)]
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        (**self).first_seen(path, need)
+    }
+
+    #[inline(always)]
+    fn timeline(&self) -> Timeline {
+        (**self).timeline()
+    }
 }
 
 impl Decided for Timeline {

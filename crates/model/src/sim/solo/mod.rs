@@ -30,12 +30,14 @@ use crate::selection::Refusal;
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Need};
 
-pub(super) use plain::Ran;
+use plain::{JobTimes, Plain};
+pub(super) use plain::{Ran, Way};
 pub(super) use tenant::{Record, Tenant};
 
 /// The rules of one tenant, and nothing that changes.
 #[derive(Clone, Debug)]
 pub(super) struct Solo {
+    seed: Seed,
     tenant: TenantIndex,
     policy: Policy,
     start: GateStart,
@@ -50,8 +52,10 @@ pub(super) struct Solo {
     rules: ExportRules,
     /// Of the jobs, which are keyed by their recording.
     stream: Stream,
-    /// What a sidecar must hold and where it is read, if only time decides about that.
-    plain: Option<(ReadPath, PerKind<Need>)>,
+    /// What a sidecar must hold, if only time decides about that.
+    plain: Option<Plain>,
+    /// The times of its jobs, if they are all the same.
+    same_times: Option<JobTimes>,
     /// What would happen later does not happen in this run.
     until: Timestamp,
 }
@@ -126,18 +130,12 @@ impl Solo {
         let rules = ExportRules::new(&platform.export, arm.required, seed);
         let rules = rules.selecting(&platform.export, &platform.hold, gate.request);
         let policy = Policy::new(&gate.strategy, seed);
-        let of_kinds = |need: &dyn Fn(FieldSet) -> Need| PerKind {
-            webrtc: need(arm.required.of(Kind::Webrtc)),
-            sip: need(arm.required.of(Kind::Sip)),
-        };
-        let whole = |fields: FieldSet| Need::fields(fields.with(crate::field::Field::Media));
-        let is_plain = gate.request == ExportRequest::default() && gate.repair.is_none();
-        let plain = rules.plain_read().filter(|_| is_plain);
-        Self {
+        let mut solo = Self {
+            seed,
             tenant,
             start: gate.start,
             listens: super::listens_to(&gate.strategy),
-            need: of_kinds(&|required| policy.need(required)),
+            need: PerKind::of(|kind| policy.need(arm.required.of(kind))),
             path: policy.read_path(),
             policy,
             repair: gate.repair,
@@ -145,10 +143,15 @@ impl Solo {
             request: gate.request,
             refusal: rules.refuses(&gate.request),
             stream: Stream::new(seed, &gate.name),
-            plain: plain.map(|path| (path, of_kinds(&whole))),
+            plain: None,
+            same_times: JobTimes::of_all(&rules),
             rules,
             until: Timestamp::from_nanos(u64::MAX - 1),
-        }
+        };
+        let is_plain = gate.request == ExportRequest::default() && gate.repair.is_none();
+        let path = solo.rules.plain_read().filter(|_| is_plain);
+        solo.plain = path.map(|path| Plain::new(path, arm.required, &solo));
+        solo
     }
 
     /// The same tenant in a run that is over at `until`.
@@ -190,9 +193,7 @@ impl Solo {
     #[inline(always)]
     fn plainly_complete_at(&self, recording: &impl Decided) -> Timestamp {
         match &self.plain {
-            Some((path, need)) if recording.is_true() => {
-                recording.first_seen(*path, need.get(recording.taken_for()))
-            }
+            Some(plain) if recording.is_true() => plain.complete_at(recording),
             _ => Timestamp::NEVER,
         }
     }
