@@ -324,6 +324,16 @@ impl Org {
         self.rules.asking(request).refuses(&request)
     }
 
+    /// What a job for `recordings` would draw from.
+    pub(crate) fn draws_of_next(&self, recordings: &[RecordingIndex]) -> Draws {
+        self.job_draws(self.next, recordings)
+    }
+
+    /// What a job draws from.
+    pub(crate) fn draws_of(&self, job: JobOrdinal) -> Option<Draws> {
+        self.jobs.get(&job).map(|job| job.draws)
+    }
+
     /// With slots for every recording a job has one recording, which keys its draws: then the
     /// order in which jobs are created means nothing.
     fn job_draws(&self, ordinal: JobOrdinal, recordings: &[RecordingIndex]) -> Draws {

@@ -294,6 +294,12 @@ impl Exporter {
         self.open.len()
     }
 
+    /// The jitter that follows the check of the recording under way, if it finds nothing.
+    pub(crate) fn drawn(&self, recording: RecordingIndex) -> u64 {
+        let attempt = self.open.get(&recording).map(|tally| tally.gate_calls);
+        attempt.map_or(0, |attempt| self.gate.drawn(recording, attempt))
+    }
+
     /// Live only: a call for `recording` was made that much after its time.
     pub fn note_lateness(&mut self, recording: RecordingIndex, lateness: Duration) {
         if let Some(tally) = self.open.get_mut(&recording) {

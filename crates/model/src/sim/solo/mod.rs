@@ -13,7 +13,7 @@ mod plain;
 mod run;
 mod tenant;
 
-use crate::draws::{Seed, Stream};
+use crate::draws::{Purpose, Seed, Stream};
 use crate::export::ExportRules;
 use crate::exporter::jobs::next_poll;
 use crate::exporter::tally::Tally;
@@ -158,6 +158,19 @@ impl Solo {
     pub(super) const fn until(mut self, until: Timestamp) -> Self {
         self.until = until;
         self
+    }
+
+    /// What the outcome of a call depends on, besides time.
+    fn drawn(&self, call: Call, passage: &Passage) -> u64 {
+        let job = self.stream.nth(passage.recording.0);
+        match call {
+            Call::Check => self
+                .policy
+                .drawn(passage.recording, passage.tally.gate_calls + 1),
+            Call::Create => job.draw(Purpose::JobQuery),
+            Call::Start => job.draw(Purpose::JobLatency),
+            Call::Poll => 0,
+        }
     }
 
     /// Whether it takes a job for done whose counters are equal.

@@ -13,7 +13,7 @@ use crate::agenda::{Agenda, Due};
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
-use crate::order::Event;
+use crate::order::{Event, Order};
 use crate::org::RateLimiter;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
@@ -25,6 +25,7 @@ use crate::timeline::Timeline;
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Tenant {
     solo: Solo,
+    order: Order,
     limiter: RateLimiter,
     agenda: Agenda,
     /// By the recording's slot.
@@ -79,6 +80,7 @@ impl Tenant {
     pub(in crate::sim) fn new(solo: Solo, limit: Option<RateLimit>) -> Self {
         Self {
             solo,
+            order: Order::Ignored,
             limiter: RateLimiter::new(limit),
             agenda: Agenda::default(),
             open: Vec::new(),
@@ -87,6 +89,11 @@ impl Tenant {
             calls: VecDeque::new(),
             approved: [Vec::new(), Vec::new()],
         }
+    }
+
+    /// From now on its calls say what they are drawn from.
+    pub(in crate::sim) const fn note_order(&mut self) {
+        self.order = Order::Noted;
     }
 
     /// The session of `timeline` has ended; the recording is in `slot`.
@@ -252,12 +259,16 @@ impl Tenant {
         let Some(Some(open)) = self.open.get_mut(slot as usize) else {
             return;
         };
+        let draws = match self.order {
+            Order::Ignored => 0,
+            Order::Noted => self.solo.drawn(call, &open.passage),
+        };
         record(Record::Call(Event {
             at: now,
             kind: call as u8,
             recording: open.passage.recording,
             tenant: Some(self.solo.tenant),
-            draws: 0,
+            draws,
         }));
         let mut behind = Behind {
             solo: &self.solo,
