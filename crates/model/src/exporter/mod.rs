@@ -128,6 +128,8 @@ impl<T> Reply<T> {
 pub struct ExportRead {
     /// When the sidecars were taken, as they say themselves.
     pub snapshot_at: Timestamp,
+    /// When the media was read, if not then.
+    pub media_read_at: Option<Timestamp>,
     /// Recordings with a sidecar.
     pub sidecars: Vec<(RecordingIndex, View)>,
     /// Recordings that the job lists as failed.
@@ -209,7 +211,8 @@ impl Exporter {
             repair: gate.repair,
             required,
             sidecar_name: gate.request.sidecar_name,
-            jobs: Jobs::new(tenant, export.slots),
+            jobs: Jobs::new(tenant, gate.request.jobs_at_once.unwrap_or(export.slots))
+                .done_when(gate.request.done_when),
             open: BTreeMap::new(),
             lateness: BTreeMap::new(),
             known: IndexSet::default(),
@@ -292,6 +295,12 @@ impl Exporter {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open.len()
+    }
+
+    /// The jitter that follows the check of the recording under way, if it finds nothing.
+    pub(crate) fn drawn(&self, recording: RecordingIndex) -> u64 {
+        let attempt = self.open.get(&recording).map(|tally| tally.gate_calls);
+        attempt.map_or(0, |attempt| self.gate.drawn(recording, attempt))
     }
 
     /// Live only: a call for `recording` was made that much after its time.
@@ -425,6 +434,7 @@ impl Exporter {
                 let view = self.sidecar_name.looked_up(*view);
                 let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
                 tally.exported(read.snapshot_at, outcome, self.sidecar_name);
+                tally.media_read_at = read.media_read_at.unwrap_or(Timestamp::NEVER);
                 match after_export(now, outcome, tally.exports, self.repair) {
                     Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
                     Next::Settle => self.settle(now, recording, outcome, missing),

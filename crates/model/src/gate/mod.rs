@@ -97,6 +97,11 @@ impl Gate {
         self.policy.read_path()
     }
 
+    /// The jitter that follows check `attempt` of the recording, if it finds nothing.
+    pub(crate) const fn drawn(&self, recording: RecordingIndex, attempt: u32) -> u64 {
+        self.policy.drawn(recording, attempt)
+    }
+
     /// A recording of `kind` is known from now on; its clock has not started.
     pub fn expect(&mut self, recording: RecordingIndex, kind: Kind) {
         if self.fleet.is_some() {

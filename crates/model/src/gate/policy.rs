@@ -112,6 +112,11 @@ impl Policy {
         }
     }
 
+    /// The jitter that follows check `attempt` of the recording, if it finds nothing.
+    pub(crate) const fn drawn(&self, recording: RecordingIndex, attempt: u32) -> u64 {
+        Draws::of_call(self.seed, recording.0).draw_nth(Purpose::Jitter, attempt)
+    }
+
     /// What its checks look for in a recording that needs the `required` fields.
     pub(crate) fn need(&self, required: FieldSet) -> Need {
         super::need(&self.ready, required)

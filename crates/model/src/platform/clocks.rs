@@ -159,6 +159,12 @@ impl Clocks {
         }
     }
 
+    /// When the index shows what was written at `at`.
+    pub(super) fn indexed_at(&self, at: Timestamp, draws: Draws) -> Timestamp {
+        let lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+        next_on_grid(at + lag, self.index_refresh, self.index_phase)
+    }
+
     /// Whether there is one region only.
     pub(super) const fn is_one_region(&self) -> bool {
         self.region.is_none()
@@ -214,6 +220,7 @@ impl Clocks {
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
+            later: None,
             revisions: Vec::new(),
         }
     }

@@ -43,6 +43,7 @@ impl Platform {
         self.pipelines.iter().all(direct)
             && self.clocks.submit_at_end()
             && self.clocks.is_one_region()
+            && self.versions.is_none()
     }
 
     /// Whether moreover one clock shows all groups of a recording.
@@ -188,6 +189,7 @@ impl<D: Clocked> Whole<D> {
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
+            later: None,
             revisions: Vec::new(),
         };
         timeline.set_group_clocks(self.decision.clocks());

@@ -9,6 +9,7 @@ mod intake;
 mod platform;
 mod region;
 mod selection;
+mod versions;
 mod workload;
 
 pub use coupling::ReadCost;
@@ -22,13 +23,14 @@ pub use intake::{HoldLevel, IntakeSpec, Outage, SignallingSpec, UpdateLimit};
 pub use platform::{
     ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec,
     NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
-    StageSpec, StateSpec, Sweep,
+    StageSpec, StateSpec, Sweep, WriteOrder,
 };
 pub use region::RegionSpec;
 pub use selection::{
-    Correlation, ExportRequest, Filters, LakeSpec, MediaTypeFilter, Permission, SelectionSpec,
-    SidecarName, SidecarSource,
+    Correlation, ExportRequest, Filters, JobDone, LakeSpec, MediaTypeFilter, Permission,
+    SelectionSpec, SidecarName, SidecarSource,
 };
+pub use versions::VersionsSpec;
 pub use workload::{
     Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
 };

@@ -181,6 +181,9 @@ impl<'a> World<'a> {
     /// The same arm, which also notes the order of events.
     pub(super) fn noting_order(mut self, first: TenantIndex) -> Self {
         let tenants = vec![OrderHash::default(); self.arm.gates.len()];
+        if let Tenants::Solo(tenants) = &mut self.tenants {
+            tenants.iter_mut().for_each(solo::Tenant::note_order);
+        }
         self.orders = Orders {
             first,
             seed: self.scenario.seed,

@@ -1,10 +1,11 @@
 //! The calls of one passage, one by one: what is answered, and what follows.
 
 use super::{Call, Passage, Record, Solo, Then, Wake};
+use crate::export::Reads;
 use crate::exporter::{Next, Reply, after_export, after_rejection, cause_of};
 use crate::field::FieldSet;
 use crate::gate::{Ready, Step};
-use crate::order::Event;
+use crate::order::{Event, Order};
 use crate::org::RateLimiter;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::Permission;
@@ -68,14 +69,19 @@ impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
         now: Timestamp,
         call: Call,
         limiter: &mut RateLimiter,
+        order: Order,
         passage: &mut Passage,
     ) -> Then {
+        let draws = match order {
+            Order::Ignored => 0,
+            Order::Noted => self.solo.drawn(call, passage),
+        };
         (self.record)(Record::Call(Event {
             at: now,
             kind: call as u8,
             recording: passage.recording(),
             tenant: Some(self.solo.tenant),
-            draws: 0,
+            draws,
         }));
         self.attempt(now, call, passage);
         match limiter.admit(now) {
@@ -185,6 +191,10 @@ impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
     #[inline]
     fn polled(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         match passage.job.started_at.ever() {
+            None if now < passage.job.done_at && self.solo.takes_counters() => {
+                self.over(now, None, passage);
+                Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY)
+            }
             _ if now < passage.job.done_at => passage.poll_again(now),
             None => Then::Call(Call::Start),
             Some(started_at) => self.exported(now, started_at, passage),
@@ -194,7 +204,10 @@ impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
     /// The job is done: its sidecar is read.
     fn exported(&mut self, now: Timestamp, started_at: Timestamp, passage: &mut Passage) -> Then {
         let solo = self.solo;
-        let snapshot_at = solo.rules.snapshot_at(started_at, passage.job.done_at);
+        let recording = passage.recording();
+        let draws = || solo.stream.nth(recording.0);
+        let reads = solo.rules.reads(started_at, passage.job.done_at, draws);
+        let snapshot_at = reads.sidecar_at;
         self.over(now, Some(snapshot_at), passage);
         if snapshot_at >= self.complete_at {
             let name = solo.request.sidecar_name;
@@ -203,26 +216,30 @@ impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
                 .exported(snapshot_at, OutcomeKind::Complete, name);
             return Then::Settle(OutcomeKind::Complete, FieldSet::EMPTY);
         }
-        self.read(now, snapshot_at, passage)
+        self.read(now, reads, passage)
     }
 
     /// What the job has written.
     #[inline(never)]
-    fn read(&mut self, now: Timestamp, snapshot_at: Timestamp, passage: &mut Passage) -> Then {
+    fn read(&mut self, now: Timestamp, reads: Reads, passage: &mut Passage) -> Then {
         let solo = self.solo;
         let draws = solo.stream.nth(passage.recording().0);
-        if solo.rules.fails(draws, passage.recording()) {
+        if self
+            .recording
+            .look(|timeline| solo.rules.fails(draws, timeline))
+        {
             return passage.give_up(Cause::JobFailure);
         }
         let posted_at = passage.job.posted_at;
-        let look = |timeline: &Timeline| solo.rules.sidecar(snapshot_at, posted_at, timeline);
+        let look = |timeline: &Timeline| solo.rules.sidecar(reads, posted_at, timeline);
         let Some(view) = self.recording.look(look) else {
             return Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY);
         };
         let name = solo.request.sidecar_name;
         let view = name.looked_up(view);
         let (outcome, missing) = crate::export::verdict(&solo.required, passage.tally.kind, &view);
-        passage.tally.exported(snapshot_at, outcome, name);
+        passage.tally.exported(reads.sidecar_at, outcome, name);
+        passage.tally.media_read_at = reads.media_at.unwrap_or(Timestamp::NEVER);
         match after_export(now, outcome, passage.tally.exports, solo.repair) {
             Next::ApproveAt(at) => Then::At(at, Wake::Approval),
             Next::Settle => Then::Settle(outcome, missing),

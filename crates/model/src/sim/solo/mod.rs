@@ -13,7 +13,7 @@ mod plain;
 mod run;
 mod tenant;
 
-use crate::draws::{Seed, Stream};
+use crate::draws::{Purpose, Seed, Stream};
 use crate::export::ExportRules;
 use crate::exporter::jobs::next_poll;
 use crate::exporter::tally::Tally;
@@ -23,8 +23,8 @@ use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    Arm, ExportRequest, GateSpec, GateStart, ReadPath, Repair, RequiredFields, Slots, Strategy,
-    WebhookEvent,
+    Arm, ExportRequest, GateSpec, GateStart, JobDone, ReadPath, Repair, RequiredFields, Slots,
+    Strategy, WebhookEvent,
 };
 use crate::selection::Refusal;
 use crate::time::Timestamp;
@@ -158,6 +158,24 @@ impl Solo {
         self
     }
 
+    /// What the outcome of a call depends on, besides time.
+    fn drawn(&self, call: Call, passage: &Passage) -> u64 {
+        let job = self.stream.nth(passage.recording().0);
+        match call {
+            Call::Check => self
+                .policy
+                .drawn(passage.recording(), passage.tally.gate_calls + 1),
+            Call::Create => job.draw(Purpose::JobQuery),
+            Call::Start => job.draw(Purpose::JobLatency),
+            Call::Poll => 0,
+        }
+    }
+
+    /// Whether it takes a job for done whose counters are equal.
+    fn takes_counters(&self) -> bool {
+        self.request.done_when == JobDone::Counters
+    }
+
     /// The event that it wants to be notified of.
     pub(super) const fn listens(&self) -> Option<WebhookEvent> {
         self.listens
@@ -216,9 +234,14 @@ impl Solo {
 /// platform through which one changes what another meets.
 pub(super) fn suits(arm: &Arm) -> bool {
     let fleet = |gate: &GateSpec| matches!(gate.strategy, Strategy::Watermark { .. });
+    let alone = |gate: &GateSpec| {
+        let slots = gate.request.jobs_at_once.unwrap_or(Slots::Unlimited);
+        slots == Slots::Unlimited && !fleet(gate)
+    };
     arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()
-        && !arm.gates.iter().any(fleet)
+        && !arm.platform.loses_values()
+        && arm.gates.iter().all(alone)
 }
 
 impl Passage {

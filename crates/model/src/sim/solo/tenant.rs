@@ -13,7 +13,7 @@ use crate::agenda::{Agenda, Due};
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
-use crate::order::Event;
+use crate::order::{Event, Order};
 use crate::org::RateLimiter;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
@@ -25,6 +25,7 @@ use crate::timeline::Decided;
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Tenant {
     solo: Solo,
+    order: Order,
     limiter: RateLimiter,
     agenda: Agenda,
     /// By the recording's slot.
@@ -95,6 +96,7 @@ impl Tenant {
     pub(in crate::sim) fn new(solo: Solo, limit: Option<RateLimit>) -> Self {
         Self {
             solo,
+            order: Order::Ignored,
             limiter: RateLimiter::new(limit),
             agenda: Agenda::default(),
             open: Vec::new(),
@@ -103,6 +105,11 @@ impl Tenant {
             calls: VecDeque::new(),
             approved: [Vec::new(), Vec::new()],
         }
+    }
+
+    /// From now on its calls say what they are drawn from.
+    pub(in crate::sim) const fn note_order(&mut self) {
+        self.order = Order::Noted;
     }
 
     /// The session of `known` has ended; the recording is in `slot`.
@@ -234,7 +241,7 @@ impl Tenant {
                         passage.job.ordinal = self.next_job;
                         self.next_job = JobOrdinal(self.next_job.0 + 1);
                     }
-                    behind.call(now, call, &mut self.limiter, passage)
+                    behind.call(now, call, &mut self.limiter, self.order, passage)
                 }
                 Then::At(at, Wake::Gate) if at <= now => {
                     // As if it had been waited for: an older deadline is void.
@@ -328,7 +335,7 @@ impl Tenant {
             recording: slots.kept(slot),
             record: &mut *record,
         };
-        let then = behind.call(now, call, &mut self.limiter, &mut open.passage);
+        let then = behind.call(now, call, &mut self.limiter, self.order, &mut open.passage);
         self.follow(now, slot, then, record);
     }
 

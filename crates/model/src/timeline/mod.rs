@@ -4,6 +4,10 @@
 //! undecided as not yet visible. [`Timeline::view`] is pure, so reading takes no lock and every
 //! engine answers alike.
 
+mod later;
+
+pub use later::Later;
+
 use serde::{Deserialize, Serialize};
 
 use crate::draws::{Draws, Seed};
@@ -57,6 +61,9 @@ pub struct Timeline {
     /// What keeps the hold flag from the index, besides the index itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_cause: Option<Cause>,
+    /// What becomes of values after they are there, where they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Box<Later>>,
     /// Later changes of field instants, in the order in which they were decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
@@ -161,6 +168,21 @@ pub struct View {
     pub wrong: FieldSet,
     /// `state`.
     pub state: RecordingState,
+}
+
+impl View {
+    /// What `other` sees of the media, and all else as before.
+    pub(crate) fn take_media(&mut self, other: Self) {
+        let take = |own: FieldSet, other: FieldSet| {
+            if other.contains(Field::Media) {
+                own.with(Field::Media)
+            } else {
+                own.without(Field::Media)
+            }
+        };
+        self.present = take(self.present, other.present);
+        self.wrong = take(self.wrong, other.wrong);
+    }
 }
 
 /// The `state` of a recording in the forum dialect.
@@ -327,7 +349,7 @@ impl Decided for Timeline {
     }
 
     fn is_true(&self) -> bool {
-        self.false_fields.is_empty()
+        self.false_fields.is_empty() && self.later.is_none()
     }
 
     fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
@@ -415,6 +437,9 @@ impl Timeline {
             view.state = RecordingState::Completed;
         }
         view.wrong = view.present.intersection(self.false_fields);
+        if let Some(later) = &self.later {
+            later.apply(now, path, &mut view);
+        }
         view
     }
 
@@ -429,17 +454,24 @@ impl Timeline {
             .fold(self.ended_at, Timestamp::max)
     }
 
+    /// The first instant at which they are moreover all true.
+    #[must_use]
+    pub fn true_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
+        self.fields_at(path, required)
+            .max(self.corrected_at(path, required))
+    }
+
     /// The first instant at which a snapshot read from `path` holds `required` and the media.
     #[must_use]
     pub fn complete_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
-        self.fields_at(path, required).max(self.media_at)
+        self.true_at(path, required).max(self.media_at)
     }
 
     /// Whether waiting longer than `snapshot` would have helped.
     #[must_use]
     pub fn fate(&self, snapshot: Timestamp, path: ReadPath, required: FieldSet) -> Fate {
         let complete_at = self.complete_at(path, required);
-        if complete_at.is_never() {
+        if complete_at.is_never() || self.gone_at(required) <= complete_at.max(snapshot) {
             Fate::Lost
         } else {
             Fate::Late(complete_at.since(snapshot))
@@ -449,6 +481,9 @@ impl Timeline {
     /// What held the last of the `missing` fields at `snapshot`.
     #[must_use]
     pub fn cause(&self, snapshot: Timestamp, path: ReadPath, missing: FieldSet) -> Cause {
+        if self.gone_at(missing) <= snapshot {
+            return Cause::Expired;
+        }
         let last = missing
             .iter()
             .max_by_key(|field| (self.visible_at(*field, path), *field));
