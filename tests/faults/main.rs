@@ -28,7 +28,7 @@ fn scenario(faults: &[&FaultKind], overrides: &[&str]) -> Scenario {
         if kind.fault == Fault::StoreLate {
             text.push_str("lasts = \"1s\"\n");
         }
-        if kind.effect == Effect::Consent || kind.effect == Effect::Silence {
+        if takes_long(kind) {
             text.push_str("at = 0.1\n");
         }
     }
@@ -135,8 +135,10 @@ fn check(generator: &GeneratorSummary, conformance: &ConformanceSummary, faults:
     );
 }
 
-fn takes_long(kind: &&FaultKind) -> bool {
-    kind.effect == Effect::Consent || kind.effect == Effect::Silence
+/// What the server notices only after a time that is longer than most calls.
+fn takes_long(kind: &FaultKind) -> bool {
+    let slow = [Effect::Consent, Effect::Silence, Effect::Unheard];
+    slow.contains(&kind.effect)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +151,7 @@ async fn every_fault_does_what_the_model_predicts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_caller_is_noticed_when_its_consent_runs_out() {
-    let faults: Vec<&FaultKind> = Fault::ALL.iter().filter(takes_long).collect();
+    let faults: Vec<&FaultKind> = Fault::ALL.iter().filter(|kind| takes_long(kind)).collect();
     let brief = [
         "workload.duration=\"600ms\"",
         "workload.call_duration=\"24s\"",

@@ -4,9 +4,13 @@
 //! one [`Endpoint`](racegate_udp::Endpoint) with one socket for all, on the shard of the ingest that it calls.
 
 mod call;
+mod connect;
 mod endpoint;
 mod meter;
+mod oddities;
+mod pace;
 mod phone;
+mod storm;
 mod tamper;
 #[cfg(test)]
 mod tests;

@@ -4,15 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use racegate_media::{Caller, Departure, FRAME_SAMPLES, Frame, PayloadDigest, Sha256, Speech};
+use racegate_media::{Caller, Departure, Form, Frame, PayloadDigest, Sha256, Speech};
 use racegate_model::fault::Fault;
 use tokio::sync::mpsc;
 
 use super::DialFault;
+use super::pace::{Pace, redundant};
 use super::tamper::Tamper;
 
-/// Opus at 50 packets a second.
-const FRAME: Duration = Duration::from_millis(20);
 /// Sequence numbers leap by that much at each of these frames: a receiver can follow, and they wrap.
 const LEAP: u64 = 30_000;
 const LEAPS: [u64; 3] = [10, 20, 30];
@@ -22,8 +21,16 @@ const JUMP: u64 = 50;
 const TIME_JUMP: u64 = 96_000;
 /// In discontinuous transmission one frame in so many is sent.
 const DTX_EVERY: u64 = 20;
-/// One frame in so many is empty.
+/// One frame in so many is empty, or followed by a packet of another kind.
 const EMPTY_EVERY: u64 = 10;
+/// A payload type that nobody agrees on.
+const UNKNOWN_TYPE: u8 = 100;
+/// The payload type that browsers give RED.
+const RED_TYPE: u8 = 63;
+/// One element of RFC 8285's one-byte form: id 1, three bytes.
+const EXTENSION: (u16, &[u8]) = (0xbede, &[0x12, 0xab, 0xcd, 0xef]);
+/// By how much a clock steps.
+const CLOCK_STEP: Duration = Duration::from_secs(3600);
 
 /// What a phone tells its call.
 #[derive(Debug)]
@@ -70,7 +77,10 @@ pub(super) struct Phone {
     pub(super) progress: mpsc::Sender<Progress>,
     /// What its datagrams meet.
     pub(super) tamper: Option<Box<Tamper>>,
-    fault: Option<DialFault>,
+    pub(super) fault: Option<DialFault>,
+    pace: Pace,
+    /// What its fault does once has been done.
+    acted: bool,
     /// None says nothing.
     speech: Option<Speech>,
     established_at: Option<Instant>,
@@ -102,6 +112,8 @@ impl Phone {
             progress,
             tamper: None,
             fault: None,
+            pace: Pace::of(None),
+            acted: false,
             speech,
             established_at: None,
             next: 0,
@@ -117,6 +129,7 @@ impl Phone {
     /// Makes it a phone with a fault.
     pub(super) fn with_fault(mut self, fault: DialFault, tamper: Tamper) -> Self {
         self.fault = Some(fault);
+        self.pace = Pace::of(Some(fault.fault));
         self.tamper = Some(Box::new(tamper));
         self
     }
@@ -138,7 +151,7 @@ impl Phone {
         }
         let since = u32::try_from(self.next)
             .ok()
-            .and_then(|next| FRAME.checked_mul(next));
+            .and_then(|next| self.pace.length.checked_mul(next));
         self.established_at.zip(since).map(|(at, since)| at + since)
     }
 
@@ -148,7 +161,8 @@ impl Phone {
             .tamper
             .as_ref()
             .and_then(|tamper| tamper.poll_timeout());
-        let closing = self.closes_by_itself().map(|fault| fault.at);
+        let acting = self.closes_by_itself().or(self.stands_still());
+        let closing = acting.map(|fault| fault.at);
         let others = self.peer.poll_timeout().into_iter().chain(self.due());
         let others = others.chain(tamper).chain(closing);
         others.fold(self.hang_up_at, Instant::min)
@@ -157,6 +171,20 @@ impl Phone {
     fn closes_by_itself(&self) -> Option<DialFault> {
         self.fault
             .filter(|fault| fault.fault == Fault::CloseNotify && !self.closed)
+    }
+
+    /// Stands still, and with it the thread and everybody on it, if that is its fault and it is time.
+    pub(super) fn stall(&mut self, now: Instant) {
+        let stalls = self.stands_still().filter(|fault| fault.at <= now);
+        if let Some(fault) = stalls {
+            self.acted = true;
+            racegate_udp::stall(fault.lasts);
+        }
+    }
+
+    fn stands_still(&self) -> Option<DialFault> {
+        self.fault
+            .filter(|fault| fault.fault == Fault::ShardStall && !self.acted)
     }
 
     /// Says goodbye without hanging up, if that is its fault and it is time.
@@ -175,31 +203,86 @@ impl Phone {
         let speech = self.speech?;
         let frame = self.next;
         self.next += 1;
+        let mut packet = Packet {
+            payload: speech.packet(frame, self.pace.samples),
+            form: Form::default(),
+        };
+        self.act(now, due);
         match self.turn(due, frame) {
-            Turn::Speak => self.send(now, frame, speech.frame(frame)),
-            Turn::Pad => self.send(now, frame, Arc::from([])),
+            Turn::Speak => self.send(now, frame, packet),
+            Turn::Extend => {
+                packet.form.extension = Some(EXTENSION);
+                self.send(now, frame, packet);
+            }
+            Turn::Wrap => {
+                self.note_said(&packet.payload);
+                packet.payload = redundant(&packet.payload, &speech.frame(frame.saturating_sub(1)));
+                packet.form.payload_type = Some(RED_TYPE);
+                self.transmit(now, frame, packet);
+            }
+            Turn::Follow => {
+                let mut other = packet.clone();
+                other.form.payload_type = Some(UNKNOWN_TYPE);
+                self.send(now, frame, packet);
+                self.transmit(now, frame, other);
+            }
+            Turn::Pad => {
+                packet.payload = Arc::from([]);
+                self.send(now, frame, packet);
+            }
             Turn::Pause => {}
         }
         Some(due)
     }
 
-    fn send(&mut self, now: Instant, frame: u64, payload: Arc<[u8]>) {
-        if !payload.is_empty() {
-            self.digest.update(&payload);
-            self.sent += 1;
-            if self.fault.is_some() {
-                self.payloads.push(Arc::clone(&payload));
-            }
+    /// Says a packet: it is to be heard as it is.
+    fn send(&mut self, now: Instant, frame: u64, packet: Packet) {
+        if !packet.payload.is_empty() {
+            self.note_said(&packet.payload);
         }
-        let time = frame * u64::from(FRAME_SAMPLES) + self.ahead;
+        self.transmit(now, frame, packet);
+    }
+
+    fn note_said(&mut self, payload: &Arc<[u8]>) {
+        self.digest.update(payload);
+        self.sent += 1;
+        if self.fault.is_some() {
+            self.payloads.push(Arc::clone(payload));
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, frame: u64, packet: Packet) {
+        let Packet { payload, form } = packet;
+        let time = frame * u64::from(self.pace.samples) + self.ahead;
         let index = self.sequence;
         self.sequence += 1;
-        self.peer.send_at(now, Frame { index, payload }, time);
+        self.peer
+            .send_formed(now, Frame { index, payload }, time, form);
     }
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "of some forty faults these change what is said"
+        reason = "of some eighty faults these do something to the peer, once"
+    )]
+    fn act(&mut self, now: Instant, due: Instant) {
+        let Some(fault) = self.fault.filter(|fault| due >= fault.at && !self.acted) else {
+            return;
+        };
+        if fault.fault == Fault::ShardStall {
+            return;
+        }
+        self.acted = true;
+        match fault.fault {
+            Fault::SsrcChange => self.peer.change_source(),
+            Fault::ByeThenAudio => self.peer.say_bye(now),
+            Fault::ClockStep => self.peer.step_clock(CLOCK_STEP),
+            _ => {}
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "of some eighty faults these change what is said"
     )]
     /// What the phone does with a frame's turn; a fault may change it, and the numbers that follow.
     fn turn(&mut self, due: Instant, frame: u64) -> Turn {
@@ -209,7 +292,11 @@ impl Phone {
         };
         let within = due < fault.at + fault.lasts;
         match fault.fault {
-            Fault::Pause if within => Turn::Pause,
+            Fault::Pause | Fault::HoldResume if within => Turn::Pause,
+            Fault::RtcpOnly => Turn::Pause,
+            Fault::HeaderExtensions => Turn::Extend,
+            Fault::Red if within => Turn::Wrap,
+            Fault::UnknownPayloadType if frame.is_multiple_of(EMPTY_EVERY) => Turn::Follow,
             Fault::Dtx if within && !frame.is_multiple_of(DTX_EVERY) => Turn::Pause,
             Fault::EmptyPayload if frame.is_multiple_of(EMPTY_EVERY) => Turn::Pad,
             Fault::SequenceJump if self.sequence < JUMP + frame => {
@@ -240,10 +327,23 @@ impl Phone {
     }
 }
 
+/// A packet that is about to be sent.
+#[derive(Debug, Clone)]
+struct Packet {
+    payload: Arc<[u8]>,
+    form: Form,
+}
+
 /// What a phone does when a frame is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Speak,
+    /// The same with a header extension.
+    Extend,
+    /// The same wrapped as RED.
+    Wrap,
+    /// The same, and another of a type that nobody knows.
+    Follow,
     /// A packet without audio.
     Pad,
     Pause,
