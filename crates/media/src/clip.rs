@@ -196,10 +196,12 @@ impl Speech {
     }
 }
 
+type Packets = Vec<Arc<[u8]>>;
+
 /// The packets of [`OTHER_FRAMES`] that have the length that they should; an encoder's last one may
 /// be shorter.
-fn other_frames() -> &'static [(u32, Vec<Arc<[u8]>>)] {
-    static PACKETS: OnceLock<Vec<(u32, Vec<Arc<[u8]>>)>> = OnceLock::new();
+fn other_frames() -> &'static [(u32, Packets)] {
+    static PACKETS: OnceLock<Vec<(u32, Packets)>> = OnceLock::new();
     PACKETS.get_or_init(|| {
         let packets = |(samples, file): &(u32, &[u8])| {
             let recording = read(file).expect("the checked-in clips are valid, as a test shows");

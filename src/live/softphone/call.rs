@@ -36,6 +36,8 @@ pub(super) struct Call<'a> {
     established_at: Option<Instant>,
     /// How often a fault of its signalling has struck.
     pub(super) struck: u32,
+    /// How often it did something by that.
+    pub(super) acts: u64,
     next_id: u64,
 }
 
@@ -54,6 +56,7 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         ordinal: None,
         established_at: None,
         struck: 0,
+        acts: 0,
         next_id: 0,
     };
     let (sender, progress) = mpsc::channel(4);
@@ -189,10 +192,11 @@ impl Call<'_> {
                 }
                 () = tokio::time::sleep_until(strike.unwrap_or(hang_up_at)), if strike.is_some() => {
                     let struck = self.strike().await;
-                    if struck.is_some() && cause.is_none() {
-                        cause = struck;
+                    // Where the WebSocket was cut, audio flows on until the server ends it.
+                    if struck.is_some() && self.socket.is_some() {
                         self.hang_up_media().await;
                     }
+                    cause = cause.or(struck);
                 }
                 () = tokio::time::sleep_until(hang_up_at), if silent => {
                     return Ended { finished: Some(Finished::of_silence()), cause };
@@ -307,6 +311,7 @@ impl Call<'_> {
             packets_sent: finished.packets_sent,
             digest_sent: finished.digest_sent,
             payloads: finished.payloads,
+            acts: self.acts + finished.acts,
             end,
         }
     }

@@ -12,8 +12,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::Softphones;
 use super::call::Socket;
 
-/// Bytes of a narrow connection's receive buffer; the system may round up.
-const NARROW: u32 = 4096;
+/// Bytes of each of a narrow connection's buffers; the system doubles them.
+const NARROW: u32 = 16 << 10;
 
 /// Opens the WebSocket, without Nagle's delay: signalling is small frames that wait for each other.
 pub(super) async fn connect(phones: &Softphones, fault: Option<Fault>) -> Result<Socket, String> {
@@ -60,5 +60,6 @@ async fn narrow(host: &str, port: u16) -> std::io::Result<TcpStream> {
     let address = address.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(NARROW)?;
+    socket.set_send_buffer_size(NARROW)?;
     socket.connect(address).await
 }

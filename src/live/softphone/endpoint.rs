@@ -220,6 +220,7 @@ impl SoftphoneEndpoint {
         let edited = dial.fault.map(|met| edit_offer(met.fault, offer));
         let offer = edited.as_deref().unwrap_or(offer);
         let stack = self.oddities.stack(dial.fault, &self.stack)?;
+        let odd = !Arc::ptr_eq(&stack, &self.stack);
         let (peer, mut sdp) = stack.answer(now, address, offer)?;
         self.next = self.next.wrapping_add(1);
         let speech =
@@ -233,7 +234,8 @@ impl SoftphoneEndpoint {
             if fault.fault == Fault::TwoPaths {
                 phone.peer.add_address(now, other);
             }
-            phone = phone.with_fault(fault, Tamper::new(fault, now, other));
+            let acts = u64::from(odd || fault.fault == Fault::TwoPaths);
+            phone = phone.with_fault(fault, Tamper::new(fault, now, other), acts);
             alias = Some(other);
         }
         let key = self.phones.insert(phone);

@@ -198,6 +198,8 @@ pub struct CallOutcome {
     pub digest_sent: Sha256,
     /// The payloads themselves; of faulty calls only.
     pub payloads: Vec<Arc<[u8]>>,
+    /// How often its fault did something that this end knows of.
+    pub acts: u64,
     /// How it ended.
     pub end: CallEnd,
 }

@@ -16,10 +16,6 @@ pub(super) struct Oddities {
 
 impl Oddities {
     /// The stack for a caller with that fault; `usual` for nearly all.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "of some eighty faults these are of the stack"
-    )]
     pub(super) fn stack(
         &mut self,
         fault: Option<DialFault>,

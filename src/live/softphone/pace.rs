@@ -18,10 +18,6 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Opus at 50 packets a second, unless the fault is that it is not.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "of some eighty faults these change the packets' length"
-    )]
     pub(super) fn of(fault: Option<Fault>) -> Self {
         let samples = match fault {
             Some(Fault::Frames10) => 480,

@@ -53,6 +53,8 @@ pub(super) struct Finished {
     pub(super) payloads: Vec<Arc<[u8]>>,
     /// The other side went first.
     pub(super) departure: Option<Departure>,
+    /// How often its fault did something.
+    pub(super) acts: u64,
 }
 
 impl Finished {
@@ -64,6 +66,7 @@ impl Finished {
             digest_sent: PayloadDigest::new().finish(),
             payloads: Vec::new(),
             departure: None,
+            acts: 0,
         }
     }
 }
@@ -79,8 +82,10 @@ pub(super) struct Phone {
     pub(super) tamper: Option<Box<Tamper>>,
     pub(super) fault: Option<DialFault>,
     pace: Pace,
-    /// What its fault does once has been done.
-    acted: bool,
+    /// When it did what its fault does once.
+    acted_at: Option<Instant>,
+    /// How often its fault did something, its datagrams apart.
+    acts: u64,
     /// None says nothing.
     speech: Option<Speech>,
     established_at: Option<Instant>,
@@ -113,7 +118,8 @@ impl Phone {
             tamper: None,
             fault: None,
             pace: Pace::of(None),
-            acted: false,
+            acted_at: None,
+            acts: 0,
             speech,
             established_at: None,
             next: 0,
@@ -126,10 +132,11 @@ impl Phone {
         }
     }
 
-    /// Makes it a phone with a fault.
-    pub(super) fn with_fault(mut self, fault: DialFault, tamper: Tamper) -> Self {
+    /// Makes it a phone with a fault, which has done something so often already.
+    pub(super) fn with_fault(mut self, fault: DialFault, tamper: Tamper, acts: u64) -> Self {
         self.fault = Some(fault);
         self.pace = Pace::of(Some(fault.fault));
+        self.acts = acts + u64::from(self.pace != Pace::of(None));
         self.tamper = Some(Box::new(tamper));
         self
     }
@@ -177,20 +184,20 @@ impl Phone {
     pub(super) fn stall(&mut self, now: Instant) {
         let stalls = self.stands_still().filter(|fault| fault.at <= now);
         if let Some(fault) = stalls {
-            self.acted = true;
+            (self.acted_at, self.acts) = (Some(now), self.acts + 1);
             racegate_udp::stall(fault.lasts);
         }
     }
 
     fn stands_still(&self) -> Option<DialFault> {
         self.fault
-            .filter(|fault| fault.fault == Fault::ShardStall && !self.acted)
+            .filter(|fault| fault.fault == Fault::ShardStall && self.acted_at.is_none())
     }
 
     /// Says goodbye without hanging up, if that is its fault and it is time.
     pub(super) fn close_early(&mut self, now: Instant) {
         if self.closes_by_itself().is_some_and(|fault| fault.at <= now) {
-            self.closed = true;
+            (self.closed, self.acts) = (true, self.acts + 1);
             self.peer.close(now);
         }
     }
@@ -208,7 +215,9 @@ impl Phone {
             form: Form::default(),
         };
         self.act(now, due);
-        match self.turn(due, frame) {
+        let turn = self.turn(due, frame);
+        self.acts += u64::from(turn.is_some());
+        match turn.unwrap_or(Turn::Speak) {
             Turn::Speak => self.send(now, frame, packet),
             Turn::Extend => {
                 packet.form.extension = Some(EXTENSION);
@@ -265,33 +274,35 @@ impl Phone {
         reason = "of some eighty faults these do something to the peer, once"
     )]
     fn act(&mut self, now: Instant, due: Instant) {
-        let Some(fault) = self.fault.filter(|fault| due >= fault.at && !self.acted) else {
+        let Some(fault) = self
+            .fault
+            .filter(|fault| due >= fault.at && self.acted_at.is_none())
+        else {
             return;
         };
         if fault.fault == Fault::ShardStall {
             return;
         }
-        self.acted = true;
+        self.acted_at = Some(now);
         match fault.fault {
             Fault::SsrcChange => self.peer.change_source(),
             Fault::ByeThenAudio => self.peer.say_bye(now),
             Fault::ClockStep => self.peer.step_clock(CLOCK_STEP),
-            _ => {}
+            _ => return,
         }
+        self.acts += 1;
     }
 
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "of some eighty faults these change what is said"
     )]
-    /// What the phone does with a frame's turn; a fault may change it, and the numbers that follow.
-    fn turn(&mut self, due: Instant, frame: u64) -> Turn {
+    /// What the phone does with a frame's turn; a fault may change it, and the numbers that follow. `None` where none does.
+    fn turn(&mut self, due: Instant, frame: u64) -> Option<Turn> {
         let strikes = |fault: &DialFault| due >= fault.at;
-        let Some(fault) = self.fault.filter(strikes) else {
-            return Turn::Speak;
-        };
+        let fault = self.fault.filter(strikes)?;
         let within = due < fault.at + fault.lasts;
-        match fault.fault {
+        let turn = match fault.fault {
             Fault::Pause | Fault::HoldResume if within => Turn::Pause,
             Fault::RtcpOnly => Turn::Pause,
             Fault::HeaderExtensions => Turn::Extend,
@@ -311,8 +322,9 @@ impl Phone {
                 self.ahead = TIME_JUMP;
                 Turn::Speak
             }
-            _ => Turn::Speak,
-        }
+            _ => return None,
+        };
+        Some(turn)
     }
 
     pub(super) fn finish(&mut self, now: Instant, departure: Option<Departure>) {
@@ -322,6 +334,7 @@ impl Phone {
             digest_sent: self.digest.finish(),
             payloads: std::mem::take(&mut self.payloads),
             departure,
+            acts: self.acts + self.tamper.as_ref().map_or(0, |tamper| tamper.acts()),
         };
         self.tell(Progress::Finished(finished));
     }

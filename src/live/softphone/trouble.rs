@@ -63,6 +63,8 @@ impl Call<'_> {
     )]
     pub(super) async fn strike(&mut self) -> Option<String> {
         self.struck += 1;
+        // Much that is asked is no fault yet: that the other side must wait is, and is counted there.
+        self.acts += u64::from(!self.dial.meets(Fault::SendBufferFull));
         let met = self.dial.fault?;
         match met.fault {
             Fault::GarbageFrame => {
@@ -159,6 +161,7 @@ impl Call<'_> {
         match self.dial.fault.map(|met| met.fault) {
             Some(Fault::NoAnswer) => std::future::pending().await,
             Some(Fault::SlowFrames) => {
+                self.acts += 1;
                 for piece in raw(&answer)?.chunks(DRIBBLE) {
                     self.write(piece).await?;
                     sleep(DRIBBLE_PAUSE).await;
@@ -177,6 +180,7 @@ impl Call<'_> {
 
     /// Sends a text in many frames.
     pub(super) async fn send_fragments(&mut self, text: &str) -> Result<(), String> {
+        self.acts += 1;
         let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(FRAGMENT).collect();
         for (nth, piece) in pieces.iter().enumerate() {

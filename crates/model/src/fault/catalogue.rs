@@ -222,7 +222,7 @@ catalogue! {
     PingWithoutPong "ping-without-pong" Signalling At Unheard, 0, "The caller no longer answers the server's pings; its audio flows on.";
     ReconnectStorm "reconnect-storm" Signalling At PartialWrite, 0, "The WebSocket is cut, and 50 new ones are opened at once.";
     JitteredReconnects "jittered-reconnects" Signalling Over PartialWrite, 2000, "The WebSocket is cut, and 50 new ones are opened at random times.";
-    SendBufferFull "send-buffer-full" Signalling Over Unharmed, 500, "The caller asks much and reads nothing for a time: the server must wait for it.";
+    SendBufferFull "send-buffer-full" Signalling Over Unharmed, 1000, "The caller asks much and reads nothing for a time: the server must wait for it.";
     ResetDuringAnswer "reset-during-answer" Signalling SetUp NoSession, 0, "The connection breaks in the midst of the answer.";
     HugeAnswer "huge-answer" Signalling SetUp NoSession, 0, "The answer is longer than any frame may be.";
     NoAnswer "no-answer" Signalling SetUp NoSession, 0, "The caller never answers the offer.";

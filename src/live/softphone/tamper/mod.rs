@@ -39,6 +39,8 @@ const QUEUE_MAX: usize = 10;
 const BLACK_HOLE: usize = 400;
 /// STUN's attribute of a check that nominates.
 const USE_CANDIDATE: u16 = 0x0025;
+/// How an error that answers a check begins.
+const STUN_ERROR: [u8; 2] = [0x01, 0x11];
 /// The record of a handshake's last flight.
 const CHANGE_CIPHER_SPEC: u8 = 20;
 /// A copy comes so much later.
@@ -49,7 +51,7 @@ const FLIGHT: Duration = Duration::from_millis(300);
 const JITTER_MAX_US: u64 = 15_000;
 
 /// A datagram on its way out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outgoing {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
@@ -78,8 +80,10 @@ pub(super) struct Tamper {
     held: VecDeque<(Instant, Outgoing)>,
     /// The last audio packet, as a pattern for forgeries.
     last: Option<Outgoing>,
-    /// Datagrams that have been made up.
+    /// Datagrams that have been made up, or could not be.
     made: u32,
+    /// How often it did something.
+    acts: u64,
 }
 
 impl Tamper {
@@ -98,6 +102,7 @@ impl Tamper {
             held: VecDeque::new(),
             last: None,
             made: 0,
+            acts: 0,
         }
     }
 
@@ -106,8 +111,20 @@ impl Tamper {
         self.alias
     }
 
+    /// How often it did something to what was sent or received.
+    pub(super) fn acts(&self) -> u64 {
+        self.acts
+    }
+
     /// Whether a datagram that came in reaches the phone.
     pub(super) fn admits(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let conflict = self.fault.fault == Fault::RoleConflict && bytes.starts_with(&STUN_ERROR);
+        let admitted = self.lets_in(now, bytes);
+        self.acts += u64::from(!admitted || conflict);
+        admitted
+    }
+
+    fn lets_in(&mut self, now: Instant, bytes: &[u8]) -> bool {
         match self.fault.fault {
             Fault::AbruptClose | Fault::Vanish => now < self.fault.at,
             Fault::MtuBlackHole => bytes.len() <= BLACK_HOLE,
@@ -130,9 +147,20 @@ impl Tamper {
     pub(super) fn outgoing(
         &mut self,
         now: Instant,
-        mut datagram: Outgoing,
+        datagram: Outgoing,
         send: &mut impl FnMut(Outgoing),
     ) {
+        let plain = datagram.clone();
+        let (mut all, mut intact) = (0, 0);
+        self.pass(now, datagram, &mut |sent| {
+            all += 1;
+            intact += u32::from(sent == plain);
+            send(sent);
+        });
+        self.acts += u64::from((all, intact) != (1, 1));
+    }
+
+    fn pass(&mut self, now: Instant, mut datagram: Outgoing, send: &mut impl FnMut(Outgoing)) {
         let kind = kind_of(&datagram.bytes);
         if kind == Kind::Audio {
             self.last = Some(datagram.clone());
@@ -286,7 +314,9 @@ impl Tamper {
         self.release(|at| at <= now, send);
         let due = self.made_by(now);
         for nth in self.made..due {
-            self.forge(nth, send);
+            let forged = self.forge(nth);
+            self.acts += u64::from(forged.is_some());
+            forged.into_iter().for_each(&mut *send);
         }
         self.made = self.made.max(due);
     }
@@ -309,6 +339,7 @@ impl Tamper {
     fn release(&mut self, due: impl Fn(Instant) -> bool, send: &mut impl FnMut(Outgoing)) {
         while self.held.front().is_some_and(|(at, _)| due(*at)) {
             if let Some((_, datagram)) = self.held.pop_front() {
+                self.acts += 1;
                 send(datagram);
             }
         }
@@ -338,14 +369,14 @@ impl Tamper {
         (self.made..all).find(later).unwrap_or(all)
     }
 
-    fn forge(&self, nth: u32, send: &mut impl FnMut(Outgoing)) {
+    /// None of a caller that has sent nothing of the kind: it is not up, or says nothing.
+    fn forge(&self, nth: u32) -> Option<Outgoing> {
         let noise = self.noise(nth);
         let pattern = match self.fault.fault {
             Fault::HandshakeStorm | Fault::LateClientHello | Fault::DtlsRestart => &self.hello,
             _ => &self.last,
         };
-        // A caller that has sent nothing of the kind is not up, or says nothing.
-        let Some(pattern) = pattern else { return };
+        let pattern = pattern.as_ref()?;
         let bytes = match self.fault.fault {
             Fault::StunFlood => unknown_check(&noise),
             Fault::DtlsGarbage => garbage_record(&noise),
@@ -354,10 +385,10 @@ impl Tamper {
             Fault::HandshakeStorm | Fault::DtlsRestart => another_hello(&pattern.bytes, &noise),
             _ => forged_audio(&pattern.bytes, nth, &noise),
         };
-        send(Outgoing {
+        Some(Outgoing {
             bytes,
             ..pattern.clone()
-        });
+        })
     }
 
     /// Audio before there are keys for it.
