@@ -4,6 +4,8 @@
 //! generator needs few of them and thousands of times. [`DenseRecorder::take_receiver`] and [`DenseCaller::take_sender`] hand the hot
 //! half of a session to a driver that keeps all of them side by side.
 
+#[cfg(test)]
+mod fuzz;
 mod identity;
 mod keys;
 #[cfg(test)]
