@@ -164,7 +164,7 @@ struct Leg {
 }
 
 /// One WebSocket's sessions: frames in, frames out.
-struct Line {
+pub(super) struct Line {
     ingest: Ingest,
     notices: mpsc::Sender<Notice>,
     sessions: BTreeMap<String, Leg>,
@@ -173,7 +173,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
+    pub(super) fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             ingest,
             notices,
@@ -183,7 +183,7 @@ impl Line {
         }
     }
 
-    async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
+    pub(super) async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
         match rpc::parse(text) {
             Ok(Incoming::Method { id, method }) => match self.method(method, now).await {
                 Ok(replies) => replies,
@@ -391,7 +391,7 @@ impl Line {
         }
     }
 
-    async fn lose(mut self, at: Instant) {
+    pub(super) async fn lose(mut self, at: Instant) {
         let end = End {
             reason: EndReason::SignallingLost,
             at,
