@@ -172,6 +172,7 @@ impl MockServer {
             service: service.clone(),
             clock,
             digests: Mutex::default(),
+            owners: Mutex::default(),
         });
         let settings = IngestSettings {
             address: config.media,
@@ -349,6 +350,8 @@ pub struct PlatformEvents {
     service: Service,
     clock: RunClock,
     digests: Mutex<BTreeMap<String, Received>>,
+    /// The session whose audio is the recording of its conversation: the first in which audio could flow.
+    owners: Mutex<BTreeMap<String, String>>,
 }
 
 /// What came in of a session's audio.
@@ -383,15 +386,20 @@ impl PlatformEvents {
 impl SessionEvents for PlatformEvents {
     fn started(&self, _: &Started) {}
 
-    fn established(&self, _: &str, _: &str, _: Instant) {}
+    fn established(&self, conversation_id: &str, session_id: &str, _: Instant) {
+        let mut owners = self.owners.lock();
+        let owner = owners.entry(conversation_id.to_owned());
+        owner.or_insert_with(|| session_id.to_owned());
+    }
 
     /// A session in which audio never could flow makes no recording, and neither does one of a
-    /// conversation that nobody knows.
+    /// conversation that nobody knows, or that has another session.
     fn ended(&self, ended: EndedMedia) {
         let Some(call) = self.service.calls().by_conversation(&ended.conversation_id) else {
             return;
         };
-        if ended.established_at.is_none() {
+        let owner = self.owners.lock().get(&ended.conversation_id).cloned();
+        if ended.established_at.is_none() || owner.as_ref() != Some(&ended.session_id) {
             return;
         }
         let ended_at = self.timestamp(ended.ended_at);

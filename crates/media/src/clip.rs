@@ -28,6 +28,13 @@ static FILES: [(&str, &[u8]); 6] = [
     ),
 ];
 
+/// The same speech in frames of other lengths, in samples.
+static OTHER_FRAMES: [(u32, &[u8]); 3] = [
+    (480, include_bytes!("../clips/frames-10ms.opus")),
+    (1920, include_bytes!("../clips/frames-40ms.opus")),
+    (2880, include_bytes!("../clips/frames-60ms.opus")),
+];
+
 /// Why a file cannot be a clip.
 #[derive(Debug, thiserror::Error)]
 pub enum ClipError {
@@ -162,6 +169,18 @@ impl Speech {
         &self.clip.name
     }
 
+    /// Packet `index` of a caller whose packets last so many samples each: 480, 1,920 and 2,880 are to
+    /// be had besides the usual 960. These carry no marker.
+    #[must_use]
+    pub fn packet(&self, index: u64, samples: u32) -> Arc<[u8]> {
+        let Some((_, packets)) = other_frames().iter().find(|(other, _)| *other == samples) else {
+            return self.frame(index);
+        };
+        let count = packets.len() as u64;
+        let at = (self.mark % count + index % count) % count;
+        Arc::clone(&packets[usize::try_from(at).unwrap_or(0)])
+    }
+
     /// The frame of that number from the start of the call.
     #[must_use]
     pub fn frame(&self, index: u64) -> Arc<[u8]> {
@@ -175,6 +194,23 @@ impl Speech {
         let step = usize::try_from(index % frames as u64).unwrap_or(0);
         Arc::clone(&self.clip.frames[(self.phase + step) % frames])
     }
+}
+
+type Packets = Vec<Arc<[u8]>>;
+
+/// The packets of [`OTHER_FRAMES`] that have the length that they should; an encoder's last one may
+/// be shorter.
+fn other_frames() -> &'static [(u32, Packets)] {
+    static PACKETS: OnceLock<Vec<(u32, Packets)>> = OnceLock::new();
+    PACKETS.get_or_init(|| {
+        let packets = |(samples, file): &(u32, &[u8])| {
+            let recording = read(file).expect("the checked-in clips are valid, as a test shows");
+            let whole = recording.packets.into_iter().map(Arc::from);
+            let whole = whole.filter(|packet: &Arc<[u8]>| duration_of(packet) == Some(*samples));
+            (*samples, whole.collect())
+        };
+        OTHER_FRAMES.iter().map(packets).collect()
+    })
 }
 
 /// The frames that markers are written with: of all clips those that occur once, and of these each eleventh, so that no two of them
@@ -250,6 +286,25 @@ mod tests {
                 "{id}"
             );
         }
+    }
+
+    #[test]
+    fn packets_of_other_lengths_are_speech_of_that_length() {
+        let speech = Speech::of("a", 0);
+        for (samples, least) in [(480, 290), (1920, 70), (2880, 45)] {
+            let packets = &other_frames()
+                .iter()
+                .find(|(n, _)| *n == samples)
+                .unwrap()
+                .1;
+            assert!(packets.len() >= least, "{samples}: {}", packets.len());
+            for index in 0..400 {
+                let packet = speech.packet(index, samples);
+                assert_eq!(duration_of(&packet), Some(samples));
+            }
+            assert_ne!(speech.packet(3, samples), speech.packet(4, samples));
+        }
+        assert_eq!(speech.packet(20, 960), speech.frame(20));
     }
 
     #[test]

@@ -453,6 +453,9 @@ pub struct FaultSummary {
     pub seen: BTreeMap<String, u64>,
     /// Sessions of which both are the same.
     pub agreed: u64,
+    /// Sessions to which it did something: a fault of which nobody saw anything may not have struck.
+    #[serde(default)]
+    pub acted: u64,
 }
 
 /// How a live run and the simulation of the same file agree.

@@ -133,6 +133,14 @@ impl IngestEndpoint {
                 // Whoever asked and did not wait learns of a refusal by the notice.
                 drop(reply.send(taken));
             }
+            Command::Renegotiate {
+                session_id,
+                offer,
+                reply,
+            } => {
+                // Whoever asked and did not wait has no use for it.
+                drop(reply.send(self.renegotiate(&session_id, &offer)));
+            }
             Command::End { session_id, end } => self.request_end(&session_id, end),
         }
     }
@@ -207,6 +215,15 @@ impl IngestEndpoint {
             Err(_) => self.finish(now, key, EndReason::AnswerRefused),
         }
         Ok(taken?)
+    }
+
+    fn renegotiate(&mut self, session_id: &str, offer: &str) -> Result<String, IngestError> {
+        let key = self.keys.get(session_id);
+        let session = key.and_then(|key| self.sessions.get_mut(*key));
+        let session = session.ok_or_else(|| IngestError::Unknown {
+            session_id: session_id.to_owned(),
+        })?;
+        Ok(session.peer.renegotiate(offer)?)
     }
 
     /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and

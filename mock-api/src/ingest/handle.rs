@@ -127,6 +127,11 @@ pub(super) enum Command {
         sdp: String,
         reply: oneshot::Sender<Result<(), IngestError>>,
     },
+    Renegotiate {
+        session_id: String,
+        offer: String,
+        reply: oneshot::Sender<Result<String, IngestError>>,
+    },
     End {
         session_id: String,
         end: End,
@@ -324,6 +329,24 @@ impl Ingest {
         let command = Command::Answer {
             session_id: session_id.to_owned(),
             sdp: sdp.to_owned(),
+            reply,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| IngestError::Stopped)?;
+        answer.await.map_err(|_| IngestError::Stopped)?
+    }
+
+    /// Gives a session that is up the caller's new offer, and returns the answer. A refused offer changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such session, or the offer is not one for it.
+    pub async fn renegotiate(&self, session_id: &str, offer: &str) -> Result<String, IngestError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Renegotiate {
+            session_id: session_id.to_owned(),
+            offer: offer.to_owned(),
             reply,
         };
         self.commands

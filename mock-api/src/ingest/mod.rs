@@ -5,6 +5,8 @@
 
 mod endpoint;
 mod events;
+#[cfg(test)]
+mod fuzz;
 mod handle;
 #[cfg(test)]
 mod hostile;

@@ -36,7 +36,7 @@ pub enum Method {
         /// The session.
         session_id: String,
     },
-    /// Server: its SDP.
+    /// Server: its SDP. Softphone: another one, in a session that is up; the server answers.
     Offer {
         /// The session.
         session_id: String,
@@ -45,7 +45,7 @@ pub enum Method {
         /// The description.
         sdp: String,
     },
-    /// Softphone: its SDP.
+    /// Softphone: its SDP. Server: its own, to an offer in a session that is up.
     Answer {
         /// The session.
         session_id: String,

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
+use bytes::Bytes;
+use racegate_model::fault::{PING_AFTER, UNHEARD};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant as TokioInstant, sleep_until, timeout};
 
 use racegate_media::Sha256;
 
@@ -43,19 +45,31 @@ pub fn upgrade_signalling(upgrade: WebSocketUpgrade, ingest: Ingest) -> Response
 pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
     let (sender, mut notices) = mpsc::channel(SESSIONS_MAX);
     let mut line = Line::new(ingest, sender);
+    let mut hearing = Hearing::new();
     loop {
         let replies = tokio::select! {
-            frame = timeout(IDLE_MAX, socket.recv()) => match frame {
-                Ok(Some(Ok(Message::Text(text)))) => line.handle(&text, Instant::now()).await,
-                Ok(Some(Ok(Message::Binary(_)))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
-                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => break,
-                // A call in progress has nothing to say for minutes.
-                Err(_) if !line.sessions.is_empty() => Vec::new(),
-                Err(_) => break,
-            },
+            frame = socket.recv() => {
+                hearing.heard();
+                match frame {
+                    Some(Ok(Message::Text(text))) => line.handle(&text, Instant::now()).await,
+                    Some(Ok(Message::Binary(_))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                }
+            }
             Some(notice) = notices.recv() => line.notice(notice),
+            () = sleep_until(hearing.due()) => match hearing.poll(&line) {
+                Silence::Ping => {
+                    // Who does not take it is not heard, either.
+                    drop(timeout(IDLE_MAX, socket.send(Message::Ping(Bytes::new()))).await);
+                    Vec::new()
+                }
+                Silence::Lost => break,
+            }
         };
+        if !line.sessions.is_empty() {
+            hearing.busy();
+        }
         if send_all(&mut socket, replies).await.is_err() {
             break;
         }
@@ -82,6 +96,57 @@ async fn send_all(socket: &mut WebSocket, frames: Vec<String>) -> Result<(), ()>
     Ok(())
 }
 
+/// What is to be done about a WebSocket on which nothing is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Ping,
+    Lost,
+}
+
+/// When a WebSocket was heard last. A connection whose other end is gone without a word looks like one that has nothing to say; a ping
+/// tells them apart.
+#[derive(Debug)]
+struct Hearing {
+    heard_at: TokioInstant,
+    /// When it had a session last.
+    busy_at: TokioInstant,
+    pinged: bool,
+}
+
+impl Hearing {
+    fn new() -> Self {
+        let now = TokioInstant::now();
+        Self {
+            heard_at: now,
+            busy_at: now,
+            pinged: false,
+        }
+    }
+
+    fn heard(&mut self) {
+        self.heard_at = TokioInstant::now();
+        self.pinged = false;
+    }
+
+    fn busy(&mut self) {
+        self.busy_at = TokioInstant::now();
+    }
+
+    fn due(&self) -> TokioInstant {
+        let after = if self.pinged { UNHEARD } else { PING_AFTER };
+        self.heard_at + Duration::from_nanos(after.as_nanos())
+    }
+
+    fn poll(&mut self, line: &Line) -> Silence {
+        let idle = line.sessions.is_empty() && self.busy_at.elapsed() >= IDLE_MAX;
+        if self.pinged || idle {
+            return Silence::Lost;
+        }
+        self.pinged = true;
+        Silence::Ping
+    }
+}
+
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -99,7 +164,7 @@ struct Leg {
 }
 
 /// One WebSocket's sessions: frames in, frames out.
-struct Line {
+pub(super) struct Line {
     ingest: Ingest,
     notices: mpsc::Sender<Notice>,
     sessions: BTreeMap<String, Leg>,
@@ -108,7 +173,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
+    pub(super) fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             ingest,
             notices,
@@ -118,7 +183,7 @@ impl Line {
         }
     }
 
-    async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
+    pub(super) async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
         match rpc::parse(text) {
             Ok(Incoming::Method { id, method }) => match self.method(method, now).await {
                 Ok(replies) => replies,
@@ -162,10 +227,12 @@ impl Line {
                 }
                 Ok(Vec::new())
             }
-            Method::Propose { .. } | Method::Offer { .. } => Err(RpcError::new(
-                RpcError::METHOD,
-                "only the server proposes and offers",
-            )),
+            Method::Offer {
+                session_id, sdp, ..
+            } => self.renew(session_id, &sdp).await,
+            Method::Propose { .. } => {
+                Err(RpcError::new(RpcError::METHOD, "only the server proposes"))
+            }
         }
     }
 
@@ -251,6 +318,18 @@ impl Line {
         }
     }
 
+    /// The caller offers anew, in a session that is up. A refused offer changes nothing.
+    async fn renew(&mut self, session_id: String, sdp: &str) -> Result<Vec<String>, RpcError> {
+        let leg = self.leg(&session_id)?;
+        if leg.stage != Stage::Answered || leg.media == CallMedia::None {
+            return Err(RpcError::new(RpcError::REQUEST, "the server offers first"));
+        }
+        match self.ingest.renegotiate(&session_id, sdp).await {
+            Ok(sdp) => Ok(self.frame(&Method::Answer { session_id, sdp })),
+            Err(error) => Err(RpcError::new(RpcError::SERVER, error.to_string())),
+        }
+    }
+
     fn leg(&mut self, session_id: &str) -> Result<&mut Leg, RpcError> {
         self.sessions.get_mut(session_id).ok_or_else(|| {
             RpcError::new(
@@ -312,7 +391,7 @@ impl Line {
         }
     }
 
-    async fn lose(mut self, at: Instant) {
+    pub(super) async fn lose(mut self, at: Instant) {
         let end = End {
             reason: EndReason::SignallingLost,
             at,

@@ -31,9 +31,9 @@ use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
 use tokio::sync::{Notify, broadcast, mpsc};
 
-use crate::storage::Store;
 use crate::storage::layout::RunEpoch;
 use crate::storage::sidecar::Dialect;
+use crate::storage::{StorageFull, Store};
 use deliveries::Deliveries;
 
 /// What the platform made known, in the order in which it happened.
@@ -240,10 +240,22 @@ impl Service {
         media: bytes::Bytes,
     ) -> Result<(), crate::storage::StoreError> {
         let call = self.inner.calls.get(recording);
-        if call.is_some_and(|call| self.storage_of(&call) == StorageEnd::Failed) {
-            return Ok(());
+        match call.map(|call| self.storage_of(&call)) {
+            Some(StorageEnd::Failed) => Ok(()),
+            Some(StorageEnd::Full) => {
+                let used = self.inner.store.usage().bytes;
+                let wanted = media.len() as u64;
+                let full = StorageFull {
+                    used,
+                    limit: used,
+                    wanted,
+                };
+                Err(full.into())
+            }
+            Some(StorageEnd::Stored | StorageEnd::Late(_)) | None => {
+                self.inner.store.put_media(recording, media)
+            }
         }
-        self.inner.store.put_media(recording, media)
     }
 
     /// Subscribes a tenant to an event; deliveries come out as [`News::Deliver`].

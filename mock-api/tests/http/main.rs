@@ -9,6 +9,7 @@ mod contract;
 mod control;
 mod document;
 mod faults;
+mod fuzz;
 mod hostile;
 mod jobs;
 mod keeping;

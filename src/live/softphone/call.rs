@@ -3,17 +3,15 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use mock_api::ingest::FRAME_MAX;
 use mock_api::ingest::rpc::{self, CallMedia, Incoming, Method};
 use racegate_model::fault::Fault;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::connect::connect;
 use super::endpoint::{Answered, Command};
 use super::phone::{Finished, Progress};
 use super::{CallEnd, CallOutcome, CallStage, Dial, DialMedia, Softphones};
@@ -28,22 +26,25 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A call as far as it has come.
 pub(super) struct Call<'a> {
-    phones: &'a Softphones,
+    pub(super) phones: &'a Softphones,
     pub(super) dial: &'a Dial,
     stage: CallStage,
     pub(super) socket: Option<Socket>,
-    session_id: Option<String>,
+    pub(super) session_id: Option<String>,
     /// The phone that has answered.
-    ordinal: Option<u32>,
+    pub(super) ordinal: Option<u32>,
     established_at: Option<Instant>,
-    /// A fault of its signalling has struck.
-    pub(super) struck: bool,
+    /// How often a fault of its signalling has struck.
+    pub(super) struck: u32,
+    /// How often it did something by that.
+    pub(super) acts: u64,
     next_id: u64,
 }
 
 /// Makes a call and sees it through.
 pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
-    if let Some(fault) = dial.fault.filter(|met| met.fault == Fault::EarlyHangUp) {
+    let hasty = [Fault::EarlyHangUp, Fault::HangUpDuringUpload];
+    if let Some(fault) = dial.fault.filter(|met| hasty.contains(&met.fault)) {
         dial.hang_up_at = dial.hang_up_at.min(fault.at);
     }
     let mut call = Call {
@@ -54,7 +55,8 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         session_id: None,
         ordinal: None,
         established_at: None,
-        struck: false,
+        struck: 0,
+        acts: 0,
         next_id: 0,
     };
     let (sender, progress) = mpsc::channel(4);
@@ -93,7 +95,8 @@ impl Ended {
 impl Call<'_> {
     /// Everything up to the answer; afterwards the media thread goes on by itself.
     async fn set_up(&mut self, progress: mpsc::Sender<Progress>) -> Result<(), String> {
-        self.socket = Some(connect(self.phones).await?);
+        let connecting = connect(self.phones, self.dial.fault.map(|met| met.fault));
+        self.socket = Some(connecting.await?);
         self.stage = CallStage::Propose;
         let silent = self.dial.media == DialMedia::Signalling;
         let conversation_id = self.dial.conversation_id.clone();
@@ -167,9 +170,9 @@ impl Call<'_> {
     async fn talk(&mut self, mut progress: mpsc::Receiver<Progress>) -> Ended {
         let hang_up_at = TokioInstant::from_std(self.dial.hang_up_at);
         let silent = self.dial.media == DialMedia::Signalling;
-        let strike = self.strikes_at();
         let mut cause = None;
         loop {
+            let strike = self.strikes_at();
             tokio::select! {
                 biased;
                 news = progress.recv(), if !silent => match news {
@@ -181,14 +184,19 @@ impl Call<'_> {
                     Some(Progress::Finished(finished)) => return Ended { finished: Some(finished), cause },
                     None => return Ended { finished: None, cause: cause.or(Some("the softphones have stopped".to_owned())) },
                 },
-                frame = self.receive(), if cause.is_none() => {
+                frame = self.receive(), if cause.is_none() && !self.is_deaf() => {
                     if let Some(end) = self.ending(frame) {
                         cause = Some(end);
                         self.hang_up_media().await;
                     }
                 }
-                () = tokio::time::sleep_until(strike.unwrap_or(hang_up_at)), if strike.is_some() && !self.struck => {
-                    cause = self.strike().await.or(cause);
+                () = tokio::time::sleep_until(strike.unwrap_or(hang_up_at)), if strike.is_some() => {
+                    let struck = self.strike().await;
+                    // Where the WebSocket was cut, audio flows on until the server ends it.
+                    if struck.is_some() && self.socket.is_some() {
+                        self.hang_up_media().await;
+                    }
+                    cause = cause.or(struck);
                 }
                 () = tokio::time::sleep_until(hang_up_at), if silent => {
                     return Ended { finished: Some(Finished::of_silence()), cause };
@@ -303,6 +311,7 @@ impl Call<'_> {
             packets_sent: finished.packets_sent,
             digest_sent: finished.digest_sent,
             payloads: finished.payloads,
+            acts: self.acts + finished.acts,
             end,
         }
     }
@@ -320,38 +329,4 @@ impl Call<'_> {
             Err(cause) => Some(cause),
         }
     }
-}
-
-/// Opens the WebSocket, without Nagle's delay: signalling is small frames that wait for each other.
-async fn connect(phones: &Softphones) -> Result<Socket, String> {
-    let request = phones
-        .signalling_url
-        .as_ref()
-        .into_client_request()
-        .map_err(|error| error.to_string())?;
-    let host = request
-        .uri()
-        .host()
-        .ok_or("the signalling URL has no host")?
-        .to_owned();
-    let port = request.uri().port_u16().unwrap_or(80);
-    let stream = TcpStream::connect((host.as_str(), port))
-        .await
-        .map_err(|error| {
-            phones.meter.count_refusal(&error);
-            error.to_string()
-        })?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_MAX))
-        .max_frame_size(Some(FRAME_MAX))
-        // The default of 128 KiB per call is most of a caller's memory.
-        .read_buffer_size(4096)
-        .write_buffer_size(0);
-    let (socket, _) = client_async_with_config(request, stream, Some(config))
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(socket)
 }

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use racegate_media::{
-    DatagramKind, Departure, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech, Stack,
+    DatagramKind, Departure, Flow, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech,
+    Stack,
 };
+use racegate_model::fault::Fault;
 use racegate_udp::{Datagram, Endpoint, SendBatch, SendCount, Wheel};
 use slab::Slab;
 use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
+use super::oddities::Oddities;
 use super::phone::{Phone, Progress};
 use super::tamper::{Outgoing, Tamper, edit_answer, edit_offer};
 use super::{Dial, DialMedia, SoftphoneSettings, caller_address};
@@ -46,6 +49,12 @@ pub(super) enum Command {
         progress: mpsc::Sender<Progress>,
         reply: oneshot::Sender<Result<(), PeerError>>,
     },
+    /// Offer anew in a session that is up.
+    OfferAgain {
+        ordinal: u32,
+        flow: Flow,
+        reply: oneshot::Sender<Option<String>>,
+    },
     /// Hang up before the time.
     HangUp { ordinal: u32 },
 }
@@ -60,6 +69,7 @@ pub(super) struct Answered {
 /// All softphones' media, as a machine: datagrams, commands and time go in.
 pub struct SoftphoneEndpoint {
     stack: Arc<dyn Stack>,
+    oddities: Oddities,
     /// For calls to foreign servers.
     door: Option<RtcStack>,
     invited: BTreeMap<u32, Invitation>,
@@ -98,6 +108,7 @@ impl SoftphoneEndpoint {
     ) -> Self {
         Self {
             stack,
+            oddities: Oddities::default(),
             door: None,
             invited: BTreeMap::new(),
             commands,
@@ -146,6 +157,14 @@ impl SoftphoneEndpoint {
                 let connected = self.connect(now, ordinal, &dial, &answer, progress, out);
                 // Whoever asked learns by the progress, too.
                 drop(reply.send(connected));
+            }
+            Command::OfferAgain {
+                ordinal,
+                flow,
+                reply,
+            } => {
+                // Whoever asked and went away hangs up, too.
+                drop(reply.send(self.offer_again(ordinal, flow)));
             }
             Command::HangUp { ordinal } => {
                 self.invited.remove(&ordinal);
@@ -200,7 +219,9 @@ impl SoftphoneEndpoint {
         let address = caller_address(self.first_address, ordinal, self.port);
         let edited = dial.fault.map(|met| edit_offer(met.fault, offer));
         let offer = edited.as_deref().unwrap_or(offer);
-        let (peer, mut sdp) = self.stack.answer(now, address, offer)?;
+        let stack = self.oddities.stack(dial.fault, &self.stack)?;
+        let odd = !Arc::ptr_eq(&stack, &self.stack);
+        let (peer, mut sdp) = stack.answer(now, address, offer)?;
         self.next = self.next.wrapping_add(1);
         let speech =
             (dial.media == DialMedia::Audio).then(|| Speech::of(&dial.conversation_id, dial.clip));
@@ -210,7 +231,11 @@ impl SoftphoneEndpoint {
             sdp = edit_answer(fault.fault, &sdp);
             let other = caller_address(self.first_address, self.next, self.port);
             self.next = self.next.wrapping_add(1);
-            phone = phone.with_fault(fault, Tamper::new(fault, now, other));
+            if fault.fault == Fault::TwoPaths {
+                phone.peer.add_address(now, other);
+            }
+            let acts = u64::from(odd || fault.fault == Fault::TwoPaths);
+            phone = phone.with_fault(fault, Tamper::new(fault, now, other), acts);
             alias = Some(other);
         }
         let key = self.phones.insert(phone);
@@ -218,6 +243,12 @@ impl SoftphoneEndpoint {
         self.keys.extend(alias.map(|alias| (alias, key)));
         self.drain(now, key, out);
         Ok(Answered { ordinal, sdp })
+    }
+
+    fn offer_again(&mut self, ordinal: u32, flow: Flow) -> Option<String> {
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let phone = self.phones.get_mut(*self.keys.get(&address)?)?;
+        phone.peer.offer_again(flow)
     }
 
     fn hang_up(&mut self, now: Instant, ordinal: u32, out: &mut SendBatch) {
@@ -265,8 +296,9 @@ impl SoftphoneEndpoint {
         let phone = &mut self.phones[key];
         let admits = |tamper: &mut Box<Tamper>| tamper.admits(now, bytes);
         if phone.tamper.as_mut().is_none_or(admits) {
-            // Whatever address it was sent to, the peer knows of one.
-            let own = phone.address;
+            // Whatever address it was sent to, the peer knows of one, unless it checks two paths.
+            let two = phone.fault.is_some_and(|met| met.fault == Fault::TwoPaths);
+            let own = if two { address } else { phone.address };
             phone.peer.handle_datagram(now, source, own, bytes);
             self.drain(now, key, out);
         }
@@ -316,6 +348,7 @@ impl SoftphoneEndpoint {
         if let Some(tamper) = &mut phone.tamper {
             tamper.handle_timeout(now, &mut |datagram| push(out, &datagram));
         }
+        phone.stall(now);
         phone.close_early(now);
         let mut spoke = false;
         while let Some(due) = phone.speak(now) {

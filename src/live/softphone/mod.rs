@@ -4,9 +4,13 @@
 //! one [`Endpoint`](racegate_udp::Endpoint) with one socket for all, on the shard of the ingest that it calls.
 
 mod call;
+mod connect;
 mod endpoint;
 mod meter;
+mod oddities;
+mod pace;
 mod phone;
+mod storm;
 mod tamper;
 #[cfg(test)]
 mod tests;
@@ -194,6 +198,8 @@ pub struct CallOutcome {
     pub digest_sent: Sha256,
     /// The payloads themselves; of faulty calls only.
     pub payloads: Vec<Arc<[u8]>>,
+    /// How often its fault did something that this end knows of.
+    pub acts: u64,
     /// How it ended.
     pub end: CallEnd,
 }

@@ -140,7 +140,7 @@ impl Platform {
         match ending.storage {
             StorageEnd::Stored => {}
             StorageEnd::Late(by) => timeline.media_at = timeline.media_at + by,
-            StorageEnd::Failed => timeline.media_at = Timestamp::NEVER,
+            StorageEnd::Failed | StorageEnd::Full => timeline.media_at = Timestamp::NEVER,
         }
         if timeline.submitted_at <= now {
             self.proceed(now, timeline, Step::Enter(0), News::All);
