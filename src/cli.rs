@@ -230,7 +230,7 @@ struct BenchMediaArgs {
     /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
     #[arg(long, value_enum, default_value = "realtime")]
     class: ClassArg,
-    /// Measure aiortc beside, with this Python that has it
+    /// Measure aiortc beside with this Python, which has it [default: python3; installed for it if missing]
     #[arg(long, value_name = "PYTHON")]
     aiortc: Option<String>,
 }
