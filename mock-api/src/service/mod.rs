@@ -258,6 +258,22 @@ impl Service {
         }
     }
 
+    /// The same for audio that came in parts.
+    ///
+    /// # Errors
+    /// When storage is full.
+    pub fn complete_media(
+        &self,
+        recording: RecordingIndex,
+        media: crate::storage::MediaUpload,
+    ) -> Result<(), crate::storage::StoreError> {
+        let call = self.inner.calls.get(recording);
+        if call.is_some_and(|call| self.storage_of(&call) == StorageEnd::Failed) {
+            return Ok(());
+        }
+        self.inner.store.complete_media(recording, media)
+    }
+
     /// Subscribes a tenant to an event; deliveries come out as [`News::Deliver`].
     pub fn subscribe(&self, subscription: Subscription) {
         self.inner.deliveries.lock().subscribe(subscription);
