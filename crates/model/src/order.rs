@@ -26,16 +26,6 @@ pub struct Event {
     pub draws: u64,
 }
 
-/// Whether anybody looks at the order of events: what they are drawn from costs time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Order {
-    /// Nobody does.
-    #[default]
-    Ignored,
-    /// Somebody does.
-    Noted,
-}
-
 /// Who wants to know of every event. `()` does not.
 pub trait Trace {
     /// Something was done.

@@ -8,7 +8,7 @@
 use super::recordings::{Kept, Names, Slots};
 use super::{Path, batch, listens_to, solo};
 use crate::draws::{Draws, Purpose, Seed};
-use crate::history::Settled;
+use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
 use crate::order::{Event, OrderHash, Trace};
@@ -103,6 +103,42 @@ pub(super) struct World<'a> {
     pub(super) now: Timestamp,
 }
 
+/// What a tenant records of recordings with jobs of their own.
+struct Taken<'a, S> {
+    slots: &'a Slots,
+    judge: &'a Judge,
+    sink: &'a mut S,
+    orders: &'a mut Orders,
+    done: &'a mut Vec<u32>,
+    waiting: &'a mut Vec<(u32, Settled)>,
+}
+
+impl<S: Sink> solo::Records for Taken<'_, S> {
+    #[inline(always)]
+    fn call(&mut self, event: impl FnOnce() -> Event) {
+        if self.orders.tenants.is_some() {
+            self.orders.tenant(event());
+        }
+    }
+
+    #[inline(always)]
+    fn job(&mut self, job: impl FnOnce() -> JobRecord) {
+        if S::DETAIL == Detail::Everything {
+            self.sink.job(&job());
+        }
+    }
+
+    #[inline]
+    fn settled(&mut self, slot: u32, settled: Settled) {
+        if self.slots.is_decided(slot) {
+            conclude(settled, self.slots.kept(slot), self.judge, self.sink);
+            self.done.push(slot);
+        } else {
+            self.waiting.push((slot, settled));
+        }
+    }
+}
+
 /// Whether some gate wants to be notified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Listens {
@@ -181,9 +217,6 @@ impl<'a> World<'a> {
     /// The same arm, which also notes the order of events.
     pub(super) fn noting_order(mut self, first: TenantIndex) -> Self {
         let tenants = vec![OrderHash::default(); self.arm.gates.len()];
-        if let Tenants::Solo(tenants) = &mut self.tenants {
-            tenants.iter_mut().for_each(solo::Tenant::note_order);
-        }
         self.orders = Orders {
             first,
             seed: self.scenario.seed,
@@ -299,15 +332,15 @@ impl<'a> World<'a> {
             Tenants::Solo(tenants) => {
                 for tenant in tenants {
                     let (done, waiting) = (&mut self.done, &mut self.waiting);
-                    last = last.max(tenant.advance(horizon, slots, &mut |record| match record {
-                        solo::Record::Job(job) => sink.job(&job),
-                        solo::Record::Call(event) => orders.tenant(event),
-                        solo::Record::Settled(slot, settled) if slots.is_decided(slot) => {
-                            conclude(settled, slots.kept(slot), judge, sink);
-                            done.push(slot);
-                        }
-                        solo::Record::Settled(slot, settled) => waiting.push((slot, settled)),
-                    }));
+                    let mut taken = Taken {
+                        slots,
+                        judge,
+                        sink: &mut *sink,
+                        orders: &mut *orders,
+                        done,
+                        waiting,
+                    };
+                    last = last.max(tenant.advance(horizon, slots, &mut taken));
                     for slot in done.drain(..) {
                         slots.count_settled(slot);
                         slots.release(slot);

@@ -1,11 +1,11 @@
 //! The calls of one passage, one by one: what is answered, and what follows.
 
-use super::{Call, Passage, Record, Solo, Then, Wake};
+use super::{Call, Passage, Records, Solo, Then, Wake};
 use crate::export::Reads;
 use crate::exporter::{Next, Reply, after_export, after_rejection, cause_of};
 use crate::field::FieldSet;
 use crate::gate::{Ready, Step};
-use crate::order::{Event, Order};
+use crate::order::Event;
 use crate::org::RateLimiter;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::Permission;
@@ -24,10 +24,10 @@ pub(super) struct Behind<'a, D, R> {
     /// The recording, as far as it is decided.
     pub(super) recording: &'a D,
     /// Takes calls, and jobs that are over.
-    pub(super) record: R,
+    pub(super) records: R,
 }
 
-impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
+impl<D: Decided, R: Records> Behind<'_, D, R> {
     /// The gate's clock starts.
     #[inline]
     pub(super) fn started(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
@@ -69,20 +69,16 @@ impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
         now: Timestamp,
         call: Call,
         limiter: &mut RateLimiter,
-        order: Order,
         passage: &mut Passage,
     ) -> Then {
-        let draws = match order {
-            Order::Ignored => 0,
-            Order::Noted => self.solo.drawn(call, passage),
-        };
-        (self.record)(Record::Call(Event {
+        let solo = self.solo;
+        self.records.call(|| Event {
             at: now,
             kind: call as u8,
             recording: passage.recording(),
-            tenant: Some(self.solo.tenant),
-            draws,
-        }));
+            tenant: Some(solo.tenant),
+            draws: solo.drawn(call, passage),
+        });
         self.attempt(now, call, passage);
         match limiter.admit(now) {
             Ok(()) => self.answered(now, call, passage),
@@ -248,10 +244,8 @@ impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
 
     #[inline]
     fn over(&mut self, now: Timestamp, snapshot_at: Option<Timestamp>, passage: &Passage) {
-        (self.record)(Record::Job(self.solo.job_record(
-            &passage.job,
-            now,
-            snapshot_at,
-        )));
+        let solo = self.solo;
+        self.records
+            .job(|| solo.job_record(&passage.job, now, snapshot_at));
     }
 }

@@ -32,7 +32,7 @@ use crate::timeline::{Decided, Need};
 
 use plain::{JobTimes, Plain};
 pub(super) use plain::{Ran, Way};
-pub(super) use tenant::{Record, Tenant};
+pub(super) use tenant::{Records, Tenant};
 
 /// The rules of one tenant, and nothing that changes.
 #[derive(Clone, Debug)]

@@ -2,9 +2,10 @@
 
 use super::calls::Behind;
 use super::plain::Ran;
-use super::{Passage, Record, Solo, Then, UNNAMED, Wake};
+use super::{Passage, Records, Solo, Then, UNNAMED, Wake};
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
+use crate::order::Event;
 use crate::platform::Notification;
 use crate::scenario::GateStart;
 use crate::time::Timestamp;
@@ -17,18 +18,14 @@ impl Solo {
         &self,
         timeline: &Timeline,
         notifications: &[Notification],
-        mut jobs: impl FnMut(JobRecord),
+        jobs: impl FnMut(JobRecord),
     ) -> Ran<Settled> {
         let mut behind = Behind {
             solo: self,
             ready_at: self.ready_at(timeline),
             complete_at: Timestamp::NEVER,
             recording: timeline,
-            record: |record| {
-                if let Record::Job(job) = record {
-                    jobs(job);
-                }
-            },
+            records: Jobs(jobs),
         };
         let mut passage = Passage::new(timeline.recording, timeline.taken_for());
         let mut notifications = notifications.iter().peekable();
@@ -68,8 +65,21 @@ impl Solo {
     }
 }
 
+/// Takes jobs only.
+struct Jobs<J>(J);
+
+impl<J: FnMut(JobRecord)> Records for Jobs<J> {
+    fn call(&mut self, _: impl FnOnce() -> Event) {}
+
+    fn job(&mut self, job: impl FnOnce() -> JobRecord) {
+        (self.0)(job());
+    }
+
+    fn settled(&mut self, _: u32, _: Settled) {}
+}
+
 /// Makes calls until something else follows.
-fn run_calls<R: FnMut(Record)>(
+fn run_calls<R: Records>(
     behind: &mut Behind<'_, Timeline, R>,
     now: Timestamp,
     mut then: Then,

@@ -13,7 +13,7 @@ use crate::agenda::{Agenda, Due};
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
-use crate::order::{Event, Order};
+use crate::order::Event;
 use crate::org::RateLimiter;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
@@ -25,7 +25,6 @@ use crate::timeline::Decided;
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Tenant {
     solo: Solo,
-    order: Order,
     limiter: RateLimiter,
     agenda: Agenda,
     /// By the recording's slot.
@@ -66,11 +65,31 @@ impl Open {
     }
 }
 
-/// What a tenant has to record.
-pub(in crate::sim) enum Record {
-    Settled(u32, Settled),
-    Job(JobRecord),
-    Call(Event),
+/// Takes what a tenant has to record; what nobody looks at is not even put together.
+pub(in crate::sim) trait Records {
+    /// A call.
+    fn call(&mut self, event: impl FnOnce() -> Event);
+    /// A job that is over.
+    fn job(&mut self, job: impl FnOnce() -> JobRecord);
+    /// The recording in `slot` is settled.
+    fn settled(&mut self, slot: u32, settled: Settled);
+}
+
+impl<R: Records> Records for &mut R {
+    #[inline(always)]
+    fn call(&mut self, event: impl FnOnce() -> Event) {
+        (**self).call(event);
+    }
+
+    #[inline(always)]
+    fn job(&mut self, job: impl FnOnce() -> JobRecord) {
+        (**self).job(job);
+    }
+
+    #[inline(always)]
+    fn settled(&mut self, slot: u32, settled: Settled) {
+        (**self).settled(slot, settled);
+    }
 }
 
 const NEWS: u64 = 1 << 60;
@@ -96,7 +115,6 @@ impl Tenant {
     pub(in crate::sim) fn new(solo: Solo, limit: Option<RateLimit>) -> Self {
         Self {
             solo,
-            order: Order::Ignored,
             limiter: RateLimiter::new(limit),
             agenda: Agenda::default(),
             open: Vec::new(),
@@ -105,11 +123,6 @@ impl Tenant {
             calls: VecDeque::new(),
             approved: [Vec::new(), Vec::new()],
         }
-    }
-
-    /// From now on its calls say what they are drawn from.
-    pub(in crate::sim) const fn note_order(&mut self) {
-        self.order = Order::Noted;
     }
 
     /// The session of `known` has ended; the recording is in `slot`.
@@ -172,23 +185,23 @@ impl Tenant {
         &mut self,
         horizon: Timestamp,
         slots: &Slots,
-        record: &mut impl FnMut(Record),
+        records: &mut impl Records,
     ) -> Timestamp {
         let mut last = Timestamp::ZERO;
         while let Some(due) = self.agenda.pop_until(horizon) {
             last = due.at;
             self.fetch_coming(slots);
             if self.agenda.peek().is_none_or(|next| next.at > due.at) {
-                self.happen_alone(due, slots, record);
+                self.happen_alone(due, slots, records);
                 continue;
             }
             if due.content & CLASS == NEWS {
-                self.told(due, slots, record);
+                self.told(due, slots, records);
             } else {
-                self.wake_all(due, slots, record);
+                self.wake_all(due, slots, records);
             }
             while let Some((slot, call)) = self.calls.pop_front() {
-                self.make(due.at, slot, call, slots, record);
+                self.make(due.at, slot, call, slots, records);
             }
         }
         last
@@ -210,7 +223,7 @@ impl Tenant {
     }
 
     /// Nothing else happens at the instant of `due`: what follows from it then needs no queue.
-    fn happen_alone(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+    fn happen_alone(&mut self, due: Due, slots: &Slots, records: &mut impl Records) {
         let now = due.at;
         let Some(open) = open(&mut self.open, due) else {
             return;
@@ -220,7 +233,7 @@ impl Tenant {
             ready_at: open.ready_at,
             complete_at: open.complete_at,
             recording: slots.kept(due.slot),
-            record: &mut *record,
+            records: &mut *records,
         };
         let passage = &mut open.passage;
         let mut then = match due.content & CLASS {
@@ -241,20 +254,20 @@ impl Tenant {
                         passage.job.ordinal = self.next_job;
                         self.next_job = JobOrdinal(self.next_job.0 + 1);
                     }
-                    behind.call(now, call, &mut self.limiter, self.order, passage)
+                    behind.call(now, call, &mut self.limiter, passage)
                 }
                 Then::At(at, Wake::Gate) if at <= now => {
                     // As if it had been waited for: an older deadline is void.
                     open.gate_due = Timestamp::NEVER;
                     behind.woken(now, Wake::Gate, passage)
                 }
-                then => break self.follow(now, due.slot, then, record),
+                then => break self.follow(now, due.slot, then, records),
             };
         }
     }
 
     /// Something is told of a recording.
-    fn told(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+    fn told(&mut self, due: Due, slots: &Slots, records: &mut impl Records) {
         let Some(open) = open(&mut self.open, due) else {
             return;
         };
@@ -263,7 +276,7 @@ impl Tenant {
             ready_at: open.ready_at,
             complete_at: open.complete_at,
             recording: slots.kept(due.slot),
-            record: &mut *record,
+            records: &mut *records,
         };
         let then = if due.content >= NOTIFIED {
             behind.notified(due.at, &mut open.passage)
@@ -273,16 +286,16 @@ impl Tenant {
         if let Then::At(at, Wake::Gate) = then {
             self.wait_for_gate(at, due.slot, STARTS_LANE);
         } else {
-            self.follow(due.at, due.slot, then, record);
+            self.follow(due.at, due.slot, then, records);
         }
     }
 
     /// Everything that is due at the instant of `first`, until the calls that follow are known.
-    fn wake_all(&mut self, first: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
-        self.wake(first, slots, record);
+    fn wake_all(&mut self, first: Due, slots: &Slots, records: &mut impl Records) {
+        self.wake(first, slots, records);
         while let Some(also) = self.agenda.peek().filter(|also| also.at == first.at) {
             self.agenda.pop_until(also.at);
-            self.wake(also, slots, record);
+            self.wake(also, slots, records);
         }
         for approved in 0..self.approved.len() {
             for slot in std::mem::take(&mut self.approved[approved]) {
@@ -291,7 +304,7 @@ impl Tenant {
         }
     }
 
-    fn wake(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+    fn wake(&mut self, due: Due, slots: &Slots, records: &mut impl Records) {
         let Some(open) = open(&mut self.open, due) else {
             return;
         };
@@ -307,12 +320,12 @@ impl Tenant {
             ready_at: open.ready_at,
             complete_at: open.complete_at,
             recording: slots.kept(due.slot),
-            record: &mut *record,
+            records: &mut *records,
         };
         match (behind.woken(due.at, wake, &mut open.passage), wake) {
             (Then::Call(Call::Create), Wake::Approval) => self.approved[0].push(due.slot),
             (Then::Call(Call::Create), Wake::Gate) => self.approved[1].push(due.slot),
-            (then, _) => self.follow(due.at, due.slot, then, record),
+            (then, _) => self.follow(due.at, due.slot, then, records),
         }
     }
 
@@ -323,7 +336,7 @@ impl Tenant {
         slot: u32,
         call: Call,
         slots: &Slots,
-        record: &mut impl FnMut(Record),
+        records: &mut impl Records,
     ) {
         let Some(Some(open)) = self.open.get_mut(slot as usize) else {
             return;
@@ -333,13 +346,13 @@ impl Tenant {
             ready_at: open.ready_at,
             complete_at: open.complete_at,
             recording: slots.kept(slot),
-            record: &mut *record,
+            records: &mut *records,
         };
-        let then = behind.call(now, call, &mut self.limiter, self.order, &mut open.passage);
-        self.follow(now, slot, then, record);
+        let then = behind.call(now, call, &mut self.limiter, &mut open.passage);
+        self.follow(now, slot, then, records);
     }
 
-    fn follow(&mut self, now: Timestamp, slot: u32, then: Then, record: &mut impl FnMut(Record)) {
+    fn follow(&mut self, now: Timestamp, slot: u32, then: Then, records: &mut impl Records) {
         match then {
             Then::Wait => {}
             Then::Call(call) => self.call(slot, call),
@@ -355,7 +368,7 @@ impl Tenant {
                 if let Some(open) = self.open[slot as usize].take() {
                     self.open_count -= 1;
                     let settled = open.passage.settled(&self.solo, now, outcome, missing);
-                    record(Record::Settled(slot, settled));
+                    records.settled(slot, settled);
                 }
             }
         }
