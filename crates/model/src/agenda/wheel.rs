@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 const DIGIT_BITS: u32 = 6;
 const SLOTS: usize = 1 << DIGIT_BITS;
+const DIGIT: u64 = (1 << DIGIT_BITS) - 1;
 /// 11 × 6 bits are more than 64: every instant has its place.
 const LEVELS: usize = 11;
 /// Entries that a tick shall hold. Of 8 to 128 this is the fastest in the simulator, by a little.
@@ -88,7 +89,7 @@ impl Wheel {
             return;
         }
         let level = (63 - (tick ^ self.tick).leading_zeros()) / DIGIT_BITS;
-        let digit = (tick >> (level * DIGIT_BITS)) as usize % SLOTS;
+        let digit = (tick >> (level * DIGIT_BITS) & DIGIT) as usize;
         let level = level as usize;
         self.occupied[level] |= 1 << digit;
         self.slots[level * SLOTS + digit].push(due);
@@ -104,12 +105,9 @@ impl Wheel {
             // Slots behind the current digit are empty: what was there has come down.
             let digit = self.occupied[level].trailing_zeros() as usize;
             self.occupied[level] &= !(1 << digit);
-            let shift = level * DIGIT_BITS as usize;
+            let shift = u32::try_from(level).unwrap_or(0) * DIGIT_BITS;
             // Above the last digit of the last level there is nothing.
-            let above = self
-                .tick
-                .checked_shr(shift as u32 + DIGIT_BITS)
-                .unwrap_or(0);
+            let above = self.tick.checked_shr(shift + DIGIT_BITS).unwrap_or(0);
             self.tick = (above << DIGIT_BITS | digit as u64) << shift;
             let mut entries = std::mem::take(&mut self.slots[level * SLOTS + digit]);
             if level == 0 {

@@ -4,7 +4,8 @@
 //! every loop is short and keeps what it needs in registers. Taken through all steps one by one,
 //! recordings cost half as much again.
 
-use super::clocks::{Alike, Clocks, alike_but_webrtc};
+use super::clocks::Clocks;
+use super::decision::{Alike, alike_but_webrtc};
 use super::lags::{Lag, Lags};
 use super::whole::Whole;
 use super::{Pipeline, Platform};

@@ -1,7 +1,7 @@
 //! The clocks: from a session's end and its way through the pipeline to every visible instant.
 
+use super::decision::{Alike, Clocked, Decision};
 use super::lags::{Lag, Lags};
-use super::whole::Clocked;
 use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
@@ -481,83 +481,6 @@ impl Facts {
             ended_at: timeline.ended_at,
             written_at: timeline.written_at,
             lost_cause: timeline.lost_cause,
-        }
-    }
-}
-
-/// What was decided of a recording.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Decision {
-    pub(super) clocks: [FieldClock; FieldGroup::COUNT],
-    pub(super) state_at: Timestamp,
-    pub(super) lost_cause: Option<Cause>,
-    pub(super) hold_cause: Option<Cause>,
-    pub(super) index_cause: Option<Cause>,
-}
-
-/// The same clock for all groups, but for those of WebRTC on other recordings.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alike {
-    pub(super) clock: FieldClock,
-    taken_for: Kind,
-    pub(super) state_at: Timestamp,
-}
-
-/// What is `common` to all groups, by group.
-#[inline(always)]
-pub(super) fn alike_but_webrtc(
-    common: Timestamp,
-    taken_for: Kind,
-) -> [Timestamp; FieldGroup::COUNT] {
-    let webrtc = match taken_for {
-        Kind::Webrtc => common,
-        Kind::Sip => Timestamp::NEVER,
-    };
-    [common, webrtc, common]
-}
-
-impl Clocked for Alike {
-    #[inline(always)]
-    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
-        let webrtc = match self.taken_for {
-            Kind::Webrtc => self.clock,
-            Kind::Sip => FieldClock::NEVER,
-        };
-        [self.clock, webrtc, self.clock]
-    }
-
-    #[inline(always)]
-    fn state_at(&self) -> Timestamp {
-        self.state_at
-    }
-
-    fn write(&self, _: &mut Timeline) {}
-}
-
-impl Clocked for Decision {
-    #[inline(always)]
-    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
-        self.clocks
-    }
-
-    #[inline(always)]
-    fn state_at(&self) -> Timestamp {
-        self.state_at
-    }
-
-    fn write(&self, timeline: &mut Timeline) {
-        timeline.lost_cause = self.lost_cause;
-        timeline.hold_cause = self.hold_cause;
-        timeline.index_cause = self.index_cause;
-    }
-}
-
-impl Decision {
-    #[inline]
-    fn set(&mut self, group: FieldGroup, clock: FieldClock) {
-        let known = &mut self.clocks[group.index()];
-        if known.value_at.is_never() {
-            *known = clock;
         }
     }
 }

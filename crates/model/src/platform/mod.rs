@@ -7,6 +7,7 @@
 
 mod block;
 mod clocks;
+mod decision;
 mod lags;
 mod notification;
 mod pipeline;
@@ -17,7 +18,7 @@ mod whole;
 mod workers;
 
 pub(crate) use block::Block;
-pub(crate) use clocks::Alike;
+pub(crate) use decision::Alike;
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;

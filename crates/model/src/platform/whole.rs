@@ -1,7 +1,8 @@
 //! Recordings of which everything is decided when their session ends: behind at most one stage
 //! that no update limit follows. The same clocks as for any other, without a queue of steps.
 
-use super::clocks::{Decision, Facts};
+use super::clocks::Facts;
+use super::decision::{Clocked, Decision};
 use super::{Pipeline, Platform};
 use crate::draws::Draws;
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
@@ -24,16 +25,6 @@ pub(crate) struct Whole<D> {
     /// When its one stage took it; never if there is none.
     pub(super) started_at: Timestamp,
     pub(super) decision: D,
-}
-
-/// The clocks of a recording's groups.
-pub(crate) trait Clocked: Copy {
-    /// By group.
-    fn clocks(&self) -> [FieldClock; FieldGroup::COUNT];
-    /// `state` COMPLETED.
-    fn state_at(&self) -> Timestamp;
-    /// Why what does not come does not come.
-    fn write(&self, timeline: &mut Timeline);
 }
 
 impl Platform {

@@ -362,7 +362,7 @@ impl Decided for Timeline {
     }
 
     #[inline]
-    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+    fn look<T>(&self, look: impl FnOnce(&Self) -> T) -> T {
         look(self)
     }
 }

@@ -261,7 +261,9 @@ impl Tenant {
                     open.gate_due = Timestamp::NEVER;
                     behind.woken(now, Wake::Gate, passage)
                 }
-                then => break self.follow(now, due.slot, then, records),
+                Then::Wait | Then::At(..) | Then::Settle(..) => {
+                    break self.follow(now, due.slot, then, records);
+                }
             };
         }
     }
