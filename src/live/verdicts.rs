@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use mock_api::ingest::EndReason;
 use mock_api::server::{PlatformEvents, Received};
 use mock_api::service::Service;
-use racegate_media::PayloadDigest;
+use mock_api::storage::Object;
+use racegate_media::{PayloadDigest, ogg};
 use racegate_model::fault::{FaultPlan, SessionOutcome};
 use racegate_model::ids::ConversationId;
 use racegate_model::scenario::Workload;
@@ -82,6 +83,8 @@ impl Verdicts {
             count(&mut fault.predicted, predicted);
             count(&mut fault.seen, seen);
             fault.agreed += u64::from(seen == predicted);
+            let acted = outcome.acts > 0 || seen != SessionOutcome::Unharmed;
+            fault.acted += u64::from(acted);
             if seen != predicted {
                 tracing::info!(
                     fault = struck.fault.name(),
@@ -121,6 +124,19 @@ fn differs(received: &Received, outcome: &CallOutcome) -> bool {
     digest.finish() != received.digest
 }
 
+/// Whether the stored file holds what was received: each packet of audio once and in order, with nothing but concealment between. A
+/// session without audio has its recording from elsewhere.
+fn keeps(stored: &Object, received: &Received) -> bool {
+    let Ok(recording) = ogg::read(stored.body()) else {
+        return false;
+    };
+    let mut digest = PayloadDigest::new();
+    // Concealment is a packet of one byte; nothing that is said is.
+    let said = recording.packets.iter().filter(|packet| packet.len() > 1);
+    said.for_each(|packet| digest.update(packet));
+    received.packets == 0 || digest.finish() == received.digest
+}
+
 /// What became of a session, from what both ends and storage show.
 fn outcome_of(
     call: &Call,
@@ -131,12 +147,12 @@ fn outcome_of(
     let Some(received) = received.filter(|_| service.calls().has_ended(call.index)) else {
         return SessionOutcome::NotEstablished;
     };
-    if service.store().media(call.index).is_none() {
+    let Some(stored) = service.store().media(call.index) else {
         return SessionOutcome::MediaLost;
-    }
+    };
     let early = received.ended_at + CUT < call.ended_at();
     match received.reason {
-        _ if differs(received, outcome) => SessionOutcome::Altered,
+        _ if differs(received, outcome) || !keeps(&stored, received) => SessionOutcome::Altered,
         EndReason::SignallingLost => SessionOutcome::PartialWrite,
         EndReason::ConsentLost => SessionOutcome::ConsentLost,
         EndReason::HungUp

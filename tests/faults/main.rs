@@ -1,6 +1,8 @@
 //! Every fault of the catalogue, live over loopback, against the rule that predicts its outcome.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use racegate::live::{self, Arms, LiveOptions, Stop};
 use racegate_model::conformance::Conformance;
@@ -28,7 +30,7 @@ fn scenario(faults: &[&FaultKind], overrides: &[&str]) -> Scenario {
         if kind.fault == Fault::StoreLate {
             text.push_str("lasts = \"1s\"\n");
         }
-        if kind.effect == Effect::Consent || kind.effect == Effect::Silence {
+        if takes_long(kind) {
             text.push_str("at = 0.1\n");
         }
     }
@@ -74,6 +76,7 @@ async fn both(scenario: &Scenario) -> (GeneratorSummary, ConformanceSummary) {
     let options = LiveOptions {
         arms: Arms::Base,
         keep_audio: None,
+        shards: None,
     };
     let mut sink = Compare {
         scenario,
@@ -99,7 +102,7 @@ async fn both(scenario: &Scenario) -> (GeneratorSummary, ConformanceSummary) {
 }
 
 fn table(faults: &[FaultSummary]) -> String {
-    let words = |counts: &std::collections::BTreeMap<String, u64>| {
+    let words = |counts: &BTreeMap<String, u64>| {
         let parts: Vec<String> = counts
             .iter()
             .map(|(word, n)| format!("{n} {word}"))
@@ -125,6 +128,7 @@ fn check(generator: &GeneratorSummary, conformance: &ConformanceSummary, faults:
     assert_eq!(generator.faults.len(), faults);
     for fault in &generator.faults {
         assert_eq!((fault.sessions, fault.agreed), (EACH, EACH), "{fault:?}");
+        assert_eq!(fault.acted, EACH, "it did nothing: {fault:?}");
     }
     assert_eq!(generator.digest_mismatches_unexpected, 0, "{generator:?}");
     assert!(conformance.pairs > 0);
@@ -135,26 +139,57 @@ fn check(generator: &GeneratorSummary, conformance: &ConformanceSummary, faults:
     );
 }
 
-fn takes_long(kind: &&FaultKind) -> bool {
-    kind.effect == Effect::Consent || kind.effect == Effect::Silence
+/// What the server notices only after a time that is longer than most calls.
+fn takes_long(kind: &FaultKind) -> bool {
+    let slow = [Effect::Consent, Effect::Silence, Effect::Unheard];
+    slow.contains(&kind.effect)
 }
+
+/// The page of what was predicted and what was seen; both calls of a fault met the same, or there is no page.
+fn page(faults: &[FaultSummary]) -> String {
+    let words = |counts: &BTreeMap<String, u64>| {
+        let words: Vec<&str> = counts.keys().map(String::as_str).collect();
+        words.join(", ")
+    };
+    let mut text = HEAD.to_owned();
+    for kind in Fault::ALL {
+        let summary = faults.iter().find(|fault| fault.name == kind.name);
+        let summary = summary.expect("every fault was played");
+        let (predicted, seen) = (words(&summary.predicted), words(&summary.seen));
+        let group = kind.group.name();
+        writeln!(text, "| `{}` | {group} | {predicted} | {seen} |", kind.name)
+            .expect("strings take text");
+    }
+    text
+}
+
+const HEAD: &str = "\
+# Faults of sessions: predicted and seen
+
+What each fault of `[[fault]]` does stands in [the scenario format](scenario-format.md#fault). This page
+is what the test `faults` wrote: it plays every fault twice, live over loopback, on calls of 4 s (24 s
+where the server needs that long to notice), checks that each did something to its session, and compares
+what became of the session with what the model predicts. An `unharmed` session is recorded as it was
+said, packet by packet, to its planned end.
+
+| fault | acts on | predicted | seen |
+| --- | --- | --- | --- |
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_does_what_the_model_predicts() {
-    let faults: Vec<&FaultKind> = Fault::ALL.iter().filter(|kind| !takes_long(kind)).collect();
-    let scenario = scenario(&faults, &[]);
-    let (generator, conformance) = both(&scenario).await;
-    check(&generator, &conformance, faults.len());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_caller_is_noticed_when_its_consent_runs_out() {
-    let faults: Vec<&FaultKind> = Fault::ALL.iter().filter(takes_long).collect();
-    let brief = [
+    let (slow, quick): (Vec<_>, Vec<_>) = Fault::ALL.iter().partition(|kind| takes_long(kind));
+    let few_and_long = [
         "workload.duration=\"600ms\"",
         "workload.call_duration=\"24s\"",
     ];
-    let scenario = scenario(&faults, &brief);
-    let (generator, conformance) = both(&scenario).await;
-    check(&generator, &conformance, faults.len());
+    let (many, few) = (scenario(&quick, &[]), scenario(&slow, &few_and_long));
+    let (many, few) = tokio::join!(both(&many), both(&few));
+    check(&many.0, &many.1, quick.len());
+    check(&few.0, &few.1, slow.len());
+    let page = page(&[many.0.faults, few.0.faults].concat());
+    let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.md");
+    std::fs::write(&written, &page).expect("the target folder takes files");
+    let known = std::fs::read_to_string("docs/faults.md").unwrap_or_default();
+    assert_eq!(page, known, "copy {} to docs/faults.md", written.display());
 }

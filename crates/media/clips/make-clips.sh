@@ -23,3 +23,9 @@ clip agent-hold en-us+f3 155 "Let me look that up for you. _ _ One moment please
 clip customer-dispute en-gb+m3 160 "I have told your colleague already. _ I want this matter to be kept on file, _ because my lawyer will ask for the recording."
 clip numbers en+f2 140 "One. _ Two. _ Three. _ Four. _ Five. _ Six. _ Seven. _ Eight."
 clip agent-closing en-us+m1 150 "Is there anything else that I can do for you? _ _ Then thank you for your patience, _ and have a good day."
+
+# The same speech in frames of other lengths, for callers that do not keep to 20 ms.
+for length in 10 40 60; do
+    ffmpeg -v error -y -i numbers.opus -t 3 -ar 48000 -ac 1 "$work/numbers.wav"
+    opusenc --quiet --bitrate 24 --framesize "$length" --discard-comments "$work/numbers.wav" "frames-${length}ms.opus"
+done

@@ -17,11 +17,12 @@ mod toc;
 pub use clip::{Clip, ClipError, Speech, clips};
 pub use crypto::DtlsVersion;
 pub use demux::{Demux, Route};
-pub use dense::DenseStack;
 pub use dense::rtp::is_rtcp;
+pub use dense::{Curve, DenseStack};
 pub use digest::{PayloadDigest, Sha256};
 pub use peer::{
-    Caller, Departure, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
+    Caller, Departure, Flow, Form, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received,
+    Recorder, Stack,
 };
 pub use rtc::{Invitation, RtcStack};
 pub use stun::{DatagramKind, binding_ufrag};

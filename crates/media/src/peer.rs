@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::FRAME_SAMPLES;
 
@@ -45,6 +45,25 @@ pub struct Frame {
     pub index: u64,
     /// The Opus packet.
     pub payload: Arc<[u8]>,
+}
+
+/// How a packet differs from a plain one; the default is plain. Callers of faulty sessions send others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Form {
+    /// A payload type in place of the negotiated one; below 64, or 96 to 127.
+    pub payload_type: Option<u8>,
+    /// A header extension (RFC 8285): its profile, and whole words of it.
+    pub extension: Option<(u16, &'static [u8])>,
+}
+
+/// Whether audio is to flow, as a description says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flow {
+    /// From the caller to the server.
+    #[default]
+    Flowing,
+    /// Not for now: the call is on hold.
+    Held,
 }
 
 /// Why a peer is gone.
@@ -121,6 +140,16 @@ pub trait Recorder: Peer {
     /// # Errors
     /// When the answer is not one to our offer.
     fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), PeerError>;
+
+    /// Takes the caller's new offer of a session that is up, and answers it. A refused one changes nothing.
+    ///
+    /// # Errors
+    /// When the offer is not one of this session, or the stack does not renegotiate.
+    fn renegotiate(&mut self, _offer: &str) -> Result<String, PeerError> {
+        Err(PeerError::Refused(
+            "this stack does not renegotiate".to_owned(),
+        ))
+    }
 }
 
 /// The softphone's end: it answers, and sends audio.
@@ -133,6 +162,28 @@ pub trait Caller: Peer {
     fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         let index = time / u64::from(FRAME_SAMPLES);
         self.send(now, Frame { index, ..frame });
+    }
+
+    /// The same in another form. A stack that has only the plain one sends that.
+    fn send_formed(&mut self, now: Instant, frame: Frame, time: u64, _form: Form) {
+        self.send_at(now, frame, time);
+    }
+
+    /// Has a second address, from which it checks another path. A stack that knows one only keeps to it.
+    fn add_address(&mut self, _now: Instant, _address: SocketAddr) {}
+
+    /// Says BYE and stays; of no effect in a stack that cannot.
+    fn say_bye(&mut self, _now: Instant) {}
+
+    /// Goes on as another source, with numbers of its own; of no effect in a stack that cannot.
+    fn change_source(&mut self) {}
+
+    /// Its wall clock is put forward by so much; of no effect in a stack that sends no time of day.
+    fn step_clock(&mut self, _by: Duration) {}
+
+    /// A new offer for the session that is up. `None` when the stack does not renegotiate.
+    fn offer_again(&mut self, _flow: Flow) -> Option<String> {
+        None
     }
 }
 

@@ -150,8 +150,11 @@ impl ExportRules {
         self.between.sample_with(|| job().draw(Purpose::JobOrder))
     }
 
-    /// The query's time and the latency, if both are constant.
+    /// The query's time and the latency of a job that reads all at once, if both are constant.
     pub(crate) fn constant_times(&self) -> Option<(Duration, Duration)> {
+        if self.order != WriteOrder::Together {
+            return None;
+        }
         Some((self.query_time.as_constant()?, self.latency.as_constant()?))
     }
 

@@ -20,7 +20,7 @@ pub use batch::{BATCH, DATAGRAM_MAX, Datagram, RecvBatch, SendBatch, SendCount};
 pub use cpu::{Class, Placement, place, prefetch, thread_cpu_time};
 pub use heap::heap_in_use;
 pub use shard::{
-    Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, StationReport, TICK,
+    Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, StationReport, TICK, stall,
 };
 pub use snmp::receive_buffer_errors;
 pub use socket::{BatchSocket, BindError, SocketBuffers};

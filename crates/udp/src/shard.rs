@@ -25,6 +25,12 @@ const BATCHES_PER_TICK: usize = 16;
 /// Lateness beyond a minute is recorded as a minute.
 const LATENESS_MAX_US: u64 = 60_000_000;
 
+/// Lets the thread that calls it stand still, as a process does that the system does not run. An endpoint that is to show what such a
+/// stall does calls it; nothing else may.
+pub fn stall(lasts: Duration) {
+    std::thread::sleep(lasts);
+}
+
 /// A machine on one socket. The shard owns the socket and the clock, so an endpoint can be tested with neither.
 ///
 /// In each tick: every datagram that has arrived, then control messages, then timers. `out` is sent afterwards.

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
+use bytes::Bytes;
+use racegate_model::fault::{PING_AFTER, UNHEARD};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant as TokioInstant, sleep_until, timeout};
 
 use racegate_media::Sha256;
 
@@ -43,19 +45,31 @@ pub fn upgrade_signalling(upgrade: WebSocketUpgrade, ingest: Ingest) -> Response
 pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
     let (sender, mut notices) = mpsc::channel(SESSIONS_MAX);
     let mut line = Line::new(ingest, sender);
+    let mut hearing = Hearing::new();
     loop {
         let replies = tokio::select! {
-            frame = timeout(IDLE_MAX, socket.recv()) => match frame {
-                Ok(Some(Ok(Message::Text(text)))) => line.handle(&text, Instant::now()).await,
-                Ok(Some(Ok(Message::Binary(_)))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Vec::new(),
-                Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => break,
-                // A call in progress has nothing to say for minutes.
-                Err(_) if !line.sessions.is_empty() => Vec::new(),
-                Err(_) => break,
-            },
+            frame = socket.recv() => {
+                hearing.heard();
+                match frame {
+                    Some(Ok(Message::Text(text))) => line.handle(&text, Instant::now()).await,
+                    Some(Ok(Message::Binary(_))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                }
+            }
             Some(notice) = notices.recv() => line.notice(notice),
+            () = sleep_until(hearing.due()) => match hearing.poll(&line) {
+                Silence::Ping => {
+                    // Who does not take it is not heard, either.
+                    drop(timeout(IDLE_MAX, socket.send(Message::Ping(Bytes::new()))).await);
+                    Vec::new()
+                }
+                Silence::Lost => break,
+            }
         };
+        if !line.sessions.is_empty() {
+            hearing.busy();
+        }
         if send_all(&mut socket, replies).await.is_err() {
             break;
         }
@@ -82,12 +96,67 @@ async fn send_all(socket: &mut WebSocket, frames: Vec<String>) -> Result<(), ()>
     Ok(())
 }
 
+/// What is to be done about a WebSocket on which nothing is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Ping,
+    Lost,
+}
+
+/// When a WebSocket was heard last. A connection whose other end is gone without a word looks like one that has nothing to say; a ping
+/// tells them apart.
+#[derive(Debug)]
+struct Hearing {
+    heard_at: TokioInstant,
+    /// When it had a session last.
+    busy_at: TokioInstant,
+    pinged: bool,
+}
+
+impl Hearing {
+    fn new() -> Self {
+        let now = TokioInstant::now();
+        Self {
+            heard_at: now,
+            busy_at: now,
+            pinged: false,
+        }
+    }
+
+    fn heard(&mut self) {
+        self.heard_at = TokioInstant::now();
+        self.pinged = false;
+    }
+
+    fn busy(&mut self) {
+        self.busy_at = TokioInstant::now();
+    }
+
+    fn due(&self) -> TokioInstant {
+        let after = if self.pinged { UNHEARD } else { PING_AFTER };
+        self.heard_at + Duration::from_nanos(after.as_nanos())
+    }
+
+    fn poll(&mut self, line: &Line) -> Silence {
+        let idle = line.sessions.is_empty() && self.busy_at.elapsed() >= IDLE_MAX;
+        if self.pinged || idle {
+            return Silence::Lost;
+        }
+        self.pinged = true;
+        Silence::Ping
+    }
+}
+
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Proposed,
     Offered,
     Answered,
+    /// Its conversation is over, and it may carry another.
+    Idle,
+    /// It may carry on with that conversation.
+    ProposedAgain,
 }
 
 struct Leg {
@@ -99,7 +168,7 @@ struct Leg {
 }
 
 /// One WebSocket's sessions: frames in, frames out.
-struct Line {
+pub(super) struct Line {
     ingest: Ingest,
     notices: mpsc::Sender<Notice>,
     sessions: BTreeMap<String, Leg>,
@@ -108,7 +177,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
+    pub(super) fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             ingest,
             notices,
@@ -118,7 +187,7 @@ impl Line {
         }
     }
 
-    async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
+    pub(super) async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
         match rpc::parse(text) {
             Ok(Incoming::Method { id, method }) => match self.method(method, now).await {
                 Ok(replies) => replies,
@@ -140,32 +209,51 @@ impl Line {
         match method {
             Method::Call {
                 conversation_id,
+                session_id: None,
                 media,
             } => self.propose(conversation_id, media),
-            Method::Proceed { session_id } => self.offer(session_id).await,
+            Method::Call {
+                conversation_id,
+                session_id: Some(session_id),
+                ..
+            } => self.propose_again(conversation_id, session_id),
+            Method::Proceed { session_id } => {
+                if self.leg(&session_id)?.stage == Stage::ProposedAgain {
+                    self.resume(session_id, now).await
+                } else {
+                    self.offer(session_id).await
+                }
+            }
             Method::Answer { session_id, sdp } => self.answer(&session_id, &sdp, now).await,
             // The server is ICE-lite: it learns a caller's addresses from its checks.
             Method::IceCandidate { session_id, .. } | Method::Info { session_id, .. } => {
                 self.leg(&session_id).map(|_| Vec::new())
             }
             Method::Terminate {
-                session_id, digest, ..
+                session_id,
+                conversation_id,
+                digest,
+                ..
             } => {
-                // Both sides may hang up at once, so an unknown session is no error here.
-                if let Some(leg) = self.sessions.remove(&session_id) {
-                    let end = End {
-                        reason: EndReason::HungUp,
-                        at: now,
-                        digest: digest.as_deref().and_then(Sha256::parse),
-                    };
+                let end = End {
+                    reason: EndReason::HungUp,
+                    at: now,
+                    digest: digest.as_deref().and_then(Sha256::parse),
+                };
+                // Both sides may hang up at once, so what is unknown is no error here.
+                if let Some(conversation_id) = conversation_id {
+                    self.rest(&session_id, &conversation_id, end).await;
+                } else if let Some(leg) = self.sessions.remove(&session_id) {
                     self.end(&session_id, leg, end).await;
                 }
                 Ok(Vec::new())
             }
-            Method::Propose { .. } | Method::Offer { .. } => Err(RpcError::new(
-                RpcError::METHOD,
-                "only the server proposes and offers",
-            )),
+            Method::Offer {
+                session_id, sdp, ..
+            } => self.renew(session_id, &sdp).await,
+            Method::Propose { .. } => {
+                Err(RpcError::new(RpcError::METHOD, "only the server proposes"))
+            }
         }
     }
 
@@ -174,12 +262,7 @@ impl Line {
         conversation_id: String,
         media: CallMedia,
     ) -> Result<Vec<String>, RpcError> {
-        if conversation_id.is_empty() || conversation_id.len() > ID_MAX {
-            return Err(RpcError::new(
-                RpcError::PARAMS,
-                format!("conversationId must have 1 to {ID_MAX} bytes"),
-            ));
-        }
+        check(&conversation_id)?;
         if self.sessions.len() >= SESSIONS_MAX {
             return Err(RpcError::new(
                 RpcError::SERVER,
@@ -199,6 +282,68 @@ impl Line {
             conversation_id,
             autoanswer: true,
         }))
+    }
+
+    /// A further conversation for a session whose last one is over.
+    fn propose_again(
+        &mut self,
+        conversation_id: String,
+        session_id: String,
+    ) -> Result<Vec<String>, RpcError> {
+        check(&conversation_id)?;
+        self.advance(&session_id, Stage::Idle, Stage::ProposedAgain)?;
+        self.leg(&session_id)?
+            .conversation_id
+            .clone_from(&conversation_id);
+        Ok(self.frame(&Method::Propose {
+            session_id,
+            conversation_id,
+            autoanswer: true,
+        }))
+    }
+
+    /// Begins the conversation on the session as it is: there is nothing to negotiate.
+    async fn resume(&mut self, session_id: String, now: Instant) -> Result<Vec<String>, RpcError> {
+        let conversation_id = self.advance(&session_id, Stage::ProposedAgain, Stage::Answered)?;
+        let leg = self.leg(&session_id)?;
+        if leg.media == CallMedia::None {
+            leg.established_at = Some(now);
+            self.ingest.silent_started(&conversation_id, &session_id);
+            self.ingest
+                .silent_established(&conversation_id, &session_id, now);
+        } else if let Err(error) = self.ingest.begin(&session_id, &conversation_id).await {
+            self.leg(&session_id)?.stage = Stage::Idle;
+            return Err(RpcError::new(RpcError::SERVER, error.to_string()));
+        }
+        let status = "active".to_owned();
+        Ok(self.frame(&Method::Info { session_id, status }))
+    }
+
+    /// Ends the conversation that a session carries, and keeps the session.
+    async fn rest(&mut self, session_id: &str, conversation_id: &str, end: End) {
+        let leg = self.sessions.get_mut(session_id);
+        let Some(leg) = leg.filter(|leg| leg.conversation_id == conversation_id) else {
+            return;
+        };
+        match leg.stage {
+            Stage::ProposedAgain => leg.stage = Stage::Idle,
+            Stage::Answered => {
+                leg.stage = Stage::Idle;
+                let established_at = leg.established_at.take();
+                if leg.media == CallMedia::None {
+                    let ids = (conversation_id.to_owned(), session_id.to_owned());
+                    self.ingest.silent_ended(ids.0, ids.1, established_at, end);
+                    return;
+                }
+                let ingest = &self.ingest;
+                let asked = ingest.end_conversation(session_id, conversation_id, end);
+                if let Err(error) = asked.await {
+                    tracing::debug!(session_id, %error, "a conversation could not be ended");
+                }
+            }
+            // Nothing was said yet, or nothing is being said.
+            Stage::Proposed | Stage::Offered | Stage::Idle => {}
+        }
     }
 
     async fn offer(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
@@ -251,6 +396,18 @@ impl Line {
         }
     }
 
+    /// The caller offers anew, in a session that is up. A refused offer changes nothing.
+    async fn renew(&mut self, session_id: String, sdp: &str) -> Result<Vec<String>, RpcError> {
+        let leg = self.leg(&session_id)?;
+        if leg.stage != Stage::Answered || leg.media == CallMedia::None {
+            return Err(RpcError::new(RpcError::REQUEST, "the server offers first"));
+        }
+        match self.ingest.renegotiate(&session_id, sdp).await {
+            Ok(sdp) => Ok(self.frame(&Method::Answer { session_id, sdp })),
+            Err(error) => Err(RpcError::new(RpcError::SERVER, error.to_string())),
+        }
+    }
+
     fn leg(&mut self, session_id: &str) -> Result<&mut Leg, RpcError> {
         self.sessions.get_mut(session_id).ok_or_else(|| {
             RpcError::new(
@@ -280,6 +437,7 @@ impl Line {
         }
         self.frame(&Method::Terminate {
             session_id: notice.session_id,
+            conversation_id: None,
             reason: notice.reason.as_str().to_owned(),
             digest: None,
         })
@@ -292,7 +450,8 @@ impl Line {
 
     async fn end(&self, session_id: &str, leg: Leg, end: End) {
         if leg.media == CallMedia::None {
-            if leg.stage != Stage::Proposed {
+            let carries = matches!(leg.stage, Stage::Offered | Stage::Answered);
+            if carries {
                 let Leg {
                     conversation_id,
                     established_at,
@@ -312,7 +471,7 @@ impl Line {
         }
     }
 
-    async fn lose(mut self, at: Instant) {
+    pub(super) async fn lose(mut self, at: Instant) {
         let end = End {
             reason: EndReason::SignallingLost,
             at,
@@ -322,4 +481,13 @@ impl Line {
             self.end(&session_id, leg, end).await;
         }
     }
+}
+
+/// Ids come from outside.
+fn check(conversation_id: &str) -> Result<(), RpcError> {
+    if conversation_id.is_empty() || conversation_id.len() > ID_MAX {
+        let message = format!("conversationId must have 1 to {ID_MAX} bytes");
+        return Err(RpcError::new(RpcError::PARAMS, message));
+    }
+    Ok(())
 }

@@ -33,7 +33,7 @@ pub const BUCKETS_MAX: usize = 4096;
 /// node, attributes and two shared headers come to about 500 bytes.
 const KEY_CHARGE: u64 = 512;
 /// Not a valid bucket name in S3, so that no S3 client can reach it.
-const MEDIA_BUCKET: &str = "_media";
+pub(super) const MEDIA_BUCKET: &str = "_media";
 
 /// Why a put was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -335,7 +335,7 @@ impl Store {
         let held = self.bucket(bucket)?;
         let mut objects = held.objects.write();
         let removed = objects.remove(key)?;
-        if let Some(disk) = &self.inner.disk
+        if let Some(disk) = self.inner.disk.as_ref().filter(|_| bucket != MEDIA_BUCKET)
             && let Err(error) = disk.delete(bucket, key)
         {
             tracing::error!(%error, key, "an object's file cannot be removed");
@@ -367,6 +367,11 @@ impl Store {
         self.get(MEDIA_BUCKET, &media_key(recording))
     }
 
+    /// The audio of a recording is gone; what a job has copied is not.
+    pub(crate) fn forget_media(&self, recording: RecordingIndex) {
+        self.delete(MEDIA_BUCKET, &media_key(recording));
+    }
+
     fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {
         self.inner.buckets.read().get(name).cloned()
     }
@@ -382,7 +387,7 @@ impl Condition {
     }
 }
 
-fn media_key(recording: RecordingIndex) -> String {
+pub(super) fn media_key(recording: RecordingIndex) -> String {
     recording.0.to_string()
 }
 

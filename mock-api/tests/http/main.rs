@@ -3,12 +3,14 @@
 
 mod access;
 mod analytics;
+mod bodies;
 mod channels;
 mod client;
 mod contract;
 mod control;
 mod document;
 mod faults;
+mod fuzz;
 mod hostile;
 mod jobs;
 mod keeping;

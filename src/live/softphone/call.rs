@@ -3,47 +3,72 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use mock_api::ingest::FRAME_MAX;
 use mock_api::ingest::rpc::{self, CallMedia, Incoming, Method};
 use racegate_model::fault::Fault;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::connect::connect;
 use super::endpoint::{Answered, Command};
 use super::phone::{Finished, Progress};
-use super::{CallEnd, CallOutcome, CallStage, Dial, DialMedia, Softphones};
+use super::{CallEnd, CallOutcome, CallStage, Connection, Dial, DialMedia, Softphones};
 
 pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// How long after the hang-up the media thread may take to say that it is done; it takes a millisecond or two.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Messages of a phone that may wait: it says no more than this on one call, and that it is gone.
+const PROGRESS: usize = 4;
+
 /// How long a WebSocket may take to take our last frames.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A call as far as it has come.
 pub(super) struct Call<'a> {
-    phones: &'a Softphones,
+    pub(super) phones: &'a Softphones,
     pub(super) dial: &'a Dial,
     stage: CallStage,
     pub(super) socket: Option<Socket>,
-    session_id: Option<String>,
+    pub(super) session_id: Option<String>,
     /// The phone that has answered.
-    ordinal: Option<u32>,
+    pub(super) ordinal: Option<u32>,
     established_at: Option<Instant>,
-    /// A fault of its signalling has struck.
-    pub(super) struck: bool,
+    /// How often a fault of its signalling has struck.
+    pub(super) struck: u32,
+    /// How often it did something by that.
+    pub(super) acts: u64,
+    next_id: u64,
+}
+
+/// What stays of a call when its connection does.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) socket: Socket,
+    session_id: String,
+    /// The phone that rests; none where there is no media.
+    ordinal: Option<u32>,
+    /// Says when the phone is gone.
+    pub(super) progress: mpsc::Receiver<Progress>,
     next_id: u64,
 }
 
 /// Makes a call and sees it through.
-pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
-    if let Some(fault) = dial.fault.filter(|met| met.fault == Fault::EarlyHangUp) {
+pub(super) async fn place(phones: &Softphones, dial: Dial) -> CallOutcome {
+    place_on(phones, dial, None).await.0
+}
+
+/// The same on what an earlier call has kept, if it has; gives what there is to keep for the next one.
+pub(super) async fn place_on(
+    phones: &Softphones,
+    mut dial: Dial,
+    kept: Option<Kept>,
+) -> (CallOutcome, Option<Kept>) {
+    let hasty = [Fault::EarlyHangUp, Fault::HangUpDuringUpload];
+    if let Some(fault) = dial.fault.filter(|met| hasty.contains(&met.fault)) {
         dial.hang_up_at = dial.hang_up_at.min(fault.at);
     }
     let mut call = Call {
@@ -54,13 +79,20 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         session_id: None,
         ordinal: None,
         established_at: None,
-        struck: false,
+        struck: 0,
+        acts: 0,
         next_id: 0,
     };
-    let (sender, progress) = mpsc::channel(4);
+    let (sender, mut progress) = mpsc::channel(PROGRESS);
     let hang_up_at = TokioInstant::from_std(dial.hang_up_at);
-    let ended = match timeout_at(hang_up_at, call.set_up(sender)).await {
-        Ok(Ok(())) => call.talk(progress).await,
+    let set_up = async {
+        match kept {
+            None => call.set_up(sender).await,
+            Some(kept) => call.resume(kept, sender).await,
+        }
+    };
+    let ended = match timeout_at(hang_up_at, set_up).await {
+        Ok(Ok(())) => call.talk(&mut progress).await,
         Ok(Err(cause)) => Ended::without_media(cause),
         Err(_) => Ended::without_media("not set up when it was time to hang up".to_owned()),
     };
@@ -68,10 +100,13 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         if ended.cause.is_none() {
             call.linger().await;
         }
+    } else if call.may_rest(&ended) && call.end_conversation(&ended).await.is_ok() {
+        let kept = call.keep(progress);
+        return (call.outcome(ended), kept);
     } else {
         call.say_goodbye(&ended).await;
     }
-    call.outcome(ended)
+    (call.outcome(ended), None)
 }
 
 /// How the talking ended.
@@ -93,7 +128,8 @@ impl Ended {
 impl Call<'_> {
     /// Everything up to the answer; afterwards the media thread goes on by itself.
     async fn set_up(&mut self, progress: mpsc::Sender<Progress>) -> Result<(), String> {
-        self.socket = Some(connect(self.phones).await?);
+        let connecting = connect(self.phones, self.dial.fault.map(|met| met.fault));
+        self.socket = Some(connecting.await?);
         self.stage = CallStage::Propose;
         let silent = self.dial.media == DialMedia::Signalling;
         let conversation_id = self.dial.conversation_id.clone();
@@ -104,20 +140,11 @@ impl Call<'_> {
         };
         self.send(&Method::Call {
             conversation_id,
+            session_id: None,
             media,
         })
         .await?;
-        let session_id = loop {
-            if let Method::Propose { session_id, .. } = self.receive().await? {
-                break session_id;
-            }
-        };
-        self.session_id = Some(session_id.clone());
-        self.stage = CallStage::Offer;
-        self.send(&Method::Proceed {
-            session_id: session_id.clone(),
-        })
-        .await?;
+        let session_id = self.proceed().await?;
         let offer = loop {
             if let Method::Offer { sdp, .. } = self.receive().await? {
                 break sdp;
@@ -136,6 +163,92 @@ impl Call<'_> {
             self.report_active().await;
         }
         Ok(())
+    }
+
+    /// Takes what the server proposes.
+    async fn proceed(&mut self) -> Result<String, String> {
+        let session_id = loop {
+            if let Method::Propose { session_id, .. } = self.receive().await? {
+                break session_id;
+            }
+        };
+        self.session_id = Some(session_id.clone());
+        self.stage = CallStage::Offer;
+        let method = Method::Proceed {
+            session_id: session_id.clone(),
+        };
+        self.send(&method).await?;
+        Ok(session_id)
+    }
+
+    /// The same as [`Call::set_up`] on a session that is there: nothing is negotiated.
+    async fn resume(&mut self, kept: Kept, progress: mpsc::Sender<Progress>) -> Result<(), String> {
+        self.socket = Some(kept.socket);
+        self.ordinal = kept.ordinal;
+        self.next_id = kept.next_id;
+        self.session_id = Some(kept.session_id.clone());
+        self.stage = CallStage::Propose;
+        self.send(&Method::Call {
+            conversation_id: self.dial.conversation_id.clone(),
+            session_id: Some(kept.session_id),
+            media: CallMedia::Audio,
+        })
+        .await?;
+        self.proceed().await?;
+        while !matches!(self.receive().await?, Method::Info { .. }) {}
+        self.stage = CallStage::Handshake;
+        let Some(ordinal) = self.ordinal else {
+            self.established_at = Some(Instant::now());
+            return Ok(());
+        };
+        let dial = self.dial.clone();
+        let command = Command::Converse {
+            ordinal,
+            dial,
+            progress,
+        };
+        let sent = self.phones.commands.send(command).await;
+        sent.map_err(|_| "the softphones have stopped".to_owned())
+    }
+
+    /// Whether the session may stay for another conversation.
+    fn may_rest(&self, ended: &Ended) -> bool {
+        let departed = ended
+            .finished
+            .as_ref()
+            .is_none_or(|end| end.departure.is_some());
+        self.dial.connection == Connection::Persistent
+            && self.established_at.is_some()
+            && ended.cause.is_none()
+            && !departed
+    }
+
+    /// Ends the conversation and not the session.
+    async fn end_conversation(&mut self, ended: &Ended) -> Result<(), String> {
+        let method = self.terminate(ended, Some(self.dial.conversation_id.clone()));
+        let method = method.ok_or("there is no session")?;
+        let sent = timeout(GOODBYE, self.send(&method)).await;
+        sent.map_err(|error| error.to_string())?
+    }
+
+    fn terminate(&self, ended: &Ended, conversation_id: Option<String>) -> Option<Method> {
+        let finished = ended.finished.as_ref();
+        Some(Method::Terminate {
+            session_id: self.session_id.clone()?,
+            conversation_id,
+            reason: "hang-up".to_owned(),
+            digest: finished.map(|end| end.digest_sent.to_string()),
+        })
+    }
+
+    fn keep(&mut self, progress: mpsc::Receiver<Progress>) -> Option<Kept> {
+        Some(Kept {
+            socket: self.socket.take()?,
+            session_id: self.session_id.clone()?,
+            ordinal: self.ordinal,
+            progress,
+            next_id: self.next_id,
+        })
     }
 
     /// Has the media thread answer.
@@ -164,12 +277,12 @@ impl Call<'_> {
     }
 
     /// Waits until the phone has hung up, or until the other side ends it.
-    async fn talk(&mut self, mut progress: mpsc::Receiver<Progress>) -> Ended {
+    async fn talk(&mut self, progress: &mut mpsc::Receiver<Progress>) -> Ended {
         let hang_up_at = TokioInstant::from_std(self.dial.hang_up_at);
         let silent = self.dial.media == DialMedia::Signalling;
-        let strike = self.strikes_at();
         let mut cause = None;
         loop {
+            let strike = self.strikes_at();
             tokio::select! {
                 biased;
                 news = progress.recv(), if !silent => match news {
@@ -181,14 +294,19 @@ impl Call<'_> {
                     Some(Progress::Finished(finished)) => return Ended { finished: Some(finished), cause },
                     None => return Ended { finished: None, cause: cause.or(Some("the softphones have stopped".to_owned())) },
                 },
-                frame = self.receive(), if cause.is_none() => {
+                frame = self.receive(), if cause.is_none() && !self.is_deaf() => {
                     if let Some(end) = self.ending(frame) {
                         cause = Some(end);
                         self.hang_up_media().await;
                     }
                 }
-                () = tokio::time::sleep_until(strike.unwrap_or(hang_up_at)), if strike.is_some() && !self.struck => {
-                    cause = self.strike().await.or(cause);
+                () = tokio::time::sleep_until(strike.unwrap_or(hang_up_at)), if strike.is_some() => {
+                    let struck = self.strike().await;
+                    // Where the WebSocket was cut, audio flows on until the server ends it.
+                    if struck.is_some() && self.socket.is_some() {
+                        self.hang_up_media().await;
+                    }
+                    cause = cause.or(struck);
                 }
                 () = tokio::time::sleep_until(hang_up_at), if silent => {
                     return Ended { finished: Some(Finished::of_silence()), cause };
@@ -221,24 +339,9 @@ impl Call<'_> {
     }
 
     async fn say_goodbye(&mut self, ended: &Ended) {
-        if let Some(session_id) = self.session_id.clone() {
-            let reason = "hang-up".to_owned();
-            let digest = ended
-                .finished
-                .as_ref()
-                .map(|end| end.digest_sent.to_string());
+        if let Some(method) = self.terminate(ended, None) {
             // Whatever the other side does now, the call is over.
-            drop(
-                timeout(
-                    GOODBYE,
-                    self.send(&Method::Terminate {
-                        session_id,
-                        reason,
-                        digest,
-                    }),
-                )
-                .await,
-            );
+            drop(timeout(GOODBYE, self.send(&method)).await);
         }
         if let Some(socket) = &mut self.socket {
             drop(timeout(GOODBYE, socket.close(None)).await);
@@ -303,6 +406,7 @@ impl Call<'_> {
             packets_sent: finished.packets_sent,
             digest_sent: finished.digest_sent,
             payloads: finished.payloads,
+            acts: self.acts + finished.acts,
             end,
         }
     }
@@ -320,38 +424,4 @@ impl Call<'_> {
             Err(cause) => Some(cause),
         }
     }
-}
-
-/// Opens the WebSocket, without Nagle's delay: signalling is small frames that wait for each other.
-async fn connect(phones: &Softphones) -> Result<Socket, String> {
-    let request = phones
-        .signalling_url
-        .as_ref()
-        .into_client_request()
-        .map_err(|error| error.to_string())?;
-    let host = request
-        .uri()
-        .host()
-        .ok_or("the signalling URL has no host")?
-        .to_owned();
-    let port = request.uri().port_u16().unwrap_or(80);
-    let stream = TcpStream::connect((host.as_str(), port))
-        .await
-        .map_err(|error| {
-            phones.meter.count_refusal(&error);
-            error.to_string()
-        })?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_MAX))
-        .max_frame_size(Some(FRAME_MAX))
-        // The default of 128 KiB per call is most of a caller's memory.
-        .read_buffer_size(4096)
-        .write_buffer_size(0);
-    let (socket, _) = client_async_with_config(request, stream, Some(config))
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(socket)
 }

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use racegate_media::{
-    DatagramKind, Departure, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech, Stack,
+    DatagramKind, Departure, Flow, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech,
+    Stack,
 };
+use racegate_model::fault::Fault;
 use racegate_udp::{Datagram, Endpoint, SendBatch, SendCount, Wheel};
 use slab::Slab;
 use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
-use super::phone::{Phone, Progress};
+use super::oddities::Oddities;
+use super::phone::{Phone, Progress, Spoken};
 use super::tamper::{Outgoing, Tamper, edit_answer, edit_offer};
 use super::{Dial, DialMedia, SoftphoneSettings, caller_address};
 
@@ -46,6 +49,18 @@ pub(super) enum Command {
         progress: mpsc::Sender<Progress>,
         reply: oneshot::Sender<Result<(), PeerError>>,
     },
+    /// Offer anew in a session that is up.
+    OfferAgain {
+        ordinal: u32,
+        flow: Flow,
+        reply: oneshot::Sender<Option<String>>,
+    },
+    /// Have a phone that rests speak again.
+    Converse {
+        ordinal: u32,
+        dial: Dial,
+        progress: mpsc::Sender<Progress>,
+    },
     /// Hang up before the time.
     HangUp { ordinal: u32 },
 }
@@ -60,6 +75,7 @@ pub(super) struct Answered {
 /// All softphones' media, as a machine: datagrams, commands and time go in.
 pub struct SoftphoneEndpoint {
     stack: Arc<dyn Stack>,
+    oddities: Oddities,
     /// For calls to foreign servers.
     door: Option<RtcStack>,
     invited: BTreeMap<u32, Invitation>,
@@ -98,6 +114,7 @@ impl SoftphoneEndpoint {
     ) -> Self {
         Self {
             stack,
+            oddities: Oddities::default(),
             door: None,
             invited: BTreeMap::new(),
             commands,
@@ -147,6 +164,19 @@ impl SoftphoneEndpoint {
                 // Whoever asked learns by the progress, too.
                 drop(reply.send(connected));
             }
+            Command::OfferAgain {
+                ordinal,
+                flow,
+                reply,
+            } => {
+                // Whoever asked and went away hangs up, too.
+                drop(reply.send(self.offer_again(ordinal, flow)));
+            }
+            Command::Converse {
+                ordinal,
+                dial,
+                progress,
+            } => self.converse(now, ordinal, &dial, progress),
             Command::HangUp { ordinal } => {
                 self.invited.remove(&ordinal);
                 self.hang_up(now, ordinal, out);
@@ -182,6 +212,7 @@ impl SoftphoneEndpoint {
         let address = caller_address(self.first_address, ordinal, self.port);
         let speech = Speech::of(&dial.conversation_id, dial.clip);
         let phone = Phone::new(peer, address, dial.hang_up_at, Some(speech), progress);
+        let phone = phone.dialled(dial);
         let key = self.phones.insert(phone);
         self.keys.insert(address, key);
         self.drain(now, key, out);
@@ -200,17 +231,23 @@ impl SoftphoneEndpoint {
         let address = caller_address(self.first_address, ordinal, self.port);
         let edited = dial.fault.map(|met| edit_offer(met.fault, offer));
         let offer = edited.as_deref().unwrap_or(offer);
-        let (peer, mut sdp) = self.stack.answer(now, address, offer)?;
+        let stack = self.oddities.stack(dial.fault, &self.stack)?;
+        let odd = !Arc::ptr_eq(&stack, &self.stack);
+        let (peer, mut sdp) = stack.answer(now, address, offer)?;
         self.next = self.next.wrapping_add(1);
         let speech =
             (dial.media == DialMedia::Audio).then(|| Speech::of(&dial.conversation_id, dial.clip));
-        let mut phone = Phone::new(peer, address, dial.hang_up_at, speech, progress);
+        let mut phone = Phone::new(peer, address, dial.hang_up_at, speech, progress).dialled(dial);
         let mut alias = None;
         if let Some(fault) = dial.fault {
             sdp = edit_answer(fault.fault, &sdp);
             let other = caller_address(self.first_address, self.next, self.port);
             self.next = self.next.wrapping_add(1);
-            phone = phone.with_fault(fault, Tamper::new(fault, now, other));
+            if fault.fault == Fault::TwoPaths {
+                phone.peer.add_address(now, other);
+            }
+            let acts = u64::from(odd || fault.fault == Fault::TwoPaths);
+            phone = phone.with_fault(fault, Tamper::new(fault, now, other), acts);
             alias = Some(other);
         }
         let key = self.phones.insert(phone);
@@ -218,6 +255,40 @@ impl SoftphoneEndpoint {
         self.keys.extend(alias.map(|alias| (alias, key)));
         self.drain(now, key, out);
         Ok(Answered { ordinal, sdp })
+    }
+
+    fn offer_again(&mut self, ordinal: u32, flow: Flow) -> Option<String> {
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let phone = self.phones.get_mut(*self.keys.get(&address)?)?;
+        phone.peer.offer_again(flow)
+    }
+
+    /// If the phone is gone, so is `progress`, and its call learns by that.
+    fn converse(
+        &mut self,
+        now: Instant,
+        ordinal: u32,
+        dial: &Dial,
+        progress: mpsc::Sender<Progress>,
+    ) {
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let Some(key) = self.keys.get(&address).copied() else {
+            return;
+        };
+        let speech =
+            (dial.media == DialMedia::Audio).then(|| Speech::of(&dial.conversation_id, dial.clip));
+        let phone = &mut self.phones[key];
+        phone.converse(now, dial, speech, progress);
+        self.file(now, key);
+    }
+
+    /// Files the phone's next deadline.
+    fn file(&mut self, now: Instant, key: usize) {
+        if let Some(deadline) = self.phones[key].deadline() {
+            self.wheel
+                .get_or_insert_with(|| Wheel::new(now))
+                .arm(key, deadline);
+        }
     }
 
     fn hang_up(&mut self, now: Instant, ordinal: u32, out: &mut SendBatch) {
@@ -248,7 +319,7 @@ impl SoftphoneEndpoint {
         if let Some(wheel) = &mut self.wheel {
             wheel.disarm(key);
         }
-        phone.finish(now, departure);
+        phone.finish_call(now, departure);
     }
 
     fn feed(
@@ -265,8 +336,9 @@ impl SoftphoneEndpoint {
         let phone = &mut self.phones[key];
         let admits = |tamper: &mut Box<Tamper>| tamper.admits(now, bytes);
         if phone.tamper.as_mut().is_none_or(admits) {
-            // Whatever address it was sent to, the peer knows of one.
-            let own = phone.address;
+            // Whatever address it was sent to, the peer knows of one, unless it checks two paths.
+            let two = phone.fault.is_some_and(|met| met.fault == Fault::TwoPaths);
+            let own = if two { address } else { phone.address };
             phone.peer.handle_datagram(now, source, own, bytes);
             self.drain(now, key, out);
         }
@@ -299,13 +371,9 @@ impl SoftphoneEndpoint {
                 PeerOutput::Event(PeerEvent::Received(_)) => {}
             }
         }
-        let deadline = phone.deadline();
         match departed {
             Some(departure) => self.remove(now, key, Some(departure)),
-            None => self
-                .wheel
-                .get_or_insert_with(|| Wheel::new(now))
-                .arm(key, deadline),
+            None => self.file(now, key),
         }
     }
 
@@ -316,19 +384,27 @@ impl SoftphoneEndpoint {
         if let Some(tamper) = &mut phone.tamper {
             tamper.handle_timeout(now, &mut |datagram| push(out, &datagram));
         }
+        phone.stall(now);
         phone.close_early(now);
         let mut spoke = false;
-        while let Some(due) = phone.speak(now) {
-            self.sending.push(due);
-            spoke = true;
+        while let Some(spoken) = phone.speak(now) {
+            if let Spoken::Sent(due) = spoken {
+                self.sending.push(due);
+                spoke = true;
+            }
         }
-        let over = phone.hang_up_at <= now;
+        let over = phone.is_over(now);
         if !spoke && !over {
             phone.peer.handle_timeout(now);
         }
         self.drain(now, key, out);
-        if over && self.phones.contains(key) {
-            self.leave(now, key, out);
+        if over && let Some(phone) = self.phones.get_mut(key) {
+            if phone.stays() {
+                phone.rest(now);
+                self.file(now, key);
+            } else {
+                self.leave(now, key, out);
+            }
         }
     }
 }

@@ -161,6 +161,7 @@ impl Call<'_> {
             packets_sent: finished.packets_sent,
             digest_sent: finished.digest_sent,
             payloads: finished.payloads,
+            acts: 0,
             end,
         }
     }

@@ -13,6 +13,7 @@ use dimpl::crypto::{
 };
 use dimpl::{Config, CryptoError, CryptoOperation, Dtls, DtlsCertificate};
 use is::{IceCreds, Sha1HmacProvider};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384};
 
 use super::receive::Drop;
 use crate::DtlsVersion;
@@ -80,6 +81,34 @@ pub(super) fn one(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// The curve of a certificate's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curve {
+    /// NIST P-256, what everybody has.
+    #[default]
+    P256,
+    /// NIST P-384.
+    P384,
+}
+
+impl Curve {
+    fn certificate(self) -> Option<DtlsCertificate> {
+        match self {
+            Self::P256 => dimpl::certificate::generate_self_signed_certificate().ok(),
+            Self::P384 => {
+                let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).ok()?;
+                let mut parameters = CertificateParams::new([]).ok()?;
+                parameters.serial_number = Some(random_bytes::<16>().to_vec().into());
+                let certificate = parameters.self_signed(&key).ok()?;
+                Some(DtlsCertificate {
+                    certificate: certificate.der().to_vec(),
+                    private_key: key.serialize_der(),
+                })
+            }
+        }
+    }
+}
+
 /// What sessions share.
 pub(super) struct Identity {
     certificate: DtlsCertificate,
@@ -99,9 +128,8 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    pub(super) fn new(version: DtlsVersion) -> Result<Self, PeerError> {
-        let certificate = dimpl::certificate::generate_self_signed_certificate()
-            .map_err(|_| PeerError::Certificate)?;
+    pub(super) fn new(version: DtlsVersion, curve: Curve) -> Result<Self, PeerError> {
+        let certificate = curve.certificate().ok_or(PeerError::Certificate)?;
         let provider = CryptoProvider {
             key_provider: &KEYS,
             ..backend::default_provider()

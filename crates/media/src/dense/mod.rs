@@ -4,7 +4,10 @@
 //! generator needs few of them and thousands of times. [`DenseRecorder::take_receiver`] and [`DenseCaller::take_sender`] hand the hot
 //! half of a session to a driver that keeps all of them side by side.
 
+#[cfg(test)]
+mod fuzz;
 mod identity;
+mod keys;
 #[cfg(test)]
 mod properties;
 mod receive;
@@ -17,9 +20,9 @@ mod srtp;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-pub use identity::Drops;
+pub use identity::{Curve, Drops};
 pub use receive::{Drop, MediaReceiver, Opened, Reception};
 pub use send::{MediaSender, Origin, Sent};
 
@@ -29,7 +32,7 @@ use session::Session;
 
 use crate::DtlsVersion;
 use crate::peer::{
-    Caller, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
+    Caller, Flow, Form, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
 };
 use crate::stun::DatagramKind;
 
@@ -51,7 +54,15 @@ impl DenseStack {
     /// # Errors
     /// When no certificate can be made.
     pub fn with_dtls(version: DtlsVersion) -> Result<Self, PeerError> {
-        Ok(Self(Arc::new(Identity::new(version)?)))
+        Self::with_identity(version, Curve::P256)
+    }
+
+    /// The same with a certificate on another curve.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn with_identity(version: DtlsVersion, curve: Curve) -> Result<Self, PeerError> {
+        Ok(Self(Arc::new(Identity::new(version, curve)?)))
     }
 
     /// What the stack's sessions have dropped.
@@ -272,6 +283,15 @@ impl Recorder for DenseRecorder {
         self.session.connect(now, remote, HandshakeRole::Server);
         Ok(())
     }
+
+    fn renegotiate(&mut self, offer: &str) -> Result<String, PeerError> {
+        let remote = sdp::parse(offer)?;
+        if remote.audio.payload_type != sdp::OPUS {
+            return Err(PeerError::NoAudio);
+        }
+        self.session.renew(&remote)?;
+        Ok(sdp::answer_again(&self.session.describe(), &remote))
+    }
 }
 
 /// The softphone's end on the dense stack.
@@ -384,6 +404,10 @@ impl Caller for DenseCaller {
     }
 
     fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
+        self.send_formed(now, frame, time, Form::default());
+    }
+
+    fn send_formed(&mut self, now: Instant, frame: Frame, time: u64, form: Form) {
         let Some(sender) = self
             .sender
             .as_mut()
@@ -394,8 +418,10 @@ impl Caller for DenseCaller {
         let Some((source, destination)) = self.session.path() else {
             return;
         };
-        let mut bytes = Vec::with_capacity(rtp::HEADER + frame.payload.len() + srtp::TAG_MAX);
-        sender.seal_at(frame.index, time, &frame.payload, &mut bytes);
+        let extension = form.extension.map_or(0, |(_, words)| 4 + words.len());
+        let clear = rtp::HEADER + extension;
+        let mut bytes = Vec::with_capacity(clear + frame.payload.len() + srtp::TAG_MAX);
+        sender.seal_formed(frame.index, time, &frame.payload, form, &mut bytes);
         self.sent = sender.sent();
         self.sent_at = now;
         self.session.push(PeerOutput::Transmit {
@@ -403,5 +429,32 @@ impl Caller for DenseCaller {
             destination,
             bytes,
         });
+    }
+
+    fn add_address(&mut self, now: Instant, address: SocketAddr) {
+        self.session.add_address(now, address);
+    }
+
+    fn say_bye(&mut self, now: Instant) {
+        if self.session.is_established() {
+            self.report(now, Parting::Leaves);
+        }
+    }
+
+    fn change_source(&mut self) {
+        let origin = Origin::random();
+        if let Some(sender) = &mut self.sender {
+            sender.change_source(origin);
+            self.session.origin = origin;
+        }
+    }
+
+    fn step_clock(&mut self, by: Duration) {
+        self.session.step_clock(by);
+    }
+
+    fn offer_again(&mut self, flow: Flow) -> Option<String> {
+        let local = self.session.describe();
+        Some(sdp::offer_again(&local, self.payload_type, flow))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::rtp::{Header, extend16, extend32, unpadded_len};
 use super::srtp::Transform;
-use crate::SAMPLE_RATE;
+use crate::{FRAME_SAMPLES, SAMPLE_RATE};
 
 /// Sources that one session may use in its life. A genuine peer changes its source once or twice; to forget old ones would open their
 /// packets to replay.
@@ -13,14 +13,17 @@ const SOURCES_MAX: usize = 8;
 /// Packets behind the newest that may still come (RFC 3711, section 3.3.2, asks for at least 64).
 const WINDOW: u64 = 64;
 
+/// The longest Opus packet, in samples.
+const PACKET_MAX: u64 = 5760;
+
 /// What became of a received packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
     /// Its payload, of that many bytes, was appended.
     Payload {
-        /// Sequence number, extended over wrap-arounds.
+        /// Sequence number, extended over wrap-arounds; a new source goes on where the last one was.
         sequence: u64,
-        /// RTP time, extended over wrap-arounds.
+        /// RTP time, the same.
         time: u64,
         /// Bytes of payload, without padding; 0 for a packet of padding alone.
         len: usize,
@@ -55,6 +58,12 @@ struct Stream {
     window: u64,
     first: u64,
     time: u64,
+    /// Time of the last packet less that of the one before.
+    step: u64,
+    /// When the last packet came, in samples.
+    arrival: u32,
+    /// What its numbers and its times are put forward by, so that they go on where an earlier source's were.
+    ahead: (u64, u64),
     received: u64,
     /// Expected and received as of the last report, for the fraction lost since.
     reported: (u64, u64),
@@ -127,8 +136,8 @@ impl MediaReceiver {
             return Opened::Dropped(Drop::Forged);
         };
         // Genuine: only now may it change anything.
-        let time = match self.note(now, &header, index) {
-            Ok(time) => time,
+        let (sequence, time) = match self.note(now, &header, index) {
+            Ok(numbers) => numbers,
             Err(drop) => {
                 out.truncate(start);
                 return Opened::Dropped(drop);
@@ -147,7 +156,7 @@ impl MediaReceiver {
             out.truncate(start + len);
         }
         Opened::Payload {
-            sequence: index,
+            sequence,
             time,
             len,
         }
@@ -179,23 +188,27 @@ impl MediaReceiver {
         }
     }
 
-    /// Takes note of a genuine packet and extends its time.
-    fn note(&mut self, now: Instant, header: &Header, index: u64) -> Result<u64, Drop> {
+    /// Takes note of a genuine packet, and gives its number and its time.
+    fn note(&mut self, now: Instant, header: &Header, index: u64) -> Result<(u64, u64), Drop> {
         let arrival = samples_between(self.epoch, now);
         if let Some(stream) = self
             .current
             .as_mut()
             .filter(|stream| stream.ssrc == header.ssrc)
         {
-            return Ok(stream.note(header, index, arrival));
+            let time = stream.note(header, index, arrival);
+            return Ok(stream.put_forward(index, time));
         }
         if self.others.len() + 1 >= SOURCES_MAX {
             return Err(Drop::Source);
         }
-        let stream = Stream::new(header, index, arrival);
-        let time = stream.time;
+        let mut stream = Stream::new(header, index, arrival);
+        if let Some(last) = &self.current {
+            stream.follow(last);
+        }
+        let numbers = stream.put_forward(index, stream.time);
         self.others.extend(self.current.replace(stream));
-        Ok(time)
+        Ok(numbers)
     }
 }
 
@@ -207,11 +220,33 @@ impl Stream {
             window: 1,
             first: index,
             time: u64::from(header.time),
+            step: u64::from(FRAME_SAMPLES),
+            arrival,
+            ahead: (0, 0),
             received: 1,
             reported: (0, 0),
             transit: arrival.wrapping_sub(header.time),
             jitter: 0,
         }
+    }
+
+    /// Its first packet is the one after the last of `before`: a source's numbers begin anywhere, and a recording goes on. Time has
+    /// passed as the arrivals say, in whole frames, and a packet's own length at least.
+    fn follow(&mut self, before: &Self) {
+        let (number, time) = before.put_forward(before.highest, before.time);
+        let frame = u64::from(FRAME_SAMPLES);
+        let passed = u64::from(self.arrival.wrapping_sub(before.arrival));
+        let frames = (passed + frame / 2) / frame;
+        let time = time.wrapping_add(before.step.max(frames * frame));
+        self.ahead = (
+            number.wrapping_add(1).wrapping_sub(self.highest),
+            time.wrapping_sub(self.time),
+        );
+    }
+
+    fn put_forward(&self, index: u64, time: u64) -> (u64, u64) {
+        let (numbers, times) = self.ahead;
+        (index.wrapping_add(numbers), time.wrapping_add(times))
     }
 
     /// The index of a sequence number, if it may still come.
@@ -252,7 +287,12 @@ impl Stream {
             self.jitter = self.jitter + change - (self.jitter + 8) / 16;
         }
         let time = extend32(self.time, header.time);
-        self.time = time;
+        // Longer than any packet is a pause.
+        let step = time.wrapping_sub(self.time);
+        if (1..=PACKET_MAX).contains(&step) {
+            self.step = step;
+        }
+        (self.time, self.arrival) = (time, arrival);
         time
     }
 
@@ -386,14 +426,32 @@ mod tests {
     fn a_new_source_begins_a_stream_and_the_old_one_keeps_its_window() {
         let mut wire = Wire::new();
         assert_eq!(sequence(wire.index(1, 500)), Some(500));
-        assert_eq!(sequence(wire.index(2, 3)), Some(3));
+        assert_eq!(sequence(wire.index(2, 3)), Some(501), "it goes on");
         assert_eq!(wire.index(1, 500), Opened::Dropped(Drop::Replayed));
         assert_eq!(sequence(wire.index(1, 501)), Some(501));
         for ssrc in 3..=8 {
             assert!(sequence(wire.index(ssrc, 1)).is_some());
         }
         assert_eq!(wire.index(9, 1), Opened::Dropped(Drop::Source));
-        assert_eq!(sequence(wire.index(2, 4)), Some(4));
+        assert_eq!(sequence(wire.index(2, 4)), Some(502));
+    }
+
+    #[test]
+    fn the_time_of_a_new_source_goes_on_in_whole_packets() {
+        let time = |opened| match opened {
+            Opened::Payload { time, .. } => time,
+            Opened::Dropped(drop) => panic!("{drop:?}"),
+        };
+        let mut wire = Wire::new();
+        for index in 0..3 {
+            wire.now += Duration::from_millis(20);
+            assert_eq!(time(wire.index(1, index)), index * 960);
+        }
+        // Sooner than its time, and later than the last one's all the same.
+        wire.now += Duration::from_millis(5);
+        assert_eq!(time(wire.index(2, 40_000)), 3 * 960);
+        wire.now += Duration::from_millis(193);
+        assert_eq!(time(wire.index(3, 7)), 3 * 960 + 10 * 960);
     }
 
     #[test]

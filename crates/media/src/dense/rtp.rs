@@ -67,6 +67,17 @@ impl Header {
     }
 }
 
+/// Appends a header extension (RFC 3550, section 5.3.1) to the plain header that begins at `start`; what is beyond whole words is cut.
+pub(super) fn extend_header(out: &mut Vec<u8>, start: usize, profile: u16, words: &[u8]) {
+    let count = u16::try_from(words.len() / 4).unwrap_or(u16::MAX);
+    if let Some(flags) = out.get_mut(start) {
+        *flags |= 0x10;
+    }
+    out.extend_from_slice(&profile.to_be_bytes());
+    out.extend_from_slice(&count.to_be_bytes());
+    out.extend_from_slice(&words[..usize::from(count) * 4]);
+}
+
 /// Whether an SRTP datagram is RTCP: payload types 64 to 95 are kept free for it (RFC 5761, section 4).
 #[must_use]
 pub fn is_rtcp(packet: &[u8]) -> bool {

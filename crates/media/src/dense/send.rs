@@ -1,8 +1,10 @@
 //! The sending half of a session's media: numbers frames and seals them.
 
-use super::rtp::{HEADER, Header, MARKER};
+use super::identity::random_bytes;
+use super::rtp::{HEADER, Header, MARKER, extend_header};
 use super::srtp::Transform;
 use crate::FRAME_SAMPLES;
+use crate::peer::Form;
 
 /// What a sender report says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +28,19 @@ pub struct Origin {
     pub time: u32,
 }
 
+impl Origin {
+    /// One that nobody can guess.
+    pub(super) fn random() -> Self {
+        let [a, b, c, d, e, f, g, h, i, j] = random_bytes();
+        Self {
+            ssrc: u32::from_be_bytes([a, b, c, d]),
+            // Half the range, so that no call wraps because it began high (RFC 3711, section 3.3.1).
+            sequence: u16::from_be_bytes([e & 0x7f, f]),
+            time: u32::from_be_bytes([g, h, i, j]),
+        }
+    }
+}
+
 /// Seals the frames of one source.
 #[derive(Debug)]
 pub struct MediaSender {
@@ -33,6 +48,10 @@ pub struct MediaSender {
     origin: Origin,
     payload_type: u8,
     sent: Sent,
+    /// The first frame of this source, and its time.
+    base: (u64, u64),
+    /// Where the next frame's source begins, if it is to be another.
+    next_source: Option<Origin>,
 }
 
 impl MediaSender {
@@ -44,7 +63,14 @@ impl MediaSender {
             origin,
             payload_type,
             sent: Sent::default(),
+            base: (0, 0),
+            next_source: None,
         }
+    }
+
+    /// From the next frame on, packets come from another source, whose first one that frame is.
+    pub(super) fn change_source(&mut self, origin: Origin) {
+        self.next_source = Some(origin);
     }
 
     /// Appends frame `index` of the call to `out` as an SRTP packet. Its sequence number and RTP time follow from the index, so a frame
@@ -60,14 +86,35 @@ impl MediaSender {
 
     /// The same with an RTP time of its own, in samples from the call's start.
     pub fn seal_at(&mut self, index: u64, time: u64, payload: &[u8], out: &mut Vec<u8>) {
+        self.seal_formed(index, time, payload, Form::default(), out);
+    }
+
+    /// The same in another form.
+    pub fn seal_formed(
+        &mut self,
+        index: u64,
+        time: u64,
+        payload: &[u8],
+        form: Form,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(origin) = self.next_source.take() {
+            self.origin = origin;
+            self.base = (index, time);
+        }
+        let (index, time) = (
+            index.wrapping_sub(self.base.0),
+            time.wrapping_sub(self.base.1),
+        );
         let start = out.len();
         let srtp_index = u64::from(self.origin.sequence) + index;
         let [.., high, low] = srtp_index.to_be_bytes();
         let [.., a, b, c, d] = time.to_be_bytes();
+        let payload_type = form.payload_type.unwrap_or(self.payload_type);
         let header = Header {
             len: HEADER,
             padded: false,
-            kind: self.payload_type | if index == 0 { MARKER } else { 0 },
+            kind: payload_type | if index == 0 { MARKER } else { 0 },
             sequence: u16::from_be_bytes([high, low]),
             time: self
                 .origin
@@ -76,9 +123,13 @@ impl MediaSender {
             ssrc: self.origin.ssrc,
         };
         header.write(out);
+        if let Some((profile, words)) = form.extension {
+            extend_header(out, start, profile, words);
+        }
+        let clear = out.len() - start;
         out.extend_from_slice(payload);
         self.transform
-            .seal_rtp(out, start, HEADER, self.origin.ssrc, srtp_index);
+            .seal_rtp(out, start, clear, self.origin.ssrc, srtp_index);
         self.sent.packets = self.sent.packets.wrapping_add(1);
         let octets = u32::try_from(payload.len()).unwrap_or(0);
         self.sent.octets = self.sent.octets.wrapping_add(octets);
@@ -97,7 +148,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::dense::receive::{MediaReceiver, Opened};
+    use crate::dense::receive::{Drop, MediaReceiver, Opened};
     use crate::dense::srtp::{Master, Profile};
 
     #[test]
@@ -128,5 +179,48 @@ mod tests {
             assert_eq!(sender.sent().packets, 5);
             assert_eq!(sender.sent().octets, 5);
         }
+    }
+
+    #[test]
+    fn a_packet_of_another_form_opens_and_another_source_goes_on_where_the_last_one_was() {
+        let (master, _) = Master::from_material(Profile::AesGcm128, &[3; 56]).unwrap();
+        let origin = |ssrc| Origin {
+            ssrc,
+            sequence: 400 * u16::try_from(ssrc).unwrap(),
+            time: 1 << (8 * ssrc),
+        };
+        let mut sender = MediaSender::new(master.rtp(), 111, origin(1));
+        let mut receiver = MediaReceiver::new(master.rtp(), 111, Instant::now());
+        let mut open = |sender: &mut MediaSender, index: u64, form| {
+            let (mut wire, mut heard) = (Vec::new(), Vec::new());
+            sender.seal_formed(index, index * 960, b"abc", form, &mut wire);
+            (receiver.open(Instant::now(), &wire, &mut heard), heard)
+        };
+        let extension = Some((0xbede, &[0x10, 7, 0, 0][..]));
+        let extended = Form {
+            extension,
+            ..Form::default()
+        };
+        let (first, heard) = open(&mut sender, 0, extended);
+        assert_eq!(heard, b"abc");
+        let Opened::Payload { sequence, time, .. } = first else {
+            panic!("{first:?}");
+        };
+        sender.change_source(origin(2));
+        let (second, _) = open(&mut sender, 1, Form::default());
+        let len = 3;
+        let expected = Opened::Payload {
+            sequence: sequence + 1,
+            time: time + 960,
+            len,
+        };
+        assert_eq!(second, expected);
+        let unknown = Form {
+            payload_type: Some(100),
+            ..Form::default()
+        };
+        let (third, heard) = open(&mut sender, 2, unknown);
+        assert_eq!(third, Opened::Dropped(Drop::PayloadType));
+        assert!(heard.is_empty());
     }
 }

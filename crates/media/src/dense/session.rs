@@ -10,7 +10,8 @@ use dimpl::{Dtls, Output, SrtpProfile};
 use is::stun::{StunMessage, StunPacket};
 use is::{Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
 
-use super::identity::{HandshakeRole, Identity, Sha1, credentials, one, random_bytes};
+use super::identity::{HandshakeRole, Identity, Sha1, credentials, one};
+use super::keys::Keys;
 use super::receive::{Drop, Reception, samples_between};
 use super::rtcp::{self, LastReport, Ntp, Parting, Report};
 use super::sdp::{Local, Remote, Setup};
@@ -46,18 +47,6 @@ enum Progress {
     Departed,
 }
 
-/// Keys of both directions, and the state of SRTCP. Reports are rare, so their transforms are made when one is due.
-#[derive(Debug)]
-struct Keys {
-    send: Master,
-    receive: Master,
-    /// Index of the next SRTCP packet.
-    index: u32,
-    /// The highest index received, and a bit for each of the 64 up to it.
-    highest: Option<u32>,
-    window: u64,
-}
-
 /// Masters of both directions, for whoever handles media.
 #[derive(Debug)]
 pub(super) struct Agreed {
@@ -84,6 +73,8 @@ pub(super) struct Session {
     keys: Option<Box<Keys>>,
     agreed: Option<Agreed>,
     epoch: Instant,
+    /// By how much its time of day runs ahead of the time since then.
+    clock_ahead: Duration,
     report_at: Option<Instant>,
     last_report: Option<(u32, Instant)>,
     deadline: Option<Instant>,
@@ -103,13 +94,7 @@ impl Session {
             Candidate::host(local, "udp").map_err(|error| PeerError::Refused(error.to_string()))?;
         ice.set_timing_advance(CHECK_PACE);
         ice.add_local_candidate(candidate);
-        let [a, b, c, d, e, f, g, h, i, j] = random_bytes();
-        let origin = Origin {
-            ssrc: u32::from_be_bytes([a, b, c, d]),
-            // Half the range, so that no call wraps because it began high (RFC 3711, section 3.3.1).
-            sequence: u16::from_be_bytes([e & 0x7f, f]),
-            time: u32::from_be_bytes([g, h, i, j]),
-        };
+        let origin = Origin::random();
         Ok(Self {
             identity,
             local,
@@ -126,6 +111,7 @@ impl Session {
             keys: None,
             agreed: None,
             epoch: now,
+            clock_ahead: Duration::ZERO,
             report_at: None,
             last_report: None,
             deadline: Some(now),
@@ -134,9 +120,24 @@ impl Session {
         })
     }
 
-    /// Makes it the end that only answers checks.
+    /// Makes it the end that only answers checks. It can never decide on the path, so it wins every conflict of roles: the other side
+    /// is told (487) and changes its own.
     pub(super) fn set_ice_lite(&mut self) {
         self.ice.set_ice_lite(true);
+        self.ice.set_control_tie_breaker(u64::MAX);
+    }
+
+    /// Checks the path from another address too.
+    pub(super) fn add_address(&mut self, now: Instant, address: SocketAddr) {
+        if let Ok(candidate) = Candidate::host(address, "udp") {
+            self.ice.add_local_candidate(candidate);
+            self.handle_timeout(now);
+        }
+    }
+
+    /// Puts the time of day that reports tell forward.
+    pub(super) fn step_clock(&mut self, by: Duration) {
+        self.clock_ahead += by;
     }
 
     /// Makes it the end that decides on the path.
@@ -179,6 +180,21 @@ impl Session {
         self.handle_timeout(now);
     }
 
+    /// Checks that a new description is one of this session. Another path or other keys would be another session.
+    pub(super) fn renew(&self, remote: &Remote) -> Result<(), PeerError> {
+        let known = self.ice.remote_credentials();
+        let same =
+            known.is_some_and(|known| known.ufrag == remote.ufrag && known.pass == remote.password);
+        if !self.is_established() {
+            return Err(PeerError::NotOffered);
+        }
+        if !same || self.fingerprint != Some(remote.fingerprint) {
+            let text = "it asks for another path or other keys; end the session and call again";
+            return Err(PeerError::Refused(text.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Keys, once, when they have been agreed on and belong to whom they should.
     pub(super) fn take_agreed(&mut self) -> Option<Agreed> {
         self.agreed.take()
@@ -215,6 +231,10 @@ impl Session {
         };
         if self.progress == Progress::Departed || !self.ice.handle_packet(now, packet) {
             return one(&self.identity.drops.stun);
+        }
+        if self.progress == Progress::SettingUp {
+            // The agent draws its conclusions when time passes, and a server that only answers checks has no timer of its own.
+            self.ice.handle_timeout(now);
         }
         self.follow_ice(now);
     }
@@ -308,7 +328,7 @@ impl Session {
         let Some(keys) = &mut self.keys else {
             return;
         };
-        let ntp = Ntp::after(now.saturating_duration_since(self.epoch));
+        let ntp = Ntp::after(now.saturating_duration_since(self.epoch) + self.clock_ahead);
         let sent = sent.map(|(sent, at)| {
             // The RTP time of the report's own instant, not of the last frame.
             let time = sent.time.wrapping_add(samples_between(at, now));
@@ -327,8 +347,7 @@ impl Session {
             received: received.map(|reception| (reception, last)),
             parting,
         });
-        let sealed = keys.send.rtcp().seal_rtcp(&report, keys.index);
-        keys.index = (keys.index + 1) & 0x7fff_ffff;
+        let sealed = keys.seal(&report);
         self.transmit(sealed);
         self.refresh();
     }
@@ -416,8 +435,12 @@ impl Session {
                     }
                     self.remote.get_or_insert(source);
                 }
-                IceAgentEvent::NominatedSend { destination, .. } => {
-                    self.remote = Some(destination);
+                IceAgentEvent::NominatedSend {
+                    source,
+                    destination,
+                    ..
+                } => {
+                    (self.local, self.remote) = (source, Some(destination));
                     self.find_path(now);
                 }
                 IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) => {
@@ -514,13 +537,7 @@ impl Session {
             send: send.clone(),
             receive: receive.clone(),
         });
-        self.keys = Some(Box::new(Keys {
-            send,
-            receive,
-            index: 0,
-            highest: None,
-            window: 0,
-        }));
+        self.keys = Some(Box::new(Keys::new(send, receive)));
         true
     }
 
@@ -550,31 +567,5 @@ impl Session {
             self.report_at,
         ];
         self.deadline = timers.into_iter().flatten().min();
-    }
-}
-
-impl Keys {
-    /// Opens an SRTCP packet, once.
-    fn open(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Drop> {
-        let opened = self.receive.rtcp().open_rtcp(bytes);
-        let (compound, index) = opened.ok_or(Drop::Forged)?;
-        let highest = *self.highest.get_or_insert(index);
-        if let Some(ahead) = index.checked_sub(highest) {
-            if ahead == 0 && self.window & 1 == 1 {
-                return Err(Drop::Replayed);
-            }
-            self.window = self.window.checked_shl(ahead).unwrap_or(0) | 1;
-            self.highest = Some(index);
-        } else {
-            let behind = highest - index;
-            if behind >= 64 {
-                return Err(Drop::Stale);
-            }
-            if (self.window >> behind) & 1 == 1 {
-                return Err(Drop::Replayed);
-            }
-            self.window |= 1 << behind;
-        }
-        Ok(compound)
     }
 }

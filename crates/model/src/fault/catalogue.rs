@@ -4,8 +4,8 @@ use crate::scenario::Fidelity;
 use crate::time::Duration;
 
 use Effect::{
-    Altered, Consent, Cut, LateSetUp, MediaLate, MediaLost, NoSession, PartialWrite, Silence,
-    Unharmed,
+    Altered, Consent, Cut, CutLate, LateSetUp, MediaLate, MediaLost, NoRoom, NoSession,
+    PartialWrite, Silence, Unharmed, Unheard,
 };
 use FaultGroup::{Dtls, Ice, Network, Platform, Rtp, Session, Signalling};
 use Strike::{At, Over, SetUp};
@@ -85,12 +85,18 @@ pub enum Effect {
     Silence,
     /// The session ends when it strikes.
     Cut,
+    /// The same, and the audio is stored later than it would be.
+    CutLate,
     /// The session ends when it strikes, and its WebRTC fields are never written.
     PartialWrite,
+    /// The same, once the server has pinged in vain.
+    Unheard,
     /// The audio is stored later than it would be.
     MediaLate,
     /// The audio is never stored.
     MediaLost,
+    /// The same, because there is no room for it.
+    NoRoom,
 }
 
 /// A fault's entry in the catalogue.
@@ -150,13 +156,24 @@ catalogue! {
     LatePath "late-path" Ice SetUp LateSetUp(LATE_PATH), 500, "The first checks are lost.";
     NatRebind "nat-rebind" Ice At Altered, 0, "The caller's address changes in mid-call; audio is lost until its next consent check.";
     StunFlood "stun-flood" Ice At Unharmed, 0, "200 checks for unknown sessions come from the caller's address.";
+    RoleConflict "role-conflict" Ice SetUp Unharmed, 0, "The caller takes the server for the side that decides on the path, and is told (487).";
+    LateNomination "late-nomination" Ice SetUp Unharmed, 1000, "No check nominates the path for a time; keys and audio come before it.";
+    TwoPaths "two-paths" Ice SetUp Unharmed, 0, "The caller checks two paths, each from an address of its own.";
 
     HalfOpen "dtls-half-open" Dtls SetUp NoSession, 0, "The handshake stops after the ClientHello.";
     FlightLoss "dtls-flight-loss" Dtls SetUp LateSetUp(RETRANSMISSION), 0, "The server's first flight is lost once.";
+    LastFlightLoss "dtls-last-flight-loss" Dtls SetUp Unharmed, 0, "The server's last flight is lost once: it is up before the caller is.";
     WrongFingerprint "wrong-fingerprint" Dtls SetUp NoSession, 0, "The caller's certificate is not the one that its answer names.";
     WrongRole "wrong-setup-role" Dtls SetUp NoSession, 0, "The answer names the other role for the handshake.";
     DtlsGarbage "dtls-garbage" Dtls At Unharmed, 0, "50 handshake records of noise come from the caller's address.";
     DuplicateHandshake "duplicate-handshake" Dtls SetUp Unharmed, 0, "Every handshake datagram comes twice.";
+    LateClientHello "late-client-hello" Dtls At Unharmed, 0, "The first ClientHello comes again in mid-call.";
+    DtlsRestart "dtls-restart" Dtls At Unharmed, 0, "A ClientHello of another handshake comes in mid-call; nothing proves who sent it.";
+    HandshakeStorm "handshake-storm" Dtls Over Unharmed, 1000, "2,000 other ClientHellos a second come from the caller's address.";
+    OtherCurve "other-curve" Dtls SetUp Unharmed, 0, "The caller's certificate is on P-384.";
+    Dtls13Only "dtls13-only" Dtls SetUp NoSession, 0, "The caller speaks no DTLS but 1.3, and the server 1.2.";
+    DtlsAlert "dtls-alert" Dtls SetUp NoSession, 0, "The caller ends the handshake with a fatal alert.";
+    ForgedAlert "forged-alert" Dtls At Unharmed, 0, "Fatal alerts in the clear come from the caller's address in mid-call.";
     CloseNotify "close-notify" Dtls At Cut, 0, "The caller closes DTLS in mid-call and says nothing on the WebSocket.";
 
     BitFlip "bit-flip" Rtp At Altered, 0, "One bit of an audio packet flips: it fails authentication.";
@@ -167,9 +184,23 @@ catalogue! {
     RocWrap "roc-wrap" Rtp SetUp Unharmed, 0, "Sequence numbers leap by 30,000 three times, and wrap.";
     EmptyPayload "empty-payload" Rtp At Unharmed, 0, "One packet in ten carries no payload.";
     Dtx "dtx" Rtp Over Unharmed, 1200, "Discontinuous transmission: one packet every 400 ms.";
+    SsrcChange "ssrc-change" Rtp At Unharmed, 0, "Audio goes on from another source, with numbers of its own.";
+    UnknownPayloadType "unknown-payload-type" Rtp At Unharmed, 0, "One packet in ten is followed by one of a payload type that nobody agreed on.";
+    HeaderExtensions "header-extensions" Rtp At Unharmed, 0, "Audio packets have header extensions that nobody agreed on.";
+    Frames10 "frames-10ms" Rtp SetUp Unharmed, 0, "Audio packets last 10 ms each.";
+    Frames40 "frames-40ms" Rtp SetUp Unharmed, 0, "Audio packets last 40 ms each.";
+    Frames60 "frames-60ms" Rtp SetUp Unharmed, 0, "Audio packets last 60 ms each.";
+    Red "red" Rtp Over Altered, 300, "Audio comes wrapped as RED (RFC 2198), which nobody agreed on.";
+    RtcpOnly "rtcp-only" Rtp SetUp Unharmed, 0, "The caller sends reports and no audio.";
+    ByeThenAudio "bye-then-audio" Rtp At Cut, 0, "The caller sends BYE, and audio after it.";
+    EarlyAudio "early-audio" Rtp SetUp Unharmed, 0, "20 audio packets of no keys come before the handshake is done.";
+    ClockStep "clock-step" Rtp At Unharmed, 0, "The caller's clock steps forward by an hour: its reports say so.";
 
     Loss "loss" Network At Altered, 0, "Audio packets are lost at random; one is for certain.";
     BurstLoss "burst-loss" Network Over Altered, 300, "All audio packets of a time are lost.";
+    GilbertElliott "gilbert-elliott" Network At Altered, 0, "Audio packets are lost in bursts, by a Gilbert-Elliott channel that begins bad.";
+    BandwidthCap "bandwidth-cap" Network Over Altered, 1000, "12 kbit/s get through, after a queue of ten packets; the rest is lost.";
+    MtuBlackHole "mtu-black-hole" Network SetUp NoSession, 0, "Datagrams of more than 400 bytes vanish: the handshake's do.";
     Jitter "jitter" Network Over Unharmed, 500, "Audio packets are delayed by up to 15 ms each, in order.";
     Stall "stall" Network Over Unharmed, 300, "Audio packets are held up and come in a burst.";
     Reorder "reorder" Network Over Altered, 300, "Every second audio packet comes after its successor.";
@@ -181,9 +212,17 @@ catalogue! {
     Vanish "vanish" Session At Silence, 0, "The caller falls silent for good; its WebSocket stays open.";
     Pause "pause" Session Over Unharmed, 1000, "The caller is on hold: it sends no audio for a time.";
     EarlyHangUp "early-hang-up" Session At Cut, 0, "The caller hangs up before its time.";
+    HangUpDuringUpload "hang-up-during-upload" Session Over CutLate, 2000, "The caller hangs up before its time, and storage takes so long to take the audio.";
+    ReInvite "re-invite" Session At Unharmed, 0, "The caller offers anew while audio flows, and is answered.";
+    HoldResume "hold-resume" Session Over Unharmed, 1000, "The caller offers to hold and, later, to go on; it sends nothing between.";
+    SameCallTwice "same-call-twice" Session At Unharmed, 0, "A second session of the same conversation comes up, speaks and hangs up.";
 
     SignallingCut "signalling-cut" Signalling At PartialWrite, 0, "The WebSocket is cut, as at a connection limit, while audio flows.";
     HalfClosed "half-closed" Signalling At PartialWrite, 0, "The caller closes its half of the WebSocket's connection.";
+    PingWithoutPong "ping-without-pong" Signalling At Unheard, 0, "The caller no longer answers the server's pings; its audio flows on.";
+    ReconnectStorm "reconnect-storm" Signalling At PartialWrite, 0, "The WebSocket is cut, and 50 new ones are opened at once.";
+    JitteredReconnects "jittered-reconnects" Signalling Over PartialWrite, 2000, "The WebSocket is cut, and 50 new ones are opened at random times.";
+    SendBufferFull "send-buffer-full" Signalling Over Unharmed, 1000, "The caller asks much and reads nothing for a time: the server must wait for it.";
     ResetDuringAnswer "reset-during-answer" Signalling SetUp NoSession, 0, "The connection breaks in the midst of the answer.";
     HugeAnswer "huge-answer" Signalling SetUp NoSession, 0, "The answer is longer than any frame may be.";
     NoAnswer "no-answer" Signalling SetUp NoSession, 0, "The caller never answers the offer.";
@@ -193,6 +232,8 @@ catalogue! {
 
     StoreLate "store-late" Platform SetUp MediaLate, 5000, "The audio reaches storage late.";
     StoreFailure "store-failure" Platform SetUp MediaLost, 0, "The audio never reaches storage.";
+    DiskFull "disk-full" Platform SetUp NoRoom, 0, "Storage has no room left for the audio.";
+    ShardStall "shard-stall" Platform Over Unharmed, 200, "The media thread stands still; what comes meanwhile waits in the kernel.";
 }
 
 impl Fault {

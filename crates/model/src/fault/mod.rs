@@ -17,6 +17,12 @@ use crate::workload::Call;
 /// How long a server of ICE-lite keeps a session whose checks no longer come.
 pub const CONSENT: Duration = Duration::from_secs(15);
 
+/// A server pings a WebSocket on which it has heard nothing for so long.
+pub const PING_AFTER: Duration = Duration::from_secs(5);
+
+/// It gives a WebSocket up on which it has heard nothing for so long, pongs included.
+pub const UNHEARD: Duration = Duration::from_secs(10);
+
 /// What becomes of a session, in a word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +103,8 @@ pub enum StorageEnd {
     Late(Duration),
     /// It failed.
     Failed,
+    /// It had no room.
+    Full,
 }
 
 /// What a fault makes of a call.
@@ -113,6 +121,26 @@ pub struct Prediction {
 /// The rule: what becomes of `call` when it is struck at `at` by a fault of that `effect`.
 #[must_use]
 pub fn predict(call: &Call, effect: Effect, at: Timestamp, lasts: Duration) -> Prediction {
+    let mut prediction = without_storage(call, effect, at);
+    match effect {
+        Effect::MediaLate | Effect::CutLate => prediction.ending.storage = StorageEnd::Late(lasts),
+        Effect::MediaLost => prediction.ending.storage = StorageEnd::Failed,
+        Effect::NoRoom => prediction.ending.storage = StorageEnd::Full,
+        Effect::Unharmed
+        | Effect::NoSession
+        | Effect::LateSetUp(_)
+        | Effect::Altered
+        | Effect::Consent
+        | Effect::Silence
+        | Effect::Cut
+        | Effect::PartialWrite
+        | Effect::Unheard => {}
+    }
+    prediction
+}
+
+/// What becomes of the session itself.
+fn without_storage(call: &Call, effect: Effect, at: Timestamp) -> Prediction {
     let planned = call.ended_at();
     let mut prediction = Prediction {
         outcome: SessionOutcome::Unharmed,
@@ -142,8 +170,8 @@ pub fn predict(call: &Call, effect: Effect, at: Timestamp, lasts: Duration) -> P
             prediction.outcome = SessionOutcome::ConsentLost;
             prediction.ended_at = at + CONSENT;
         }
-        Effect::Cut | Effect::PartialWrite if at >= planned => {}
-        Effect::Cut => {
+        Effect::Cut | Effect::CutLate | Effect::PartialWrite if at >= planned => {}
+        Effect::Cut | Effect::CutLate => {
             prediction.outcome = SessionOutcome::CutShort;
             prediction.ended_at = at;
         }
@@ -152,14 +180,25 @@ pub fn predict(call: &Call, effect: Effect, at: Timestamp, lasts: Duration) -> P
             prediction.ended_at = at;
             prediction.ending.signalling = SignallingEnd::Lost;
         }
-        Effect::MediaLate => {
-            prediction.outcome = SessionOutcome::MediaLate;
-            prediction.ending.storage = StorageEnd::Late(lasts);
+        Effect::Unheard => {
+            let ended_at = last_heard(call, at) + UNHEARD;
+            if ended_at < planned {
+                prediction.outcome = SessionOutcome::PartialWrite;
+                prediction.ended_at = ended_at;
+                prediction.ending.signalling = SignallingEnd::Lost;
+            }
         }
-        Effect::MediaLost => {
+        Effect::MediaLate => prediction.outcome = SessionOutcome::MediaLate,
+        Effect::MediaLost | Effect::NoRoom => {
             prediction.outcome = SessionOutcome::MediaLost;
-            prediction.ending.storage = StorageEnd::Failed;
         }
     }
     prediction
+}
+
+/// When the server heard the caller last that fell silent on its WebSocket at `at`: a call has nothing to say there but pongs, the
+/// first [`PING_AFTER`] its set-up, which takes no time here.
+fn last_heard(call: &Call, at: Timestamp) -> Timestamp {
+    let pongs = at.since(call.arrival).as_nanos() / PING_AFTER.as_nanos();
+    call.arrival + Duration::from_nanos(pongs * PING_AFTER.as_nanos())
 }

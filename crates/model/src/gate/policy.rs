@@ -40,8 +40,8 @@ pub enum Ready {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     recording: RecordingIndex,
-    /// When polling began, or the gate's clock.
-    started_at: Option<Timestamp>,
+    /// When polling began, or the gate's clock; never as long as it did not.
+    started_at: Timestamp,
     /// Checks that came back.
     attempts: u32,
     /// What the next deadline is for.
@@ -57,12 +57,17 @@ enum Next {
 }
 
 impl Progress {
+    /// Of which recording.
+    pub(crate) const fn recording(&self) -> RecordingIndex {
+        self.recording
+    }
+
     /// At the beginning.
     #[must_use]
     pub const fn new(recording: RecordingIndex) -> Self {
         Self {
             recording,
-            started_at: None,
+            started_at: Timestamp::NEVER,
             attempts: 0,
             next: Next::Check,
         }
@@ -141,12 +146,12 @@ impl Policy {
                 begin_polling(now, polling, progress)
             }
             Strategy::ForumBackoff { .. } => {
-                progress.started_at = Some(now);
+                progress.started_at = now;
                 Step::Check
             }
             // The webhook may come before the clock starts, where that is at the media.
             Strategy::Webhook { .. } | Strategy::WebhookFallback { .. }
-                if progress.started_at.is_some() =>
+                if !progress.started_at.is_never() =>
             {
                 Step::Wait
             }
@@ -178,10 +183,10 @@ impl Policy {
                 delay,
                 ..
             } if *wanted == event => {
-                if progress.started_at.is_some() {
+                if !progress.started_at.is_never() {
                     return Step::Wait;
                 }
-                progress.started_at = Some(now);
+                progress.started_at = now;
                 progress.next = Next::Approve;
                 Step::At(now + *delay)
             }
@@ -193,7 +198,7 @@ impl Policy {
                 event: wanted,
                 polling,
                 ..
-            } if *wanted == event && progress.started_at.is_none() => {
+            } if *wanted == event && progress.started_at.is_never() => {
                 begin_polling(now, polling, progress)
             }
             Strategy::None
@@ -258,7 +263,7 @@ impl Policy {
             return self.checked(now, Ready::No, progress);
         }
         let deadline = self.polling().and_then(|polling| polling.deadline);
-        if let (Some(deadline), Some(start)) = (deadline, progress.started_at)
+        if let (Some(deadline), Some(start)) = (deadline, progress.started_at.ever())
             && now >= start + deadline
         {
             return Step::GiveUp;
@@ -281,7 +286,7 @@ impl Policy {
         let gap = gaps.map(|gaps| gaps.after(progress.attempts - 1, draw));
         let next = now + gap.unwrap_or(Duration::ZERO);
         progress.next = Next::Check;
-        match (polling.deadline, progress.started_at) {
+        match (polling.deadline, progress.started_at.ever()) {
             (Some(deadline), Some(start)) if now >= start + deadline => Step::GiveUp,
             (Some(deadline), Some(start)) => Step::At(next.min(start + deadline)),
             _ => Step::At(next),
@@ -328,7 +333,7 @@ fn readiness(strategy: &Strategy) -> Readiness {
 }
 
 fn begin_polling(now: Timestamp, polling: &Polling, progress: &mut Progress) -> Step {
-    progress.started_at = Some(now);
+    progress.started_at = now;
     progress.next = Next::Check;
     Step::At(now + polling.initial_delay)
 }

@@ -14,7 +14,7 @@ use crate::field::Kind;
 use crate::ids::RecordingIndex;
 use crate::scenario::ReadPath;
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{Decided, Need, StageTimes, Timeline, latest_needed};
+use crate::timeline::{Decided, Need, Timeline, latest_needed};
 use crate::workload::{Call, SessionEnds};
 
 /// Recordings in a block: their columns fill half of a first-level cache. 64 or 256 take as long.
@@ -101,15 +101,23 @@ impl Block {
 
     /// The recordings, on the `platform` that has decided them.
     pub(crate) fn rows<'a>(&'a self, platform: &'a Platform) -> impl Iterator<Item = Row<'a>> {
-        self.seen
-            .iter()
-            .enumerate()
-            .map(move |(position, seen)| Row {
-                seen,
-                position,
-                block: self,
-                platform,
-            })
+        let rows = self.seen.iter().enumerate();
+        rows.map(move |(position, seen)| Row {
+            seen,
+            position,
+            block: self,
+            platform,
+        })
+    }
+
+    /// The recording at `position`.
+    pub(crate) fn row<'a>(&'a self, platform: &'a Platform, position: usize) -> Row<'a> {
+        Row {
+            seen: &self.seen[position],
+            position,
+            block: self,
+            platform,
+        }
     }
 
     fn begin(&mut self, clocks: &Clocks) {
@@ -220,21 +228,12 @@ impl Block {
             null: self.null[position],
             state: self.state[position],
         };
-        let stage = if started_at.is_never() {
-            StageTimes::NONE
-        } else {
-            StageTimes {
-                queued_at: ended_at,
-                started_at,
-                done_at: written_at,
-            }
-        };
         Whole {
             call,
             taken_for,
             media_at: self.seen[position].media_at,
             written_at,
-            stage,
+            started_at,
             decision: clocks.alike(taken_for, ended_at, written_at, &lags),
         }
     }
@@ -272,6 +271,14 @@ impl Platform {
         block.draw(&self.clocks, &self.pipelines);
         block.write(&self.clocks, &mut self.pipelines);
         block.decide(&self.clocks);
+    }
+}
+
+impl Row<'_> {
+    /// All that is known of it.
+    #[inline]
+    pub(crate) fn whole(&self) -> Whole<Alike> {
+        self.block.whole(&self.platform.clocks, self.position)
     }
 }
 
@@ -320,8 +327,6 @@ impl Decided for Row<'_> {
 
     #[inline(never)]
     fn timeline(&self) -> Timeline {
-        self.block
-            .whole(&self.platform.clocks, self.position)
-            .timeline()
+        self.whole().timeline()
     }
 }

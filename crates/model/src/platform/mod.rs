@@ -17,9 +17,11 @@ mod whole;
 mod workers;
 
 pub(crate) use block::Block;
+pub(crate) use clocks::Alike;
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -138,7 +140,7 @@ impl Platform {
         match ending.storage {
             StorageEnd::Stored => {}
             StorageEnd::Late(by) => timeline.media_at = timeline.media_at + by,
-            StorageEnd::Failed => timeline.media_at = Timestamp::NEVER,
+            StorageEnd::Failed | StorageEnd::Full => timeline.media_at = Timestamp::NEVER,
         }
         if timeline.submitted_at <= now {
             self.proceed(now, timeline, Step::Enter(0), News::All);

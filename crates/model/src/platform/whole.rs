@@ -21,7 +21,8 @@ pub(crate) struct Whole<D> {
     pub(super) taken_for: Kind,
     pub(super) media_at: Timestamp,
     pub(super) written_at: Timestamp,
-    pub(super) stage: StageTimes,
+    /// When its one stage took it; never if there is none.
+    pub(super) started_at: Timestamp,
     pub(super) decision: D,
 }
 
@@ -70,18 +71,18 @@ impl Platform {
         let draws = Draws::of_call(self.seed, call.index.0);
         let taken_for = self.clocks.taken_for(call.kind, draws);
         let pipeline = &mut self.pipelines[self.clocks.pipeline_of(taken_for)];
-        let (stage, written_at) = if pipeline.is_empty() {
-            (StageTimes::NONE, now)
+        let (started_at, written_at) = if pipeline.is_empty() {
+            (Timestamp::NEVER, now)
         } else {
             let stage = pipeline.enter(0, now, draws);
-            (stage, stage.done_at)
+            (stage.started_at, stage.done_at)
         };
         let unclocked = Whole {
             call: *call,
             taken_for,
             media_at: self.clocks.media_at(taken_for, now, draws),
             written_at,
-            stage,
+            started_at,
             decision: (),
         };
         let facts = unclocked.facts(lost_cause);
@@ -109,7 +110,7 @@ impl Whole<()> {
             taken_for: self.taken_for,
             media_at: self.media_at,
             written_at: self.written_at,
-            stage: self.stage,
+            started_at: self.started_at,
             decision,
         }
     }
@@ -159,7 +160,13 @@ impl<D: Clocked> Whole<D> {
     #[inline(never)]
     fn assemble(self) -> Timeline {
         let mut stages = [StageTimes::NONE; STAGES_MAX];
-        stages[0] = self.stage;
+        if let Some(started_at) = self.started_at.ever() {
+            stages[0] = StageTimes {
+                queued_at: self.ended_at(),
+                started_at,
+                done_at: self.written_at,
+            };
+        }
         let mut false_fields = FieldSet::EMPTY;
         if !self.is_true() {
             false_fields.insert(Field::MediaType);

@@ -17,7 +17,7 @@ use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
 use crate::selection::Refusal;
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 
 /// What a tenant has to record.
 pub(super) enum Record {
@@ -58,16 +58,14 @@ impl Tenant {
         }
     }
 
-    /// The session of `timeline` has ended.
-    pub(super) fn announce(&mut self, timeline: &Timeline) {
-        let recording = timeline.recording;
-        self.inbox.push(Reverse((
-            timeline.ended_at,
-            News::Ended(timeline.taken_for()),
-            recording,
-        )));
+    /// The session of `known` has ended.
+    pub(super) fn announce(&mut self, known: &impl Decided) {
+        let (recording, kind) = (known.recording(), known.taken_for());
+        let ended = News::Ended(kind);
         self.inbox
-            .push(Reverse((timeline.media_at, News::MediaStored, recording)));
+            .push(Reverse((known.ended_at(), ended, recording)));
+        self.inbox
+            .push(Reverse((known.media_at(), News::MediaStored, recording)));
     }
 
     pub(super) fn notify(&mut self, notification: Notification, kind: Kind, event: WebhookEvent) {

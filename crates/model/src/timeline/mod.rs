@@ -265,6 +265,11 @@ pub(crate) trait Decided {
     fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp;
     /// The whole timeline.
     fn timeline(&self) -> Timeline;
+    /// Looks at the whole timeline.
+    #[inline]
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        look(&self.timeline())
+    }
 }
 
 /// The latest of the instants that are needed, `ended_at` at the earliest.
@@ -319,6 +324,11 @@ impl<D: Decided> Decided for &D {
     fn timeline(&self) -> Timeline {
         (**self).timeline()
     }
+
+    #[inline(always)]
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        (**self).look(look)
+    }
 }
 
 impl Decided for Timeline {
@@ -349,6 +359,11 @@ impl Decided for Timeline {
 
     fn timeline(&self) -> Timeline {
         self.clone()
+    }
+
+    #[inline]
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        look(self)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The JSON Schema and the parser agree.
 
+use racegate_model::fault::{CONSENT, Effect, Fault, FaultKind, Strike, UNHEARD};
+use racegate_model::time::Duration;
 use racegate_scenario::{Source, json_schema, parse};
 use serde_json::{Map, Value, json};
 use toml_spanner::{Arena, Item, Value as Toml};
@@ -60,14 +62,48 @@ fn the_schema_rejects_what_is_wrong_in_structure() {
 }
 
 #[test]
-fn every_fault_is_documented_with_its_text_and_known_to_the_schema() {
+fn every_fault_is_documented_as_the_catalogue_has_it_and_known_to_the_schema() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = folder.join("../../docs/scenario-format.md");
     let page = std::fs::read_to_string(page).unwrap();
+    let rows: String = Fault::ALL.iter().map(row).collect();
+    assert!(page.contains(&rows), "the table must be:\n{rows}");
     let schema = json_schema()["properties"]["fault"].to_string();
-    for kind in racegate_model::fault::Fault::ALL {
-        let row = format!("| `{}` | {} |", kind.name, kind.group.name());
-        assert!(page.contains(&row) && page.contains(kind.text), "{row}");
-        assert!(schema.contains(&format!("\"{}\"", kind.name)), "{row}");
+    for kind in Fault::ALL {
+        let name = format!("\"{}\"", kind.name);
+        assert!(schema.contains(&name), "{name}");
     }
+}
+
+/// A fault's row in the page's table.
+fn row(kind: &FaultKind) -> String {
+    let FaultKind { name, text, .. } = kind;
+    let when = match (kind.strike, kind.lasts) {
+        (Strike::SetUp, Duration::ZERO) => "set-up".to_owned(),
+        (Strike::SetUp, lasts) => format!("set-up, `lasts` ({lasts})"),
+        (Strike::At, _) => "`at`".to_owned(),
+        (Strike::Over, lasts) => format!("`at`, for `lasts` ({lasts})"),
+    };
+    let outcome = match kind.effect {
+        Effect::Unharmed => "unharmed".to_owned(),
+        Effect::NoSession => "not-established".to_owned(),
+        Effect::LateSetUp(after) => {
+            format!("unharmed; not-established if the call is over within {after}")
+        }
+        Effect::Altered => "altered".to_owned(),
+        Effect::Consent => {
+            format!("consent-lost {CONSENT} later, if the call lasts so long")
+        }
+        Effect::Silence => format!("consent-lost {CONSENT} later"),
+        Effect::Cut => "cut-short".to_owned(),
+        Effect::CutLate => "cut-short, and the audio comes so much later".to_owned(),
+        Effect::PartialWrite => "partial-write".to_owned(),
+        Effect::Unheard => {
+            format!("partial-write within {UNHEARD}, if the call lasts so long")
+        }
+        Effect::MediaLate => "media-late".to_owned(),
+        Effect::MediaLost | Effect::NoRoom => "media-lost".to_owned(),
+    };
+    let group = kind.group.name();
+    format!("| `{name}` | {group} | {when} | {text} | {outcome} |\n")
 }

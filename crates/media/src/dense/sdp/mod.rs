@@ -5,7 +5,11 @@ use std::net::SocketAddr;
 
 use is::Candidate;
 
-use crate::peer::PeerError;
+use crate::peer::{Flow, PeerError};
+
+mod again;
+
+pub(super) use again::{answer_again, offer_again};
 
 /// Bytes of a description that are read; a browser's with everything on has a tenth of it.
 const DESCRIPTION_MAX: usize = 64 << 10;
@@ -72,6 +76,8 @@ pub(super) struct Remote {
     pub(super) candidates: Vec<Candidate>,
     /// The audio that we take part in.
     pub(super) audio: Audio,
+    /// Whether it is to flow.
+    pub(super) flow: Flow,
     /// All sections: media and transport as in the `m=` line, and `mid`. An answer must name each.
     sections: Vec<(String, String, Option<String>)>,
 }
@@ -159,8 +165,18 @@ pub(super) fn parse(text: &str) -> Result<Remote, PeerError> {
             mid: audio.get("mid").map(str::to_owned),
             payload_type,
         },
+        flow: flow(audio),
         sections: media.iter().filter_map(outline).collect(),
     })
+}
+
+/// On hold the offerer sends nothing (RFC 3264, section 8.4).
+fn flow(audio: &Section<'_>) -> Flow {
+    let held = ["inactive", "recvonly"];
+    match held.iter().any(|held| audio.get(held).is_some()) {
+        true => Flow::Held,
+        false => Flow::Flowing,
+    }
 }
 
 fn outline(section: &Section<'_>) -> Option<(String, String, Option<String>)> {

@@ -63,9 +63,6 @@ pub(super) struct Solo {
 /// One recording on its way through one gate.
 #[derive(Clone, Debug)]
 pub(super) struct Passage {
-    recording: RecordingIndex,
-    /// The kind that the platform took the call for.
-    kind: Kind,
     progress: Progress,
     tally: Tally,
     job: Job,
@@ -82,7 +79,8 @@ struct Job {
     created_at: Timestamp,
     /// When its POST was admitted.
     posted_at: Timestamp,
-    started_at: Option<Timestamp>,
+    /// When its PUT was admitted; never as long as it was not.
+    started_at: Timestamp,
     /// When what it does now is done: its query, then its export.
     done_at: Timestamp,
     calls: u32,
@@ -162,11 +160,11 @@ impl Solo {
 
     /// What the outcome of a call depends on, besides time.
     fn drawn(&self, call: Call, passage: &Passage) -> u64 {
-        let job = self.stream.nth(passage.recording.0);
+        let job = self.stream.nth(passage.recording().0);
         match call {
             Call::Check => self
                 .policy
-                .drawn(passage.recording, passage.tally.gate_calls + 1),
+                .drawn(passage.recording(), passage.tally.gate_calls + 1),
             Call::Create => job.draw(Purpose::JobQuery),
             Call::Start => job.draw(Purpose::JobLatency),
             Call::Poll => 0,
@@ -195,7 +193,7 @@ impl Solo {
             ordinal: UNNAMED,
             created_at: now,
             posted_at: now,
-            started_at: None,
+            started_at: Timestamp::NEVER,
             done_at: now,
             calls: 0,
             throttled: 0,
@@ -222,7 +220,7 @@ impl Solo {
             tenant: self.tenant,
             ordinal: job.ordinal,
             created_at: job.created_at,
-            started_at: job.started_at,
+            started_at: job.started_at.ever(),
             snapshot_at,
             done_at: now,
             recordings: 1,
@@ -251,12 +249,14 @@ impl Passage {
     #[inline]
     pub(super) const fn new(recording: RecordingIndex, kind: Kind) -> Self {
         Self {
-            recording,
-            kind,
             progress: Progress::new(recording),
             tally: Tally::new(kind),
             job: Solo::job(Timestamp::ZERO),
         }
+    }
+
+    const fn recording(&self) -> RecordingIndex {
+        self.progress.recording()
     }
 
     /// What came of it.
@@ -269,7 +269,7 @@ impl Passage {
         missing: FieldSet,
     ) -> Settled {
         let tally = self.tally;
-        tally.settled(solo.tenant, self.recording, now, outcome, missing)
+        tally.settled(solo.tenant, self.recording(), now, outcome, missing)
     }
 
     const fn give_up(&mut self, cause: Cause) -> Then {
@@ -294,7 +294,7 @@ impl Passage {
 
     #[inline]
     fn approve(&mut self, now: Timestamp) -> Then {
-        self.tally.approved_at = Some(now);
+        self.tally.approved_at = now;
         self.job = Solo::job(now);
         Then::Call(Call::Create)
     }
@@ -302,7 +302,7 @@ impl Passage {
     /// The next poll of its job.
     #[inline]
     fn poll_again(&self, now: Timestamp) -> Then {
-        let origin = self.job.started_at.unwrap_or(self.job.created_at);
+        let origin = self.job.started_at.ever().unwrap_or(self.job.created_at);
         Then::At(next_poll(origin, now), Wake::Job(Call::Poll))
     }
 }

@@ -153,14 +153,14 @@ impl<G> Plainly<'_, G> {
         let mut tally = Tally::new(recording.taken_for());
         tally.gate_calls = passed.looks;
         tally.checks_answered = passed.looks;
-        tally.checked_at = passed.looked_at;
+        tally.checked_at = passed.looked_at.unwrap_or(Timestamp::NEVER);
         if passed.approved == Ready::No {
             let outcome = OutcomeKind::Abandoned;
             let settled = solo.settled(tally, recording, now, outcome, FieldSet::EMPTY);
             return Ran::Settled((settled, None));
         }
         tally.checks_passed = u32::from(tally.checks_answered > 0);
-        tally.approved_at = Some(now);
+        tally.approved_at = now;
         let times = times();
         let (snapshot_at, done_at) = (now + times.snapshot, now + times.seen);
         let (mut outcome, mut missing) = (OutcomeKind::Complete, FieldSet::EMPTY);
@@ -176,7 +176,7 @@ impl<G> Plainly<'_, G> {
             ordinal: JobOrdinal(recording.recording().0),
             created_at: now,
             posted_at: now,
-            started_at: Some(now + times.started),
+            started_at: now + times.started,
             done_at: now + times.ended,
             calls: times.calls,
             throttled: 0,

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "each place acts on a few of some forty faults; what it does not know it lets through"
+    reason = "each place acts on a few of some eighty faults; what it does not know it lets through"
 )]
 
 use std::collections::VecDeque;
@@ -13,12 +13,36 @@ use racegate_media::DatagramKind;
 use racegate_model::draws::{Draws, Purpose};
 use racegate_model::fault::{Fault, FaultGroup};
 
+mod descriptions;
+mod forge;
+mod shape;
+
 use super::DialFault;
+pub(super) use descriptions::{edit_answer, edit_offer};
+use forge::{
+    alert, another_hello, forged_audio, garbage_record, has_attribute, has_record, keyless_audio,
+    unknown_check,
+};
+use shape::{Channel, transmission};
 
 /// Datagrams of noise that a fault makes up.
 const FORGED: u32 = 50;
 /// Checks of a flood.
 const FLOOD: u32 = 200;
+/// ClientHellos of a storm.
+const STORM: u32 = 2000;
+/// Audio packets before their time.
+const EARLY: u32 = 20;
+/// Packets that a narrow way holds.
+const QUEUE_MAX: usize = 10;
+/// The longest datagram that a black hole lets through.
+const BLACK_HOLE: usize = 400;
+/// STUN's attribute of a check that nominates.
+const USE_CANDIDATE: u16 = 0x0025;
+/// How an error that answers a check begins.
+const STUN_ERROR: [u8; 2] = [0x01, 0x11];
+/// The record of a handshake's last flight.
+const CHANGE_CIPHER_SPEC: u8 = 20;
 /// A copy comes so much later.
 const REPLAY_AFTER: Duration = Duration::from_millis(200);
 /// A flight of a handshake comes within this time.
@@ -27,7 +51,7 @@ const FLIGHT: Duration = Duration::from_millis(300);
 const JITTER_MAX_US: u64 = 15_000;
 
 /// A datagram on its way out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outgoing {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
@@ -47,12 +71,19 @@ pub(super) struct Tamper {
     /// Audio packets that came by since the fault struck.
     audio: u32,
     handshakes_out: u32,
-    first_handshake_in: Option<Instant>,
+    /// When the first datagram of the flight came that is to be lost.
+    flight_in: Option<Instant>,
+    /// The first datagram of the handshake.
+    hello: Option<Outgoing>,
+    channel: Channel,
     /// What waits, in order of release.
     held: VecDeque<(Instant, Outgoing)>,
     /// The last audio packet, as a pattern for forgeries.
     last: Option<Outgoing>,
-    forged: bool,
+    /// Datagrams that have been made up, or could not be.
+    made: u32,
+    /// How often it did something.
+    acts: u64,
 }
 
 impl Tamper {
@@ -65,10 +96,13 @@ impl Tamper {
             moved_to: None,
             audio: 0,
             handshakes_out: 0,
-            first_handshake_in: None,
+            flight_in: None,
+            hello: None,
+            channel: Channel::bad(),
             held: VecDeque::new(),
             last: None,
-            forged: false,
+            made: 0,
+            acts: 0,
         }
     }
 
@@ -77,28 +111,63 @@ impl Tamper {
         self.alias
     }
 
+    /// How often it did something to what was sent or received.
+    pub(super) fn acts(&self) -> u64 {
+        self.acts
+    }
+
     /// Whether a datagram that came in reaches the phone.
     pub(super) fn admits(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let conflict = self.fault.fault == Fault::RoleConflict && bytes.starts_with(&STUN_ERROR);
+        let admitted = self.lets_in(now, bytes);
+        self.acts += u64::from(!admitted || conflict);
+        admitted
+    }
+
+    fn lets_in(&mut self, now: Instant, bytes: &[u8]) -> bool {
         match self.fault.fault {
             Fault::AbruptClose | Fault::Vanish => now < self.fault.at,
-            Fault::FlightLoss if DatagramKind::of(bytes) == DatagramKind::Dtls => {
-                let first = *self.first_handshake_in.get_or_insert(now);
-                now >= first + FLIGHT
+            Fault::MtuBlackHole => bytes.len() <= BLACK_HOLE,
+            Fault::FlightLoss if kind_of(bytes) == Kind::Handshake => self.is_past_flight(now),
+            Fault::LastFlightLoss
+                if kind_of(bytes) == Kind::Handshake && has_record(bytes, CHANGE_CIPHER_SPEC) =>
+            {
+                self.is_past_flight(now)
             }
             _ => true,
         }
+    }
+
+    fn is_past_flight(&mut self, now: Instant) -> bool {
+        let first = *self.flight_in.get_or_insert(now);
+        now >= first + FLIGHT
     }
 
     /// Hands what becomes of a datagram to `send`.
     pub(super) fn outgoing(
         &mut self,
         now: Instant,
-        mut datagram: Outgoing,
+        datagram: Outgoing,
         send: &mut impl FnMut(Outgoing),
     ) {
+        let plain = datagram.clone();
+        let (mut all, mut intact) = (0, 0);
+        self.pass(now, datagram, &mut |sent| {
+            all += 1;
+            intact += u32::from(sent == plain);
+            send(sent);
+        });
+        self.acts += u64::from((all, intact) != (1, 1));
+    }
+
+    fn pass(&mut self, now: Instant, mut datagram: Outgoing, send: &mut impl FnMut(Outgoing)) {
         let kind = kind_of(&datagram.bytes);
         if kind == Kind::Audio {
             self.last = Some(datagram.clone());
+        }
+        if kind == Kind::Handshake && self.hello.is_none() {
+            self.hello = Some(datagram.clone());
+            self.speak_early(&datagram, send);
         }
         datagram.source = self.moved_to.unwrap_or(datagram.source);
         match self.fault.fault.kind().group {
@@ -130,6 +199,13 @@ impl Tamper {
         match self.fault.fault {
             Fault::ConsentLoss if request && now >= self.fault.at => return,
             Fault::LatePath if request && now < self.began + self.fault.lasts => return,
+            Fault::LateNomination
+                if request
+                    && now < self.began + self.fault.lasts
+                    && has_attribute(&datagram.bytes, USE_CANDIDATE) =>
+            {
+                return;
+            }
             // Struck with an audio packet, so that one at least comes from an address that nobody knows yet.
             Fault::NatRebind
                 if kind == Kind::Audio && now >= self.fault.at && self.moved_to.is_none() =>
@@ -142,12 +218,15 @@ impl Tamper {
         send(datagram);
     }
 
-    fn handshake(&mut self, kind: Kind, datagram: Outgoing, send: &mut impl FnMut(Outgoing)) {
+    fn handshake(&mut self, kind: Kind, mut datagram: Outgoing, send: &mut impl FnMut(Outgoing)) {
         if kind == Kind::Handshake {
             self.handshakes_out += 1;
             match self.fault.fault {
                 Fault::HalfOpen if self.handshakes_out > 1 => return,
                 Fault::DuplicateHandshake => send(datagram.clone()),
+                Fault::DtlsAlert if self.handshakes_out > 1 => {
+                    datagram.bytes = alert(self.handshakes_out);
+                }
                 _ => {}
             }
         }
@@ -166,6 +245,9 @@ impl Tamper {
         } = self.fault;
         let struck = now >= at;
         let within = struck && now < at + lasts;
+        if fault == Fault::MtuBlackHole && datagram.bytes.len() > BLACK_HOLE {
+            return;
+        }
         if fault == Fault::Duplicate && within {
             send(datagram.clone());
         }
@@ -182,6 +264,13 @@ impl Tamper {
             Fault::OneWayAudio => {}
             Fault::BurstLoss if within => {}
             Fault::Loss if nth == 1 || self.fault.loss.occurs(self.draw(nth)) => {}
+            Fault::GilbertElliott if self.channel.loses(self.draw(nth)) => {}
+            Fault::BandwidthCap if within && self.held.len() >= QUEUE_MAX => {}
+            Fault::BandwidthCap if within => {
+                let free = self.held.back().map_or(now, |(release, _)| *release);
+                let release = free.max(now) + transmission(datagram.bytes.len());
+                self.held.push_back((release, datagram));
+            }
             Fault::BitFlip if nth == 1 => {
                 if let Some(byte) = datagram.bytes.get_mut(20) {
                     *byte ^= 1;
@@ -208,7 +297,7 @@ impl Tamper {
                 self.release(|_| true, send);
             }
             // What follows a delay must not overtake what is delayed.
-            Fault::Jitter | Fault::Stall if !self.held.is_empty() => {
+            Fault::Jitter | Fault::Stall | Fault::BandwidthCap if !self.held.is_empty() => {
                 let after = self.held.back().map_or(now, |(release, _)| *release);
                 self.held.push_back((after, datagram));
             }
@@ -223,12 +312,13 @@ impl Tamper {
     /// Sends what has waited long enough, and what the fault makes up by itself.
     pub(super) fn handle_timeout(&mut self, now: Instant, send: &mut impl FnMut(Outgoing)) {
         self.release(|at| at <= now, send);
-        if now >= self.fault.at && !self.forged && self.makes_up() {
-            self.forged = true;
-            if let Some(pattern) = self.last.clone() {
-                self.forge(&pattern, send);
-            }
+        let due = self.made_by(now);
+        for nth in self.made..due {
+            let forged = self.forge(nth);
+            self.acts += u64::from(forged.is_some());
+            forged.into_iter().for_each(&mut *send);
         }
+        self.made = self.made.max(due);
     }
 
     /// Sends everything that waits: the phone leaves.
@@ -241,7 +331,7 @@ impl Tamper {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let making = (self.makes_up() && !self.forged).then_some(self.fault.at);
+        let making = (self.made < self.makes_up()).then(|| self.made_at(self.made));
         let release = self.held.front().map(|(at, _)| *at);
         making.into_iter().chain(release).min()
     }
@@ -249,32 +339,66 @@ impl Tamper {
     fn release(&mut self, due: impl Fn(Instant) -> bool, send: &mut impl FnMut(Outgoing)) {
         while self.held.front().is_some_and(|(at, _)| due(*at)) {
             if let Some((_, datagram)) = self.held.pop_front() {
+                self.acts += 1;
                 send(datagram);
             }
         }
     }
 
-    fn makes_up(&self) -> bool {
-        matches!(
-            self.fault.fault,
-            Fault::StunFlood | Fault::DtlsGarbage | Fault::ForgedSrtp
-        )
+    /// Datagrams that the fault makes up in mid-call.
+    fn makes_up(&self) -> u32 {
+        match self.fault.fault {
+            Fault::StunFlood => FLOOD,
+            Fault::DtlsGarbage | Fault::ForgedSrtp => FORGED,
+            Fault::ForgedAlert => 10,
+            Fault::HandshakeStorm => STORM,
+            Fault::LateClientHello | Fault::DtlsRestart => 1,
+            _ => 0,
+        }
     }
 
-    fn forge(&self, pattern: &Outgoing, send: &mut impl FnMut(Outgoing)) {
-        let count = match self.fault.fault {
-            Fault::StunFlood => FLOOD,
-            _ => FORGED,
+    /// When the one of that number is due: all at once, or spread over the fault's time.
+    fn made_at(&self, nth: u32) -> Instant {
+        self.fault.at + self.fault.lasts * nth / self.makes_up().max(1)
+    }
+
+    /// How many are due by `now`.
+    fn made_by(&self, now: Instant) -> u32 {
+        let later = |nth: &u32| self.made_at(*nth) > now;
+        let all = self.makes_up();
+        (self.made..all).find(later).unwrap_or(all)
+    }
+
+    /// None of a caller that has sent nothing of the kind: it is not up, or says nothing.
+    fn forge(&self, nth: u32) -> Option<Outgoing> {
+        let noise = self.noise(nth);
+        let pattern = match self.fault.fault {
+            Fault::HandshakeStorm | Fault::LateClientHello | Fault::DtlsRestart => &self.hello,
+            _ => &self.last,
         };
-        for nth in 0..count {
-            let noise = self.noise(nth);
-            let bytes = match self.fault.fault {
-                Fault::StunFlood => unknown_check(&noise),
-                Fault::DtlsGarbage => garbage_record(&noise),
-                _ => forged_audio(&pattern.bytes, nth, &noise),
-            };
+        let pattern = pattern.as_ref()?;
+        let bytes = match self.fault.fault {
+            Fault::StunFlood => unknown_check(&noise),
+            Fault::DtlsGarbage => garbage_record(&noise),
+            Fault::ForgedAlert => alert(nth),
+            Fault::LateClientHello => pattern.bytes.clone(),
+            Fault::HandshakeStorm | Fault::DtlsRestart => another_hello(&pattern.bytes, &noise),
+            _ => forged_audio(&pattern.bytes, nth, &noise),
+        };
+        Some(Outgoing {
+            bytes,
+            ..pattern.clone()
+        })
+    }
+
+    /// Audio before there are keys for it.
+    fn speak_early(&self, pattern: &Outgoing, send: &mut impl FnMut(Outgoing)) {
+        if self.fault.fault != Fault::EarlyAudio {
+            return;
+        }
+        for nth in 0..EARLY {
             send(Outgoing {
-                bytes,
+                bytes: keyless_audio(nth, &self.noise(nth)),
                 ..pattern.clone()
             });
         }
@@ -306,75 +430,4 @@ fn kind_of(bytes: &[u8]) -> Kind {
         }
         _ => Kind::Other,
     }
-}
-
-/// A binding request for a session that there is not.
-fn unknown_check(noise: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
-    bytes.extend(&noise[..12]);
-    bytes.extend([0, 6, 0, 8]);
-    bytes.extend(noise[12..16].iter().map(|byte| b'A' + byte % 26));
-    bytes.extend(b":abc");
-    bytes
-}
-
-/// A handshake record of noise.
-fn garbage_record(noise: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, noise[0], 0, 40];
-    bytes.extend(&noise[..40]);
-    bytes
-}
-
-/// A packet with a plausible header and nothing genuine behind it.
-fn forged_audio(pattern: &[u8], nth: u32, noise: &[u8]) -> Vec<u8> {
-    let mut bytes = pattern.to_vec();
-    if let [_, _, high, low, ..] = bytes.as_mut_slice() {
-        let sequence = u16::from_be_bytes([*high, *low]);
-        let next = sequence.wrapping_add(1 + u16::try_from(nth).unwrap_or(0));
-        [*high, *low] = next.to_be_bytes();
-    }
-    for (byte, noise) in bytes.iter_mut().skip(12).zip(noise) {
-        *byte ^= noise | 1;
-    }
-    bytes
-}
-
-/// What a phone of a faulty session sees of the offer.
-pub(super) fn edit_offer(fault: Fault, offer: &str) -> String {
-    match fault {
-        Fault::WrongUfrag => replace(offer, "a=ice-ufrag:", "nobody01"),
-        Fault::WrongPassword => replace(offer, "a=ice-pwd:", "0123456789abcdefghijklmn"),
-        _ => offer.to_owned(),
-    }
-}
-
-/// What a server sees of a faulty session's answer.
-pub(super) fn edit_answer(fault: Fault, answer: &str) -> String {
-    match fault {
-        Fault::WrongFingerprint => {
-            let print = ["00"; 32].join(":");
-            replace(answer, "a=fingerprint:", &format!("sha-256 {print}"))
-        }
-        Fault::WrongRole => {
-            let other = if answer.contains("a=setup:active") {
-                "passive"
-            } else {
-                "active"
-            };
-            replace(answer, "a=setup:", other)
-        }
-        Fault::HugeAnswer => {
-            let line = format!("a=x-padding:{}\r\n", "x".repeat(500));
-            format!("{answer}{}", line.repeat(160))
-        }
-        _ => answer.to_owned(),
-    }
-}
-
-fn replace(sdp: &str, key: &str, value: &str) -> String {
-    let line = |line: &str| match line.strip_prefix(key) {
-        Some(_) => format!("{key}{value}\r\n"),
-        None => format!("{line}\r\n"),
-    };
-    sdp.lines().map(line).collect()
 }
