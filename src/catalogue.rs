@@ -132,5 +132,9 @@ fn row(result: &ExpectationResult) -> String {
 
 fn complete(gate: &GateSummary) -> String {
     let share = gate.total.complete_rate.estimate * 100.0;
-    format!("{}/{} {share:.1} %", gate.arm, gate.name)
+    let in_flight = match gate.total.outcomes.in_flight {
+        0 => String::new(),
+        waiting => format!(" (and {waiting} in flight, which count in no rate)"),
+    };
+    format!("{}/{} {share:.1} %{in_flight}", gate.arm, gate.name)
 }

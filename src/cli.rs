@@ -159,6 +159,9 @@ struct BenchSimArgs {
     /// Also run the model in SimPy, with this Python interpreter
     #[arg(long, value_name = "PYTHON")]
     simpy: Option<PathBuf>,
+    /// Also build and run the model in nexosim, whose crate is in this folder
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "benches/peers/nexosim")]
+    nexosim: Option<PathBuf>,
 }
 
 impl BenchSimArgs {
@@ -173,6 +176,7 @@ impl BenchSimArgs {
             short: self.short,
             rounds: self.rounds,
             simpy: self.simpy,
+            nexosim: self.nexosim,
         })
     }
 }

@@ -37,6 +37,8 @@ pub struct Options {
     pub rounds: u32,
     /// A Python interpreter with SimPy, to run the same model beside.
     pub simpy: Option<std::path::PathBuf>,
+    /// The folder of the crate that has the same model in nexosim.
+    pub nexosim: Option<std::path::PathBuf>,
 }
 
 /// Of the reference model: sessions that end in a second, and workers.
@@ -102,6 +104,10 @@ fn measure(options: &Options) -> Result<Report, Failure> {
     if let Some(python) = &options.simpy {
         note("SimPy");
         report.simpy = Some(peer::simpy(python)?);
+    }
+    if let Some(folder) = &options.nexosim {
+        note("nexosim");
+        report.nexosim = Some(peer::nexosim(folder)?);
     }
     Ok(report)
 }

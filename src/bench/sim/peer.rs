@@ -15,10 +15,29 @@ pub(super) struct Peer {
 /// Runs the model in SimPy, with the interpreter `python`.
 pub(super) fn simpy(python: &Path) -> Result<Peer, Failure> {
     let script = include_str!("../../../benches/peers/reference_simpy.py");
-    let output = Command::new(python)
-        .args(["-c", script, "100000"])
+    let mut command = Command::new(python);
+    command.args(["-c", script, "100000"]);
+    let hint = "name a Python with SimPy (`pip install simpy`)";
+    ask(python, &mut command, hint)
+}
+
+/// Builds the model in nexosim, whose crate is in `folder`, and runs it.
+pub(super) fn nexosim(folder: &Path) -> Result<Peer, Failure> {
+    let mut command = Command::new("cargo");
+    command
+        .args(["run", "--release", "--quiet", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .args(["--", "1000000"]);
+    let hint = "name the folder of the peer's crate (benches/peers/nexosim)";
+    ask(folder, &mut command, hint)
+}
+
+/// Runs `command`, which `name` names, and reads the two numbers that it prints.
+fn ask(name: &Path, command: &mut Command, hint: &str) -> Result<Peer, Failure> {
+    let name = name.display();
+    let output = command
         .output()
-        .map_err(|error| Failure::internal(format!("{}: {error}", python.display())))?;
+        .map_err(|error| Failure::internal(format!("{name}: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<f64> = said
         .split_whitespace()
@@ -27,11 +46,7 @@ pub(super) fn simpy(python: &Path) -> Result<Peer, Failure> {
     let [per_second, mean_delay] = numbers[..] else {
         let error = String::from_utf8_lossy(&output.stderr);
         let last = error.lines().last().unwrap_or("it printed no numbers");
-        let hint = "name a Python with SimPy (`pip install simpy`)";
-        return Err(Failure::internal(format!(
-            "{}: {last}; {hint}",
-            python.display()
-        )));
+        return Err(Failure::internal(format!("{name}: {last}; {hint}")));
     };
     Ok(Peer {
         per_second,

@@ -21,6 +21,7 @@ pub(super) struct Report {
     pub(super) two_threads: Option<Rate>,
     prices: Vec<(&'static str, Rate)>,
     pub(super) simpy: Option<Peer>,
+    pub(super) nexosim: Option<Peer>,
 }
 
 impl Report {
@@ -73,12 +74,17 @@ impl Report {
         if let Some(share) = self.per_core() {
             let _ = writeln!(text, "two threads keep {:.0} % of the rate", share * 100.0);
         }
-        if let (Some(simpy), Some(ratio)) = (self.simpy, self.vs_simpy()) {
-            let _ = writeln!(
+        for (name, peer) in [("SimPy", self.simpy), ("nexosim", self.nexosim)] {
+            let Some(peer) = peer else { continue };
+            let (fused, events) = (ratio(self.fused, peer), ratio(self.event, peer));
+            let _ = write!(
                 text,
-                "SimPy: {:.0}/s, mean delay {:.4} s; ours is {ratio:.0} times as fast",
-                simpy.per_second, simpy.mean_delay
+                "{name}: {:.0}/s, mean delay {:.4} s; ours is {:.0} times as fast",
+                peer.per_second,
+                peer.mean_delay,
+                fused.unwrap_or_default(),
             );
+            let _ = writeln!(text, ", by events {:.1} times", events.unwrap_or_default());
         }
         text.push_str("\nWhat a recording costs, in nanoseconds of this thread\n");
         for (what, rate) in &self.prices {
@@ -107,7 +113,10 @@ impl Report {
             "gates_8_in_single_passes": self.passes(),
             "two_threads_per_core": self.per_core(),
             "simpy_per_s": self.simpy.map(|peer| peer.per_second),
-            "vs_simpy": self.vs_simpy(),
+            "vs_simpy": self.simpy.and_then(|peer| ratio(self.fused, peer)),
+            "nexosim_per_s": self.nexosim.map(|peer| peer.per_second),
+            "vs_nexosim": self.nexosim.and_then(|peer| ratio(self.fused, peer)),
+            "event_vs_nexosim": self.nexosim.and_then(|peer| ratio(self.event, peer)),
             "spread": self.rows().map(|(name, _, rate)| {
                 json!({ "run": name, "worst_over_best": rate.map(|rate| 1.0 + rate.spread) })
             }),
@@ -124,8 +133,9 @@ impl Report {
     fn per_core(&self) -> Option<f64> {
         Some(self.two_threads?.per_second() / self.fused?.per_second())
     }
+}
 
-    fn vs_simpy(&self) -> Option<f64> {
-        Some(self.fused?.per_second() / self.simpy?.per_second)
-    }
+/// How many times as fast as `peer` ours is.
+fn ratio(ours: Option<Rate>, peer: Peer) -> Option<f64> {
+    Some(ours?.per_second() / peer.per_second)
 }
