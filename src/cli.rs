@@ -89,6 +89,12 @@ struct RunArgs {
     /// Live: keep the received audio in the run's folder (about 5 kB per second of call)
     #[arg(long)]
     keep_audio: bool,
+    /// Live: threads that carry the media [default: all cores but one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    shards: Option<u16>,
+    /// Live: WebRTC stack of softphones and ingest [default: the scenario's]
+    #[arg(long, value_enum)]
+    stack: Option<StackArg>,
     /// Print summary.json on stdout instead of the table
     #[arg(long)]
     json: bool,
@@ -224,7 +230,7 @@ struct BenchMediaArgs {
     /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
     #[arg(long, value_enum, default_value = "realtime")]
     class: ClassArg,
-    /// Measure aiortc beside, with this Python that has it
+    /// Measure aiortc beside with this Python, which has it [default: python3; installed for it if missing]
     #[arg(long, value_name = "PYTHON")]
     aiortc: Option<String>,
 }
@@ -263,6 +269,30 @@ enum EngineArg {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum StackArg {
+    Dense,
+    Str0m,
+    /// Softphones on the dense stack, ingest on str0m
+    #[value(name = "dense/str0m")]
+    DenseStr0m,
+    /// Softphones on str0m, ingest on the dense stack
+    #[value(name = "str0m/dense")]
+    Str0mDense,
+}
+
+impl StackArg {
+    /// What it sets `workload.stack` to.
+    fn value(self) -> &'static str {
+        match self {
+            Self::Dense => "\"dense\"",
+            Self::Str0m => "\"str0m\"",
+            Self::DenseStr0m => "{ softphones = \"dense\", ingest = \"str0m\" }",
+            Self::Str0mDense => "{ softphones = \"str0m\", ingest = \"dense\" }",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum ArmsArg {
     Base,
     All,
@@ -279,8 +309,14 @@ impl ChangeArgs {
 
 impl RunArgs {
     fn options(self) -> RunOptions {
+        let stack = self
+            .stack
+            .map(|stack| Override::of_flag("--stack", "workload.stack", stack.value()));
         RunOptions {
-            overrides: self.change.overrides(),
+            overrides: self.change.overrides().into_iter().chain(stack).collect(),
+            shards: self
+                .shards
+                .and_then(|shards| std::num::NonZeroUsize::new(shards.into())),
             engine: self.engine.map(|engine| match engine {
                 EngineArg::Sim => Engine::Sim,
                 EngineArg::Live => Engine::Live,

@@ -55,6 +55,12 @@ pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary)
             generator.handshakes_dropped
         ));
     }
+    if generator.recordings_cut > 0 {
+        reasons.push(format!(
+            "storage: {} recordings were cut short because it could not keep up",
+            generator.recordings_cut
+        ));
+    }
     if generator.digest_mismatches_unexpected > 0 {
         reasons.push(format!(
             "media: {} recordings differ from what was sent",
@@ -190,6 +196,13 @@ mod tests {
                     ..none()
                 },
                 "handshake",
+            ),
+            (
+                GeneratorSummary {
+                    recordings_cut: 1,
+                    ..none()
+                },
+                "cut short",
             ),
             (
                 GeneratorSummary {

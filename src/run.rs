@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub output: Output,
     /// Whether a live run keeps the audio that it received.
     pub audio: Audio,
+    /// Live: threads that carry the media.
+    pub shards: Option<std::num::NonZeroUsize>,
     /// Whether notes and progress are shown.
     pub notes: Notes,
 }
@@ -212,6 +214,7 @@ fn live(
     let live = LiveOptions {
         arms: options.arms,
         keep_audio: (options.audio == Audio::Kept).then(|| folder.path().join("audio")),
+        shards: options.shards,
     };
     let generator = engine::live(scenario, &live, &mut sink, &progress)?;
     progress.finish();

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let clock = RunClock::start();
     let (mut server, _news) = MockServer::start(ServerConfig::loopback(config), clock).await?;
-    let stations = server.take_station().into_iter().collect();
+    let stations = server.take_stations();
     let shard = Shard::spawn("media-0", stations)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "export SOFTPHONE_URL={}", server.softphone_url())?;

@@ -4,6 +4,7 @@
 //! [`server::MockServer`] is the whole of it. [`service::Service`] is the platform, decided by
 //! `racegate_model`; [`http`] its API, [`storage`] its S3 endpoint, [`ingest`] its media port.
 
+mod archive;
 pub mod clock;
 pub mod gentle;
 pub mod http;

@@ -3,34 +3,40 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::{Query, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use parking_lot::Mutex;
-use racegate_media::{DenseStack, PeerError, Sha256};
+use racegate_media::{DenseStack, PeerError, RtcStack, Sha256, Stack};
 use racegate_model::fault::{AudioEnd, Ending, SignallingEnd};
-use racegate_model::scenario::Workload;
+use racegate_model::scenario::{WebrtcStack, Workload};
 use racegate_model::time::Timestamp;
 use racegate_udp::{BindError, Station};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::archive::{Archive, Keeper};
 use crate::clock::RunClock;
 use crate::http::{self, ApiConfig, ApiState, Control, WebhookSettings, Webhooks};
 use crate::ingest::{
-    EndReason, EndedMedia, Ingest, IngestEndpoint, IngestSettings, SessionEvents, Started,
-    upgrade_signalling,
+    EndReason, EndedMedia, IngestEndpoint, IngestSettings, IngestShards, Kept, NoRoom,
+    SessionEvents, Started, TakeNumber, upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
 use crate::softphone;
 use crate::storage::client::ReaderError;
-use crate::storage::{AccessKey, EndpointError, EndpointLimits, ExternalBucket, S3Endpoint, Store};
+use crate::storage::{
+    AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
+    StoreError,
+};
 use crate::traffic::{self, Traffic};
 
 /// What is on its way to an external S3 gets so long when the mock stops.
@@ -48,8 +54,12 @@ pub struct ServerConfig {
     pub http: SocketAddr,
     /// The S3 endpoint.
     pub s3: SocketAddr,
-    /// The media ingest.
+    /// The media ingest; the first shard's port, which the other shards' follow.
     pub media: SocketAddrV4,
+    /// Media shards, each with a station of its own.
+    pub shards: NonZeroUsize,
+    /// The WebRTC stack that makes the offers; offers from outside are always taken by str0m.
+    pub stack: WebrtcStack,
     /// Bytes of storage at most.
     pub storage_max: u64,
     /// A bucket of somebody else's that objects are put into too.
@@ -80,6 +90,8 @@ impl ServerConfig {
             http: any.into(),
             s3: any.into(),
             media: any,
+            shards: NonZeroUsize::MIN,
+            stack: WebrtcStack::Dense,
             storage_max,
             data_folder: None,
             external: None,
@@ -121,17 +133,21 @@ pub enum ServerError {
     /// The media stack cannot be set up.
     #[error(transparent)]
     Stack(#[from] PeerError),
+    /// The system gives no thread for the recordings.
+    #[error("cannot start the thread that stores recordings ({0})")]
+    Archive(std::io::Error),
 }
 
-/// A running mock. The media ingest runs once its [`Station`] is on a shard.
+/// A running mock. The media ingest runs once its [`Station`]s are on shards.
 pub struct MockServer {
     service: Service,
     http: http::Server,
     s3: S3Endpoint,
-    ingest: Ingest,
-    station: Option<Station>,
+    ingest: IngestShards,
+    stations: Vec<Station>,
+    stack: Arc<dyn Stack>,
     /// The ingest that is reached through memory, once there is one.
-    ring: Arc<OnceLock<Ingest>>,
+    ring: Arc<OnceLock<IngestShards>>,
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
@@ -168,19 +184,14 @@ impl MockServer {
             control.map(|(config, traffic)| Control::new(&service, traffic, config.journal));
         let store = service.store().clone();
         let s3 = S3Endpoint::start(config.s3, store, &keys, EndpointLimits::default()).await?;
-        let received = Arc::new(PlatformEvents {
-            service: service.clone(),
-            clock,
-            digests: Mutex::default(),
-            owners: Mutex::default(),
-        });
+        let received = Arc::new(PlatformEvents::start(&service, clock)?);
         let settings = IngestSettings {
             address: config.media,
             ..IngestSettings::default()
         };
-        let stack = Arc::new(DenseStack::new()?);
+        let stack = stack_of(config.stack)?;
         let events: Arc<dyn SessionEvents> = Arc::clone(&received) as _;
-        let (ingest, station) = Ingest::bind(&settings, stack, events)?;
+        let (ingest, stations) = IngestShards::bind(&settings, config.shards, &stack, &events)?;
         let bind = |source| ServerError::Http {
             address: config.http,
             source,
@@ -201,13 +212,13 @@ impl MockServer {
             Some(traffic) => tokio::spawn(traffic::drive(traffic, clock)),
             None => tokio::spawn(service::drive(service.clone(), clock)),
         };
-        let station = Some(station);
         let server = Self {
             service,
             http,
             s3,
             ingest,
-            station,
+            stations,
+            stack,
             ring,
             webhooks,
             received,
@@ -225,7 +236,7 @@ impl MockServer {
 
     /// The media ingest.
     #[must_use]
-    pub const fn ingest(&self) -> &Ingest {
+    pub const fn ingest(&self) -> &IngestShards {
         &self.ingest
     }
 
@@ -235,9 +246,9 @@ impl MockServer {
         &self.webhooks
     }
 
-    /// The ingest's socket and endpoint, to be run on a shard; once.
-    pub const fn take_station(&mut self) -> Option<Station> {
-        self.station.take()
+    /// The ingest's sockets and endpoints, each to be run on a shard of its own; once.
+    pub fn take_stations(&mut self) -> Vec<Station> {
+        std::mem::take(&mut self.stations)
     }
 
     /// The control plane, if there is one.
@@ -246,28 +257,29 @@ impl MockServer {
         self.control.as_ref()
     }
 
-    /// Makes a second ingest, for softphones of the same process whose datagrams go through memory: its endpoint and address are
-    /// for a [`racegate_udp::BatchSocket::pair`]. None if there is one already.
-    ///
-    /// # Errors
-    /// When the media stack cannot be set up.
-    pub fn open_ring(&self) -> Result<Option<(IngestEndpoint, SocketAddrV4)>, ServerError> {
-        // Nobody listens there: only the ring knows the address.
+    /// Makes a second ingest of as many shards, for softphones of the same process whose datagrams go through memory: its endpoints
+    /// and their address are for a [`racegate_udp::BatchSocket::pair`] each. None are made if there are some already.
+    #[must_use]
+    pub fn open_ring(&self) -> (Vec<IngestEndpoint>, SocketAddrV4) {
+        // Nobody listens there: only the rings know the address.
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
-        let stack = Arc::new(DenseStack::new()?);
         let events: Arc<dyn SessionEvents> = Arc::clone(&self.received) as _;
         let settings = IngestSettings {
+            address,
             sessions_max: RING_SESSIONS_MAX,
             ..IngestSettings::default()
         };
-        let (ingest, endpoint) = Ingest::detached(&settings, address, stack, events);
-        let fresh = self.ring.set(ingest).is_ok();
-        Ok(fresh.then_some((endpoint, address)))
+        let shards = NonZeroUsize::new(self.ingest.iter().count()).unwrap_or(NonZeroUsize::MIN);
+        let (ring, endpoints) = IngestShards::detached(&settings, shards, &self.stack, &events);
+        if self.ring.set(ring).is_err() {
+            return (Vec::new(), address);
+        }
+        (endpoints, address)
     }
 
     /// The ingest that is reached through memory, if there is one.
     #[must_use]
-    pub fn ring(&self) -> Option<&Ingest> {
+    pub fn ring(&self) -> Option<&IngestShards> {
         self.ring.get()
     }
 
@@ -315,6 +327,7 @@ impl MockServer {
 
     /// Stops accepting, finishes what is under way, and ends.
     pub async fn stop(self) {
+        self.received.archive.flushed().await;
         self.driver.abort();
         self.http.shutdown().await;
         let mirrored = self.service.store().mirrored();
@@ -323,18 +336,48 @@ impl MockServer {
     }
 }
 
-async fn signal(State(ingest): State<Ingest>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade_signalling(upgrade, ingest)
+/// Which shard a caller wants its sessions on, if it minds.
+#[derive(serde::Deserialize)]
+struct Wanted {
+    shard: Option<usize>,
+}
+
+async fn signal(
+    State(ingest): State<IngestShards>,
+    Query(wanted): Query<Wanted>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade_on(&ingest, &wanted, upgrade)
 }
 
 async fn signal_ring(
-    State(ring): State<Arc<OnceLock<Ingest>>>,
+    State(ring): State<Arc<OnceLock<IngestShards>>>,
+    Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match ring.get() {
+        Some(ingest) => upgrade_on(ingest, &wanted, upgrade),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A connection stays with one shard.
+fn upgrade_on(ingest: &IngestShards, wanted: &Wanted, upgrade: WebSocketUpgrade) -> Response {
+    let chosen = match wanted.shard {
+        Some(shard) => ingest.get(shard),
+        None => Some(ingest.any()),
+    };
+    match chosen {
         Some(ingest) => upgrade_signalling(upgrade, ingest.clone()),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+fn stack_of(stack: WebrtcStack) -> Result<Arc<dyn Stack>, PeerError> {
+    Ok(match stack {
+        WebrtcStack::Dense => Arc::new(DenseStack::new()?),
+        WebrtcStack::Str0m => Arc::new(RtcStack::new()?),
+    })
 }
 
 fn access_key(tenant: &service::TenantConfig) -> AccessKey {
@@ -347,11 +390,23 @@ fn access_key(tenant: &service::TenantConfig) -> AccessKey {
 
 /// Tells the platform of the ingest's sessions, and remembers what their audio was.
 pub struct PlatformEvents {
+    archive: Archive,
+    digests: Digests,
+    owners: Owners,
+}
+
+/// By conversation.
+type Digests = Arc<Mutex<BTreeMap<String, Received>>>;
+
+/// The session whose audio is the recording of its conversation, by conversation: the first in which audio could flow.
+type Owners = Arc<Mutex<BTreeMap<String, String>>>;
+
+/// Brings what was recorded to the platform.
+struct Registrar {
     service: Service,
     clock: RunClock,
-    digests: Mutex<BTreeMap<String, Received>>,
-    /// The session whose audio is the recording of its conversation: the first in which audio could flow.
-    owners: Mutex<BTreeMap<String, String>>,
+    digests: Digests,
+    owners: Owners,
 }
 
 /// What came in of a session's audio.
@@ -363,6 +418,8 @@ pub struct Received {
     pub packets: u64,
     /// Missing ones between the first and the last.
     pub lost: u64,
+    /// Whether all of it is in the recording.
+    pub kept: Kept,
     /// Why the session ended.
     pub reason: EndReason,
     /// When it ended.
@@ -370,16 +427,27 @@ pub struct Received {
 }
 
 impl PlatformEvents {
+    fn start(service: &Service, clock: RunClock) -> Result<Self, ServerError> {
+        let (digests, owners) = (Digests::default(), Owners::default());
+        let registrar = Registrar {
+            service: service.clone(),
+            clock,
+            digests: Arc::clone(&digests),
+            owners: Arc::clone(&owners),
+        };
+        let archive = Archive::start(service.store().clone(), registrar);
+        let archive = archive.map_err(ServerError::Archive)?;
+        Ok(Self {
+            archive,
+            digests,
+            owners,
+        })
+    }
+
     /// What came in of the audio of `conversation_id`.
     #[must_use]
     pub fn of(&self, conversation_id: &str) -> Option<Received> {
         self.digests.lock().get(conversation_id).copied()
-    }
-
-    fn timestamp(&self, at: Instant) -> Timestamp {
-        let late = Instant::now().saturating_duration_since(at);
-        let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
-        self.clock.now() - racegate_model::time::Duration::from_nanos(late)
     }
 }
 
@@ -392,14 +460,33 @@ impl SessionEvents for PlatformEvents {
         owner.or_insert_with(|| session_id.to_owned());
     }
 
-    /// A session in which audio never could flow makes no recording, and neither does one of a
-    /// conversation that nobody knows, or that has another session.
+    fn part(&self, take: TakeNumber, part: Bytes) -> Result<(), NoRoom> {
+        self.archive.part(take, part)
+    }
+
     fn ended(&self, ended: EndedMedia) {
+        self.archive.ended(ended);
+    }
+}
+
+impl Registrar {
+    fn timestamp(&self, at: Instant) -> Timestamp {
+        let late = Instant::now().saturating_duration_since(at);
+        let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
+        self.clock.now() - racegate_model::time::Duration::from_nanos(late)
+    }
+}
+
+impl Keeper for Registrar {
+    /// A session in which audio never could flow makes no recording, and neither does one of a
+    /// conversation that nobody knows, or that is another session's.
+    fn keep(&mut self, ended: EndedMedia, recording: Result<MediaUpload, StoreError>) {
         let Some(call) = self.service.calls().by_conversation(&ended.conversation_id) else {
             return;
         };
         let owner = self.owners.lock().get(&ended.conversation_id).cloned();
-        if ended.established_at.is_none() || owner.as_ref() != Some(&ended.session_id) {
+        let owned = owner.is_some_and(|owner| owner != ended.session_id);
+        if ended.established_at.is_none() || owned {
             return;
         }
         let ended_at = self.timestamp(ended.ended_at);
@@ -407,6 +494,7 @@ impl SessionEvents for PlatformEvents {
             digest: ended.digest_received,
             packets: ended.packets_received,
             lost: ended.packets_lost,
+            kept: ended.kept,
             reason: ended.reason,
             ended_at,
         };
@@ -432,7 +520,8 @@ impl SessionEvents for PlatformEvents {
         // A session that is not to carry audio has its recording from elsewhere.
         let stored_before =
             ended.packets_received == 0 && self.service.store().media(call.index).is_some();
-        if !stored_before && let Err(error) = self.service.store_media(call.index, ended.ogg) {
+        let store = |upload| self.service.complete_media(call.index, upload);
+        if !stored_before && let Err(error) = recording.and_then(store) {
             tracing::error!(%error, "a recording could not be stored");
         }
         self.service.session_over(ended_at, &call, ending);

@@ -77,7 +77,7 @@ impl Callers {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let fidelity = this.workload.fidelity_of(this.seed, &call);
-            let report = match this.phones.of(fidelity) {
+            let report = match this.phones.of(fidelity, call.index.0) {
                 Some(phones) => this.dial(phones, fidelity, call).await,
                 None => this.pretend(call).await,
             };
@@ -124,6 +124,8 @@ impl Callers {
         let clip = usize::try_from(call.clip(self.seed) >> 32).unwrap_or(0);
         let outcome = phones.dial(Dial {
             media,
+            connection: self.workload.connection_of(self.seed, &call),
+            silence: self.workload.live.silence,
             fault: self.fault_of(&call),
             ..Dial::new(conversation_id, hang_up_at, clip)
         });

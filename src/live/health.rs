@@ -33,8 +33,8 @@ impl Baseline {
         }
     }
 
-    /// What has been used since, the media's part by the shard's own count.
-    pub(super) fn since(&self, shard: Option<&ShardMeter>) -> CpuSummary {
+    /// What has been used since, the media's part by the shards' own count.
+    pub(super) fn since(&self, shards: &[ShardMeter]) -> CpuSummary {
         let now = Self::take();
         let mut cpu = CpuSummary {
             cores: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u64),
@@ -48,10 +48,8 @@ impl Baseline {
             let all = after.all.saturating_sub(before.all).max(1);
             cpu.machine_busy = after.busy.saturating_sub(before.busy) as f64 / all as f64;
         }
-        for station in shard
-            .map(|shard| shard.report().stations)
-            .unwrap_or_default()
-        {
+        let stations = shards.iter().flat_map(|shard| shard.report().stations);
+        for station in stations {
             let seconds = station.cpu.as_secs_f64();
             if station.endpoint == "ingest" {
                 cpu.ingest_s += seconds;
@@ -123,7 +121,7 @@ mod tests {
         let mut sum = 0_u64;
         let after = loop {
             sum = (0..1_000_000).fold(sum, |sum, n| sum ^ (sum << 1) ^ n);
-            let after = before.since(None);
+            let after = before.since(&[]);
             if after.process_s >= 0.05 {
                 break after;
             }

@@ -1,11 +1,12 @@
 //! A live run from start to end: servers up, calls made, gates raced, everything told to the sink.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mock_api::clock::RunClock;
-use mock_api::ingest::Ingest;
+use mock_api::ingest::IngestShards;
 use mock_api::server::{MockServer, PlatformEvents, ServerConfig, ServerError};
 use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
 use mock_api::storage::layout::RunEpoch;
@@ -100,6 +101,8 @@ pub struct LiveOptions {
     pub arms: Arms,
     /// A folder to keep the received audio in.
     pub keep_audio: Option<PathBuf>,
+    /// Threads that carry the media: all cores but one unless told otherwise.
+    pub shards: Option<NonZeroUsize>,
 }
 
 /// How often progress is shown and the history gets a chance to be flushed.
@@ -122,16 +125,17 @@ pub async fn run(
         Arms::Base => scenario.arms.get(..1).unwrap_or_default(),
         Arms::All => &scenario.arms[..],
     };
-    let (mut world, server) = World::start(scenario, arms).await?;
+    let shards = options.shards.unwrap_or_else(media::shards);
+    let (mut world, server) = World::start(scenario, arms, shards).await?;
     let result = world.coordinate(sink, stop, &mut progress).await;
     world.callers.abort();
-    let shard_failed = world.shard.take().map(Shard::stop).transpose();
+    let shards_failed = media::stop(std::mem::take(&mut world.shards));
     server.stop().await;
     if let Some(folder) = &options.keep_audio {
         world.keep_audio(folder)?;
     }
     let report = world.finish(sink, result);
-    shard_failed?;
+    shards_failed?;
     Ok(report)
 }
 
@@ -142,14 +146,14 @@ struct World<'a> {
     arms: Vec<LiveArm>,
     inboxes: Vec<mpsc::UnboundedSender<Message>>,
     service: mock_api::service::Service,
-    ingests: Vec<Ingest>,
+    ingests: Vec<IngestShards>,
     news: mpsc::UnboundedReceiver<News>,
     records: mpsc::UnboundedReceiver<Record>,
     reports: mpsc::UnboundedReceiver<CallReport>,
     counters: Arc<CallCounters>,
     callers: tokio::task::JoinHandle<()>,
     phones: Phones,
-    shard: Option<Shard>,
+    shards: Vec<Shard>,
     webhooks: mock_api::http::Webhooks,
     generator: GeneratorReport,
     ended: u64,
@@ -157,7 +161,7 @@ struct World<'a> {
     received: Arc<PlatformEvents>,
     verdicts: Verdicts,
     baseline: Baseline,
-    meter: ShardMeter,
+    meters: Vec<ShardMeter>,
 }
 
 struct LiveArm {
@@ -170,12 +174,13 @@ impl<'a> World<'a> {
     async fn start(
         scenario: &'a Scenario,
         arms: &'a [Arm],
+        shards: NonZeroUsize,
     ) -> Result<(World<'a>, MockServer), LiveError> {
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
-        let config = service_config(scenario, arms);
-        let tenants = config.tenants.clone();
-        let (mut server, news) = MockServer::start(ServerConfig::loopback(config), clock).await?;
-        let (phones, shard) = media::start(scenario, &mut server)?;
+        let config = server_config(scenario, arms, shards);
+        let tenants = config.service.tenants.clone();
+        let (mut server, news) = MockServer::start(config, clock).await?;
+        let (phones, shards) = media::start(scenario, &mut server)?;
         let faults = FaultPlan::new(&scenario.workload, scenario.seed);
         let (record_sender, records) = mpsc::unbounded_channel();
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
@@ -225,9 +230,9 @@ impl<'a> World<'a> {
             counters,
             callers: tokio::spawn(callers.run()),
             phones,
-            meter: shard.meter(),
+            meters: shards.iter().map(Shard::meter).collect(),
             baseline: Baseline::take(),
-            shard: Some(shard),
+            shards,
             generator: GeneratorReport::new(),
             ended: 0,
             settled: 0,
@@ -408,7 +413,7 @@ impl<'a> World<'a> {
 
     /// Says so when the media thread has ended before its time; joining it gives the reason.
     fn watch_shard(&self) {
-        if self.shard.as_ref().is_some_and(Shard::is_finished) {
+        if self.shards.iter().any(Shard::is_finished) {
             tracing::error!("the media thread has ended; calls cannot go on");
         }
     }
@@ -427,9 +432,11 @@ impl<'a> World<'a> {
         summary.dropped = self.counters.dropped.load(Ordering::Relaxed);
         let limit = self.scenario.limits.send_lateness;
         media::count_sent(summary, self.phones.reports(), limit);
-        media::count_received(summary, self.ingests.iter().map(Ingest::counters));
-        summary.ticks_skipped = self.meter.report().ticks_skipped;
-        summary.cpu = self.baseline.since(Some(&self.meter));
+        media::count_received(summary, self.ingests.iter().map(IngestShards::counters));
+        let skipped = self.meters.iter().map(|meter| meter.report().ticks_skipped);
+        summary.ticks_skipped = skipped.sum();
+        summary.media_shards = self.meters.len() as u64;
+        summary.cpu = self.baseline.since(&self.meters);
         summary.packets_lost = summary
             .packets_sent
             .saturating_sub(summary.packets_received);
@@ -443,7 +450,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn service_config(scenario: &Scenario, arms: &[Arm]) -> ServiceConfig {
+fn server_config(scenario: &Scenario, arms: &[Arm], shards: NonZeroUsize) -> ServerConfig {
     let mut tenants = Vec::new();
     for (index, arm) in (0..).zip(arms) {
         for gate in &arm.gates {
@@ -457,12 +464,17 @@ fn service_config(scenario: &Scenario, arms: &[Arm]) -> ServiceConfig {
             ));
         }
     }
-    ServiceConfig {
+    let service = ServiceConfig {
         seed: scenario.seed,
         epoch: RunEpoch::now(),
         workload: scenario.workload.clone(),
         arms: arms.to_vec(),
         tenants,
+    };
+    ServerConfig {
+        shards,
+        stack: scenario.workload.live.ingest_stack,
+        ..ServerConfig::loopback(service)
     }
 }
 

@@ -76,6 +76,7 @@ async fn both(scenario: &Scenario) -> (GeneratorSummary, ConformanceSummary) {
     let options = LiveOptions {
         arms: Arms::Base,
         keep_audio: None,
+        shards: None,
     };
     let mut sink = Compare {
         scenario,

@@ -57,6 +57,8 @@ pub enum ClipError {
 pub struct Clip {
     name: String,
     frames: Vec<Arc<[u8]>>,
+    /// The frame with the least in it: background noise.
+    quietest: usize,
 }
 
 impl Clip {
@@ -75,9 +77,11 @@ impl Clip {
         {
             return Err(ClipError::Duration { packet });
         }
+        let quietest = (0..packets.len()).min_by_key(|at| packets[*at].len());
         Ok(Self {
             name: name.to_owned(),
             frames: packets.into_iter().map(Arc::from).collect(),
+            quietest: quietest.unwrap_or(0),
         })
     }
 
@@ -105,6 +109,15 @@ pub fn clips() -> &'static [Clip] {
         FILES.iter().map(parse).collect()
     })
 }
+
+/// A speaker and the other side take turns: so many frames for both.
+const ROUND: u64 = 400;
+/// The speaker's turn at least; it may be up to twice as long.
+const TURN: u64 = 150;
+/// Quiet frames after which an Opus encoder stops sending.
+const HANGOVER: u64 = 10;
+/// While it does, it sends a frame of comfort noise so often: every 400 ms.
+const COMFORT: u64 = 20;
 
 /// Frames of a marker: seven bits each, for 64 bits.
 const MARKER: usize = 10;
@@ -179,6 +192,24 @@ impl Speech {
         let count = packets.len() as u64;
         let at = (self.mark % count + index % count) % count;
         Arc::clone(&packets[usize::try_from(at).unwrap_or(0)])
+    }
+
+    /// The frame of that number if silence is not sent (RFC 6716, section 2.1.9); none if nothing is.
+    ///
+    /// The speaker talks for three to six seconds of eight and then listens. Ten quiet frames later Opus stops sending but for a frame
+    /// of comfort noise every 400 ms. Markers are always sent.
+    #[must_use]
+    pub fn discontinuous(&self, index: u64) -> Option<Arc<[u8]>> {
+        if index % MARKER_EVERY < MARKER as u64 {
+            return Some(self.frame(index));
+        }
+        let (round, within) = (index / ROUND, index % ROUND);
+        let chance = fnv1a(&(self.mark ^ round).to_be_bytes());
+        let Some(quiet) = within.checked_sub(TURN + chance % TURN) else {
+            return Some(self.frame(index));
+        };
+        let sent = quiet < HANGOVER || (quiet - HANGOVER) % COMFORT == COMFORT - 1;
+        sent.then(|| Arc::clone(&self.clip.frames[self.clip.quietest]))
     }
 
     /// The frame of that number from the start of the call.
@@ -305,6 +336,33 @@ mod tests {
             assert_ne!(speech.packet(3, samples), speech.packet(4, samples));
         }
         assert_eq!(speech.packet(20, 960), speech.frame(20));
+    }
+
+    #[test]
+    fn where_silence_is_not_sent_a_recording_keeps_its_time_and_its_marker() {
+        for nth in 0..20_u64 {
+            let id = format!("conversation-{nth}");
+            let speech = Speech::of(&id, usize::try_from(nth).unwrap());
+            let mut muxer = crate::ogg::OpusMuxer::new(1, &[]);
+            let (mut sent, mut pause, mut longest, mut last) = (0, 0, 0, 0);
+            for frame in 0..3000 {
+                pause += 1;
+                if let Some(packet) = speech.discontinuous(frame) {
+                    muxer.push(frame * 960, &packet);
+                    (sent, longest, last) = (sent + 1, longest.max(pause), frame);
+                    pause = 0;
+                }
+            }
+            // Of each eight seconds three to six are speech, and of the rest a twentieth.
+            assert!((1300..2300).contains(&sent), "{sent} of 3000 frames sent");
+            assert_eq!(longest, COMFORT, "frames to the next one, at most");
+            assert_eq!(muxer.samples(), (last + 1) * 960);
+            assert!(last > 3000 - COMFORT);
+            assert_eq!(muxer.concealed(), (last + 1 - sent) * 960);
+            let recording = read(&muxer.finish()).unwrap();
+            let mark = Speech::mark_in(&recording.packets);
+            assert_eq!(mark, Some(Speech::mark_of(&id)), "{id}");
+        }
     }
 
     #[test]

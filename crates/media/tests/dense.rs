@@ -242,3 +242,36 @@ fn media_taken_over_by_a_driver_flows_and_is_reported_when_given_back() {
         "a report with BYE"
     );
 }
+
+#[test]
+fn checks_that_overtake_the_answer_are_remembered_by_every_server() {
+    for stacks in pairings(DtlsVersion::V12) {
+        let now = Instant::now();
+        let (server, offer) = stacks.server.offer(now, SERVER.parse().unwrap()).unwrap();
+        let answered = stacks.client.answer(now, CALLER.parse().unwrap(), &offer);
+        let (client, answer) = answered.unwrap();
+        let mut pair = Pair::between(now, server, client);
+        // Signalling takes its time, and the caller has no reason to wait for it. Both ends are woken when they asked for it, no sooner.
+        for step in 0..3000 {
+            if step == 30 {
+                pair.server.accept_answer(pair.now, &answer).unwrap();
+            }
+            pair.now += Duration::from_millis(1);
+            let due = |at: Option<Instant>| at.is_some_and(|at| at <= pair.now);
+            let (server, client) = (pair.server.poll_timeout(), pair.client.poll_timeout());
+            if due(server) {
+                pair.server.handle_timeout(pair.now);
+            }
+            if due(client) {
+                pair.client.handle_timeout(pair.now);
+            }
+            pair.settle();
+        }
+        for events in [&pair.client_events, &pair.server_events] {
+            let up = events
+                .iter()
+                .any(|event| matches!(event, PeerEvent::Established));
+            assert!(up, "{}: {events:?}", stacks.name);
+        }
+    }
+}

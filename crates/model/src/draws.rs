@@ -91,6 +91,8 @@ pub enum Purpose {
     JobFailure = 42,
     /// Time that a job's query takes.
     JobQuery = 43,
+    /// Whether the call is made on a persistent connection.
+    Connection = 50,
     /// Whether an injected fault strikes match `k` of a rule.
     Fault = 60,
     /// Kind-independent reserve for tests.

@@ -413,6 +413,15 @@ pub struct GeneratorSummary {
     /// Calls that failed for want of file descriptors.
     #[serde(default)]
     pub files_short: u64,
+    /// Recordings that were closed before their call ended, because storage could not keep up.
+    #[serde(default)]
+    pub recordings_cut: u64,
+    /// WebRTC sessions that came up; persistent ones carry many calls each.
+    #[serde(default)]
+    pub connections: u64,
+    /// Threads that carried the media.
+    #[serde(default)]
+    pub media_shards: u64,
     /// Who used the processors.
     #[serde(default)]
     pub cpu: CpuSummary,

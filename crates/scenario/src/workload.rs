@@ -2,7 +2,8 @@
 
 use racegate_model::field::{Kind, PerKind};
 use racegate_model::scenario::{
-    Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
+    Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, LiveSessions, Silence,
+    Stage, StageShape, WebrtcStack, Workload,
 };
 use racegate_model::time::{Duration, Probability, Rate};
 
@@ -29,6 +30,14 @@ const FIDELITIES: [(&str, Fidelity); 5] = [
     ("signalling", Fidelity::Signalling),
     ("model", Fidelity::Model),
 ];
+
+const CONNECTIONS: [(&str, Probability); 2] = [
+    ("per-call", Probability::ZERO),
+    ("persistent", Probability::ONE),
+];
+
+const STACKS: [(&str, WebrtcStack); 2] =
+    [("dense", WebrtcStack::Dense), ("str0m", WebrtcStack::Str0m)];
 
 const EXECUTORS: [(&str, Form); 4] = [
     ("constant-arrival-rate", Form::Constant),
@@ -80,6 +89,7 @@ pub(crate) fn read(mut table: Table<'_>) -> Workload {
         webrtc_share: table.or("media", Probability::ONE, webrtc_share),
         hold: hold(table.table("legal_hold")),
         fidelity: fidelity(table.table("fidelity")),
+        live: live(&mut table),
         faults: Vec::new(),
     };
     table.finish();
@@ -228,6 +238,55 @@ fn fidelity(mut table: Table<'_>) -> PerKind<FidelityMix> {
         webrtc,
         sip: FidelityMix::only(sip),
     }
+}
+
+/// How real sessions are made.
+fn live(table: &mut Table<'_>) -> LiveSessions {
+    let default = LiveSessions::default();
+    let persistent = table.or("connection", default.persistent, |field| {
+        match field.node.text() {
+            Some(_) => field.choice(&CONNECTIONS),
+            None => persistent_share(field),
+        }
+    });
+    let both = (default.softphone_stack, default.ingest_stack);
+    let (softphone_stack, ingest_stack) =
+        table.or("stack", both, |field| match field.node.text() {
+            Some(_) => field.choice(&STACKS).map(|stack| (stack, stack)),
+            None => stacks(field, both),
+        });
+    LiveSessions {
+        persistent,
+        softphone_stack,
+        ingest_stack,
+        silence: table.or("silence", default.silence, |field| {
+            field.choice(&[("dtx", Silence::Dtx), ("sent", Silence::Sent)])
+        }),
+    }
+}
+
+/// `{ persistent = 0.3 }`; the others have a connection of their own.
+fn persistent_share(field: &Field<'_>) -> Option<Probability> {
+    let mut table = field.table();
+    let share = table.need("persistent", "0.3");
+    let share = share.and_then(|share| share.probability());
+    table.finish();
+    share
+}
+
+/// `{ softphones = "dense", ingest = "str0m" }`; what is left out is as ever.
+fn stacks(
+    field: &Field<'_>,
+    (softphones, ingest): (WebrtcStack, WebrtcStack),
+) -> Option<(WebrtcStack, WebrtcStack)> {
+    let mut table = field.table();
+    let choice = |field: &Field<'_>| field.choice(&STACKS);
+    let stacks = (
+        table.or("softphones", softphones, choice),
+        table.or("ingest", ingest, choice),
+    );
+    table.finish();
+    matches!(field.node.value, crate::document::Value::Table(_)).then_some(stacks)
 }
 
 /// `{ media = 0.2, transport = 0.8 }`; what is left out is 0.

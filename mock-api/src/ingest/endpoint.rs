@@ -13,9 +13,9 @@ use racegate_udp::{Datagram, Endpoint, SendBatch, Wheel};
 use slab::Slab;
 use tokio::sync::mpsc;
 
-use super::events::{EndReason, SessionEvents, Started};
+use super::events::{EndReason, EndedMedia, Kept, SessionEvents, Started};
 use super::handle::{Command, Counters, End, IngestError, IngestSettings, Notice, add};
-use super::session::{Session, Waited};
+use super::session::{Next, Session, Talk, Waited};
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
@@ -29,8 +29,9 @@ const AUDIO_PER_SESSION: usize = 512;
 /// How the answer to a genuine binding request begins (RFC 8489).
 const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 
-/// How long the signalling may take to follow the media's goodbye; on loopback it takes milliseconds.
-const GOODBYE_WAIT: Duration = Duration::from_millis(100);
+/// How long the signalling may take to follow the media's goodbye; on loopback it takes milliseconds, and on a machine that is busy
+/// with other things a hundred of them. The session ends as of the goodbye, so that waiting moves nothing.
+const GOODBYE_WAIT: Duration = Duration::from_millis(300);
 
 /// Commands taken per tick, so that a storm of calls cannot make audio late.
 const COMMANDS_PER_TICK: usize = 32;
@@ -49,7 +50,7 @@ pub struct IngestEndpoint {
     demux: Demux,
     wheel: Option<Wheel>,
     due: Vec<usize>,
-    /// Sessions whose end was asked for in the last tick.
+    /// Sessions of which an end was asked for in the last tick, theirs or their conversation's.
     ending: Vec<usize>,
     handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
 }
@@ -96,6 +97,16 @@ impl IngestEndpoint {
         self.sessions.len()
     }
 
+    /// Bytes of audio held for recordings that grow.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let talks = self
+            .sessions
+            .iter()
+            .filter_map(|(_, each)| each.talk.as_ref());
+        talks.map(|talk| talk.tape.held()).sum()
+    }
+
     /// Handshake datagrams that wait their turn.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -121,7 +132,7 @@ impl IngestEndpoint {
                         at: now,
                         digest: None,
                     };
-                    self.request_end(&session_id, end);
+                    self.request_end(&session_id, None, end);
                 }
             }
             Command::Answer {
@@ -141,7 +152,23 @@ impl IngestEndpoint {
                 // Whoever asked and did not wait has no use for it.
                 drop(reply.send(self.renegotiate(&session_id, &offer)));
             }
-            Command::End { session_id, end } => self.request_end(&session_id, end),
+            Command::Begin {
+                session_id,
+                conversation_id,
+                reply,
+            } => self.begin(
+                now,
+                &session_id,
+                Next {
+                    conversation_id,
+                    reply,
+                },
+            ),
+            Command::End {
+                session_id,
+                conversation_id,
+                end,
+            } => self.request_end(&session_id, conversation_id.as_deref(), end),
         }
     }
 
@@ -228,16 +255,63 @@ impl IngestEndpoint {
 
     /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and
     /// the next tick begins with them.
-    fn request_end(&mut self, session_id: &str, end: End) {
+    fn request_end(&mut self, session_id: &str, conversation_id: Option<&str>, end: End) {
         let Some(key) = self.keys.get(session_id) else {
             return;
         };
-        let session = &mut self.sessions[*key];
-        session.digest_sent = session.digest_sent.or(end.digest);
-        if session.ending.is_none() || session.goodbye_by.take().is_some() {
-            session.ending.get_or_insert((end.reason, end.at));
+        if self.sessions[*key].request_end(conversation_id, end) {
             self.ending.push(*key);
         }
+    }
+
+    /// A further conversation, at once or when the present one has ended.
+    fn begin(&mut self, now: Instant, session_id: &str, next: Next) {
+        let Some(key) = self.keys.get(session_id).copied() else {
+            let session_id = session_id.to_owned();
+            drop(next.reply.send(Err(IngestError::Unknown { session_id })));
+            return;
+        };
+        let session = &mut self.sessions[key];
+        let ready = session.established_at.is_some()
+            && session.ending.is_none()
+            && session.next.is_none()
+            && session
+                .talk
+                .as_ref()
+                .is_none_or(|talk| talk.ending.is_some());
+        if !ready {
+            let session_id = session_id.to_owned();
+            drop(next.reply.send(Err(IngestError::Busy { session_id })));
+            return;
+        }
+        session.next = Some(next);
+        if session.talk.is_none() {
+            self.begin_next(now, key);
+        }
+    }
+
+    /// Begins the conversation that waits, if one does.
+    fn begin_next(&mut self, now: Instant, key: usize) {
+        let session = &mut self.sessions[key];
+        let Some(Next {
+            conversation_id,
+            reply,
+        }) = session.next.take()
+        else {
+            return;
+        };
+        let session_id = session.session_id.clone();
+        session.talk = Some(Talk::new(conversation_id.clone(), &session_id, Some(now)));
+        add(&self.counters.started, 1);
+        add(&self.counters.established, 1);
+        self.events.started(&Started {
+            conversation_id: conversation_id.clone(),
+            session_id: session_id.clone(),
+            at: now,
+        });
+        self.events.established(&conversation_id, &session_id, now);
+        // Whoever asked and is gone has left the session, which ends with its connection.
+        drop(reply.send(Ok(())));
     }
 
     /// The media said goodbye: the session is over as of now, but the signalling is about to say so too, and with more to tell.
@@ -287,12 +361,19 @@ impl IngestEndpoint {
                     }
                     push(out, destination, &bytes);
                 }
-                PeerOutput::Event(PeerEvent::Received(packet)) => session.hear(now, &packet),
+                PeerOutput::Event(PeerEvent::Received(packet)) => match &mut session.talk {
+                    Some(talk) => talk.tape.hear(now, &packet, self.events.as_ref()),
+                    None => add(&self.counters.packets_between, 1),
+                },
                 PeerOutput::Event(PeerEvent::Established) => {
                     session.established_at = Some(now);
-                    add(&self.counters.established, 1);
-                    self.events
-                        .established(&session.conversation_id, &session.session_id, now);
+                    add(&self.counters.connected, 1);
+                    if let Some(talk) = &mut session.talk {
+                        talk.established_at = Some(now);
+                        add(&self.counters.established, 1);
+                        self.events
+                            .established(&talk.conversation_id, &session.session_id, now);
+                    }
                 }
                 PeerOutput::Event(PeerEvent::Departed(departure)) => departed = Some(departure),
                 PeerOutput::Event(PeerEvent::PathFound) => {}
@@ -344,27 +425,54 @@ impl IngestEndpoint {
         self.drain(now, key, out);
     }
 
+    /// What was asked to end in the last tick, and has had all that was sent before.
+    fn finish_asked(&mut self, now: Instant) {
+        for key in std::mem::take(&mut self.ending) {
+            let Some(session) = self.sessions.get_mut(key) else {
+                continue;
+            };
+            if session.ending.is_some() {
+                self.finish(now, key, EndReason::HungUp);
+                continue;
+            }
+            let media = session.finish_talk(EndReason::HungUp, now);
+            self.hand_over(media);
+            self.begin_next(now, key);
+        }
+    }
+
+    /// Counts and reports what a conversation left.
+    fn hand_over(&self, media: Option<EndedMedia>) {
+        let Some(media) = media else {
+            return;
+        };
+        add(&self.counters.ended, 1);
+        add(&self.counters.packets_received, media.packets_received);
+        add(&self.counters.packets_lost, media.packets_lost);
+        add(
+            &self.counters.recordings_cut,
+            u64::from(media.kept == Kept::Cut),
+        );
+        self.events.ended(media);
+    }
+
     /// Takes a session out and reports its end; an end that was asked for keeps its reason and instant.
     fn finish(&mut self, now: Instant, key: usize, reason: EndReason) {
-        let session = self.sessions.remove(key);
+        let mut session = self.sessions.remove(key);
         self.demux.remove(session.peer.ufrag());
         self.keys.remove(&session.session_id);
         self.ending.retain(|ending| *ending != key);
         if let Some(wheel) = &mut self.wheel {
             wheel.disarm(key);
         }
-        let (reason, at) = session.ending.unwrap_or((reason, now));
         let notice = Notice {
             session_id: session.session_id.clone(),
-            reason,
+            reason: session.ending.map_or(reason, |(asked, _)| asked),
         };
         // A WebSocket that is gone or does not read needs no notice: its own end is near.
         drop(session.notices.try_send(notice));
-        let media = session.finish(reason, at);
-        add(&self.counters.ended, 1);
-        add(&self.counters.packets_received, media.packets_received);
-        add(&self.counters.packets_lost, media.packets_lost);
-        self.events.ended(media);
+        let media = session.finish_talk(reason, now);
+        self.hand_over(media);
     }
 }
 
@@ -405,9 +513,7 @@ impl Endpoint for IngestEndpoint {
 
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {
         self.work_on_handshakes(now, out);
-        for key in std::mem::take(&mut self.ending) {
-            self.finish(now, key, EndReason::HungUp);
-        }
+        self.finish_asked(now);
         for _ in 0..COMMANDS_PER_TICK {
             let Ok(command) = self.commands.try_recv() else {
                 return;

@@ -47,26 +47,49 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// A session that has begun: it has an offer and no audio yet.
+/// A conversation that has begun: it has no audio yet, and its session perhaps only an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
     /// The conversation it belongs to.
     pub conversation_id: String,
     /// Its own id, unique in this server.
     pub session_id: String,
-    /// When the offer was made.
+    /// When it was made.
     pub at: Instant,
 }
 
-/// A session that is over, and what it left.
+/// A recording that is being made; unique in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TakeNumber(pub(super) u64);
+
+/// How much of what was received is in the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it.
+    Whole,
+    /// The beginning: then storage could not keep up, and the recording was closed.
+    Cut,
+}
+
+/// Storage cannot take a part now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too much audio is on its way to storage")]
+pub struct NoRoom;
+
+/// A conversation that is over, and what it left. A session carries one conversation, or on a persistent connection one after the other.
 #[derive(Debug, Clone)]
 pub struct EndedMedia {
     /// The conversation it belonged to.
     pub conversation_id: String,
     /// Its own id.
     pub session_id: String,
-    /// The Ogg/Opus recording; without audio packets if none came. Its comments name conversation and session.
-    pub ogg: Bytes,
+    /// The recording, whose earlier parts went to [`SessionEvents::part`].
+    pub take: TakeNumber,
+    /// The last part of the Ogg/Opus recording, which closes it. The whole has no audio packets if none came; its comments name
+    /// conversation and session.
+    pub tail: Bytes,
+    /// Whether it has everything.
+    pub kept: Kept,
     /// SHA-256 over the received payloads, in order of arrival.
     pub digest_received: Sha256,
     /// The digest that the caller gave of what it sent, if it said goodbye with one.
@@ -87,14 +110,20 @@ pub struct EndedMedia {
     pub reason: EndReason,
 }
 
-/// Told of every session, in order, on the media thread: implementations must return at once.
+/// Told of every conversation, in order, on the media thread: implementations must return at once.
 pub trait SessionEvents: Send + Sync {
-    /// An offer was made.
+    /// A conversation has begun.
     fn started(&self, session: &Started);
 
     /// Audio can flow.
     fn established(&self, conversation_id: &str, session_id: &str, at: Instant);
 
-    /// The session is over, for whatever reason; every started session ends exactly once.
+    /// The next part of a recording: whole pages, a few kilobytes.
+    ///
+    /// # Errors
+    /// When there is no room; then the recording is closed with what [`SessionEvents::ended`] brings.
+    fn part(&self, take: TakeNumber, part: Bytes) -> Result<(), NoRoom>;
+
+    /// The conversation is over, for whatever reason; every started one ends exactly once.
     fn ended(&self, media: EndedMedia);
 }

@@ -34,6 +34,12 @@ pub enum IngestError {
         /// The id that was asked for.
         session_id: String,
     },
+    /// The session carries a conversation already, or is none that could carry another.
+    #[error("session {session_id} can carry no further conversation now")]
+    Busy {
+        /// The session.
+        session_id: String,
+    },
     /// The stack could not make an offer or refused the answer.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -67,22 +73,48 @@ impl Default for IngestSettings {
 /// What the ingest has counted so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IngestCounters {
-    /// Sessions that got an offer.
+    /// Conversations that have begun.
     pub started: u64,
-    /// Sessions in which audio could flow.
+    /// Conversations in which audio could flow.
     pub established: u64,
-    /// Sessions that are over.
+    /// Conversations that are over.
     pub ended: u64,
+    /// Sessions whose path and keys were agreed on; on a persistent connection one carries many conversations.
+    pub connected: u64,
     /// Requests for a session that found the ingest full.
     pub refused: u64,
-    /// Audio packets received in sessions that are over.
+    /// Audio packets received in conversations that are over.
     pub packets_received: u64,
-    /// Audio packets lost in sessions that are over.
+    /// Audio packets lost in conversations that are over.
     pub packets_lost: u64,
+    /// Audio packets that came between two conversations.
+    pub packets_between: u64,
+    /// Recordings that were closed before their call ended, because storage could not keep up.
+    pub recordings_cut: u64,
     /// Datagrams that belonged to no session.
     pub stray_datagrams: u64,
     /// Handshake datagrams dropped because too many waited.
     pub handshakes_dropped: u64,
+}
+
+impl IngestCounters {
+    /// The sums of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            started: self.started + other.started,
+            established: self.established + other.established,
+            ended: self.ended + other.ended,
+            connected: self.connected + other.connected,
+            refused: self.refused + other.refused,
+            packets_received: self.packets_received + other.packets_received,
+            packets_lost: self.packets_lost + other.packets_lost,
+            packets_between: self.packets_between + other.packets_between,
+            recordings_cut: self.recordings_cut + other.recordings_cut,
+            stray_datagrams: self.stray_datagrams + other.stray_datagrams,
+            handshakes_dropped: self.handshakes_dropped + other.handshakes_dropped,
+        }
+    }
 }
 
 /// The counters as the media thread keeps them.
@@ -91,9 +123,12 @@ pub(super) struct Counters {
     pub(super) started: AtomicU64,
     pub(super) established: AtomicU64,
     pub(super) ended: AtomicU64,
+    pub(super) connected: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) packets_received: AtomicU64,
     pub(super) packets_lost: AtomicU64,
+    pub(super) packets_between: AtomicU64,
+    pub(super) recordings_cut: AtomicU64,
     pub(super) stray_datagrams: AtomicU64,
     pub(super) handshakes_dropped: AtomicU64,
 }
@@ -132,8 +167,16 @@ pub(super) enum Command {
         offer: String,
         reply: oneshot::Sender<Result<String, IngestError>>,
     },
+    /// A further conversation on a session that carries none.
+    Begin {
+        session_id: String,
+        conversation_id: String,
+        reply: oneshot::Sender<Result<(), IngestError>>,
+    },
     End {
         session_id: String,
+        /// Only this conversation; the session stays.
+        conversation_id: Option<String>,
         end: End,
     },
 }
@@ -215,6 +258,11 @@ impl Ingest {
         (ingest, endpoint)
     }
 
+    /// Takes its session ids from where `other` takes them.
+    pub(super) fn number_like(&mut self, other: &Self) {
+        self.ordinal = Arc::clone(&other.ordinal);
+    }
+
     pub(super) fn events(&self) -> &dyn SessionEvents {
         self.events.as_ref()
     }
@@ -238,9 +286,12 @@ impl Ingest {
             started: read(&counters.started),
             established: read(&counters.established),
             ended: read(&counters.ended),
+            connected: read(&counters.connected),
             refused: read(&counters.refused),
             packets_received: read(&counters.packets_received),
             packets_lost: read(&counters.packets_lost),
+            packets_between: read(&counters.packets_between),
+            recordings_cut: read(&counters.recordings_cut),
             stray_datagrams: read(&counters.stray_datagrams),
             handshakes_dropped: read(&counters.handshakes_dropped),
         }
@@ -356,13 +407,57 @@ impl Ingest {
         answer.await.map_err(|_| IngestError::Stopped)?
     }
 
+    /// Begins a further conversation on a session that carries none, or whose conversation is about to end.
+    ///
+    /// # Errors
+    /// When there is no such session, or it has no path or a conversation already.
+    pub async fn begin(&self, session_id: &str, conversation_id: &str) -> Result<(), IngestError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Begin {
+            session_id: session_id.to_owned(),
+            conversation_id: conversation_id.to_owned(),
+            reply,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| IngestError::Stopped)?;
+        answer.await.map_err(|_| IngestError::Stopped)?
+    }
+
     /// Ends a session as of `end.at`; one that is over already stays as it ended.
     ///
     /// # Errors
     /// When the ingest has stopped.
     pub async fn end(&self, session_id: &str, end: End) -> Result<(), IngestError> {
-        let session_id = session_id.to_owned();
-        let command = Command::End { session_id, end };
+        self.ask_end(session_id, None, end).await
+    }
+
+    /// Ends the conversation that a session carries; the session stays. Another conversation is left alone.
+    ///
+    /// # Errors
+    /// When the ingest has stopped.
+    pub async fn end_conversation(
+        &self,
+        session_id: &str,
+        conversation_id: &str,
+        end: End,
+    ) -> Result<(), IngestError> {
+        let conversation_id = Some(conversation_id.to_owned());
+        self.ask_end(session_id, conversation_id, end).await
+    }
+
+    async fn ask_end(
+        &self,
+        session_id: &str,
+        conversation_id: Option<String>,
+        end: End,
+    ) -> Result<(), IngestError> {
+        let command = Command::End {
+            session_id: session_id.to_owned(),
+            conversation_id,
+            end,
+        };
         self.commands
             .send(command)
             .await

@@ -12,12 +12,15 @@ mod handle;
 mod hostile;
 pub mod rpc;
 mod session;
+mod shards;
 mod signalling;
 mod silent;
+mod tape;
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::IngestEndpoint;
-pub use events::{EndReason, EndedMedia, SessionEvents, Started};
+pub use events::{EndReason, EndedMedia, Kept, NoRoom, SessionEvents, Started, TakeNumber};
 pub use handle::{End, Ingest, IngestCounters, IngestError, IngestSettings, Notice};
+pub use shards::IngestShards;
 pub use signalling::{FRAME_MAX, serve_signalling, upgrade_signalling};

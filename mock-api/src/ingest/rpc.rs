@@ -18,6 +18,9 @@ pub enum Method {
     Call {
         /// The conversation.
         conversation_id: String,
+        /// The session of this connection that shall carry it, and carries none; without it there will be a new one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<String>,
         /// What the session is to carry.
         #[serde(default, skip_serializing_if = "CallMedia::is_audio")]
         media: CallMedia,
@@ -59,7 +62,7 @@ pub enum Method {
         /// A media section with one candidate line.
         sdp: String,
     },
-    /// Softphone: how it goes; `active` when the path is up.
+    /// How it goes: `active` when the path is up, and from the server when a session that was there before carries the conversation.
     Info {
         /// The session.
         session_id: String,
@@ -70,6 +73,9 @@ pub enum Method {
     Terminate {
         /// The session.
         session_id: String,
+        /// Only this conversation: the session stays, and may carry another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conversation_id: Option<String>,
         /// Why.
         reason: String,
         /// SHA-256 over the Opus payloads that the softphone sent, in hexadecimal: with it the

@@ -1,18 +1,16 @@
-//! One session: its peer, and the recording that grows from it.
+//! One session: its peer, and the conversation that it carries at the moment.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use bytes::Bytes;
-use racegate_media::ogg::OpusMuxer;
-use racegate_media::{PayloadDigest, Received, Recorder, Sha256};
-use tokio::sync::mpsc;
+use racegate_media::{Recorder, Sha256};
+use tokio::sync::{mpsc, oneshot};
 
 use super::events::{EndReason, EndedMedia};
-use super::handle::Notice;
+use super::handle::{End, IngestError, Notice};
+use super::tape::{Ended, Tape};
 
 pub(super) struct Session {
-    pub(super) conversation_id: String,
     pub(super) session_id: String,
     pub(super) peer: Box<dyn Recorder>,
     pub(super) notices: mpsc::Sender<Notice>,
@@ -24,13 +22,32 @@ pub(super) struct Session {
     pub(super) ending: Option<(EndReason, Instant)>,
     /// The media said goodbye, and the signalling has this long to say the same.
     pub(super) goodbye_by: Option<Instant>,
-    /// The caller's digest of what it sent.
-    pub(super) digest_sent: Option<Sha256>,
     /// Handshake datagrams that wait their turn.
     pub(super) waiting_handshakes: usize,
     /// Audio that waits behind them.
     pub(super) waiting_audio: usize,
-    tape: Tape,
+    /// None between two conversations of a persistent connection.
+    pub(super) talk: Option<Talk>,
+    /// The conversation that begins when the present one has ended.
+    pub(super) next: Option<Next>,
+}
+
+/// The conversation that a session carries.
+pub(super) struct Talk {
+    pub(super) conversation_id: String,
+    /// When audio could flow.
+    pub(super) established_at: Option<Instant>,
+    /// The caller's digest of what it sent.
+    pub(super) digest_sent: Option<Sha256>,
+    /// Its end without the session's, like [`Session::ending`].
+    pub(super) ending: Option<(EndReason, Instant)>,
+    pub(super) tape: Tape,
+}
+
+/// A conversation that waits for its turn.
+pub(super) struct Next {
+    pub(super) conversation_id: String,
+    pub(super) reply: oneshot::Sender<Result<(), IngestError>>,
 }
 
 /// What has waited behind other sessions' handshakes.
@@ -40,14 +57,20 @@ pub(super) enum Waited {
     Audio,
 }
 
-/// What has been heard.
-struct Tape {
-    muxer: OpusMuxer,
-    digest: PayloadDigest,
-    packets: u64,
-    first: Option<(u64, Instant)>,
-    /// The highest sequence number.
-    last: u64,
+impl Talk {
+    pub(super) fn new(
+        conversation_id: String,
+        session_id: &str,
+        established_at: Option<Instant>,
+    ) -> Self {
+        Self {
+            tape: Tape::new(&conversation_id, session_id),
+            conversation_id,
+            established_at,
+            digest_sent: None,
+            ending: None,
+        }
+    }
 }
 
 impl Session {
@@ -58,16 +81,9 @@ impl Session {
         notices: mpsc::Sender<Notice>,
         setup_by: Instant,
     ) -> Self {
-        let comments = comments(&conversation_id, &session_id);
-        let tape = Tape {
-            muxer: OpusMuxer::new(serial_of(&session_id), &comments),
-            digest: PayloadDigest::new(),
-            packets: 0,
-            first: None,
-            last: 0,
-        };
         Self {
-            conversation_id,
+            talk: Some(Talk::new(conversation_id, &session_id, None)),
+            next: None,
             session_id,
             peer,
             notices,
@@ -76,10 +92,8 @@ impl Session {
             client_address: None,
             ending: None,
             goodbye_by: None,
-            digest_sent: None,
             waiting_handshakes: 0,
             waiting_audio: 0,
-            tape,
         }
     }
 
@@ -99,55 +113,39 @@ impl Session {
         self.peer.poll_timeout().into_iter().chain(others).min()
     }
 
-    pub(super) fn hear(&mut self, now: Instant, packet: &Received) {
-        // Browsers send packets of padding; they carry no audio and count as none.
-        if packet.payload.is_empty() {
-            return;
+    /// Takes note that the whole session is to end, or one conversation of it. Says whether that is new.
+    pub(super) fn request_end(&mut self, conversation_id: Option<&str>, end: End) -> bool {
+        if let Some(id) = conversation_id {
+            let talk = self.talk.as_mut();
+            let Some(talk) = talk.filter(|talk| talk.conversation_id == id) else {
+                return false;
+            };
+            talk.digest_sent = talk.digest_sent.or(end.digest);
+            let new = talk.ending.is_none();
+            talk.ending.get_or_insert((end.reason, end.at));
+            return new;
         }
-        let tape = &mut self.tape;
-        tape.digest.update(&packet.payload);
-        tape.muxer.push(packet.time, &packet.payload);
-        tape.packets += 1;
-        tape.first.get_or_insert((packet.sequence, now));
-        tape.last = tape.last.max(packet.sequence);
+        if let Some(talk) = &mut self.talk {
+            talk.digest_sent = talk.digest_sent.or(end.digest);
+        }
+        let new = self.ending.is_none() || self.goodbye_by.take().is_some();
+        self.ending.get_or_insert((end.reason, end.at));
+        new
     }
 
-    pub(super) fn finish(self, reason: EndReason, ended_at: Instant) -> EndedMedia {
-        let tape = self.tape;
-        let expected = tape
-            .first
-            .map_or(0, |(first, _)| tape.last.saturating_sub(first) + 1);
-        EndedMedia {
-            conversation_id: self.conversation_id,
-            session_id: self.session_id,
-            ogg: Bytes::from(tape.muxer.finish()),
-            digest_sent: self.digest_sent,
-            digest_received: tape.digest.finish(),
-            packets_received: tape.packets,
-            packets_lost: expected.saturating_sub(tape.packets),
+    /// Takes out the conversation. An end that was asked for keeps its reason and instant, the conversation's own first.
+    pub(super) fn finish_talk(&mut self, reason: EndReason, now: Instant) -> Option<EndedMedia> {
+        let talk = self.talk.take()?;
+        let asked = talk.ending.or(self.ending);
+        let (reason, at) = asked.unwrap_or((reason, now));
+        Some(talk.tape.finish(Ended {
+            conversation_id: talk.conversation_id,
+            session_id: self.session_id.clone(),
+            established_at: talk.established_at,
             client_address: self.client_address,
-            established_at: self.established_at,
-            first_packet_at: tape.first.map(|(_, at)| at),
-            ended_at,
+            digest_sent: talk.digest_sent,
             reason,
-        }
+            at,
+        }))
     }
-}
-
-/// What a recording says of itself in its header.
-pub(super) fn comments<'a>(
-    conversation_id: &'a str,
-    session_id: &'a str,
-) -> [(&'static str, &'a str); 2] {
-    [
-        ("CONVERSATION_ID", conversation_id),
-        ("SESSION_ID", session_id),
-    ]
-}
-
-/// Ogg wants a serial number that differs between streams that may be joined.
-pub(super) fn serial_of(session_id: &str) -> u32 {
-    session_id.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
 }

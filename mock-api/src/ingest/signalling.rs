@@ -153,6 +153,10 @@ enum Stage {
     Proposed,
     Offered,
     Answered,
+    /// Its conversation is over, and it may carry another.
+    Idle,
+    /// It may carry on with that conversation.
+    ProposedAgain,
 }
 
 struct Leg {
@@ -205,24 +209,41 @@ impl Line {
         match method {
             Method::Call {
                 conversation_id,
+                session_id: None,
                 media,
             } => self.propose(conversation_id, media),
-            Method::Proceed { session_id } => self.offer(session_id).await,
+            Method::Call {
+                conversation_id,
+                session_id: Some(session_id),
+                ..
+            } => self.propose_again(conversation_id, session_id),
+            Method::Proceed { session_id } => {
+                if self.leg(&session_id)?.stage == Stage::ProposedAgain {
+                    self.resume(session_id, now).await
+                } else {
+                    self.offer(session_id).await
+                }
+            }
             Method::Answer { session_id, sdp } => self.answer(&session_id, &sdp, now).await,
             // The server is ICE-lite: it learns a caller's addresses from its checks.
             Method::IceCandidate { session_id, .. } | Method::Info { session_id, .. } => {
                 self.leg(&session_id).map(|_| Vec::new())
             }
             Method::Terminate {
-                session_id, digest, ..
+                session_id,
+                conversation_id,
+                digest,
+                ..
             } => {
-                // Both sides may hang up at once, so an unknown session is no error here.
-                if let Some(leg) = self.sessions.remove(&session_id) {
-                    let end = End {
-                        reason: EndReason::HungUp,
-                        at: now,
-                        digest: digest.as_deref().and_then(Sha256::parse),
-                    };
+                let end = End {
+                    reason: EndReason::HungUp,
+                    at: now,
+                    digest: digest.as_deref().and_then(Sha256::parse),
+                };
+                // Both sides may hang up at once, so what is unknown is no error here.
+                if let Some(conversation_id) = conversation_id {
+                    self.rest(&session_id, &conversation_id, end).await;
+                } else if let Some(leg) = self.sessions.remove(&session_id) {
                     self.end(&session_id, leg, end).await;
                 }
                 Ok(Vec::new())
@@ -241,12 +262,7 @@ impl Line {
         conversation_id: String,
         media: CallMedia,
     ) -> Result<Vec<String>, RpcError> {
-        if conversation_id.is_empty() || conversation_id.len() > ID_MAX {
-            return Err(RpcError::new(
-                RpcError::PARAMS,
-                format!("conversationId must have 1 to {ID_MAX} bytes"),
-            ));
-        }
+        check(&conversation_id)?;
         if self.sessions.len() >= SESSIONS_MAX {
             return Err(RpcError::new(
                 RpcError::SERVER,
@@ -266,6 +282,68 @@ impl Line {
             conversation_id,
             autoanswer: true,
         }))
+    }
+
+    /// A further conversation for a session whose last one is over.
+    fn propose_again(
+        &mut self,
+        conversation_id: String,
+        session_id: String,
+    ) -> Result<Vec<String>, RpcError> {
+        check(&conversation_id)?;
+        self.advance(&session_id, Stage::Idle, Stage::ProposedAgain)?;
+        self.leg(&session_id)?
+            .conversation_id
+            .clone_from(&conversation_id);
+        Ok(self.frame(&Method::Propose {
+            session_id,
+            conversation_id,
+            autoanswer: true,
+        }))
+    }
+
+    /// Begins the conversation on the session as it is: there is nothing to negotiate.
+    async fn resume(&mut self, session_id: String, now: Instant) -> Result<Vec<String>, RpcError> {
+        let conversation_id = self.advance(&session_id, Stage::ProposedAgain, Stage::Answered)?;
+        let leg = self.leg(&session_id)?;
+        if leg.media == CallMedia::None {
+            leg.established_at = Some(now);
+            self.ingest.silent_started(&conversation_id, &session_id);
+            self.ingest
+                .silent_established(&conversation_id, &session_id, now);
+        } else if let Err(error) = self.ingest.begin(&session_id, &conversation_id).await {
+            self.leg(&session_id)?.stage = Stage::Idle;
+            return Err(RpcError::new(RpcError::SERVER, error.to_string()));
+        }
+        let status = "active".to_owned();
+        Ok(self.frame(&Method::Info { session_id, status }))
+    }
+
+    /// Ends the conversation that a session carries, and keeps the session.
+    async fn rest(&mut self, session_id: &str, conversation_id: &str, end: End) {
+        let leg = self.sessions.get_mut(session_id);
+        let Some(leg) = leg.filter(|leg| leg.conversation_id == conversation_id) else {
+            return;
+        };
+        match leg.stage {
+            Stage::ProposedAgain => leg.stage = Stage::Idle,
+            Stage::Answered => {
+                leg.stage = Stage::Idle;
+                let established_at = leg.established_at.take();
+                if leg.media == CallMedia::None {
+                    let ids = (conversation_id.to_owned(), session_id.to_owned());
+                    self.ingest.silent_ended(ids.0, ids.1, established_at, end);
+                    return;
+                }
+                let ingest = &self.ingest;
+                let asked = ingest.end_conversation(session_id, conversation_id, end);
+                if let Err(error) = asked.await {
+                    tracing::debug!(session_id, %error, "a conversation could not be ended");
+                }
+            }
+            // Nothing was said yet, or nothing is being said.
+            Stage::Proposed | Stage::Offered | Stage::Idle => {}
+        }
     }
 
     async fn offer(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
@@ -359,6 +437,7 @@ impl Line {
         }
         self.frame(&Method::Terminate {
             session_id: notice.session_id,
+            conversation_id: None,
             reason: notice.reason.as_str().to_owned(),
             digest: None,
         })
@@ -371,7 +450,8 @@ impl Line {
 
     async fn end(&self, session_id: &str, leg: Leg, end: End) {
         if leg.media == CallMedia::None {
-            if leg.stage != Stage::Proposed {
+            let carries = matches!(leg.stage, Stage::Offered | Stage::Answered);
+            if carries {
                 let Leg {
                     conversation_id,
                     established_at,
@@ -401,4 +481,13 @@ impl Line {
             self.end(&session_id, leg, end).await;
         }
     }
+}
+
+/// Ids come from outside.
+fn check(conversation_id: &str) -> Result<(), RpcError> {
+    if conversation_id.is_empty() || conversation_id.len() > ID_MAX {
+        let message = format!("conversationId must have 1 to {ID_MAX} bytes");
+        return Err(RpcError::new(RpcError::PARAMS, message));
+    }
+    Ok(())
 }

@@ -2,13 +2,9 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-use racegate_media::PayloadDigest;
-use racegate_media::ogg::OpusMuxer;
-
-use super::events::{EndedMedia, Started};
+use super::events::Started;
 use super::handle::{End, Ingest, add};
-use super::session::{comments, serial_of};
+use super::tape::{Ended, Tape};
 
 /// The offer of a session without media: one audio section that is not used.
 pub(super) const SILENT_OFFER: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
@@ -38,22 +34,15 @@ impl Ingest {
         end: End,
     ) {
         add(&self.counting().ended, 1);
-        let serial = serial_of(&session_id);
-        let comments = comments(&conversation_id, &session_id);
-        let ogg = Bytes::from(OpusMuxer::new(serial, &comments).finish());
-        self.events().ended(EndedMedia {
+        let tape = Tape::new(&conversation_id, &session_id);
+        self.events().ended(tape.finish(Ended {
             conversation_id,
             session_id,
-            ogg,
-            digest_received: PayloadDigest::new().finish(),
-            digest_sent: end.digest,
-            packets_received: 0,
-            packets_lost: 0,
-            client_address: None,
             established_at,
-            first_packet_at: None,
-            ended_at: end.at,
+            client_address: None,
+            digest_sent: end.digest,
             reason: end.reason,
-        });
+            at: end.at,
+        }));
     }
 }

@@ -1,24 +1,30 @@
 //! The ingest without sockets: callers are peers in memory, and time is virtual.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use racegate_media::ogg::read;
 use racegate_media::{Caller, Frame, PayloadDigest, PeerOutput, RtcStack, Speech, Stack};
 use racegate_udp::{Datagram, Endpoint, SendBatch};
 use tokio::sync::mpsc;
 
 use super::{
-    End, EndReason, EndedMedia, Ingest, IngestEndpoint, IngestError, IngestSettings, Notice,
-    SessionEvents, Started,
+    End, EndReason, EndedMedia, Ingest, IngestEndpoint, IngestError, IngestSettings, Kept, NoRoom,
+    Notice, SessionEvents, Started, TakeNumber,
 };
 
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) started: Mutex<Vec<Started>>,
     pub(super) established: Mutex<Vec<String>>,
+    /// With the whole recording as its tail.
     pub(super) ended: Mutex<Vec<EndedMedia>>,
+    parts: Mutex<BTreeMap<TakeNumber, Vec<u8>>>,
+    /// Bytes of parts after which there is no room.
+    room: Option<usize>,
 }
 
 impl SessionEvents for Log {
@@ -31,7 +37,22 @@ impl SessionEvents for Log {
             .unwrap()
             .push(conversation_id.to_owned());
     }
-    fn ended(&self, media: EndedMedia) {
+    fn part(&self, take: TakeNumber, part: Bytes) -> Result<(), NoRoom> {
+        let mut parts = self.parts.lock().unwrap();
+        if self
+            .room
+            .is_some_and(|room| parts.values().map(Vec::len).sum::<usize>() >= room)
+        {
+            return Err(NoRoom);
+        }
+        parts.entry(take).or_default().extend(part);
+        Ok(())
+    }
+    fn ended(&self, mut media: EndedMedia) {
+        let parts = self.parts.lock().unwrap().remove(&media.take);
+        let mut whole = parts.unwrap_or_default();
+        whole.extend(&media.tail);
+        media.tail = whole.into();
         self.ended.lock().unwrap().push(media);
     }
 }
@@ -57,8 +78,12 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(settings: &IngestSettings) -> Self {
+        Self::with(settings, Log::default())
+    }
+
+    fn with(settings: &IngestSettings, log: Log) -> Self {
         let stack = RtcStack::new().unwrap();
-        let log = Arc::new(Log::default());
+        let log = Arc::new(log);
         let address = "127.0.0.1:4000".parse().unwrap();
         let (ingest, endpoint) = Ingest::detached(
             settings,
@@ -192,7 +217,7 @@ async fn callers_on_one_port_are_recorded_apart_and_whole() {
         );
         assert_eq!(media.digest_received, sent[n].finish());
         assert_eq!(media.client_address, Some(bench.callers[n].0));
-        let recording = read(&media.ogg).unwrap();
+        let recording = read(&media.tail).unwrap();
         assert_eq!(recording.samples, 96_000, "two seconds");
         assert_eq!(recording.comments[0].1, media.conversation_id);
     }
@@ -286,4 +311,192 @@ async fn a_session_id_is_a_uuid_and_never_the_same() {
     assert_ne!(one, two);
     let lens: Vec<_> = one.split('-').map(str::len).collect();
     assert_eq!(lens, [8, 4, 4, 4, 12]);
+}
+
+impl Bench {
+    /// Has the first caller say so many frames, from that one on.
+    fn speak(&mut self, id: &str, frames: std::ops::Range<u64>, digest: &mut PayloadDigest) {
+        for index in frames {
+            let payload = Speech::of(id, 0).frame(index);
+            digest.update(&payload);
+            self.callers[0].1.send(self.now, Frame { index, payload });
+            self.tick(Duration::from_millis(20));
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_session_carries_conversation_after_conversation_each_with_its_own_recording() {
+    let mut bench = Bench::new(&IngestSettings::default());
+    let session = bench.call("one").await;
+    bench.establish(1);
+    let ingest = bench.ingest.clone();
+    let mut digests = Vec::new();
+    let mut frame = 0;
+    for (id, frames) in [("one", 50), ("two", 150), ("three", 100)] {
+        if id != "one" {
+            bench.drive(ingest.begin(&session, id)).await.unwrap();
+        }
+        let mut digest = PayloadDigest::new();
+        bench.speak(id, frame..frame + frames, &mut digest);
+        digests.push(digest.finish());
+        let at = bench.now;
+        let end = End {
+            digest: Some(digest.finish()),
+            ..hung_up(at)
+        };
+        ingest.end_conversation(&session, id, end).await.unwrap();
+        // A pause in which the path is kept alive and nobody speaks.
+        for _ in 0..300 {
+            bench.tick(Duration::from_millis(20));
+        }
+        frame += frames + 300;
+    }
+    let ended = bench.ended();
+    let seen: Vec<_> = ended
+        .iter()
+        .map(|media| (media.conversation_id.as_str(), media.packets_received))
+        .collect();
+    assert_eq!(seen, [("one", 50), ("two", 150), ("three", 100)]);
+    for (media, digest) in ended.iter().zip(digests) {
+        assert_eq!(media.session_id, session);
+        assert_eq!((media.reason, media.packets_lost), (EndReason::HungUp, 0));
+        assert_eq!(media.digest_received, digest);
+        assert_eq!(media.digest_sent, Some(digest));
+        let recording = read(&media.tail).unwrap();
+        assert_eq!(recording.samples, media.packets_received * 960);
+        assert_eq!(recording.comments[0].1, media.conversation_id);
+    }
+    let counters = ingest.counters();
+    assert_eq!(
+        (counters.connected, counters.started, counters.ended),
+        (1, 3, 3)
+    );
+    assert_eq!(bench.endpoint.sessions(), 1, "the session is still there");
+    ingest.end(&session, hung_up(bench.now)).await.unwrap();
+    bench.tick(Duration::from_millis(1));
+    bench.tick(Duration::from_millis(1));
+    assert_eq!((bench.endpoint.sessions(), bench.ended().len()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_conversation_begins_when_the_one_before_has_ended_and_not_beside_it() {
+    let mut bench = Bench::new(&IngestSettings::default());
+    let session = bench.call("one").await;
+    let ingest = bench.ingest.clone();
+    let early = bench.drive(ingest.begin(&session, "two")).await;
+    assert!(
+        matches!(early, Err(IngestError::Busy { .. })),
+        "no path yet"
+    );
+    bench.establish(1);
+    let beside = bench.drive(ingest.begin(&session, "two")).await;
+    assert!(matches!(beside, Err(IngestError::Busy { .. })));
+    let unknown = bench.drive(ingest.begin("nobody", "two")).await;
+    assert!(matches!(unknown, Err(IngestError::Unknown { .. })));
+    let end = hung_up(bench.now);
+    ingest
+        .end_conversation(&session, "other", end)
+        .await
+        .unwrap();
+    ingest.end_conversation(&session, "one", end).await.unwrap();
+    bench.drive(ingest.begin(&session, "two")).await.unwrap();
+    assert_eq!(bench.ended().len(), 1);
+    bench.endpoint.handle_stop(bench.now, &mut SendBatch::new());
+    let ended = bench.ended();
+    let last = (ended[1].conversation_id.as_str(), ended[1].reason);
+    assert_eq!(last, ("two", EndReason::Shutdown));
+}
+
+#[tokio::test]
+async fn what_comes_between_two_conversations_is_counted_and_recorded_by_neither() {
+    let mut bench = Bench::new(&IngestSettings::default());
+    let session = bench.call("one").await;
+    bench.establish(1);
+    let ingest = bench.ingest.clone();
+    let mut digest = PayloadDigest::new();
+    bench.speak("one", 0..10, &mut digest);
+    let end = hung_up(bench.now);
+    ingest.end_conversation(&session, "one", end).await.unwrap();
+    for _ in 0..2 {
+        bench.tick(Duration::from_millis(1));
+    }
+    bench.speak("stray", 10..15, &mut PayloadDigest::new());
+    assert_eq!(ingest.counters().packets_between, 5);
+    assert_eq!(bench.ended()[0].digest_received, digest.finish());
+}
+
+#[tokio::test]
+async fn a_long_call_holds_no_more_than_a_page_and_a_part() {
+    let mut bench = Bench::new(&IngestSettings::default());
+    let session = bench.call("long").await;
+    bench.establish(1);
+    let mut digest = PayloadDigest::new();
+    let mut most = 0;
+    for second in 0..240 {
+        bench.speak("long", second * 50..(second + 1) * 50, &mut digest);
+        most = most.max(bench.endpoint.held_bytes());
+    }
+    bench
+        .ingest
+        .end(&session, hung_up(bench.now))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        bench.tick(Duration::from_millis(1));
+    }
+    let media = &bench.ended()[0];
+    assert_eq!(media.kept, Kept::Whole);
+    assert_eq!(media.digest_received, digest.finish());
+    let recording = read(&media.tail).unwrap();
+    assert_eq!(recording.samples, 240 * 48_000);
+    let mut stored = PayloadDigest::new();
+    recording
+        .packets
+        .iter()
+        .for_each(|packet| stored.update(packet));
+    assert_eq!(
+        stored.finish(),
+        digest.finish(),
+        "what was sent is what is stored"
+    );
+    assert!(media.tail.len() > 500_000, "{}", media.tail.len());
+    assert!(most < 32_000, "{most} bytes held");
+}
+
+#[tokio::test]
+async fn a_recording_that_storage_has_no_room_for_is_closed_and_marked_and_still_a_file() {
+    let log = Log {
+        room: Some(20_000),
+        ..Log::default()
+    };
+    let mut bench = Bench::with(&IngestSettings::default(), log);
+    let session = bench.call("long").await;
+    bench.establish(1);
+    let mut digest = PayloadDigest::new();
+    bench.speak("long", 0..1500, &mut digest);
+    let held = bench.endpoint.held_bytes();
+    bench
+        .ingest
+        .end(&session, hung_up(bench.now))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        bench.tick(Duration::from_millis(1));
+    }
+    let media = &bench.ended()[0];
+    assert_eq!((media.kept, media.packets_received), (Kept::Cut, 1500));
+    assert_ne!(media.digest_received, digest.finish(), "and it tells");
+    let recording = read(&media.tail).unwrap();
+    let mut stored = PayloadDigest::new();
+    recording
+        .packets
+        .iter()
+        .for_each(|packet| stored.update(packet));
+    assert_eq!(stored.finish(), media.digest_received);
+    assert!(
+        recording.packets.len() < 1000 && held < 40_000,
+        "{held} bytes held"
+    );
+    assert_eq!(bench.ingest.counters().recordings_cut, 1);
 }

@@ -1,6 +1,7 @@
 //! A served mock from start to stop.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use racegate_model::scenario::Scenario;
@@ -85,18 +86,13 @@ impl Mock {
         let media_port = options.media_port;
         let config = server_config(options, tenants);
         let (mut server, news) = MockServer::start(config, clock).await?;
-        let station = server.take_station();
-        let media = media_port.map(|_| server.ingest().address());
-        let shard = match (media, station) {
-            (Some(_), Some(station)) => {
-                let shard = Shard::spawn("media-0", vec![station]);
-                Some(shard.map_err(|error| ServeError::Machine {
-                    what: "cannot start the media thread",
-                    source: std::io::Error::other(error),
-                })?)
-            }
-            _ => None,
-        };
+        let stations = server.take_stations();
+        let media = media_port.and_then(|_| Some(server.ingest().get(0)?.address()));
+        let shard = media.map(|_| Shard::spawn("media-0", stations)).transpose();
+        let shard = shard.map_err(|error| ServeError::Machine {
+            what: "cannot start the media thread",
+            source: std::io::Error::other(error),
+        })?;
         let deliveries = deliver(news, server.webhooks().clone(), server.control().cloned());
         Ok(Self {
             deliveries: tokio::spawn(deliveries),
@@ -180,6 +176,8 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         http: address(options.host, options.port),
         s3: address(options.host, options.s3_port),
         media: SocketAddrV4::new(media_host, options.media_port.unwrap_or(0)),
+        shards: NonZeroUsize::MIN,
+        stack: scenario.workload.live.ingest_stack,
         storage_max: STORE_LIMIT_DEFAULT,
         external: options.external,
         data_folder: match options.storage {

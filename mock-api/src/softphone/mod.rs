@@ -21,7 +21,7 @@ use racegate_model::ids::{ConversationId, RecordingId};
 use serde_json::json;
 
 use crate::clock::RunClock;
-use crate::ingest::Ingest;
+use crate::ingest::IngestShards;
 use crate::service::Service;
 use guests::Guests;
 use problem::Problem;
@@ -37,13 +37,13 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
 /// What the doors share.
 struct Doors {
     service: Service,
-    ingest: Ingest,
+    ingest: IngestShards,
     guests: Guests,
     whip: Mutex<WhipSessions>,
 }
 
 /// The page, its calls and recordings, and the WHIP endpoint.
-pub fn routes(service: &Service, clock: RunClock, ingest: &Ingest) -> Router {
+pub fn routes(service: &Service, clock: RunClock, ingest: &IngestShards) -> Router {
     let doors = Doors {
         service: service.clone(),
         ingest: ingest.clone(),

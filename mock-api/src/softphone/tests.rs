@@ -12,7 +12,10 @@ use racegate_udp::{Endpoint, SendBatch};
 use tower::ServiceExt as _;
 
 use crate::clock::RunClock;
-use crate::ingest::{EndedMedia, Ingest, IngestEndpoint, IngestSettings, SessionEvents, Started};
+use crate::ingest::{
+    EndedMedia, Ingest, IngestEndpoint, IngestSettings, IngestShards, NoRoom, SessionEvents,
+    Started, TakeNumber,
+};
 use crate::service::{Service, ServiceConfig};
 use crate::storage::Store;
 use crate::storage::layout::RunEpoch;
@@ -22,6 +25,9 @@ struct Ignored;
 impl SessionEvents for Ignored {
     fn started(&self, _: &Started) {}
     fn established(&self, _: &str, _: &str, _: std::time::Instant) {}
+    fn part(&self, _: TakeNumber, _: axum::body::Bytes) -> Result<(), NoRoom> {
+        Ok(())
+    }
     fn ended(&self, _: EndedMedia) {}
 }
 
@@ -47,7 +53,7 @@ fn house() -> House {
     let address = "127.0.0.1:4000".parse().unwrap();
     let settings = IngestSettings::default();
     let (ingest, endpoint) = Ingest::detached(&settings, address, stack, Arc::new(Ignored));
-    let router = super::routes(&service, RunClock::start(), &ingest);
+    let router = super::routes(&service, RunClock::start(), &IngestShards::from(ingest));
     House {
         router,
         endpoint,

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::Doors;
 use super::problem::Problem;
-use crate::ingest::{End, EndReason, IngestError};
+use crate::ingest::{End, EndReason, Ingest, IngestError};
 
 /// Sessions at once, at most.
 const SESSIONS_MAX: usize = 1024;
@@ -36,8 +36,15 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// Not of the RFC: the conversation that the platform made for the session.
 const CONVERSATION: HeaderName = HeaderName::from_static("conversation-id");
 
-/// WHIP sessions by id, with their entity tags.
-pub(super) type WhipSessions = BTreeMap<String, HeaderValue>;
+/// WHIP sessions by id.
+pub(super) type WhipSessions = BTreeMap<String, WhipSession>;
+
+/// A session's entity tag, and where it is.
+#[derive(Clone)]
+pub(super) struct WhipSession {
+    tag: HeaderValue,
+    ingest: Ingest,
+}
 
 pub(super) fn routes() -> Router<Arc<Doors>> {
     Router::new()
@@ -81,9 +88,10 @@ async fn offer(
     }
     let call = doors.guests.welcome()?;
     let conversation = ConversationId::of(doors.service.seed(), call.index).to_string();
-    let session = doors.ingest.next_session_id(&conversation);
+    let ingest = doors.ingest.any().clone();
+    let session = ingest.next_session_id(&conversation);
     let (sender, notices) = mpsc::channel(1);
-    let accepted = doors.ingest.accept(&conversation, &session, offer, sender);
+    let accepted = ingest.accept(&conversation, &session, offer, sender);
     let answer = match timeout(ANSWER_WITHIN, accepted).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(IngestError::Peer(error))) => {
@@ -93,7 +101,11 @@ async fn offer(
         Err(_) => return Err(busy("the media thread does not answer")),
     };
     let tag = quoted(&session);
-    doors.whip.lock().insert(session.clone(), tag.clone());
+    let held = WhipSession {
+        tag: tag.clone(),
+        ingest: ingest.clone(),
+    };
+    doors.whip.lock().insert(session.clone(), held);
     tokio::spawn(forget(Arc::clone(&doors), session.clone(), notices));
     let location = format!("/whip/{session}");
     let headers = [
@@ -112,8 +124,8 @@ async fn trickle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let tag = doors.whip.lock().get(&session).cloned();
-    let tag = tag.ok_or_else(no_session)?;
+    let held = doors.whip.lock().get(&session).cloned();
+    let tag = held.ok_or_else(no_session)?.tag;
     text_of(&headers, &body, FRAGMENT)?;
     match headers.get(header::IF_MATCH) {
         None => Err(Problem::new(
@@ -136,16 +148,14 @@ async fn hang_up(
     State(doors): State<Arc<Doors>>,
     Path(session): Path<String>,
 ) -> Result<Response, Problem> {
-    let known = doors.whip.lock().remove(&session).is_some();
-    if !known {
-        return Err(no_session());
-    }
+    let held = doors.whip.lock().remove(&session);
+    let ingest = held.ok_or_else(no_session)?.ingest;
     let end = End {
         reason: EndReason::HungUp,
         at: Instant::now(),
         digest: None,
     };
-    let ended = doors.ingest.end(&session, end).await;
+    let ended = ingest.end(&session, end).await;
     ended.map_err(|error| busy(&error.to_string()))?;
     Ok(StatusCode::OK.into_response())
 }

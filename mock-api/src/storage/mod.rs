@@ -19,6 +19,7 @@ mod mirror;
 mod multipart;
 mod object;
 mod operations;
+mod parts;
 pub mod sidecar;
 mod store;
 mod usage;
@@ -29,6 +30,7 @@ pub use listing::{ListQuery, PAGE_MAX, Page};
 pub use mirror::ExternalBucket;
 pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
 pub use object::{Attributes, Object};
+pub use parts::MediaUpload;
 pub use store::{
     BUCKETS_MAX, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage, TooManyBuckets,
 };

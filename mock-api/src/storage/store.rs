@@ -33,7 +33,7 @@ pub const BUCKETS_MAX: usize = 4096;
 /// node, attributes and two shared headers come to about 500 bytes.
 const KEY_CHARGE: u64 = 512;
 /// Not a valid bucket name in S3, so that no S3 client can reach it.
-const MEDIA_BUCKET: &str = "_media";
+pub(super) const MEDIA_BUCKET: &str = "_media";
 
 /// Why a put was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -382,7 +382,7 @@ impl Condition {
     }
 }
 
-fn media_key(recording: RecordingIndex) -> String {
+pub(super) fn media_key(recording: RecordingIndex) -> String {
     recording.0.to_string()
 }
 

@@ -8,9 +8,9 @@ use racegate_model::ids::{ArmIndex, TenantIndex};
 use racegate_model::scenario::{
     ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportRequest, ExportSpec, Fidelity,
     FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec,
-    HoldWorkload, IndexSpec, IntakeSpec, KindSpec, NotificationSpec, PipelineSpec, PlatformSpec,
-    ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant, StateSpec, Strategy, Sweep,
-    Workload,
+    HoldWorkload, IndexSpec, IntakeSpec, KindSpec, LiveSessions, NotificationSpec, PipelineSpec,
+    PlatformSpec, ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant, StateSpec,
+    Strategy, Sweep, Workload,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -98,6 +98,7 @@ fn workload() -> Workload {
             webrtc: FidelityMix::only(Fidelity::Model),
             sip: FidelityMix::only(Fidelity::Model),
         },
+        live: LiveSessions::default(),
         faults: Vec::new(),
     }
 }

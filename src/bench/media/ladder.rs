@@ -46,7 +46,7 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn judge(rung: &Rung) -> Verdict {
-    let whole = rung.standing == rung.sessions && rung.refused == 0;
+    let whole = rung.standing == rung.sessions + rung.beside && rung.refused == 0;
     if whole && rung.loss() < LOSS_MAX && rung.send_p99_ms() <= SEND_P99_MAX_MS {
         // What held in spite of others held.
         Verdict::Held

@@ -13,6 +13,7 @@ mod peer;
 mod recorders;
 mod report;
 mod rung;
+mod signalling;
 mod voice;
 
 use std::process::ExitCode;
@@ -41,6 +42,9 @@ pub enum BenchError {
     /// The stack could not be made.
     #[error(transparent)]
     Stack(#[from] racegate_media::PeerError),
+    /// A runtime could not be started.
+    #[error("cannot start the threads for signalling ({0})")]
+    Runtime(#[source] std::io::Error),
     /// Not all sessions came up.
     #[error("only {heard} of {sessions} sessions were set up in time")]
     Setup {
@@ -97,6 +101,13 @@ const STR0M_SESSIONS: usize = 1_000;
 const WIRE_SESSIONS: usize = 15_000;
 const TRANSPORT_SESSIONS: usize = 20_000;
 
+/// Sessions with audio beside ten thousand without.
+const MIXED_SESSIONS: usize = 2_000;
+const MIXED_BESIDE: usize = 10_000;
+
+/// Signalling sessions, each on a socket of its own.
+const SIGNALLING_SOCKETS: usize = 8_000;
+
 /// How long the lesser measurements last once they are set up.
 const BRIEF: Duration = Duration::from_secs(4);
 
@@ -123,6 +134,7 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
         audio: Audio::Spoken,
         carrier: Carrier::Sockets,
         sessions: STR0M_SESSIONS,
+        beside: 0,
         shards: machine::cores(),
         steady: BRIEF,
         class: options.class,
@@ -145,20 +157,11 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
         return settle(numbers, options);
     }
     aside(&load, &mut numbers)?;
-    if let Some(python) = &options.aiortc {
-        note("aiortc");
-        match peer::aiortc(python) {
-            Ok(peer) => {
-                numbers.aiortc_us_per_packet = Some(rounded(peer.us_per_packet));
-                numbers.aiortc_setups_per_s = Some(rounded(peer.setups_per_s));
-            }
-            Err(reason) => numbers.aiortc_skipped = Some(reason),
-        }
-    }
+    beside_aiortc(options, &mut numbers);
     // The lesser ladders need about so long.
     let left = options
         .budget
-        .saturating_sub(began.elapsed() + Duration::from_secs(35));
+        .saturating_sub(began.elapsed() + Duration::from_secs(70));
     let load = Load {
         steady: options.steady,
         ..load
@@ -180,7 +183,56 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
         None => numbers.sessions = 0,
     }
     others_without_sockets(&load, &mut numbers)?;
+    mixed(&load, &mut numbers)?;
+    note("signalling");
+    match signalling::measure(SIGNALLING_SOCKETS, BRIEF) {
+        Ok(held) => {
+            numbers.signalling_sockets = Some(held.sockets);
+            numbers.signalling_setup_p99_ms = Some(rounded(held.setup_p99_ms));
+        }
+        Err(reason) => {
+            note(&format!("signalling is NOT measured: {reason}"));
+            numbers.signalling_skipped = Some(reason);
+        }
+    }
     settle(numbers, options)
+}
+
+/// aiortc at both ends, if it can be had.
+fn beside_aiortc(options: &Options, numbers: &mut Numbers) {
+    note("aiortc");
+    let peer = match &options.aiortc {
+        Some(python) => peer::aiortc(python),
+        None => peer::installed_aiortc(),
+    };
+    match peer {
+        Ok(peer) => {
+            numbers.aiortc_us_per_packet = Some(rounded(peer.us_per_packet));
+            numbers.aiortc_setups_per_s = Some(rounded(peer.setups_per_s));
+        }
+        Err(reason) => {
+            note(&format!("aiortc is NOT measured: {reason}"));
+            numbers.aiortc_skipped = Some(reason);
+        }
+    }
+}
+
+/// Thousands of sessions with audio beside thousands without, in the same loop.
+fn mixed(load: &Load, numbers: &mut Numbers) -> Result<(), BenchError> {
+    note("media beside transport");
+    let rung = measure(&Load {
+        sessions: MIXED_SESSIONS,
+        beside: MIXED_BESIDE,
+        steady: BRIEF,
+        ..load.clone()
+    })?;
+    let verdict = ladder::judge(&rung);
+    numbers.rungs.push(Step::of("mixed", &rung, verdict));
+    if verdict == ladder::Verdict::Held {
+        numbers.mixed_media_sessions = Some(rung.sessions);
+        numbers.mixed_transport_sessions = Some(rung.beside);
+    }
+    Ok(())
 }
 
 /// Set-ups, and str0m in the same loop.
@@ -285,6 +337,11 @@ fn empty(load: &Load, options: &Options, limit: f64) -> Numbers {
         wire_us_per_packet: None,
         transport_sessions: None,
         transport_core_share: None,
+        mixed_media_sessions: None,
+        mixed_transport_sessions: None,
+        signalling_sockets: None,
+        signalling_setup_p99_ms: None,
+        signalling_skipped: None,
         cores: load.shards,
         class: match options.class {
             Class::Fair => "fair",

@@ -1,5 +1,6 @@
 //! aiortc beside us: the same traffic from a stack that many test tools are built on.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
@@ -16,6 +17,55 @@ const SECONDS: &str = "5";
 pub(super) struct Aiortc {
     pub(super) us_per_packet: f64,
     pub(super) setups_per_s: f64,
+}
+
+/// The same with whatever Python is there: if it has no aiortc, that is installed for it in a folder of its own, which goes again.
+pub(super) fn installed_aiortc() -> Result<Aiortc, String> {
+    let missing = match aiortc("python3") {
+        Err(reason) if reason.contains("No module named") => reason,
+        measured => return measured,
+    };
+    let folder = std::env::temp_dir().join(format!("racegate-aiortc-{}", std::process::id()));
+    let measured = install(&folder)
+        .map_err(|reason| format!("{missing}; it cannot be installed either: {reason}"))
+        .and_then(|python| aiortc(&python));
+    // Whatever is left of it is the system's to clean.
+    drop(std::fs::remove_dir_all(&folder));
+    measured
+}
+
+/// Makes a virtual environment with aiortc, and gives its Python.
+fn install(folder: &Path) -> Result<String, String> {
+    let python = folder.join("bin/python").display().to_string();
+    let place = folder.display().to_string();
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--retries",
+        "1",
+        "--timeout",
+        "15",
+        "aiortc",
+    ];
+    run("python3", &["-m", "venv", &place])?;
+    run(&python, &pip)?;
+    Ok(python)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let mut command = Command::new(program);
+    let output = command.args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "{program}: {}",
+        errors.lines().last().unwrap_or("no message")
+    ))
 }
 
 /// Runs aiortc at both ends of some sessions; the error says why it could not.
@@ -42,6 +92,9 @@ mod tests {
         let error = aiortc("/no/such/python").unwrap_err();
         assert!(error.starts_with("/no/such/python"), "{error}");
         assert!(aiortc("false").is_err() && aiortc("true").is_err());
+        assert!(run("true", &[]).is_ok());
+        let error = run("python3-of-no-such-name", &["-m", "venv"]).unwrap_err();
+        assert!(error.starts_with("python3-of-no-such-name"), "{error}");
         let printed = r#"{"sessions": 5, "setups_per_s": 10.5, "us_per_packet": 290.0}"#;
         let expected = Aiortc {
             us_per_packet: 290.0,

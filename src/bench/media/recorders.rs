@@ -36,6 +36,8 @@ struct Listener {
     receiver: Option<MediaReceiver>,
     pages: OpusPages,
     heard: u64,
+    /// Its handshake is done.
+    up: bool,
 }
 
 /// Counts the bytes of finished pages and lets them go, as storage would take them.
@@ -120,6 +122,7 @@ impl Recorders {
                 receiver: None,
                 pages: OpusPages::new(serial, &[], &mut self.storage),
                 heard: 0,
+                up: false,
             });
             self.lobby.lock().offers.push_back(Offer { key, sdp });
         }
@@ -168,6 +171,7 @@ impl Recorders {
             self.wheel.arm(key, deadline);
         }
         if established {
+            self.listeners[key].up = true;
             if let Desk::Dense(recorder) = &mut self.desks[key] {
                 self.listeners[key].receiver = recorder.take_receiver();
             }
@@ -211,7 +215,9 @@ impl Recorders {
             return;
         }
         let source = SocketAddr::V4(datagram.source);
-        if kind == DatagramKind::Dtls {
+        // Where the caller ends the handshake it speaks before the recorder knows: audio must not overtake what waits here.
+        let early = kind == DatagramKind::Srtp && !self.listeners[key].up;
+        if early || kind == DatagramKind::Dtls {
             self.handshakes
                 .push_back((key, source, datagram.bytes.to_vec()));
         } else {

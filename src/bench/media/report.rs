@@ -39,6 +39,12 @@ pub(super) struct Numbers {
     pub(super) wire_us_per_packet: Option<f64>,
     pub(super) transport_sessions: Option<usize>,
     pub(super) transport_core_share: Option<f64>,
+    /// Sessions with audio, and those without beside them in the same process.
+    pub(super) mixed_media_sessions: Option<usize>,
+    pub(super) mixed_transport_sessions: Option<usize>,
+    pub(super) signalling_sockets: Option<usize>,
+    pub(super) signalling_setup_p99_ms: Option<f64>,
+    pub(super) signalling_skipped: Option<String>,
     pub(super) cores: usize,
     pub(super) class: &'static str,
     /// The largest share of all processors that others took during a rung that counts.
@@ -190,6 +196,16 @@ impl Numbers {
                 count(self.transport_sessions),
                 format!("must 20000; {transport} of a core"),
             ),
+            (
+                "transport beside media",
+                count(self.mixed_transport_sessions),
+                format!("beside {} with audio", count(self.mixed_media_sessions)),
+            ),
+            (
+                "signalling sockets",
+                count(self.signalling_sockets),
+                self.signalling_note(),
+            ),
         ]
     }
 
@@ -197,7 +213,17 @@ impl Numbers {
         match (&self.aiortc_skipped, self.aiortc_setups_per_s) {
             (Some(why), _) => format!("skipped: {why}"),
             (None, Some(setups)) => format!("us per packet; {setups:.0} set-ups per second"),
-            (None, None) => "with --aiortc PYTHON".to_owned(),
+            (None, None) => "not tried".to_owned(),
+        }
+    }
+
+    fn signalling_note(&self) -> String {
+        match &self.signalling_skipped {
+            Some(why) => format!("skipped: {why}"),
+            None => format!(
+                "must 8000, server in another process; set-up p99 {} ms",
+                number(self.signalling_setup_p99_ms, 1)
+            ),
         }
     }
 

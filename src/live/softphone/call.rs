@@ -14,12 +14,15 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use super::connect::connect;
 use super::endpoint::{Answered, Command};
 use super::phone::{Finished, Progress};
-use super::{CallEnd, CallOutcome, CallStage, Dial, DialMedia, Softphones};
+use super::{CallEnd, CallOutcome, CallStage, Connection, Dial, DialMedia, Softphones};
 
 pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// How long after the hang-up the media thread may take to say that it is done; it takes a millisecond or two.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Messages of a phone that may wait: it says no more than this on one call, and that it is gone.
+const PROGRESS: usize = 4;
 
 /// How long a WebSocket may take to take our last frames.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -41,8 +44,29 @@ pub(super) struct Call<'a> {
     next_id: u64,
 }
 
+/// What stays of a call when its connection does.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) socket: Socket,
+    session_id: String,
+    /// The phone that rests; none where there is no media.
+    ordinal: Option<u32>,
+    /// Says when the phone is gone.
+    pub(super) progress: mpsc::Receiver<Progress>,
+    next_id: u64,
+}
+
 /// Makes a call and sees it through.
-pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
+pub(super) async fn place(phones: &Softphones, dial: Dial) -> CallOutcome {
+    place_on(phones, dial, None).await.0
+}
+
+/// The same on what an earlier call has kept, if it has; gives what there is to keep for the next one.
+pub(super) async fn place_on(
+    phones: &Softphones,
+    mut dial: Dial,
+    kept: Option<Kept>,
+) -> (CallOutcome, Option<Kept>) {
     let hasty = [Fault::EarlyHangUp, Fault::HangUpDuringUpload];
     if let Some(fault) = dial.fault.filter(|met| hasty.contains(&met.fault)) {
         dial.hang_up_at = dial.hang_up_at.min(fault.at);
@@ -59,10 +83,16 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         acts: 0,
         next_id: 0,
     };
-    let (sender, progress) = mpsc::channel(4);
+    let (sender, mut progress) = mpsc::channel(PROGRESS);
     let hang_up_at = TokioInstant::from_std(dial.hang_up_at);
-    let ended = match timeout_at(hang_up_at, call.set_up(sender)).await {
-        Ok(Ok(())) => call.talk(progress).await,
+    let set_up = async {
+        match kept {
+            None => call.set_up(sender).await,
+            Some(kept) => call.resume(kept, sender).await,
+        }
+    };
+    let ended = match timeout_at(hang_up_at, set_up).await {
+        Ok(Ok(())) => call.talk(&mut progress).await,
         Ok(Err(cause)) => Ended::without_media(cause),
         Err(_) => Ended::without_media("not set up when it was time to hang up".to_owned()),
     };
@@ -70,10 +100,13 @@ pub(super) async fn place(phones: &Softphones, mut dial: Dial) -> CallOutcome {
         if ended.cause.is_none() {
             call.linger().await;
         }
+    } else if call.may_rest(&ended) && call.end_conversation(&ended).await.is_ok() {
+        let kept = call.keep(progress);
+        return (call.outcome(ended), kept);
     } else {
         call.say_goodbye(&ended).await;
     }
-    call.outcome(ended)
+    (call.outcome(ended), None)
 }
 
 /// How the talking ended.
@@ -107,20 +140,11 @@ impl Call<'_> {
         };
         self.send(&Method::Call {
             conversation_id,
+            session_id: None,
             media,
         })
         .await?;
-        let session_id = loop {
-            if let Method::Propose { session_id, .. } = self.receive().await? {
-                break session_id;
-            }
-        };
-        self.session_id = Some(session_id.clone());
-        self.stage = CallStage::Offer;
-        self.send(&Method::Proceed {
-            session_id: session_id.clone(),
-        })
-        .await?;
+        let session_id = self.proceed().await?;
         let offer = loop {
             if let Method::Offer { sdp, .. } = self.receive().await? {
                 break sdp;
@@ -139,6 +163,92 @@ impl Call<'_> {
             self.report_active().await;
         }
         Ok(())
+    }
+
+    /// Takes what the server proposes.
+    async fn proceed(&mut self) -> Result<String, String> {
+        let session_id = loop {
+            if let Method::Propose { session_id, .. } = self.receive().await? {
+                break session_id;
+            }
+        };
+        self.session_id = Some(session_id.clone());
+        self.stage = CallStage::Offer;
+        let method = Method::Proceed {
+            session_id: session_id.clone(),
+        };
+        self.send(&method).await?;
+        Ok(session_id)
+    }
+
+    /// The same as [`Call::set_up`] on a session that is there: nothing is negotiated.
+    async fn resume(&mut self, kept: Kept, progress: mpsc::Sender<Progress>) -> Result<(), String> {
+        self.socket = Some(kept.socket);
+        self.ordinal = kept.ordinal;
+        self.next_id = kept.next_id;
+        self.session_id = Some(kept.session_id.clone());
+        self.stage = CallStage::Propose;
+        self.send(&Method::Call {
+            conversation_id: self.dial.conversation_id.clone(),
+            session_id: Some(kept.session_id),
+            media: CallMedia::Audio,
+        })
+        .await?;
+        self.proceed().await?;
+        while !matches!(self.receive().await?, Method::Info { .. }) {}
+        self.stage = CallStage::Handshake;
+        let Some(ordinal) = self.ordinal else {
+            self.established_at = Some(Instant::now());
+            return Ok(());
+        };
+        let dial = self.dial.clone();
+        let command = Command::Converse {
+            ordinal,
+            dial,
+            progress,
+        };
+        let sent = self.phones.commands.send(command).await;
+        sent.map_err(|_| "the softphones have stopped".to_owned())
+    }
+
+    /// Whether the session may stay for another conversation.
+    fn may_rest(&self, ended: &Ended) -> bool {
+        let departed = ended
+            .finished
+            .as_ref()
+            .is_none_or(|end| end.departure.is_some());
+        self.dial.connection == Connection::Persistent
+            && self.established_at.is_some()
+            && ended.cause.is_none()
+            && !departed
+    }
+
+    /// Ends the conversation and not the session.
+    async fn end_conversation(&mut self, ended: &Ended) -> Result<(), String> {
+        let method = self.terminate(ended, Some(self.dial.conversation_id.clone()));
+        let method = method.ok_or("there is no session")?;
+        let sent = timeout(GOODBYE, self.send(&method)).await;
+        sent.map_err(|error| error.to_string())?
+    }
+
+    fn terminate(&self, ended: &Ended, conversation_id: Option<String>) -> Option<Method> {
+        let finished = ended.finished.as_ref();
+        Some(Method::Terminate {
+            session_id: self.session_id.clone()?,
+            conversation_id,
+            reason: "hang-up".to_owned(),
+            digest: finished.map(|end| end.digest_sent.to_string()),
+        })
+    }
+
+    fn keep(&mut self, progress: mpsc::Receiver<Progress>) -> Option<Kept> {
+        Some(Kept {
+            socket: self.socket.take()?,
+            session_id: self.session_id.clone()?,
+            ordinal: self.ordinal,
+            progress,
+            next_id: self.next_id,
+        })
     }
 
     /// Has the media thread answer.
@@ -167,7 +277,7 @@ impl Call<'_> {
     }
 
     /// Waits until the phone has hung up, or until the other side ends it.
-    async fn talk(&mut self, mut progress: mpsc::Receiver<Progress>) -> Ended {
+    async fn talk(&mut self, progress: &mut mpsc::Receiver<Progress>) -> Ended {
         let hang_up_at = TokioInstant::from_std(self.dial.hang_up_at);
         let silent = self.dial.media == DialMedia::Signalling;
         let mut cause = None;
@@ -229,24 +339,9 @@ impl Call<'_> {
     }
 
     async fn say_goodbye(&mut self, ended: &Ended) {
-        if let Some(session_id) = self.session_id.clone() {
-            let reason = "hang-up".to_owned();
-            let digest = ended
-                .finished
-                .as_ref()
-                .map(|end| end.digest_sent.to_string());
+        if let Some(method) = self.terminate(ended, None) {
             // Whatever the other side does now, the call is over.
-            drop(
-                timeout(
-                    GOODBYE,
-                    self.send(&Method::Terminate {
-                        session_id,
-                        reason,
-                        digest,
-                    }),
-                )
-                .await,
-            );
+            drop(timeout(GOODBYE, self.send(&method)).await);
         }
         if let Some(socket) = &mut self.socket {
             drop(timeout(GOODBYE, socket.close(None)).await);

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::meter::Meter;
 use super::oddities::Oddities;
-use super::phone::{Phone, Progress};
+use super::phone::{Phone, Progress, Spoken};
 use super::tamper::{Outgoing, Tamper, edit_answer, edit_offer};
 use super::{Dial, DialMedia, SoftphoneSettings, caller_address};
 
@@ -54,6 +54,12 @@ pub(super) enum Command {
         ordinal: u32,
         flow: Flow,
         reply: oneshot::Sender<Option<String>>,
+    },
+    /// Have a phone that rests speak again.
+    Converse {
+        ordinal: u32,
+        dial: Dial,
+        progress: mpsc::Sender<Progress>,
     },
     /// Hang up before the time.
     HangUp { ordinal: u32 },
@@ -166,6 +172,11 @@ impl SoftphoneEndpoint {
                 // Whoever asked and went away hangs up, too.
                 drop(reply.send(self.offer_again(ordinal, flow)));
             }
+            Command::Converse {
+                ordinal,
+                dial,
+                progress,
+            } => self.converse(now, ordinal, &dial, progress),
             Command::HangUp { ordinal } => {
                 self.invited.remove(&ordinal);
                 self.hang_up(now, ordinal, out);
@@ -201,6 +212,7 @@ impl SoftphoneEndpoint {
         let address = caller_address(self.first_address, ordinal, self.port);
         let speech = Speech::of(&dial.conversation_id, dial.clip);
         let phone = Phone::new(peer, address, dial.hang_up_at, Some(speech), progress);
+        let phone = phone.dialled(dial);
         let key = self.phones.insert(phone);
         self.keys.insert(address, key);
         self.drain(now, key, out);
@@ -225,7 +237,7 @@ impl SoftphoneEndpoint {
         self.next = self.next.wrapping_add(1);
         let speech =
             (dial.media == DialMedia::Audio).then(|| Speech::of(&dial.conversation_id, dial.clip));
-        let mut phone = Phone::new(peer, address, dial.hang_up_at, speech, progress);
+        let mut phone = Phone::new(peer, address, dial.hang_up_at, speech, progress).dialled(dial);
         let mut alias = None;
         if let Some(fault) = dial.fault {
             sdp = edit_answer(fault.fault, &sdp);
@@ -249,6 +261,34 @@ impl SoftphoneEndpoint {
         let address = caller_address(self.first_address, ordinal, self.port);
         let phone = self.phones.get_mut(*self.keys.get(&address)?)?;
         phone.peer.offer_again(flow)
+    }
+
+    /// If the phone is gone, so is `progress`, and its call learns by that.
+    fn converse(
+        &mut self,
+        now: Instant,
+        ordinal: u32,
+        dial: &Dial,
+        progress: mpsc::Sender<Progress>,
+    ) {
+        let address = caller_address(self.first_address, ordinal, self.port);
+        let Some(key) = self.keys.get(&address).copied() else {
+            return;
+        };
+        let speech =
+            (dial.media == DialMedia::Audio).then(|| Speech::of(&dial.conversation_id, dial.clip));
+        let phone = &mut self.phones[key];
+        phone.converse(now, dial, speech, progress);
+        self.file(now, key);
+    }
+
+    /// Files the phone's next deadline.
+    fn file(&mut self, now: Instant, key: usize) {
+        if let Some(deadline) = self.phones[key].deadline() {
+            self.wheel
+                .get_or_insert_with(|| Wheel::new(now))
+                .arm(key, deadline);
+        }
     }
 
     fn hang_up(&mut self, now: Instant, ordinal: u32, out: &mut SendBatch) {
@@ -279,7 +319,7 @@ impl SoftphoneEndpoint {
         if let Some(wheel) = &mut self.wheel {
             wheel.disarm(key);
         }
-        phone.finish(now, departure);
+        phone.finish_call(now, departure);
     }
 
     fn feed(
@@ -331,13 +371,9 @@ impl SoftphoneEndpoint {
                 PeerOutput::Event(PeerEvent::Received(_)) => {}
             }
         }
-        let deadline = phone.deadline();
         match departed {
             Some(departure) => self.remove(now, key, Some(departure)),
-            None => self
-                .wheel
-                .get_or_insert_with(|| Wheel::new(now))
-                .arm(key, deadline),
+            None => self.file(now, key),
         }
     }
 
@@ -351,17 +387,24 @@ impl SoftphoneEndpoint {
         phone.stall(now);
         phone.close_early(now);
         let mut spoke = false;
-        while let Some(due) = phone.speak(now) {
-            self.sending.push(due);
-            spoke = true;
+        while let Some(spoken) = phone.speak(now) {
+            if let Spoken::Sent(due) = spoken {
+                self.sending.push(due);
+                spoke = true;
+            }
         }
-        let over = phone.hang_up_at <= now;
+        let over = phone.is_over(now);
         if !spoke && !over {
             phone.peer.handle_timeout(now);
         }
         self.drain(now, key, out);
-        if over && self.phones.contains(key) {
-            self.leave(now, key, out);
+        if over && let Some(phone) = self.phones.get_mut(key) {
+            if phone.stays() {
+                phone.rest(now);
+                self.file(now, key);
+            } else {
+                self.leave(now, key, out);
+            }
         }
     }
 }

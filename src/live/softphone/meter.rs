@@ -16,6 +16,8 @@ const LATENESS_MAX_US: u64 = 60_000_000;
 pub struct SoftphoneReport {
     /// Calls begun.
     pub dialled: u64,
+    /// Persistent connections opened.
+    pub lines: u64,
     /// Calls over in which audio flowed.
     pub established: u64,
     /// Calls over in which it never did, by [`CallStage::ALL`].
@@ -59,6 +61,7 @@ impl Meter {
     pub(super) fn new() -> Self {
         let report = SoftphoneReport {
             dialled: 0,
+            lines: 0,
             established: 0,
             failed: [0; CallStage::ALL.len()],
             cut_off: 0,
@@ -81,6 +84,11 @@ impl Meter {
 
     pub(super) fn count_dialled(&self) {
         self.lock().dialled += 1;
+    }
+
+    /// A persistent connection was opened.
+    pub(super) fn count_line(&self) {
+        self.lock().lines += 1;
     }
 
     /// A socket could not be opened; counted if that was for want of file descriptors.

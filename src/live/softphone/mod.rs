@@ -6,6 +6,7 @@
 mod call;
 mod connect;
 mod endpoint;
+mod line;
 mod meter;
 mod oddities;
 mod pace;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use racegate_media::{Departure, Sha256, Stack};
 use racegate_model::draws::Draws;
 use racegate_model::fault::Fault;
+pub use racegate_model::scenario::{Connection, Silence};
 use racegate_model::time::Probability;
 use racegate_udp::{BatchSocket, BindError, Station};
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +34,7 @@ pub use endpoint::SoftphoneEndpoint;
 pub use meter::SoftphoneReport;
 
 use endpoint::Command;
+use line::Lines;
 use meter::Meter;
 
 /// Commands that may wait for the media thread.
@@ -71,12 +74,16 @@ pub struct Dial {
     pub clip: usize,
     /// How much of it is real.
     pub media: DialMedia,
+    /// Whether it has a connection of its own.
+    pub connection: Connection,
+    /// What is sent while nobody speaks.
+    pub silence: Silence,
     /// What goes wrong with it.
     pub fault: Option<DialFault>,
 }
 
 impl Dial {
-    /// A whole call in which nothing goes wrong.
+    /// A whole call on a connection of its own, every frame of which is sent, and in which nothing goes wrong.
     #[must_use]
     pub fn new(conversation_id: impl Into<String>, hang_up_at: Instant, clip: usize) -> Self {
         Self {
@@ -84,6 +91,8 @@ impl Dial {
             hang_up_at,
             clip,
             media: DialMedia::Audio,
+            connection: Connection::PerCall,
+            silence: Silence::Sent,
             fault: None,
         }
     }
@@ -210,6 +219,8 @@ pub struct Softphones {
     signalling_url: Arc<str>,
     commands: mpsc::Sender<Command>,
     meter: Arc<Meter>,
+    /// Persistent connections that wait for a call.
+    lines: Arc<Lines>,
 }
 
 impl Softphones {
@@ -243,17 +254,29 @@ impl Softphones {
             signalling_url,
             commands,
             meter,
+            lines: Arc::default(),
         };
         (phones, endpoint)
     }
 
     /// Makes a call, on a task of its own; the outcome comes when it is over. Dropping the receiver does not end the call.
     ///
+    /// On a persistent connection it takes one that is free, and otherwise opens one, which then stays for later calls. A call that
+    /// meets a fault always has a connection of its own: it must not take others with it.
+    ///
     /// Must be called within a tokio runtime with time and IO.
     pub fn dial(&self, dial: Dial) -> oneshot::Receiver<CallOutcome> {
         let (sender, outcome) = oneshot::channel();
-        let phones = self.clone();
         self.meter.count_dialled();
+        if dial.connection == Connection::Persistent && dial.fault.is_none() {
+            line::dial(self, dial, sender);
+            return outcome;
+        }
+        let phones = self.clone();
+        let dial = Dial {
+            connection: Connection::PerCall,
+            ..dial
+        };
         tokio::spawn(async move {
             let outcome = call::place(&phones, dial).await;
             phones.meter.count(&outcome);

@@ -8,9 +8,9 @@ use racegate_media::{Caller, Departure, Form, Frame, PayloadDigest, Sha256, Spee
 use racegate_model::fault::Fault;
 use tokio::sync::mpsc;
 
-use super::DialFault;
 use super::pace::{Pace, redundant};
 use super::tamper::Tamper;
+use super::{Connection, Dial, DialFault, Silence};
 
 /// Sequence numbers leap by that much at each of these frames: a receiver can follow, and they wrap.
 const LEAP: u64 = 30_000;
@@ -75,8 +75,11 @@ impl Finished {
 pub(super) struct Phone {
     pub(super) peer: Box<dyn Caller>,
     pub(super) address: SocketAddr,
-    pub(super) hang_up_at: Instant,
-    /// Holds three messages, which is all that a phone ever says.
+    /// None while it rests.
+    hang_up_at: Option<Instant>,
+    connection: Connection,
+    silence: Silence,
+    /// Holds all that a phone says on one call, and that it is gone.
     pub(super) progress: mpsc::Sender<Progress>,
     /// What its datagrams meet.
     pub(super) tamper: Option<Box<Tamper>>,
@@ -89,6 +92,8 @@ pub(super) struct Phone {
     /// None says nothing.
     speech: Option<Speech>,
     established_at: Option<Instant>,
+    /// When it could speak first: RTP time goes on from call to call.
+    began_at: Option<Instant>,
     /// The next frame by the clock.
     next: u64,
     /// The next sequence number.
@@ -113,7 +118,9 @@ impl Phone {
         Self {
             peer,
             address,
-            hang_up_at,
+            hang_up_at: Some(hang_up_at),
+            connection: Connection::PerCall,
+            silence: Silence::Sent,
             progress,
             tamper: None,
             fault: None,
@@ -122,6 +129,7 @@ impl Phone {
             acts: 0,
             speech,
             established_at: None,
+            began_at: None,
             next: 0,
             sequence: 0,
             ahead: 0,
@@ -141,9 +149,58 @@ impl Phone {
         self
     }
 
+    /// Makes it keep its connection, and its silence, as the call is to have them.
+    pub(super) fn dialled(mut self, dial: &Dial) -> Self {
+        self.connection = dial.connection;
+        self.silence = dial.silence;
+        self
+    }
+
     pub(super) fn establish(&mut self, now: Instant) {
         self.established_at = Some(now);
+        self.began_at.get_or_insert(now);
         self.tell(Progress::Established(now));
+    }
+
+    /// Whether its call is over.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.hang_up_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it stays on the line when its call is over.
+    pub(super) fn stays(&self) -> bool {
+        self.connection == Connection::Persistent && self.established_at.is_some()
+    }
+
+    /// Ends the call and keeps the session.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.finish_call(now, None);
+        self.hang_up_at = None;
+        self.established_at = None;
+        self.speech = None;
+    }
+
+    /// Begins another call on the session: its frames are counted from the beginning, and RTP's numbers and time go on.
+    pub(super) fn converse(
+        &mut self,
+        now: Instant,
+        dial: &Dial,
+        speech: Option<Speech>,
+        progress: mpsc::Sender<Progress>,
+    ) {
+        let passed = self
+            .began_at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        // Whole frames, so that it stays on the grid.
+        let frames =
+            u64::try_from(passed.as_nanos() / self.pace.length.as_nanos()).unwrap_or(u64::MAX);
+        self.ahead = (frames + 1) * u64::from(self.pace.samples);
+        self.next = 0;
+        self.hang_up_at = Some(dial.hang_up_at);
+        self.silence = dial.silence;
+        self.speech = speech;
+        self.progress = progress;
+        self.establish(now);
     }
 
     pub(super) fn tell(&self, progress: Progress) {
@@ -163,7 +220,7 @@ impl Phone {
     }
 
     /// When the phone must be looked at next.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let tamper = self
             .tamper
             .as_ref()
@@ -171,8 +228,8 @@ impl Phone {
         let acting = self.closes_by_itself().or(self.stands_still());
         let closing = acting.map(|fault| fault.at);
         let others = self.peer.poll_timeout().into_iter().chain(self.due());
-        let others = others.chain(tamper).chain(closing);
-        others.fold(self.hang_up_at, Instant::min)
+        let others = others.chain(tamper).chain(closing).chain(self.hang_up_at);
+        others.min()
     }
 
     fn closes_by_itself(&self) -> Option<DialFault> {
@@ -202,21 +259,30 @@ impl Phone {
         }
     }
 
-    /// Sends the next frame if it is due, and says when it was. What fell due before the hang-up is sent, however late.
-    pub(super) fn speak(&mut self, now: Instant) -> Option<Instant> {
+    /// Has the next frame's turn if it is due. What fell due before the hang-up is sent, however late.
+    pub(super) fn speak(&mut self, now: Instant) -> Option<Spoken> {
+        let over = self.hang_up_at;
         let due = self
             .due()
-            .filter(|due| *due <= now && *due < self.hang_up_at)?;
+            .filter(|due| *due <= now && over.is_some_and(|over| *due < over))?;
         let speech = self.speech?;
         let frame = self.next;
         self.next += 1;
-        let mut packet = Packet {
-            payload: speech.packet(frame, self.pace.samples),
-            form: Form::default(),
-        };
         self.act(now, due);
         let turn = self.turn(due, frame);
         self.acts += u64::from(turn.is_some());
+        // A fault is predicted for a call in which every frame is sent.
+        let dtx = self.silence == Silence::Dtx && self.fault.is_none();
+        let payload = if dtx {
+            speech.discontinuous(frame)
+        } else {
+            Some(speech.packet(frame, self.pace.samples))
+        };
+        let Some(payload) = payload.filter(|_| turn != Some(Turn::Pause)) else {
+            return Some(Spoken::Nothing);
+        };
+        let form = Form::default();
+        let mut packet = Packet { payload, form };
         match turn.unwrap_or(Turn::Speak) {
             Turn::Speak => self.send(now, frame, packet),
             Turn::Extend => {
@@ -241,7 +307,7 @@ impl Phone {
             }
             Turn::Pause => {}
         }
-        Some(due)
+        Some(Spoken::Sent(due))
     }
 
     /// Says a packet: it is to be heard as it is.
@@ -327,11 +393,13 @@ impl Phone {
         Some(turn)
     }
 
-    pub(super) fn finish(&mut self, now: Instant, departure: Option<Departure>) {
+    /// Tells what was said on the call, and begins a new count.
+    pub(super) fn finish_call(&mut self, now: Instant, departure: Option<Departure>) {
+        let digest = std::mem::take(&mut self.digest);
         let finished = Finished {
             at: now,
-            packets_sent: self.sent,
-            digest_sent: self.digest.finish(),
+            packets_sent: std::mem::take(&mut self.sent),
+            digest_sent: digest.finish(),
             payloads: std::mem::take(&mut self.payloads),
             departure,
             acts: self.acts + self.tamper.as_ref().map_or(0, |tamper| tamper.acts()),
@@ -345,6 +413,14 @@ impl Phone {
 struct Packet {
     payload: Arc<[u8]>,
     form: Form,
+}
+
+/// What came of a frame's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// A packet, which was due then.
+    Sent(Instant),
+    Nothing,
 }
 
 /// What a phone does when a frame is due.

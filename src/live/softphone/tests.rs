@@ -6,17 +6,21 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::get;
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use mock_api::ingest::{
-    EndReason, EndedMedia, Ingest, IngestSettings, SessionEvents, Started, upgrade_signalling,
+    EndReason, EndedMedia, Ingest, IngestSettings, NoRoom, SessionEvents, Started, TakeNumber,
+    upgrade_signalling,
 };
-use racegate_media::RtcStack;
 use racegate_media::ogg::read;
+use racegate_media::{RtcStack, Speech};
 use racegate_udp::Shard;
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{CallEnd, CallStage, Dial, SoftphoneSettings, Softphones};
+use super::{
+    CallEnd, CallStage, Connection, Dial, DialMedia, Silence, SoftphoneSettings, Softphones,
+};
 
 #[derive(Default)]
 struct Ended(Mutex<Vec<EndedMedia>>);
@@ -24,6 +28,9 @@ struct Ended(Mutex<Vec<EndedMedia>>);
 impl SessionEvents for Ended {
     fn started(&self, _session: &Started) {}
     fn established(&self, _conversation_id: &str, _session_id: &str, _at: Instant) {}
+    fn part(&self, _take: TakeNumber, _part: Bytes) -> Result<(), NoRoom> {
+        panic!("a call of seconds has one part");
+    }
     fn ended(&self, media: EndedMedia) {
         self.0.lock().unwrap().push(media);
     }
@@ -75,7 +82,7 @@ async fn what_is_recorded_is_what_was_said() {
             (outcome.packets_sent, outcome.digest_sent)
         );
         assert_eq!(
-            read(&media.ogg).unwrap().samples,
+            read(&media.tail).unwrap().samples,
             outcome.packets_sent * 960
         );
     }
@@ -247,4 +254,100 @@ async fn several_conversations_share_one_connection_and_end_apart() {
         reasons,
         expected.map(|(id, reason)| (id.to_owned(), reason))
     );
+}
+
+fn persistent(n: usize, length: Duration, media: DialMedia) -> Dial {
+    Dial {
+        media,
+        connection: Connection::Persistent,
+        silence: Silence::Dtx,
+        ..dial(n, length)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn persistent_connections_carry_call_after_call_each_recorded_apart() {
+    let (phones, ended, shard) = platform(&IngestSettings::default()).await;
+    let mut outcomes = BTreeMap::new();
+    let mut sessions = Vec::new();
+    // Two calls at once, three times: two connections are enough.
+    for round in 0..3 {
+        let length = Duration::from_millis(700 + 200 * round);
+        let first = usize::try_from(round).unwrap() * 2;
+        let calls = [first, first + 1];
+        let calls = calls.map(|n| phones.dial(persistent(n, length, DialMedia::Audio)));
+        for call in calls {
+            let outcome = call.await.unwrap();
+            assert_eq!(outcome.end, CallEnd::HungUp, "{outcome:?}");
+            sessions.push(outcome.session_id.clone().unwrap());
+            outcomes.insert(outcome.conversation_id.clone(), outcome);
+        }
+    }
+    shard.stop().unwrap();
+    sessions.sort();
+    sessions.dedup();
+    assert_eq!((sessions.len(), phones.report().lines), (2, 2));
+    let ended = ended.0.lock().unwrap();
+    assert_eq!((ended.len(), outcomes.len()), (6, 6));
+    for media in ended.iter() {
+        let outcome = &outcomes[&media.conversation_id];
+        assert_eq!(media.reason, EndReason::HungUp);
+        assert_eq!(Some(&media.session_id), outcome.session_id.as_ref());
+        assert_eq!(
+            (media.packets_received, media.digest_received),
+            (outcome.packets_sent, outcome.digest_sent)
+        );
+        assert!(outcome.packets_sent > 10 && media.packets_lost == 0);
+        let recording = read(&media.tail).unwrap();
+        let length = outcome.ended_at - outcome.established_at.unwrap();
+        let recorded = Duration::from_micros(recording.samples * 1_000_000 / 48_000);
+        let differs = recorded.abs_diff(length);
+        assert!(
+            differs < Duration::from_millis(300),
+            "{recorded:?} of {length:?}"
+        );
+        let mark = Speech::mark_in(&recording.packets);
+        assert_eq!(mark, Some(Speech::mark_of(&media.conversation_id)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persistent_connection_may_be_signalling_only_or_without_a_word() {
+    let (phones, ended, shard) = platform(&IngestSettings::default()).await;
+    let length = Duration::from_millis(400);
+    for (n, media) in [DialMedia::Signalling, DialMedia::Transport]
+        .into_iter()
+        .enumerate()
+    {
+        for round in 0..3 {
+            let call = phones.dial(persistent(n * 3 + round, length, media));
+            let outcome = call.await.unwrap();
+            assert_eq!(outcome.end, CallEnd::HungUp, "{outcome:?}");
+        }
+    }
+    shard.stop().unwrap();
+    assert_eq!(phones.report().lines, 2, "one of each kind");
+    let ended = ended.0.lock().unwrap();
+    assert_eq!(ended.len(), 6);
+    assert!(ended.iter().all(|media| media.established_at.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_breaks_while_it_rests_is_replaced_by_a_new_one() {
+    let (phones, ended, shard) = platform(&IngestSettings::default()).await;
+    let short = Duration::from_millis(400);
+    let first = phones
+        .dial(persistent(0, short, DialMedia::Audio))
+        .await
+        .unwrap();
+    assert_eq!(first.end, CallEnd::HungUp);
+    // The media threads go: so do all sessions, and with them the line.
+    shard.stop().unwrap();
+    phones.commands.closed().await;
+    let second = phones
+        .dial(persistent(1, short, DialMedia::Audio))
+        .await
+        .unwrap();
+    assert!(matches!(second.end, CallEnd::NotEstablished { .. }));
+    assert_eq!(ended.0.lock().unwrap().len(), 1);
 }

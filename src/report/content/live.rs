@@ -55,6 +55,9 @@ fn health(generator: &GeneratorSummary) -> Table {
             plain(human::count(generator.packets_late)),
         ),
         ("sends refused", fault(generator.sends_refused)),
+        ("recordings cut", fault(generator.recordings_cut)),
+        ("connections", plain(human::count(generator.connections))),
+        ("media threads", plain(human::count(generator.media_shards))),
         (
             "CPU of softphones",
             plain(core_share(generator.cpu.softphones_s, generator)),

@@ -232,6 +232,10 @@ impl Session {
         if self.progress == Progress::Departed || !self.ice.handle_packet(now, packet) {
             return one(&self.identity.drops.stun);
         }
+        if self.progress == Progress::SettingUp {
+            // The agent draws its conclusions when time passes, and a server that only answers checks has no timer of its own.
+            self.ice.handle_timeout(now);
+        }
         self.follow_ice(now);
     }
 

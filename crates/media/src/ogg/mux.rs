@@ -139,6 +139,12 @@ impl OpusPages {
         &self.body[self.body.len().saturating_sub(1)..]
     }
 
+    /// Bytes held for the page that grows.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.body.capacity() + self.segments.capacity()
+    }
+
     /// Closes the recording with a page that says so.
     pub fn finish(mut self, sink: &mut impl PageSink) {
         self.close_page(END, sink);

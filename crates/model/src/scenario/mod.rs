@@ -6,6 +6,7 @@ mod expect;
 mod fault;
 mod gate;
 mod intake;
+mod live;
 mod platform;
 mod region;
 mod selection;
@@ -19,6 +20,7 @@ pub use gate::{
     Repair, Strategy, WebhookEvent,
 };
 pub use intake::{HoldLevel, IntakeSpec, Outage, SignallingSpec, UpdateLimit};
+pub use live::{Connection, LiveSessions, Silence, WebrtcStack};
 pub use platform::{
     ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec,
     NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,

@@ -1,6 +1,6 @@
 //! The workload: an open model (or a closed one) of calls.
 
-use super::FaultSpec;
+use super::{Connection, FaultSpec, LiveSessions};
 use crate::distribution::Distribution;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::PerKind;
@@ -24,6 +24,8 @@ pub struct Workload {
     pub hold: HoldWorkload,
     /// Live only: how much of a session is real.
     pub fidelity: PerKind<FidelityMix>,
+    /// Live only: how real sessions are made.
+    pub live: LiveSessions,
     /// What goes wrong with sessions.
     pub faults: Vec<FaultSpec>,
 }
@@ -34,6 +36,17 @@ impl Workload {
     pub fn fidelity_of(&self, seed: Seed, call: &Call) -> Fidelity {
         let mix = self.fidelity.get(call.kind);
         mix.of(Draws::of_call(seed, call.index.0).draw(Purpose::Fidelity))
+    }
+
+    /// How long the softphone of `call` keeps its session.
+    #[must_use]
+    pub fn connection_of(&self, seed: Seed, call: &Call) -> Connection {
+        let draw = Draws::of_call(seed, call.index.0).draw(Purpose::Connection);
+        if self.live.persistent.occurs(draw) {
+            Connection::Persistent
+        } else {
+            Connection::PerCall
+        }
     }
 }
 

@@ -226,6 +226,7 @@ pub(crate) fn spike(seed: u64) -> Scenario {
                 webrtc: FidelityMix::only(Fidelity::Media),
                 sip: FidelityMix::only(Fidelity::Model),
             },
+            live: LiveSessions::default(),
             faults: Vec::new(),
         },
         arms: vec![arm("base", 6), arm("enough-workers", 64)],

@@ -156,6 +156,21 @@ fn workload_common() -> Value {
             }),
             &[],
         ),
+        "connection": one_of(vec![
+            words(&["per-call", "persistent"]),
+            object(json!({ "persistent": reference("share") }), &["persistent"]),
+        ]),
+        "stack": one_of(vec![
+            words(&["dense", "str0m"]),
+            object(
+                json!({
+                    "softphones": words(&["dense", "str0m"]),
+                    "ingest": words(&["dense", "str0m"]),
+                }),
+                &[],
+            ),
+        ]),
+        "silence": words(&["dtx", "sent"]),
     })
 }
 

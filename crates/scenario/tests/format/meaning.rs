@@ -5,13 +5,15 @@ use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldGroup, FieldSet, Kind};
 use racegate_model::outcome::{Cause, OutcomeKind};
 use racegate_model::scenario::{
-    Aggregate, Comparison, Correlation, Engine, Executor, ExportRequest, Filters, ForumCheck,
-    GateSpec, GroupSource, HoldLevel, IntakeSpec, Jitter, Limits, MediaTypeFilter, Metric,
-    OnFailure, Permission, Polling, RateLimit, ReadCost, Scenario, SelectionSpec, SidecarSource,
-    Slots, StageShape, StateSpec, Strategy, Sweep, WebhookEvent,
+    Aggregate, Comparison, Connection, Correlation, Engine, Executor, ExportRequest, Filters,
+    ForumCheck, GateSpec, GroupSource, HoldLevel, IntakeSpec, Jitter, Limits, LiveSessions,
+    MediaTypeFilter, Metric, OnFailure, Permission, Polling, RateLimit, ReadCost, Scenario,
+    SelectionSpec, SidecarSource, Silence, Slots, StageShape, StateSpec, Strategy, Sweep,
+    WebhookEvent, WebrtcStack,
 };
 use racegate_model::time::{Duration, Fixed, Probability, Rate};
 use racegate_model::timeline::Region;
+use racegate_model::workload::Calls;
 use racegate_scenario::{Override, Source, parse, parse_with_files};
 
 use crate::files;
@@ -517,4 +519,29 @@ fn a_pipeline_has_no_more_stages_than_a_timeline_can_hold() {
     assert!(parsed(6).is_ok());
     let mistakes = parsed(7).unwrap_err().to_string();
     assert!(mistakes.contains("use at most 6"), "{mistakes}");
+}
+
+#[test]
+fn how_real_sessions_are_made_is_said_for_all_or_for_each_end_and_share() {
+    let live = good("everything").workload.live;
+    assert!((live.persistent.as_f64() - 0.3).abs() < 1e-9);
+    let stacks = (live.softphone_stack, live.ingest_stack);
+    assert_eq!(stacks, (WebrtcStack::Str0m, WebrtcStack::Dense));
+    assert_eq!(live.silence, Silence::Sent);
+    assert_eq!(read(MINIMAL).workload.live, LiveSessions::default());
+    let set = |assignment: &str| Override::set(assignment);
+    let overrides = [
+        set("workload.connection='persistent'"),
+        set("workload.stack='str0m'"),
+    ];
+    let all = parse(&Source::new("test.toml", MINIMAL), &overrides);
+    let all = all.expect("both are words of the format").workload.live;
+    assert_eq!(all.persistent, Probability::ONE);
+    let stacks = (all.softphone_stack, all.ingest_stack);
+    assert_eq!(stacks, (WebrtcStack::Str0m, WebrtcStack::Str0m));
+    let scenario = good("everything");
+    let calls = Calls::new(&scenario.workload, Seed(1)).take(1000);
+    let shared = calls
+        .filter(|call| scenario.workload.connection_of(Seed(1), call) == Connection::Persistent);
+    assert!((250..350).contains(&shared.count()));
 }

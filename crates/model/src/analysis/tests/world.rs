@@ -11,9 +11,9 @@ use crate::scenario::{
     ApiSpec, Arm, Arrivals, Comparison, Condition, Engine, Executor, Expectation, ExportPolicy,
     ExportRequest, ExportSpec, Fidelity, FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec,
     HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits,
-    Metric, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields, Scenario,
-    SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec, StateSpec,
-    Strategy, Sweep, Workload,
+    LiveSessions, Metric, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields,
+    Scenario, SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec,
+    StateSpec, Strategy, Sweep, Workload,
 };
 use crate::summary::Summary;
 use crate::time::{Duration, Probability, Rate, Timestamp};
@@ -153,6 +153,7 @@ pub(super) fn scenario() -> Scenario {
                 webrtc: FidelityMix::only(Fidelity::Model),
                 sip: FidelityMix::only(Fidelity::Model),
             },
+            live: LiveSessions::default(),
             faults: Vec::new(),
         },
         arms: vec![arm("base", 2), arm("roomy", 50)],
