@@ -53,6 +53,11 @@ Each file is an experiment: a claim about why exports come out incomplete, the m
 make it true, and what must be seen. Arms and gates of one file meet the same recordings. This page
 is written by `racegate catalogue scenarios`, from simulations at each file's own seed.
 
+`c` files test a claim of the two threads, `r` files a row of the catalogue of symptoms, `x` files
+what none of them names. Of the catalogue row 1 is webrtc-spike, row 2 c17, row 6 c16 and r12, and
+row 20 c19. Row 15 (stop and start of a recording, 409) has no file: the model has no controls of a
+recording in progress, every session is recorded from its beginning to its end.
+
 ";
 
 fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

@@ -398,7 +398,8 @@ pub struct PlatformEvents {
 /// By conversation.
 type Digests = Arc<Mutex<BTreeMap<String, Received>>>;
 
-/// The session whose audio is the recording of its conversation, by conversation: the first in which audio could flow.
+/// The session whose audio is the recording of its conversation, by that: the first in which audio
+/// could flow.
 type Owners = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// Brings what was recorded to the platform.
@@ -479,14 +480,13 @@ impl Registrar {
 
 impl Keeper for Registrar {
     /// A session in which audio never could flow makes no recording, and neither does one of a
-    /// conversation that nobody knows, or that is another session's.
+    /// conversation that nobody knows, or that has another session.
     fn keep(&mut self, ended: EndedMedia, recording: Result<MediaUpload, StoreError>) {
         let Some(call) = self.service.calls().by_conversation(&ended.conversation_id) else {
             return;
         };
         let owner = self.owners.lock().get(&ended.conversation_id).cloned();
-        let owned = owner.is_some_and(|owner| owner != ended.session_id);
-        if ended.established_at.is_none() || owned {
+        if ended.established_at.is_none() || owner.as_ref() != Some(&ended.session_id) {
             return;
         }
         let ended_at = self.timestamp(ended.ended_at);

@@ -85,7 +85,7 @@ impl Traffic {
         let call = call(RecordingIndex(feeder.next_asked));
         feeder.next_asked += 1;
         let told = told(&call).map(Box::new);
-        self.service.calls().begin(call);
+        self.service.calls().begin_on(call, on);
         let ending = Ending { call, on, told };
         feeder
             .ending
@@ -94,6 +94,18 @@ impl Traffic {
         drop(feeder);
         self.service.ring();
         Ok(call)
+    }
+
+    /// The calls that were asked for never were, whether they have ended or not: those that `on`
+    /// alone has heard of, or all.
+    pub fn forget_asked(&self, on: On) {
+        let mut feeder = self.feeder.lock();
+        let asked = RecordingIndex(ASKED_FROM);
+        feeder
+            .ending
+            .retain(|(_, index), ending| *index < asked || !(on == On::Every || ending.on == on));
+        self.service.forget_recordings(asked, on);
+        drop(feeder);
     }
 
     /// When something is due next, here or on the platform.

@@ -432,6 +432,7 @@ fn export(store: &Store) -> JobManifest {
         job: "job".to_owned(),
         organization: "org-a".to_owned(),
         snapshot_at: SNAPSHOT_AT,
+        media_read_at: None,
         recordings: (0..40).map(entry).collect(),
         failed: Vec::new(),
     };

@@ -111,6 +111,7 @@ impl HttpTransport {
         let known = |id| truth(&self.service, self.tenant.arm, id);
         let mut read = ExportRead {
             snapshot_at: manifest.snapshot_at,
+            media_read_at: manifest.media_read_at,
             ..ExportRead::default()
         };
         for sidecar in self.reader.read_sidecars(&manifest, known).await {

@@ -125,6 +125,7 @@ impl InProcess {
         };
         ExportRead {
             snapshot_at: manifest.snapshot_at,
+            media_read_at: manifest.media_read_at,
             sidecars: manifest.recordings.iter().filter_map(sidecar).collect(),
             failed: manifest
                 .failed

@@ -45,7 +45,8 @@ struct Facts {
     /// All required fields on the primary read path.
     get_at: Timestamp,
     /// An export would be complete.
-    complete_at: Timestamp,
+    /// On the path that the export reads.
+    fields_at: Timestamp,
 }
 
 impl RunFolder {
@@ -120,7 +121,7 @@ fn facts_of(scenario: &Scenario, arm: ArmIndex, timeline: &Timeline) -> Option<F
         ended_at: timeline.ended_at,
         media_at: timeline.media_at,
         get_at: on_get.fold(Timestamp::ZERO, Timestamp::max),
-        complete_at: timeline.complete_at(arm.platform.export.read, required),
+        fields_at: timeline.true_at(arm.platform.export.read, required),
     })
 }
 
@@ -151,7 +152,8 @@ fn write_row(
         Some(Fate::Lost) => ("lost", None),
     };
     let complete = settled.outcome == OutcomeKind::Complete;
-    let since = |from: Timestamp| settled.snapshot_at.map(|at| at.since(from));
+    let added_delay = settled.snapshot_at.map(|at| at.since(facts.ended_at));
+    let regret = settled.regret(facts.fields_at, facts.media_at);
     let cells = [
         text(&arm.name),
         text(&arm.gates[tenant.gate].name),
@@ -163,7 +165,7 @@ fn write_row(
         instant(Some(facts.ended_at)),
         instant(Some(facts.media_at)),
         instant(Some(facts.get_at)),
-        instant(Some(facts.complete_at)),
+        instant(Some(facts.fields_at.max(facts.media_at))),
         settled.outcome.name().to_owned(),
         settled
             .first_outcome
@@ -177,8 +179,8 @@ fn write_row(
         instant(settled.approved_at),
         instant(settled.snapshot_at),
         instant(Some(settled.settled_at)),
-        length(since(facts.ended_at)),
-        length(since(facts.complete_at).filter(|_| complete)),
+        length(added_delay),
+        length(regret.filter(|_| complete)),
         settled.gate_calls.to_string(),
         settled.wasted_checks.to_string(),
         settled.throttled.to_string(),

@@ -42,10 +42,15 @@ impl Side {
     fn of(settled: &Settled, timeline: &Timeline, arm: &Arm) -> Self {
         let required = arm.required.of(timeline.taken_for());
         let margin = match (settled.snapshot_at, settled.checked_at) {
-            (Some(snapshot_at), _) => distance(
-                snapshot_at,
-                timeline.complete_at(arm.platform.export.read, required),
-            ),
+            (Some(snapshot_at), _) => {
+                let fields_at = timeline.true_at(arm.platform.export.read, required);
+                match settled.media_read_at {
+                    None => distance(snapshot_at, fields_at.max(timeline.media_at)),
+                    Some(read_at) => {
+                        distance(snapshot_at, fields_at).min(distance(read_at, timeline.media_at))
+                    }
+                }
+            }
             (None, Some(checked_at)) => {
                 distance(checked_at, timeline.fields_at(ReadPath::Primary, required))
             }

@@ -83,6 +83,14 @@ pub enum Purpose {
     Region = 34,
     /// Lag of the second region.
     RegionLag = 35,
+    /// Whether a recording's first version is false.
+    Provisional = 36,
+    /// First version → final version.
+    Correction = 37,
+    /// How long ephemeral values stay.
+    Kept = 38,
+    /// Whether a job may not write a held recording.
+    HeldForbidden = 39,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
     /// Latency of export job `k` of a gate.
@@ -91,6 +99,8 @@ pub enum Purpose {
     JobFailure = 42,
     /// Time that a job's query takes.
     JobQuery = 43,
+    /// Time between a job's reading of sidecar and media.
+    JobOrder = 44,
     /// Whether the call is made on a persistent connection.
     Connection = 50,
     /// Whether an injected fault strikes match `k` of a rule.

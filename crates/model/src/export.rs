@@ -6,15 +6,39 @@
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet, Kind};
-use crate::ids::RecordingIndex;
 use crate::outcome::OutcomeKind;
 use crate::scenario::{
     ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, ReadPath, RequiredFields,
-    SelectionSpec, SnapshotInstant,
+    SelectionSpec, SnapshotInstant, WriteOrder,
 };
 use crate::selection::{Refusal, Selection};
 use crate::time::{Duration, Probability, Timestamp};
 use crate::timeline::{Timeline, View};
+
+/// When a job reads what it writes of a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Reads {
+    /// The fields.
+    pub(crate) sidecar_at: Timestamp,
+    /// The media, if not then.
+    pub(crate) media_at: Option<Timestamp>,
+}
+
+impl Reads {
+    /// Both at `at`.
+    #[inline]
+    pub(crate) const fn at_once(at: Timestamp) -> Self {
+        Self {
+            sidecar_at: at,
+            media_at: None,
+        }
+    }
+
+    /// The later of the two.
+    pub(crate) fn last(self) -> Timestamp {
+        self.sidecar_at.max(self.media_at.unwrap_or_default())
+    }
+}
 
 /// The rules of one organization's jobs.
 #[derive(Clone, Debug)]
@@ -23,6 +47,8 @@ pub(crate) struct ExportRules {
     latency: Sampler,
     query_time: Sampler,
     snapshot: SnapshotInstant,
+    order: WriteOrder,
+    between: Sampler,
     read: ReadPath,
     schema: FieldSet,
     failure: Probability,
@@ -42,6 +68,8 @@ impl ExportRules {
             latency: Sampler::new(&export.latency),
             query_time: Sampler::new(&export.query_time),
             snapshot: export.snapshot,
+            order: export.order,
+            between: Sampler::new(&export.between),
             read: export.read,
             schema: export.schema,
             failure: export.failure,
@@ -104,11 +132,60 @@ impl ExportRules {
 
     /// From the job's PUT to its end.
     #[inline]
-    pub(crate) fn latency(&self, job: impl FnOnce() -> Draws) -> Duration {
-        self.latency.sample_with(|| job().draw(Purpose::JobLatency))
+    pub(crate) fn latency(&self, job: impl Fn() -> Draws) -> Duration {
+        let latency = self.latency.sample_with(|| job().draw(Purpose::JobLatency));
+        if self.order == WriteOrder::Together {
+            return latency;
+        }
+        let between = self.between(job);
+        match self.snapshot {
+            SnapshotInstant::Selection => latency.max(between),
+            SnapshotInstant::Write => latency.saturating_add(between),
+        }
+    }
+
+    /// From its first read to its second one.
+    #[cold]
+    fn between(&self, job: impl FnOnce() -> Draws) -> Duration {
+        self.between.sample_with(|| job().draw(Purpose::JobOrder))
+    }
+
+    /// The query's time and the latency of a job that reads all at once, if both are constant.
+    pub(crate) fn constant_times(&self) -> Option<(Duration, Duration)> {
+        if self.order != WriteOrder::Together {
+            return None;
+        }
+        Some((self.query_time.as_constant()?, self.latency.as_constant()?))
     }
 
     /// When a job that was started and is done reads what it writes.
+    #[inline]
+    pub(crate) fn reads(
+        &self,
+        started_at: Timestamp,
+        done_at: Timestamp,
+        job: impl FnOnce() -> Draws,
+    ) -> Reads {
+        if self.order == WriteOrder::Together {
+            return Reads::at_once(self.snapshot_at(started_at, done_at));
+        }
+        let between = self.between(job);
+        let first = match self.snapshot {
+            SnapshotInstant::Selection => started_at,
+            SnapshotInstant::Write => done_at - between,
+        };
+        let second = first + between;
+        let (sidecar_at, media_at) = match self.order {
+            WriteOrder::SidecarFirst => (first, second),
+            WriteOrder::Together | WriteOrder::MediaFirst => (second, first),
+        };
+        Reads {
+            sidecar_at,
+            media_at: (media_at != sidecar_at).then_some(media_at),
+        }
+    }
+
+    /// When a job without an order reads what it writes.
     #[inline]
     pub(crate) const fn snapshot_at(&self, started_at: Timestamp, done_at: Timestamp) -> Timestamp {
         match self.snapshot {
@@ -117,12 +194,14 @@ impl ExportRules {
         }
     }
 
-    /// Whether the job fails for `recording`.
+    /// Whether the job fails for the recording.
     #[inline]
-    pub(crate) fn fails(&self, job: Draws, recording: RecordingIndex) -> bool {
-        let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
+    pub(crate) fn fails(&self, job: Draws, timeline: &Timeline) -> bool {
+        let nth = u32::try_from(timeline.recording.0 & 0xFFFF_FFFF).unwrap_or(0);
+        let selection = self.selection.as_ref();
         self.failure
             .occurs_with(|| job.draw_nth(Purpose::JobFailure, nth))
+            || selection.is_some_and(|selection| selection.forbids(timeline, self.seed))
     }
 
     /// What a strict job misses of a recording at `now`.
@@ -133,18 +212,22 @@ impl ExportRules {
             .difference(view.present)
     }
 
-    /// The sidecar taken at `at` by a job created at `created_at`; none if its query did not see
-    /// the recording.
+    /// What a job created at `created_at` writes of a recording; none if its query did not see it.
     pub(crate) fn sidecar(
         &self,
-        at: Timestamp,
+        reads: Reads,
         created_at: Timestamp,
         timeline: &Timeline,
     ) -> Option<View> {
         let found = self
             .selection
             .is_none_or(|selection| selection.finds(timeline, created_at, self.seed).is_ok());
-        (timeline.ended_at <= at && found).then(|| self.view(at, timeline))
+        let mut view = (timeline.ended_at <= reads.sidecar_at && found)
+            .then(|| self.view(reads.sidecar_at, timeline))?;
+        if let Some(media_at) = reads.media_at {
+            view.take_media(self.view(media_at, timeline));
+        }
+        Some(view)
     }
 
     /// Where sidecars are read from, if they hold every field that is required and true there: no
@@ -157,6 +240,7 @@ impl ExportRules {
         let plain = self.selection.is_none()
             && self.failure == Probability::ZERO
             && self.policy == ExportPolicy::Lenient
+            && self.order == WriteOrder::Together
             && whole;
         plain.then_some(self.read)
     }

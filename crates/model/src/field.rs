@@ -44,6 +44,15 @@ pub struct PerKind<T> {
 }
 
 impl<T> PerKind<T> {
+    /// What `of` gives for each kind.
+    #[must_use]
+    pub fn of(of: impl Fn(Kind) -> T) -> Self {
+        Self {
+            webrtc: of(Kind::Webrtc),
+            sip: of(Kind::Sip),
+        }
+    }
+
     /// The value for `kind`.
     #[must_use]
     pub const fn get(&self, kind: Kind) -> &T {

@@ -72,6 +72,9 @@ pub struct Settled {
     /// When the last sidecar was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_at: Option<Timestamp>,
+    /// When its job read the media, if not with the sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_read_at: Option<Timestamp>,
     /// When the tenant was done with it.
     pub settled_at: Timestamp,
     /// Calls that the gate made for it, refused ones included.
@@ -85,6 +88,17 @@ pub struct Settled {
     /// Live only: how late the snapshot and the gate's calls were against the schedule, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lateness: Option<Duration>,
+}
+
+impl Settled {
+    /// How long before its export it would have been complete, had fields and media come at these
+    /// instants; none without a sidecar.
+    #[must_use]
+    pub fn regret(&self, fields_at: Timestamp, media_at: Timestamp) -> Option<Duration> {
+        let sidecar_at = self.snapshot_at?;
+        let read_at = self.media_read_at.unwrap_or(sidecar_at);
+        Some(sidecar_at.since(fields_at).min(read_at.since(media_at)))
+    }
 }
 
 /// An export job that a tenant is done with.
@@ -180,5 +194,8 @@ fn hash_settled(settled: &Settled) -> u64 {
         u64::from(settled.throttled),
         u64::from(settled.exports),
     ];
-    words.iter().fold(0, |hash, word| mix64(hash ^ word))
+    let hash = words.iter().fold(0, |hash, word| mix64(hash ^ word));
+    settled
+        .media_read_at
+        .map_or(hash, |at| mix64(hash ^ at.as_nanos()))
 }

@@ -62,6 +62,12 @@ macro_rules! public_id {
                 decode(seed, self.0, $kind)
             }
 
+            /// The hyphenated form.
+            #[must_use]
+            pub const fn text(self) -> [u8; 36] {
+                uuid_text(self.0)
+            }
+
             /// Parses the hyphenated form.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
@@ -138,19 +144,25 @@ fn parse_uuid(text: &str) -> Option<u128> {
         })
 }
 
-fn format_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+const fn uuid_text(id: u128) -> [u8; 36] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = id.to_be_bytes();
     let mut text = [b'-'; 36];
-    let mut at = 0;
-    for (nth, byte) in id.to_be_bytes().into_iter().enumerate() {
+    let (mut nth, mut at) = (0, 0);
+    while nth < bytes.len() {
         if matches!(nth, 4 | 6 | 8 | 10) {
             at += 1;
         }
-        text[at] = HEX[usize::from(byte >> 4)];
-        text[at + 1] = HEX[usize::from(byte & 0xF)];
+        text[at] = HEX[(bytes[nth] >> 4) as usize];
+        text[at + 1] = HEX[(bytes[nth] & 0xF) as usize];
+        nth += 1;
         at += 2;
     }
-    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    text
+}
+
+fn format_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(std::str::from_utf8(&uuid_text(id)).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::history::Settled;
 use crate::ids::TenantIndex;
 use crate::outcome::{Cause, Fate, OutcomeKind};
 use crate::platform::{Known, notifications};
-use crate::scenario::{Arm, ExportRequest, GateSpec, ReadPath, Strategy, WebhookEvent};
+use crate::scenario::{Arm, ExportRequest, GateSpec, JobDone, ReadPath, Strategy, WebhookEvent};
 use crate::selection::Selection;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::Timeline;
@@ -39,7 +39,7 @@ impl Judge {
     ) -> (Option<Fate>, Option<Cause>) {
         let (fate, cause) = match settled.outcome {
             OutcomeKind::Complete => return (None, None),
-            OutcomeKind::Errored => (Fate::Lost, settled.cause.unwrap_or(Cause::JobFailure)),
+            OutcomeKind::Errored => (Fate::Lost, self.errored(settled, timeline)),
             OutcomeKind::Skipped => self.skipped(settled, timeline),
             OutcomeKind::Inconsistent if timeline.taken_for() != timeline.kind => {
                 (Fate::Lost, Cause::Misclassified)
@@ -47,7 +47,7 @@ impl Judge {
             OutcomeKind::Inconsistent if timeline.false_fields.contains(Field::Media) => {
                 (Fate::Lost, Cause::AudioAltered)
             }
-            OutcomeKind::Inconsistent => (Fate::Lost, Cause::WrongId),
+            OutcomeKind::Inconsistent => self.inconsistent(settled, timeline),
             OutcomeKind::Abandoned => {
                 // What counts is what the gate saw when it last looked.
                 let at = settled.checked_at.unwrap_or(settled.settled_at);
@@ -58,6 +58,33 @@ impl Judge {
         (Some(fate), Some(cause))
     }
 
+    /// What a job failed of. A held recording that none may write looks like any other failure.
+    fn errored(&self, settled: &Settled, timeline: &Timeline) -> Cause {
+        let selection = self.selection(settled.tenant);
+        match settled.cause {
+            None | Some(Cause::JobFailure) if selection.forbids(timeline, self.seed) => {
+                Cause::Permission
+            }
+            cause => cause.unwrap_or(Cause::JobFailure),
+        }
+    }
+
+    /// Why a value was false that the platform itself had right in the end, or never.
+    fn inconsistent(&self, settled: &Settled, timeline: &Timeline) -> (Fate, Cause) {
+        let selection = self.selection(settled.tenant);
+        let mixed_up = selection.mixed_up(timeline, self.seed);
+        let required = self.arm.required.of(timeline.taken_for());
+        let at = settled.snapshot_at.unwrap_or(settled.settled_at);
+        let corrected_at = timeline.corrected_at(self.arm.platform.export.read, required);
+        if !mixed_up.intersection(required).is_empty() || corrected_at <= at {
+            (Fate::Lost, Cause::WrongId)
+        } else if corrected_at.is_never() || timeline.gone_at(required) <= corrected_at {
+            (Fate::Lost, Cause::StaleVersion)
+        } else {
+            (Fate::Late(corrected_at.since(at)), Cause::StaleVersion)
+        }
+    }
+
     fn incomplete(&self, settled: &Settled, timeline: &Timeline) -> (Fate, Cause) {
         if let Some(cause) = settled.cause {
             return (Fate::Lost, cause);
@@ -66,7 +93,10 @@ impl Judge {
         let written = self.selection(settled.tenant).written(timeline);
         if settled.missing.difference(written).is_empty() {
             let read = self.arm.platform.export.read;
-            let (fate, cause) = self.missed(timeline, at, read, Some(settled.missing));
+            let (fate, cause) = match settled.media_read_at {
+                Some(media_at) => self.missed_apart(settled, timeline, at, media_at),
+                None => self.missed(timeline, at, read, Some(settled.missing)),
+            };
             if self.was_told_early(settled.tenant, timeline) {
                 (fate, Cause::NotificationEarly)
             } else {
@@ -75,6 +105,37 @@ impl Judge {
         } else {
             (Fate::Lost, Cause::Schema)
         }
+    }
+
+    /// What a job missed that read the fields at `at` and the media at another time: whatever
+    /// came latest after its own reading held the export.
+    fn missed_apart(
+        &self,
+        settled: &Settled,
+        timeline: &Timeline,
+        at: Timestamp,
+        media_at: Timestamp,
+    ) -> (Fate, Cause) {
+        let read = self.arm.platform.export.read;
+        let required = self.arm.required.of(timeline.taken_for());
+        let fields_by = timeline.true_at(read, required).since(at);
+        let media_by = timeline.media_at.since(media_at);
+        let fields = settled.missing.without(Field::Media);
+        let of_media =
+            fields.is_empty() || settled.missing.contains(Field::Media) && fields_by <= media_by;
+        let held = if of_media {
+            FieldSet::EMPTY.with(Field::Media)
+        } else {
+            fields
+        };
+        let (_, cause) = self.missed(timeline, at, read, Some(held));
+        let lost = timeline.fate(at, read, required) == Fate::Lost;
+        let fate = if lost {
+            Fate::Lost
+        } else {
+            Fate::Late(fields_by.max(media_by))
+        };
+        (fate, cause)
     }
 
     /// What a reader of `path` missed at `at`: all that was not there, unless it is known.
@@ -131,6 +192,7 @@ impl Judge {
                 )
             }
             Err(cause) => (Fate::Lost, cause),
+            Ok(()) if self.takes_counters(settled.tenant) => (Fate::Lost, Cause::ReadEarly),
             Ok(()) => (Fate::Lost, Cause::WrongId),
         }
     }
@@ -172,6 +234,11 @@ impl Judge {
     fn gate(&self, tenant: TenantIndex) -> Option<&GateSpec> {
         let gate = tenant.0.checked_sub(self.first.0).map(|gate| gate as usize);
         gate.and_then(|gate| self.arm.gates.get(gate))
+    }
+
+    fn takes_counters(&self, tenant: TenantIndex) -> bool {
+        let gate = self.gate(tenant);
+        gate.is_some_and(|gate| gate.request.done_when == JobDone::Counters)
     }
 
     fn selection(&self, tenant: TenantIndex) -> Selection {

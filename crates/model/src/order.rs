@@ -21,8 +21,19 @@ pub struct Event {
     pub recording: RecordingIndex,
     /// For which tenant; none is the platform.
     pub tenant: Option<TenantIndex>,
-    /// What was drawn for it: the draws mixed in the order in which they were made, or zero.
+    /// What it is drawn from: the platform's first draw for a recording, the jitter of a check if
+    /// it finds nothing, a job's query, latency or failures; zero where nothing is drawn.
     pub draws: u64,
+}
+
+/// Whether anybody looks at the order of events: what they are drawn from costs time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Order {
+    /// Nobody does.
+    #[default]
+    Ignored,
+    /// Somebody does.
+    Noted,
 }
 
 /// Who wants to know of every event. `()` does not.

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::draws::{Draws, Seed, Stream};
-use crate::export::ExportRules;
 pub use crate::export::verdict;
+use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::scenario::{
@@ -159,6 +159,8 @@ pub struct Export {
     pub job: JobOrdinal,
     /// When the sidecars were taken.
     pub snapshot_at: Timestamp,
+    /// When the media was read, if not then.
+    pub media_read_at: Option<Timestamp>,
     /// One per recording that the job's query saw.
     pub sidecars: Vec<Sidecar>,
     /// Recordings for which the job failed.
@@ -171,6 +173,8 @@ struct Job {
     recordings: Vec<RecordingIndex>,
     created_at: Timestamp,
     draws: Draws,
+    /// When it reads what it writes, once it has begun.
+    reads: Option<Reads>,
     export: Option<Export>,
     /// The job asks for something else than the organization's own request.
     asks: Option<ExportRequest>,
@@ -289,6 +293,7 @@ impl Org {
                 recordings,
                 created_at: now,
                 draws,
+                reads: None,
                 export: None,
                 asks: None,
             },
@@ -317,6 +322,16 @@ impl Org {
     #[must_use]
     pub fn refuses_job_asking(&self, request: ExportRequest) -> Option<Refusal> {
         self.rules.asking(request).refuses(&request)
+    }
+
+    /// What a job for `recordings` would draw from.
+    pub(crate) fn draws_of_next(&self, recordings: &[RecordingIndex]) -> Draws {
+        self.job_draws(self.next, recordings)
+    }
+
+    /// What a job draws from.
+    pub(crate) fn draws_of(&self, job: JobOrdinal) -> Option<Draws> {
+        self.jobs.get(&job).map(|job| job.draws)
     }
 
     /// With slots for every recording a job has one recording, which keys its draws: then the
@@ -369,9 +384,10 @@ impl Org {
         }
         job.state = JobState::Processing;
         let done_at = now + rules.latency(|| job.draws);
-        let snapshot_at = rules.snapshot_at(now, done_at);
-        if snapshot_at == now {
-            job.export = Some(write(rules, now, ordinal, job, recordings));
+        let reads = rules.reads(now, done_at, || job.draws);
+        job.reads = Some(reads);
+        if reads.last() <= now {
+            job.export = Some(write(rules, reads, ordinal, job, recordings));
         }
         self.due.push(Reverse((done_at, ordinal)));
         Ok(())
@@ -420,7 +436,8 @@ impl Org {
                     if job.export.is_none() {
                         let own = job.asks.map(|request| self.rules.asking(request));
                         let rules = own.as_ref().unwrap_or(&self.rules);
-                        job.export = Some(write(rules, at, ordinal, job, recordings));
+                        let reads = job.reads.unwrap_or(Reads::at_once(at));
+                        job.export = Some(write(rules, reads, ordinal, job, recordings));
                     }
                     job.state = JobState::Fulfilled;
                     return Some(ordinal);
@@ -455,31 +472,33 @@ impl JobState {
     }
 }
 
-/// What the job writes at `at`.
+/// What the job writes. Reads that lie back see what was to be seen then.
 fn write(
     rules: &ExportRules,
-    at: Timestamp,
+    reads: Reads,
     ordinal: JobOrdinal,
     job: &Job,
     recordings: &impl Recordings,
 ) -> Export {
     let mut export = Export {
         job: ordinal,
-        snapshot_at: at,
+        snapshot_at: reads.sidecar_at,
+        media_read_at: reads.media_at,
         sidecars: Vec::new(),
         failed: Vec::new(),
     };
     for recording in &job.recordings {
-        if rules.fails(job.draws, *recording) {
-            export.failed.push(*recording);
-            continue;
-        }
-        let seen = recordings.read(*recording, |it| rules.sidecar(at, job.created_at, it));
-        if let Some(view) = seen.flatten() {
-            export.sidecars.push(Sidecar {
+        let written = recordings.read(*recording, |it| {
+            let view = rules.sidecar(reads, job.created_at, it);
+            (rules.fails(job.draws, it), view)
+        });
+        match written {
+            Some((true, _)) => export.failed.push(*recording),
+            Some((false, Some(view))) => export.sidecars.push(Sidecar {
                 recording: *recording,
                 view,
-            });
+            }),
+            Some((false, None)) | None => {}
         }
     }
     export

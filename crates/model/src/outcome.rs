@@ -125,11 +125,17 @@ pub enum Cause {
     AudioAltered,
     /// The audio never reached storage.
     MediaLost,
+    /// The export copied a first version that was false.
+    StaleVersion,
+    /// The value had been there, and was gone.
+    Expired,
+    /// The client took its job for done before it was.
+    ReadEarly,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::QueueWait,
         Self::Service,
         Self::RateLimit,
@@ -155,6 +161,9 @@ impl Cause {
         Self::WrongSuffix,
         Self::AudioAltered,
         Self::MediaLost,
+        Self::StaleVersion,
+        Self::Expired,
+        Self::ReadEarly,
     ];
 
     /// The name used in summaries and expectations.
@@ -186,6 +195,9 @@ impl Cause {
             Self::WrongSuffix => "wrong_suffix",
             Self::AudioAltered => "audio_altered",
             Self::MediaLost => "media_lost",
+            Self::StaleVersion => "stale_version",
+            Self::Expired => "expired",
+            Self::ReadEarly => "read_early",
         }
     }
 }

@@ -79,6 +79,14 @@ impl Selection {
         Ok(())
     }
 
+    /// Whether no job may write the recording, whenever it tries.
+    #[must_use]
+    pub fn forbids(&self, timeline: &Timeline, seed: Seed) -> bool {
+        let draws = Draws::of_call(seed, timeline.recording.0);
+        let draw = || draws.draw(Purpose::HeldForbidden);
+        timeline.hold == Hold::Held && self.spec.held_forbidden.occurs_with(draw)
+    }
+
     fn filter_matches(&self, kind: Kind) -> bool {
         match (self.spec.filters, self.request.media_type) {
             (Filters::Ignored, _) | (_, None) => true,

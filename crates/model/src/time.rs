@@ -63,6 +63,13 @@ impl Timestamp {
     pub const fn is_never(self) -> bool {
         self.0 == u64::MAX
     }
+
+    /// The instant, unless it is [`Timestamp::NEVER`].
+    #[must_use]
+    #[inline]
+    pub const fn ever(self) -> Option<Self> {
+        if self.is_never() { None } else { Some(self) }
+    }
 }
 
 impl Duration {

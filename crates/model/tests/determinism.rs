@@ -227,3 +227,34 @@ const SPIKE: [Pinned; 2] = [
     ("history", 0x8F8A_9F56_4159_312E),
     ("end", 0x0000_001A_82F9_6CE4),
 ];
+
+/// What the order of events is made of, by name.
+fn ingredients(scenario: &racegate_model::scenario::Scenario) -> Vec<(String, String)> {
+    let order = racegate_model::sim::order_of(scenario).to_string();
+    let pairs = order.split(' ').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, hash)| (name.to_owned(), hash.to_owned()))
+        .collect()
+}
+
+#[test]
+fn a_job_that_draws_from_another_key_changes_the_draws_of_its_calls_alone() {
+    use racegate_model::scenario::Slots;
+    for slots in [Slots::Limited(2), Slots::Unlimited] {
+        let named = |name: &str| {
+            let mut scenario = spike(3);
+            scenario.arms.truncate(1);
+            let arm = &mut scenario.arms[0];
+            arm.gates.truncate(1);
+            arm.gates[0].name = name.into();
+            arm.platform.export.slots = slots;
+            arm.platform.export.latency = Distribution::constant(millis(2_000));
+            ingredients(&scenario)
+        };
+        let (one, other) = (named("one"), named("other"));
+        assert_eq!(one.len(), 5);
+        for (one, other) in one.iter().zip(&other) {
+            assert_eq!(one == other, one.0 != "draws", "{one:?}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use proptest::prelude::{
 use proptest::strategy::Strategy as Generator;
 use racegate_model::distribution::Distribution;
 use racegate_model::draws::Seed;
-use racegate_model::field::FieldGroup;
+use racegate_model::field::{Field, FieldGroup, FieldSet};
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex};
 use racegate_model::outcome::OutcomeKind;
 use racegate_model::platform::{Output, Platform};
@@ -53,6 +53,13 @@ struct Troubles {
     policy: ExportPolicy,
     correlation: Correlation,
     lake: Option<LakeSpec>,
+    order: WriteOrder,
+    between: u64,
+    snapshot: SnapshotInstant,
+    provisional: u32,
+    corrected: Option<u64>,
+    forbidden: u32,
+    done_when: JobDone,
 }
 
 fn troubles() -> impl Generator<Value = Troubles> {
@@ -77,8 +84,22 @@ fn troubles() -> impl Generator<Value = Troubles> {
     let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
     let lake = proptest::option::of(Just(LakeSpec { refresh, lag }));
     let export = (0_u32..20, 0_u32..50, policy, by, lake);
-    (pipeline, intake, index, hold, export).prop_map(|(pipeline, intake, index, hold, export)| {
-        Troubles {
+    let first = prop_oneof![
+        Just(WriteOrder::Together),
+        Just(WriteOrder::MediaFirst),
+        Just(WriteOrder::SidecarFirst),
+    ];
+    let at = prop_oneof![
+        Just(SnapshotInstant::Write),
+        Just(SnapshotInstant::Selection)
+    ];
+    let order = (first, 0_u64..4_000, at);
+    let done = prop_oneof![Just(JobDone::Status), Just(JobDone::Counters)];
+    let corrected = proptest::option::of(0_u64..9_000);
+    let versions = (0_u32..40, corrected, 0_u32..20, done);
+    let all = (pipeline, intake, index, hold, export, order, versions);
+    all.prop_map(
+        |(pipeline, intake, index, hold, export, order, versions)| Troubles {
             workers: pipeline.0,
             stages: pipeline.1,
             writes_early: pipeline.2,
@@ -98,8 +119,15 @@ fn troubles() -> impl Generator<Value = Troubles> {
             policy: export.2,
             correlation: export.3,
             lake: export.4,
-        }
-    })
+            order: order.0,
+            between: order.1,
+            snapshot: order.2,
+            provisional: versions.0,
+            corrected: versions.1,
+            forbidden: versions.2,
+            done_when: versions.3,
+        },
+    )
 }
 
 impl Troubles {
@@ -154,12 +182,27 @@ impl Troubles {
         platform.hold.propagation_loss = share(self.propagation_loss);
         platform.notification.duplicate = share(self.duplicate);
         platform.notification.delay = exponential(1_000);
+        platform.versions = (self.provisional > 0).then(|| self.versions());
         platform.export.policy = self.policy;
+        platform.export.order = self.order;
+        platform.export.between = exponential(self.between);
+        platform.export.snapshot = self.snapshot;
         let selection = &mut platform.export.selection;
         selection.other_id = share(self.other_id);
         selection.shared_session = share(self.other_id);
         selection.correlation = self.correlation;
         selection.lake = self.lake;
+        selection.held_forbidden = share(self.forbidden);
+    }
+
+    fn versions(&self) -> VersionsSpec {
+        VersionsSpec {
+            provisional: share(self.provisional),
+            fields: [Field::StartTime, Field::ClientIp].into_iter().collect(),
+            corrected: self.corrected.map(exponential),
+            ephemeral: FieldSet::EMPTY,
+            kept: exponential(1),
+        }
     }
 }
 
@@ -190,6 +233,7 @@ fn troubled(seed: u64, troubles: &Troubles) -> Scenario {
         polling,
     };
     scenario.arms[0].gates.push(gate("fallback", confirm));
+    scenario.arms[0].gates[1].request.done_when = troubles.done_when;
     scenario
 }
 
@@ -206,7 +250,13 @@ proptest! {
 
     #[test]
     fn every_ended_session_settles_exactly_once(seed in 0_u64..1_000, troubles in troubles()) {
-        let scenario = troubled(seed, &troubles);
+        let mut scenario = troubled(seed, &troubles);
+        let arm = &mut scenario.arms[0];
+        arm.gates[2].request.jobs_at_once = Some(Slots::Limited(5));
+        if let Some(versions) = &mut arm.platform.versions {
+            versions.ephemeral.insert(Field::ClientIp);
+            versions.kept = exponential(8_000);
+        }
         let collected = run(&scenario);
         prop_assert_eq!(collected.settled_twice, 0);
         for tenant in 0..7 {
@@ -448,6 +498,8 @@ fn alone(seed: u64, troubles: &Troubles, limit: Option<u64>, drain: u64) -> Scen
             delay: millis(1_000),
         });
     }
+    // Which changes nothing where the platform allows as many.
+    arm.gates[0].request.jobs_at_once = seed.is_multiple_of(2).then_some(Slots::Unlimited);
     scenario.limits.drain = Duration::from_secs(drain);
     scenario
 }

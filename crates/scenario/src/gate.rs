@@ -34,7 +34,7 @@ const STRATEGIES: [(&str, Form); 10] = [
 ];
 
 /// Every key of any strategy, for gates whose strategy is unknown.
-const ALL_KEYS: [&str; 23] = [
+const ALL_KEYS: [&str; 25] = [
     "delay",
     "interval",
     "initial_delay",
@@ -58,6 +58,8 @@ const ALL_KEYS: [&str; 23] = [
     "filters",
     "scopes",
     "sidecar_suffix",
+    "done_when",
+    "jobs_at_once",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! What a gate's client sends along: filters, scopes, and the name it looks for.
 
 use racegate_model::field::{Field as ManifestField, FieldGroup, FieldSet};
-use racegate_model::scenario::{ExportRequest, MediaTypeFilter, Permission, SidecarName};
+use racegate_model::scenario::{ExportRequest, JobDone, MediaTypeFilter, Permission, SidecarName};
 
+use crate::platform;
 use crate::reader::{Field, Table};
 
 /// Scopes of the two forum threads, and what they allow.
@@ -20,7 +21,7 @@ pub(crate) enum Scope {
     Export,
 }
 
-/// Reads `filters`, `scopes` and `sidecar_suffix` of a gate.
+/// Reads `filters`, `scopes`, `sidecar_suffix`, `done_when` and `jobs_at_once` of a gate.
 pub(crate) fn read(gate: &mut Table<'_>) -> ExportRequest {
     let mut request = ExportRequest::default();
     if let Some(field) = gate.get("scopes") {
@@ -44,6 +45,12 @@ pub(crate) fn read(gate: &mut Table<'_>) -> ExportRequest {
             ("_metadata.json", SidecarName::Right),
             (".json", SidecarName::Wrong),
         ])
+    });
+    request.done_when = gate.or("done_when", JobDone::Status, |field| {
+        field.choice(&[("status", JobDone::Status), ("counters", JobDone::Counters)])
+    });
+    request.jobs_at_once = gate.or("jobs_at_once", None, |field| {
+        platform::slots(field).map(Some)
     });
     let mut filter = gate.table("filters");
     let of_softphones = |field: &ManifestField| field.group() == Some(FieldGroup::Webrtc);

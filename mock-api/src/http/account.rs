@@ -37,6 +37,11 @@ impl SettingsDesk {
     pub(super) fn get(&self) -> RecordingSettings {
         *self.0.lock()
     }
+
+    /// Nobody has changed them.
+    pub(super) fn clear(&self) {
+        *self.0.lock() = RecordingSettings::default();
+    }
 }
 
 /// The user that the client acts as.
@@ -284,8 +289,8 @@ fn limits_of(state: &ApiState, caller: Caller, name: &str) -> Result<Response, A
         ],
         "platform.api" => state
             .tenant(caller)
-            .usage(caller.now)
-            .map(|usage| limit("client.credentials.token.rate.per.minute", usage.allowed))
+            .rate_limit()
+            .map(|rate| limit("client.credentials.token.rate.per.minute", rate.calls))
             .into_iter()
             .collect(),
         _ => {

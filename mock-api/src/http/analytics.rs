@@ -135,7 +135,7 @@ fn within(field: &'static str, said: Option<u32>, default: u32) -> Result<u32, A
 fn find(state: &ApiState, caller: Caller, query: &DetailsQuery) -> Result<Vec<Call>, ApiError> {
     let within = (Within::Active, caller.now);
     let parts = (query.interval.as_deref(), &query.parts);
-    let mut calls = select(state.service(), state.config().epoch, parts, within)?;
+    let mut calls = select(state.calls(caller), state.config().epoch, parts, within)?;
     match query.parts.order_by {
         Some(QueryOrderBy::ConversationEnd | QueryOrderBy::SegmentEnd) => {
             calls.sort_by_key(|call| (call.ended_at(), call.index));
@@ -301,7 +301,7 @@ async fn results(
     let next = paging.offset().saturating_add(paging.size());
     Ok(Json(DetailsResults {
         conversations: calls
-            .filter_map(|index| state.service().calls().get(*index))
+            .filter_map(|index| state.calls(caller).get(*index))
             .map(|call| shown(&state, caller, &call))
             .collect(),
         cursor: (next < job.found.len()).then(|| cursor_of(next)),

@@ -166,7 +166,7 @@ fn item<'a>(
     };
     let known = index
         .ok()
-        .filter(|index| state.service().calls().get(*index).is_some());
+        .filter(|index| state.calls(caller).get(*index).is_some());
     let Some(index) = known else {
         let found = Found::Nothing;
         return Some(Item { asked, found });
@@ -192,12 +192,13 @@ impl Item<'_> {
             result.error_msg = Some("The recording was not found.");
             return Some(result);
         };
-        result.recording_id = Some(RecordingId::of(state.service().seed(), index).to_string());
+        let recording = RecordingId::of(state.service().seed(), index);
+        result.recording_id = Some(recording.to_string());
         match look_now(state, caller, index)?.file_state() {
             FileState::Uploading | FileState::Restoring => return None,
             FileState::Available | FileState::Restored => {
                 result.content_type = Some(CONTENT);
-                let url = signed_url(state, caller, origin, index, Purpose::Batch);
+                let url = signed_url(state, caller, origin, recording, Purpose::Batch);
                 result.result_url = Some(url);
             }
             FileState::Archived => result.error_msg = Some("The recording is archived."),

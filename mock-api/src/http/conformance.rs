@@ -63,6 +63,7 @@ fn timelines() -> impl Strategy<Value = Timeline> {
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
+            later: None,
             revisions: Vec::new(),
         },
     )

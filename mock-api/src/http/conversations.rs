@@ -79,7 +79,7 @@ fn shown(state: &ApiState, caller: Caller, id: &str, words: Words) -> Result<Res
     state.need_any(caller, VIEW)?;
     let service = state.service();
     let index = conversation_index(state, id)?;
-    let call = service.calls().get(index).ok_or(ApiError::NotFound)?;
+    let call = state.calls(caller).get(index).ok_or(ApiError::NotFound)?;
     if call.arrival > caller.now {
         return Err(ApiError::NotFound);
     }

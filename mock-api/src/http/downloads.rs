@@ -1,14 +1,24 @@
 //! Audio and reports behind signed addresses, as the real API hands them out: whoever has the address may read
 //! it until it expires, and needs no token.
 
-use aws_lc_rs::hmac;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use aws_lc_rs::hmac as checked;
 use axum::extract::{FromRequestParts, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::StatusCode;
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap, HeaderValue,
+    RANGE,
+};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use racegate_model::ids::{RecordingId, RecordingIndex, TenantIndex};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use racegate_model::ids::{RecordingId, TenantIndex};
+use sha2::Sha256;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,6 +31,8 @@ use super::uploads;
 use super::wire::ApiDate;
 
 const MINUTE_MILLIS: i64 = 60_000;
+/// An address takes about 200 bytes.
+const URL_CAPACITY: usize = 256;
 const AUDIO: HeaderValue = HeaderValue::from_static("audio/ogg");
 const TABLE: HeaderValue = HeaderValue::from_static("text/csv");
 /// What audio is here, whatever format was asked for: nothing is transcoded.
@@ -59,11 +71,25 @@ impl FromRequestParts<ApiState> for Origin {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
         let good = host.filter(|host| {
-            host.parse::<axum::http::uri::Authority>()
-                .is_ok_and(|parsed| !parsed.as_str().contains('@'))
+            is_plain(host)
+                || host
+                    .parse::<axum::http::uri::Authority>()
+                    .is_ok_and(|parsed| !parsed.as_str().contains('@'))
         });
-        Ok(Self(format!("http://{}", good.unwrap_or("localhost"))))
+        let good = good.unwrap_or("localhost");
+        let mut origin = String::with_capacity("http://".len() + good.len());
+        origin.push_str("http://");
+        origin.push_str(good);
+        Ok(Self(origin))
     }
+}
+
+/// A name or IPv4 address, with or without a port: what hosts usually are, told without a parser.
+fn is_plain(host: &str) -> bool {
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    !name.is_empty() && name.bytes().all(named) && (1..=5).contains(&port.len()) && digits(port)
 }
 
 /// Minutes that an address is good for.
@@ -78,9 +104,9 @@ pub(super) fn media_url(
     state: &ApiState,
     caller: Caller,
     origin: &Origin,
-    index: RecordingIndex,
+    recording: RecordingId,
 ) -> String {
-    signed_url(state, caller, origin, index, Purpose::Playback)
+    signed_url(state, caller, origin, recording, Purpose::Playback)
 }
 
 /// The signed address of a recording's audio.
@@ -88,11 +114,11 @@ pub(super) fn signed_url(
     state: &ApiState,
     caller: Caller,
     origin: &Origin,
-    index: RecordingIndex,
+    recording: RecordingId,
     purpose: Purpose,
 ) -> String {
-    let recording = RecordingId::of(state.service().seed(), index);
-    signed(state, caller, origin, &format!("{recording}.ogg"), purpose)
+    let file = format_args!("{recording}.ogg");
+    signed(state, caller, origin, file, purpose)
 }
 
 /// The signed address of a file.
@@ -100,7 +126,7 @@ pub(super) fn signed(
     state: &ApiState,
     caller: Caller,
     origin: &Origin,
-    file: &str,
+    file: std::fmt::Arguments<'_>,
     purpose: Purpose,
 ) -> String {
     let settings = state.desk(caller).settings.get();
@@ -113,20 +139,46 @@ pub(super) fn signed(
         .unix_millis();
     let expires = now + i64::from(minutes) * MINUTE_MILLIS;
     let organization = &state.tenant(caller).config().organization;
-    let signature = sign(&state.desk(caller).key, file, expires);
-    format!(
-        "{}/downloads/{organization}/{file}?expires={expires}&signature={signature}",
-        origin.http()
-    )
+    let mut url = String::with_capacity(URL_CAPACITY);
+    url.push_str(origin.http());
+    url.push_str("/downloads/");
+    url.push_str(organization);
+    url.push('/');
+    let from = url.len();
+    // Writing to a string does not fail.
+    let _ = url.write_fmt(file);
+    let until = url.len();
+    let _ = write!(url, "?expires={expires}");
+    let signature = state
+        .desk(caller)
+        .signer
+        .sign(&url[from..until], &url[until + "?expires=".len()..]);
+    url.push_str("&signature=");
+    URL_SAFE_NO_PAD.encode_string(signature, &mut url);
+    url
+}
+
+/// Signs addresses with a tenant's key. Every read of a recording signs one, so this is an HMAC
+/// whose keyed state is a plain copy.
+pub(super) struct Signer(Hmac<Sha256>);
+
+impl Signer {
+    pub(super) fn new(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("an HMAC takes keys of any length"))
+    }
+
+    fn sign(&self, file: &str, expires: &str) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(b"download ");
+        mac.update(file.as_bytes());
+        mac.update(b" until ");
+        mac.update(expires.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
 }
 
 fn signed_text(file: &str, expires: i64) -> String {
     format!("download {file} until {expires}")
-}
-
-fn sign(key: &hmac::Key, file: &str, expires: i64) -> String {
-    let tag = hmac::sign(key, signed_text(file, expires).as_bytes());
-    URL_SAFE_NO_PAD.encode(tag.as_ref())
 }
 
 /// The audio or report behind a signed address. Needs no token.
@@ -144,6 +196,9 @@ fn sign(key: &hmac::Key, file: &str, expires: i64) -> String {
     responses(
         (status = 200, description = "The file",
             content(([u8] = "audio/ogg"), (String = "text/csv"))),
+        (status = 206, description = "The part of it that `Range` asks for",
+            content(([u8] = "audio/ogg"))),
+        (status = 416, description = "There is no such part", body = super::wire::ErrorBody),
         (status = 403, description = "The address is not signed, or has expired",
             body = super::wire::ErrorBody),
     ),
@@ -152,6 +207,7 @@ fn sign(key: &hmac::Key, file: &str, expires: i64) -> String {
 async fn download(
     State(state): State<ApiState>,
     PathOf((organization, file)): PathOf<(String, String)>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Response, ApiError> {
     let (tenant, key) = state
@@ -164,7 +220,7 @@ async fn download(
     let (Some(expires), Some(Ok(signature))) = (expires, signature) else {
         return Err(ApiError::NotAuthorized("The address is not signed."));
     };
-    hmac::verify(key, signed_text(&file, expires).as_bytes(), &signature)
+    checked::verify(key, signed_text(&file, expires).as_bytes(), &signature)
         .map_err(|_| ApiError::NotAuthorized("The address is not signed."))?;
     let now = state.now();
     let date = ApiDate::of(state.config().epoch, now);
@@ -174,7 +230,7 @@ async fn download(
     let mut response = match file.split_once('.') {
         Some((recording, "ogg")) => {
             let audio = audio_of(&state, tenant, recording).ok_or(ApiError::NotFound)?;
-            ([(CONTENT_TYPE, AUDIO)], audio).into_response()
+            part(&headers, audio)
         }
         Some((report, "csv")) => {
             let lines = uploads::lines(&state, tenant, report).ok_or(ApiError::NotFound)?;
@@ -191,13 +247,61 @@ async fn download(
     Ok(response)
 }
 
+/// The audio, or the part of it that `Range` asks for. More than one part, and what is no range of
+/// bytes, is passed over (RFC 9110 §14.2).
+fn part(headers: &HeaderMap, audio: Bytes) -> Response {
+    let asked = headers.get(RANGE).and_then(|range| range.to_str().ok());
+    let range = asked.and_then(|asked| range_of(asked, audio.len()));
+    let length = audio.len();
+    let mut response = match &range {
+        None => ([(CONTENT_TYPE, AUDIO)], audio).into_response(),
+        Some(range) if range.is_empty() => ApiError::NoSuchRange.into_response(),
+        Some(range) => {
+            let body = audio.slice(range.clone());
+            (StatusCode::PARTIAL_CONTENT, [(CONTENT_TYPE, AUDIO)], body).into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let said = match range {
+        None => return response,
+        Some(range) if range.is_empty() => format!("bytes */{length}"),
+        Some(range) => format!("bytes {}-{}/{length}", range.start, range.end - 1),
+    };
+    if let Ok(said) = HeaderValue::try_from(said) {
+        headers.insert(CONTENT_RANGE, said);
+    }
+    response
+}
+
+/// The bytes that a `Range` of one part means; an empty range if there are none.
+fn range_of(asked: &str, length: usize) -> Option<Range<usize>> {
+    let (first, last) = asked.strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().unwrap_or(usize::MAX))
+    };
+    let range = match (first, last) {
+        ("", last) => length.saturating_sub(number(last)?)..length,
+        (first, "") => number(first)?..length,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if last < first {
+                return None;
+            }
+            first..last.saturating_add(1).min(length)
+        }
+    };
+    Some(if range.start < range.end { range } else { 0..0 })
+}
+
 /// What a header may carry of a name.
 fn plain_name(name: &str) -> String {
     let plain = |c: &char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/') || *c == ' ';
     name.chars().filter(plain).take(200).collect()
 }
 
-fn audio_of(state: &ApiState, tenant: TenantIndex, recording: &str) -> Option<bytes::Bytes> {
+fn audio_of(state: &ApiState, tenant: TenantIndex, recording: &str) -> Option<Bytes> {
     let service = state.service();
     let index = RecordingId::parse(recording)?.index(service.seed())?;
     let now = state.now();
@@ -206,4 +310,44 @@ fn audio_of(state: &ApiState, tenant: TenantIndex, recording: &str) -> Option<by
     })?;
     let media = service.store().media(index).filter(|_| there)?;
     Some(media.body().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_means_the_bytes_that_it_names() {
+        let table = [
+            ("bytes=0-3", Some(0..4)),
+            ("bytes=2-", Some(2..10)),
+            ("bytes=-3", Some(7..10)),
+            ("bytes=-99", Some(0..10)),
+            ("bytes=8-99", Some(8..10)),
+            ("bytes=0-18446744073709551616", Some(0..10)),
+            ("bytes=10-", Some(0..0)),
+            ("bytes=-0", Some(0..0)),
+            ("bytes=3-2", None),
+            ("bytes=0-1,4-5", None),
+            ("bytes=+1-2", None),
+            ("bytes=-", None),
+            ("lines=0-3", None),
+        ];
+        for (asked, expected) in table {
+            assert_eq!(range_of(asked, 10), expected, "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_plain_host_is_told_from_one_that_needs_a_parser() {
+        for host in ["127.0.0.1:80", "localhost", "a-b.example:65535"] {
+            assert!(is_plain(host), "{host}");
+            assert!(host.parse::<axum::http::uri::Authority>().is_ok());
+        }
+        for host in [
+            "", ":80", "a:", "a:b", "a@b", "[::1]:80", "a b", "a:123456", "a\"b",
+        ] {
+            assert!(!is_plain(host), "{host}");
+        }
+    }
 }

@@ -76,6 +76,8 @@ pub(super) enum ApiError {
         key: &'static str,
         value: u64,
     },
+    #[error("There is no such part of the file.")]
+    NoSuchRange,
     #[error("The resource has another version by now.")]
     VersionConflict,
     #[error("The requested resource is for WebSockets.")]
@@ -134,6 +136,7 @@ impl ApiError {
             | Self::MissingRequiredFields(_)
             | Self::TooMany(_)
             | Self::LimitReached { .. } => StatusCode::BAD_REQUEST,
+            Self::NoSuchRange => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::VersionConflict => StatusCode::CONFLICT,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -179,6 +182,7 @@ impl ApiError {
                 None => "bad.request",
             },
             Self::TooMany(_) | Self::LimitReached { .. } => "limit.exceeded",
+            Self::NoSuchRange => "range.not.satisfiable",
             Self::VersionConflict => "version.conflict",
             Self::UpgradeRequired => "upgrade.required",
         }

@@ -8,9 +8,12 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::shape::{self, Misplaced};
 use super::state::ApiState;
 
 /// The largest body that is read.
@@ -38,18 +41,12 @@ pub(super) struct JsonBody<T> {
     pub(super) raw: Box<RawValue>,
 }
 
-impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
+impl<T: DeserializeOwned + ToSchema> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let raw = read_json(request, state).await?;
-        // The deserializer would take an array for an object's fields in their order.
-        if raw.get().starts_with('[') {
-            return Err(ApiError::bad_request(
-                "The body does not fit: it is an array instead of an object.",
-            ));
-        }
-        let value = fitting(&raw)?;
+        let value = fitting(raw.get().as_bytes(), shape::check::<T>)?;
         Ok(Self { value, raw })
     }
 }
@@ -57,12 +54,12 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
 /// A JSON body that is an array.
 pub(super) struct JsonList<T>(pub(super) Vec<T>);
 
-impl<T: DeserializeOwned> FromRequest<ApiState> for JsonList<T> {
+impl<T: DeserializeOwned + ToSchema> FromRequest<ApiState> for JsonList<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let raw = read_json(request, state).await?;
-        fitting(&raw).map(Self)
+        fitting(raw.get().as_bytes(), shape::check_list::<T>).map(Self)
     }
 }
 
@@ -74,9 +71,24 @@ async fn read_json(request: Request, state: &ApiState) -> Result<Box<RawValue>, 
     serde_json::from_slice(&bytes).map_err(|_| ApiError::malformed())
 }
 
-fn fitting<T: DeserializeOwned>(raw: &RawValue) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| ApiError::bad_request(format!("The body does not fit: {error}.")))
+/// A body of that shape.
+pub(super) fn fitting<T: DeserializeOwned>(
+    json: &[u8],
+    check: fn(&Value) -> Result<(), Misplaced>,
+) -> Result<T, ApiError> {
+    let unfit = |why: &dyn std::fmt::Display| {
+        ApiError::bad_request(format!("The body does not fit: {why}."))
+    };
+    // Numbers too large for a value are beyond every schema, too.
+    let shape: Value = serde_json::from_slice(json).map_err(|error| unfit(&error))?;
+    check(&shape).map_err(|misplaced| {
+        let at = match misplaced.at.as_str() {
+            "" => "it",
+            at => at,
+        };
+        unfit(&format_args!("{at} must not be an array"))
+    })?;
+    serde_json::from_slice(json).map_err(|error| unfit(&error))
 }
 
 /// A body that says nothing: none at all, or `null`, which is what the Python SDK makes of none.

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt;
@@ -17,7 +18,8 @@ use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use super::admin::{Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin};
-use super::gateway::{CORRELATION, Caller, bearer};
+use super::gateway::{CORRELATION, Caller, Entry, bearer};
+use super::jobs::Doomed;
 use super::link::Link;
 use super::state::ApiState;
 use super::wire::ErrorBody;
@@ -48,29 +50,14 @@ type Answer = Result<Response<Body>, Cut>;
 type Passing = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Front {
-    /// `state` is that of an API with a control plane.
+    /// `state` is that of an API, whose gateway is passed here rather than in the router: a layer
+    /// around every route would cost as much as the route.
     pub(super) const fn new(router: Router, state: Option<ApiState>, link: Arc<Link>) -> Self {
         Self {
             router,
             state,
             link,
         }
-    }
-
-    /// The router alone.
-    fn plain(&self, router: Router, request: Request<Body>) -> Passing {
-        let link = Arc::clone(&self.link);
-        Box::pin(async move {
-            let response = Self::route(router, request).await;
-            link.request_ends(response.status());
-            Ok(response)
-        })
-    }
-
-    async fn route(mut router: Router, request: Request<Body>) -> Response<Body> {
-        let answer: Result<_, Infallible> = router.call(request).await;
-        let Ok(answer) = answer;
-        answer
     }
 }
 
@@ -82,14 +69,17 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.link.request_begins();
         let mut request = request.map(Body::new);
-        let router = self.router.clone();
+        let way = Way {
+            router: self.router.clone(),
+            state: self.state.clone(),
+        };
         let control = self.state.as_ref().and_then(ApiState::control);
         let (Some(state), Some(control)) = (&self.state, control) else {
-            return self.plain(router, request);
+            return plain(way, request, Arc::clone(&self.link));
         };
         if is_admin(request.uri().path()) {
             request.extensions_mut().insert(Peer(self.link.peer));
-            return self.plain(router, request);
+            return plain(way, request, Arc::clone(&self.link));
         }
         let passage = Passage {
             state: state.clone(),
@@ -98,7 +88,46 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             method: request.method().clone(),
             uri: request.uri().clone(),
         };
-        Box::pin(passage.pass(router, request))
+        Box::pin(passage.pass(way, request))
+    }
+}
+
+/// Neither faults nor journal.
+fn plain(way: Way, request: Request<Body>, link: Arc<Link>) -> Passing {
+    Box::pin(async move {
+        let (response, _) = way.go(request).await;
+        link.request_ends(response.status());
+        Ok(response)
+    })
+}
+
+/// The way to a handler and back.
+struct Way {
+    router: Router,
+    state: Option<ApiState>,
+}
+
+impl Way {
+    /// The answer, and who asked, if the gateway knows.
+    async fn go(mut self, mut request: Request<Body>) -> (Response<Body>, Option<Caller>) {
+        let mut entry = match &self.state {
+            None => None,
+            Some(state) => {
+                let (mut entry, judged) = Entry::of(state, &mut request);
+                if let Err(error) = judged {
+                    let mut response = error.into_response();
+                    entry.finish(&mut response);
+                    return (response, entry.caller);
+                }
+                Some(entry)
+            }
+        };
+        let answer: Result<_, Infallible> = self.router.call(request).await;
+        let Ok(mut response) = answer;
+        if let Some(entry) = &mut entry {
+            entry.finish(&mut response);
+        }
+        (response, entry.and_then(|entry| entry.caller))
     }
 }
 
@@ -112,33 +141,36 @@ struct Passage {
 }
 
 impl Passage {
-    async fn pass(self, router: Router, request: Request<Body>) -> Answer {
-        let met = if self.control.faults().is_empty() {
-            None
+    async fn pass(self, way: Way, request: Request<Body>) -> Answer {
+        let (caller, met) = if self.control.faults().is_empty() {
+            (None, None)
         } else {
-            self.meet(request.headers())
+            let caller = self.caller(request.headers());
+            let tenant = caller.map(|caller| caller.tenant);
+            let met = self.control.faults().meet(&self.method, &self.uri, tenant);
+            (caller, met)
         };
         let Some((rule, fault)) = met else {
-            let response = Front::route(router, request).await;
-            self.note(&response, None);
+            let (response, caller) = way.go(request).await;
+            self.note(response.status(), caller, None);
             return Ok(response);
         };
-        let answer = self.injured(&fault, router, request).await;
+        let answer = self.injured(&fault, way, request).await;
         match &answer {
-            Ok(response) => self.note(response, Some(rule)),
-            Err(Cut) => self.note_cut(rule),
+            Ok(response) => self.note(response.status(), caller, Some(rule)),
+            Err(Cut) => self.record(0, caller, Some(rule)),
         }
         answer
     }
 
-    fn meet(&self, headers: &HeaderMap) -> Option<(u64, FaultBody)> {
+    /// Who asks, before a fault can have changed that.
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
         let now = self.state.now();
-        let tenant = bearer(headers).and_then(|token| self.state.token_holder(token, now));
-        let tenant = tenant.map(|caller| caller.tenant);
-        self.control.faults().meet(&self.method, &self.uri, tenant)
+        let holder = bearer(headers).and_then(|token| self.state.token_holder(token, now));
+        holder.map(|(caller, _)| caller)
     }
 
-    async fn injured(&self, fault: &FaultBody, router: Router, request: Request<Body>) -> Answer {
+    async fn injured(&self, fault: &FaultBody, way: Way, mut request: Request<Body>) -> Answer {
         let lasting = fault.lasting.map(super::admin::Span::std);
         match fault.kind {
             FaultKind::TooManyRequests => Ok(self.refusal(StatusCode::TOO_MANY_REQUESTS, fault)),
@@ -152,7 +184,7 @@ impl Passage {
                     Moment::Before
                 };
                 if fault.moment.unwrap_or(default) == Moment::After {
-                    drop(Front::route(router, request).await);
+                    drop(way.go(request).await.0);
                 }
                 if fault.kind == FaultKind::Hang {
                     tokio::time::sleep(lasting.unwrap_or(HANG_DEFAULT)).await;
@@ -162,20 +194,18 @@ impl Passage {
             }
             FaultKind::Delay => {
                 tokio::time::sleep(lasting.unwrap_or(EVERY_DEFAULT)).await;
-                Ok(Front::route(router, request).await)
+                Ok(way.go(request).await.0)
             }
             FaultKind::TokenExpiry => {
                 if let Some(token) = bearer(request.headers()) {
                     self.state.expire_token(token);
                 }
-                Ok(Front::route(router, request).await)
+                Ok(way.go(request).await.0)
             }
-            FaultKind::SlowBody => Ok(slow(Front::route(router, request).await, fault).await),
-            FaultKind::TruncatedBody => {
-                Ok(truncated(Front::route(router, request).await, fault).await)
-            }
+            FaultKind::SlowBody => Ok(slow(way.go(request).await.0, fault).await),
+            FaultKind::TruncatedBody => Ok(truncated(way.go(request).await.0, fault).await),
             FaultKind::WebsocketDrop => {
-                let response = Front::route(router, request).await;
+                let response = way.go(request).await.0;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     let link = Arc::clone(&self.link);
                     drop(tokio::spawn(async move {
@@ -185,7 +215,11 @@ impl Passage {
                 }
                 Ok(response)
             }
-            FaultKind::DuplicateDelivery => Ok(Front::route(router, request).await),
+            FaultKind::JobFailure => {
+                request.extensions_mut().insert(Doomed);
+                Ok(way.go(request).await.0)
+            }
+            FaultKind::DuplicateDelivery => Ok(way.go(request).await.0),
         }
     }
 
@@ -229,34 +263,26 @@ impl Passage {
         response
     }
 
-    fn note(&self, response: &Response<Body>, fault: Option<u64>) {
-        self.link.request_ends(response.status());
-        let caller = response.extensions().get::<Caller>();
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    /// The request was answered.
+    fn note(&self, status: StatusCode, caller: Option<Caller>, fault: Option<u64>) {
+        self.link.request_ends(status);
+        if status == StatusCode::SWITCHING_PROTOCOLS {
             let channel = self.uri.path().strip_prefix("/channels/");
             let tenant = channel.and_then(|id| self.state.hub().owner(id));
             self.control.links().add_websocket(&self.link, tenant);
         }
+        self.record(status.as_u16(), caller, fault);
+    }
+
+    fn record(&self, status: u16, caller: Option<Caller>, fault: Option<u64>) {
         self.control.journal().record(Record {
             at: caller.map_or_else(|| self.state.now(), |caller| caller.now),
             wall_millis: wall_millis(),
             tenant: caller.map(|caller| caller.tenant),
             method: self.method.clone(),
             uri: &self.uri,
-            status: response.status().as_u16(),
+            status,
             fault,
-        });
-    }
-
-    fn note_cut(&self, rule: u64) {
-        self.control.journal().record(Record {
-            at: self.state.now(),
-            wall_millis: wall_millis(),
-            tenant: None,
-            method: self.method.clone(),
-            uri: &self.uri,
-            status: 0,
-            fault: Some(rule),
         });
     }
 }

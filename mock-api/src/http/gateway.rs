@@ -1,13 +1,18 @@
 //! What every request passes: correlation, authentication, the rate limit, and error bodies.
 
+use std::sync::{Arc, LazyLock};
+
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
+use racegate_model::org::RateUsage;
 use racegate_model::time::Timestamp;
 
 use super::clients::ClientIndex;
@@ -15,6 +20,7 @@ use super::error::{ApiError, Unwritten, whole_seconds};
 use super::ids::Uuid;
 use super::permissions::Scopes;
 use super::state::ApiState;
+use super::tokens::Session;
 
 pub(super) const CORRELATION: HeaderName = HeaderName::from_static("inin-correlation-id");
 const RATE_COUNT: HeaderName = HeaderName::from_static("inin-ratelimit-count");
@@ -24,8 +30,6 @@ const RATE_RESET: HeaderName = HeaderName::from_static("inin-ratelimit-reset");
 pub(super) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-racegate-retry-after-ms");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What a token without a limit is told that it may do.
-const UNLIMITED: u64 = 2_147_483_647;
 const WINDOW_SECONDS: u64 = 60;
 
 /// Who calls. A handler that takes one can only be reached with a token.
@@ -49,45 +53,73 @@ impl FromRequestParts<ApiState> for Caller {
     }
 }
 
+/// What the gateway has found of a request.
+pub(super) struct Entry {
+    correlation: Uuid,
+    pub(super) caller: Option<Caller>,
+    /// How much of the token's limit is used, and the limit.
+    usage: Option<(Option<RateUsage>, HeaderValue)>,
+}
+
+impl Entry {
+    /// Judges a request before the router does: who calls, and whether within the limit. A handler
+    /// finds the caller in the request.
+    pub(super) fn of<B>(
+        state: &ApiState,
+        request: &mut Request<B>,
+    ) -> (Self, Result<(), ApiError>) {
+        let mut entry = Self {
+            correlation: state.next_correlation(),
+            caller: None,
+            usage: None,
+        };
+        if !request.uri().path().starts_with("/api/") {
+            return (entry, Ok(()));
+        }
+        let (caller, session) = match authenticate(state, request.headers()) {
+            Ok(found) => found,
+            Err(error) => return (entry, Err(error)),
+        };
+        entry.caller = Some(caller);
+        let (admitted, usage) = session.admit(caller.now);
+        entry.usage = Some((usage, session.allowed.clone()));
+        if let Err(throttled) = admitted {
+            return (entry, Err(ApiError::RateLimited(throttled.retry_after)));
+        }
+        request.extensions_mut().insert(caller);
+        (entry, Ok(()))
+    }
+
+    /// Finishes the response.
+    pub(super) fn finish(&mut self, response: &mut Response) {
+        if let Some((usage, allowed)) = self.usage.take() {
+            write_usage(usage, allowed, response.headers_mut());
+        }
+        if let Some(Unwritten(error)) = response.extensions_mut().remove() {
+            write_error(response, &error, self.correlation);
+        }
+        response
+            .headers_mut()
+            .insert(CORRELATION, self.correlation.header());
+    }
+}
+
 /// Lets a request through, or not, and finishes its response.
 pub(super) async fn pass(
     State(state): State<ApiState>,
-    mut request: Request,
+    mut request: Request<Body>,
     next: Next,
 ) -> Response {
-    let correlation = state.next_correlation();
-    let guarded = request.uri().path().starts_with("/api/");
-    let (caller, mut response) = if guarded {
-        match authenticate(&state, request.headers()) {
-            Ok(caller) => {
-                let response = match state.tenant(caller).admit(caller.now) {
-                    Ok(()) => {
-                        request.extensions_mut().insert(caller);
-                        next.run(request).await
-                    }
-                    Err(throttled) => ApiError::RateLimited(throttled.retry_after).into_response(),
-                };
-                (Some(caller), response)
-            }
-            Err(error) => (None, error.into_response()),
-        }
-    } else {
-        (None, next.run(request).await)
+    let (mut entry, judged) = Entry::of(&state, &mut request);
+    let mut response = match judged {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
     };
-    if let Some(caller) = caller {
-        write_usage(&state, caller, response.headers_mut());
-        response.extensions_mut().insert(caller);
-    }
-    if let Some(Unwritten(error)) = response.extensions_mut().remove() {
-        write_error(&mut response, &error, correlation);
-    }
-    response
-        .headers_mut()
-        .insert(CORRELATION, correlation.header());
+    entry.finish(&mut response);
     response
 }
 
-fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<(Caller, Arc<Session>), ApiError> {
     let token = bearer(headers).ok_or(ApiError::AuthenticationRequired)?;
     let now = state.now();
     state
@@ -102,14 +134,22 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn write_usage(state: &ApiState, caller: Caller, headers: &mut HeaderMap) {
-    let (used, allowed, reset) = match state.tenant(caller).usage(caller.now) {
-        Some(usage) => (usage.used, usage.allowed, whole_seconds(usage.reset)),
-        None => (0, UNLIMITED, WINDOW_SECONDS),
+fn write_usage(usage: Option<RateUsage>, allowed: HeaderValue, headers: &mut HeaderMap) {
+    let (used, reset) = match usage {
+        Some(usage) => (usage.used, whole_seconds(usage.reset)),
+        None => (0, WINDOW_SECONDS),
     };
     headers.insert(RATE_COUNT, used.into());
-    headers.insert(RATE_ALLOWED, allowed.into());
-    headers.insert(RATE_RESET, reset.into());
+    headers.insert(RATE_ALLOWED, allowed);
+    headers.insert(RATE_RESET, seconds(reset));
+}
+
+/// Every answer says how many seconds are left, and they are few.
+fn seconds(seconds: u64) -> HeaderValue {
+    static FEW: LazyLock<Vec<HeaderValue>> =
+        LazyLock::new(|| (0..=WINDOW_SECONDS).map(HeaderValue::from).collect());
+    let few = usize::try_from(seconds).ok().and_then(|at| FEW.get(at));
+    few.cloned().unwrap_or_else(|| seconds.into())
 }
 
 fn write_error(response: &mut Response, error: &ApiError, correlation: Uuid) {
@@ -121,6 +161,8 @@ fn write_error(response: &mut Response, error: &ApiError, correlation: Uuid) {
     let body = error.body(correlation.to_string());
     // Strings and numbers only: there is nothing in it that JSON could not say.
     let json = serde_json::to_vec(&body).unwrap_or_default();
+    // The router has counted the body that was not there.
+    response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     *response.body_mut() = Body::from(json);
 }

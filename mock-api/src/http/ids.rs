@@ -51,16 +51,14 @@ impl Uuid {
     fn text(self) -> [u8; 36] {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
-        let mut digits = self
-            .0
-            .to_be_bytes()
-            .into_iter()
-            .flat_map(|byte| [byte >> 4, byte & 0xF]);
-        for (at, place) in text.iter_mut().enumerate() {
-            if !matches!(at, 8 | 13 | 18 | 23) {
-                let digit = digits.next().unwrap_or(0);
-                *place = HEX[usize::from(digit)];
+        let mut at = 0;
+        for (nth, byte) in self.0.to_be_bytes().into_iter().enumerate() {
+            if matches!(nth, 4 | 6 | 8 | 10) {
+                at += 1;
             }
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 0xF)];
+            at += 2;
         }
         text
     }

@@ -88,6 +88,13 @@ impl Keeping {
         known.get(&recording).cloned().unwrap_or_default()
     }
 
+    /// Nothing was ever said.
+    pub(super) fn clear(&self) {
+        let mut known = self.known.write();
+        known.clear();
+        self.count.store(0, Ordering::Release);
+    }
+
     /// Changes what is said of a recording.
     pub(super) fn change<T>(
         &self,

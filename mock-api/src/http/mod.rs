@@ -39,6 +39,7 @@ mod retention;
 mod seen;
 mod selection;
 mod server;
+mod shape;
 mod state;
 mod tokens;
 mod triggers;
@@ -73,13 +74,17 @@ use error::ApiError;
 
 /// The API as a router, to be served alone or beside others.
 pub fn router(state: ApiState) -> Router {
+    ungated(state.clone()).layer(from_fn_with_state(state, gateway::pass))
+}
+
+/// The same for whoever passes the gateway by himself.
+fn ungated(state: ApiState) -> Router {
     let (router, _) = documented().split_for_parts();
     router
         .route("/openapi.json", get(document))
         .merge(admin::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(state.clone(), gateway::pass))
         .with_state(state)
 }
 

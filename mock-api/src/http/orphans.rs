@@ -70,7 +70,7 @@ async fn list(
     let mut orphans = Vec::new();
     let mut from = RecordingIndex(0);
     while orphans.len() < ORPHANS_MAX && matches!(media, None | Some("Call")) {
-        let page = state.service().calls().ended_from(from, SCAN);
+        let page = state.calls(caller).ended_from(from, SCAN);
         let Some(last) = page.last() else { break };
         from = RecordingIndex(last.0 + 1);
         let seen = page

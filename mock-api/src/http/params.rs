@@ -17,7 +17,10 @@ impl FromRequestParts<ApiState> for Params {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
-        Self::parse(parts.uri.query().unwrap_or_default())
+        parts
+            .uri
+            .query()
+            .map_or_else(|| Ok(Self::default()), Self::parse)
     }
 }
 

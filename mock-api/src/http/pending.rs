@@ -28,11 +28,17 @@ struct Known<T> {
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
         Self {
-            known: Mutex::new(Known {
-                things: BTreeMap::new(),
-                order: VecDeque::new(),
-                weight: 0,
-            }),
+            known: Mutex::default(),
+        }
+    }
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self {
+            things: BTreeMap::new(),
+            order: VecDeque::new(),
+            weight: 0,
         }
     }
 }
@@ -51,6 +57,11 @@ impl<T> Shelf<T> {
                 known.weight -= weight;
             }
         }
+    }
+
+    /// Forgets all of them.
+    pub(super) fn clear(&self) {
+        *self.known.lock() = Known::default();
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Arc<T>> {

@@ -10,7 +10,7 @@ use racegate_model::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::Json;
+use super::answer::{Json, WrittenJson};
 use super::downloads::Origin;
 use super::error::ApiError;
 use super::extract::{JsonBody, PathOf};
@@ -87,11 +87,15 @@ async fn list(
     check_formats(&params)?;
     let wait = max_wait(&params)?;
     let index = conversation_index(&state, &conversation)?;
-    known(&state, caller, index)?;
-    Ok(match available(&state, caller, index, wait).await {
-        Some(seen) => Json([recording_of(&state, caller, &origin, &seen)]).into_response(),
-        None => StatusCode::ACCEPTED.into_response(),
-    })
+    let first = known(&state, caller, index)?;
+    Ok(
+        match available(&state, caller, (index, first), wait).await {
+            Some(seen) => {
+                WrittenJson([recording_of(&state, caller, &origin, &seen)]).into_response()
+            }
+            None => StatusCode::ACCEPTED.into_response(),
+        },
+    )
 }
 
 /// A recording. 202 and no body while its media is not there.
@@ -131,22 +135,18 @@ async fn one(
     let file_name = params.text("fileName")?;
     let wait = max_wait(&params)?;
     let index = recording_index(&state, &conversation, &recording)?;
-    look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
-    let Some(seen) = available(&state, caller, index, wait).await else {
+    let first = look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
+    let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
     let mut shown = recording_of(&state, caller, &origin, &seen);
     if let (Some(true), Some(name)) = (download, file_name) {
         let name = serde_urlencoded::to_string([("fileName", name)]).unwrap_or_default();
-        for uri in shown
-            .media_uris
-            .iter_mut()
-            .flat_map(|uris| uris.values_mut())
-        {
-            uri.media_uri = format!("{}&{name}", uri.media_uri);
+        if let Some(uris) = &mut shown.media_uris {
+            uris.first.media_uri = format!("{}&{name}", uris.first.media_uri);
         }
     }
-    Ok(Json(shown).into_response())
+    Ok(WrittenJson(shown).into_response())
 }
 
 /// Changes when a recording goes to the archive and when it is deleted.
@@ -219,8 +219,7 @@ async fn metadata_list(
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
     let index = conversation_index(&state, &conversation)?;
-    known(&state, caller, index)?;
-    let seen = look_now(&state, caller, index);
+    let seen = known(&state, caller, index)?;
     let all: Vec<_> = seen
         .iter()
         .map(|seen| metadata_of(&state, caller, seen))
@@ -277,32 +276,38 @@ async fn forum_one(
         .or_else(|| ConversationId::parse(&id)?.index(seed))
         .ok_or(ApiError::NotFound)?;
     let seen = look(&state, caller, caller.now, index, path).ok_or(ApiError::NotFound)?;
-    Ok(Json(forum_of(&state, &seen)).into_response())
+    Ok(Json(forum_of(&seen)).into_response())
 }
 
-/// Refuses conversations that have not begun.
-fn known(state: &ApiState, caller: Caller, index: RecordingIndex) -> Result<(), ApiError> {
-    if look_now(state, caller, index).is_some() {
-        return Ok(());
+/// The recording, if the conversation is over. Refuses conversations that have not begun.
+fn known(
+    state: &ApiState,
+    caller: Caller,
+    index: RecordingIndex,
+) -> Result<Option<Seen>, ApiError> {
+    let seen = look_now(state, caller, index);
+    if seen.is_some() {
+        return Ok(seen);
     }
-    let call = state.service().calls().get(index);
+    let call = state.calls(caller).get(index);
     match call {
-        Some(call) if call.arrival <= caller.now => Ok(()),
+        Some(call) if call.arrival <= caller.now => Ok(None),
         _ => Err(ApiError::NotFound),
     }
 }
 
-/// The recording once its media is there, waiting for that at most until `wait` has passed.
+/// The recording once its media is there, waiting for that at most until `wait` has passed. `first`
+/// is what a first look has seen.
 async fn available(
     state: &ApiState,
     caller: Caller,
-    index: RecordingIndex,
+    (index, first): (RecordingIndex, Option<Seen>),
     wait: Duration,
 ) -> Option<Seen> {
     let deadline = caller.now + wait;
-    let mut now = caller.now;
+    let (mut now, mut last) = (caller.now, first);
     loop {
-        if let Some(seen) = look(state, caller, now, index, ReadPath::Primary)
+        if let Some(seen) = last
             && seen.view.present.contains(Field::Media)
         {
             return Some(seen);
@@ -319,6 +324,7 @@ async fn available(
             .max(now + Duration::from_millis(1));
         state.clock().sleep_until(next.min(deadline)).await;
         now = state.now();
+        last = look(state, caller, now, index, ReadPath::Primary);
     }
 }
 

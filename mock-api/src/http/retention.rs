@@ -140,7 +140,7 @@ async fn retention(
     let age = Duration::from_secs(days * DAY_SECONDS);
     let mut entities = Vec::new();
     let mut from = RecordingIndex(paging.offset() as u64);
-    let calls = state.service().calls();
+    let calls = state.calls(caller);
     let next = loop {
         let page = calls.ended_from(from, paging.size());
         let Some(last) = page.last() else { break None };

@@ -1,7 +1,5 @@
 //! What a tenant sees of a recording, and how it is shown.
 
-use std::collections::BTreeMap;
-
 use racegate_model::field::{Field, Kind};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::scenario::ReadPath;
@@ -16,10 +14,14 @@ use super::permissions::{Scopes, VIEW};
 use super::state::ApiState;
 use super::wire::fields::{Fields, Shown};
 use super::wire::recording::{
-    FileState, ForumExtras, ForumRecording, MediaUri, Recording, RecordingMetadata, RetentionDates,
+    FileState, ForumExtras, ForumRecording, MediaUri, MediaUris, Recording, RecordingMetadata,
+    RetentionDates,
 };
 use super::wire::{ApiDate, truth_of_timeline};
 use crate::storage::sidecar::Truth;
+
+/// An address of its own takes 111 bytes at most.
+const SELF_URI_CAPACITY: usize = 112;
 
 /// Refuses a caller that may not read recordings at all.
 pub(super) fn readable(state: &ApiState, caller: Caller) -> Result<(), ApiError> {
@@ -156,14 +158,13 @@ pub(super) fn recording_of(
     origin: &Origin,
     seen: &Seen,
 ) -> Recording {
-    let (conversation, recording, self_uri) = identity(state, seen.index, "recordings");
+    let (conversation, recording, self_uri) = identity(&seen.truth, "recordings");
     let fields = Fields::of(&seen.view, &seen.truth);
-    let media_uris = seen.is_playable().then(|| {
-        let uri = MediaUri {
-            media_uri: media_url(state, caller, origin, seen.index),
+    let media_uris = seen.is_playable().then(|| MediaUris {
+        first: MediaUri {
+            media_uri: media_url(state, caller, origin, recording),
             waveform_data: [],
-        };
-        BTreeMap::from([("0", uri)])
+        },
     });
     Recording {
         id: Shown(recording),
@@ -187,7 +188,7 @@ pub(super) fn recording_of(
 }
 
 pub(super) fn metadata_of(state: &ApiState, caller: Caller, seen: &Seen) -> RecordingMetadata {
-    let (conversation, recording, self_uri) = identity(state, seen.index, "recordingmetadata");
+    let (conversation, recording, self_uri) = identity(&seen.truth, "recordingmetadata");
     let fields = Fields::of(&seen.view, &seen.truth);
     let annotations = seen.is_playable().then(|| seen.kept.annotations.clone());
     RecordingMetadata {
@@ -207,8 +208,8 @@ pub(super) fn metadata_of(state: &ApiState, caller: Caller, seen: &Seen) -> Reco
     }
 }
 
-pub(super) fn forum_of(state: &ApiState, seen: &Seen) -> ForumRecording {
-    let (conversation, recording, self_uri) = identity(state, seen.index, "recordings");
+pub(super) fn forum_of(seen: &Seen) -> ForumRecording {
+    let (conversation, recording, self_uri) = identity(&seen.truth, "recordings");
     let metadata = Fields::of(&seen.view, &seen.truth);
     ForumRecording {
         id: Shown(recording),
@@ -230,17 +231,20 @@ fn extras(state: &ApiState, seen: &Seen, fields: Fields) -> Option<ForumExtras> 
     })
 }
 
-fn identity(
-    state: &ApiState,
-    index: RecordingIndex,
-    kind: &str,
-) -> (ConversationId, RecordingId, String) {
-    let seed = state.service().seed();
-    let (conversation, recording) = (
-        ConversationId::of(seed, index),
-        RecordingId::of(seed, index),
-    );
-    let self_uri = format!("/api/v2/conversations/{conversation}/{kind}/{recording}");
+/// Appends the text of an id, which is ASCII.
+pub(super) fn push_id(text: &mut String, id: [u8; 36]) {
+    text.push_str(std::str::from_utf8(&id).unwrap_or_default());
+}
+
+fn identity(truth: &Truth, kind: &str) -> (ConversationId, RecordingId, String) {
+    let (conversation, recording) = (truth.conversation, truth.recording);
+    let mut self_uri = String::with_capacity(SELF_URI_CAPACITY);
+    self_uri.push_str("/api/v2/conversations/");
+    push_id(&mut self_uri, conversation.text());
+    self_uri.push('/');
+    self_uri.push_str(kind);
+    self_uri.push('/');
+    push_id(&mut self_uri, recording.text());
     (conversation, recording, self_uri)
 }
 

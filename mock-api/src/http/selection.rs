@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::params::invalid;
 use super::wire::job::{Join, QueryFilter, QueryParts, QueryPredicate};
 use super::wire::{ApiDate, ApiInterval};
-use crate::service::Service;
+use crate::service::CallsOn;
 use crate::storage::layout::RunEpoch;
 
 /// How a query's interval is meant.
@@ -26,7 +26,7 @@ pub(super) enum Within {
 /// The conversations that `query` selects, in the order in which it names them, else in that of
 /// their start.
 pub(super) fn select(
-    service: &Service,
+    calls: CallsOn<'_>,
     epoch: RunEpoch,
     (interval, query): (Option<&str>, &QueryParts),
     (within, now): (Within, Timestamp),
@@ -43,15 +43,12 @@ pub(super) fn select(
         .chain(&query.segment_filters)
         .flatten();
     let tests: Vec<Test> = filters
-        .map(|filter| filter_test(service, filter))
+        .map(|filter| filter_test(calls, filter))
         .collect::<Result<_, _>>()?;
     let test = Test::All(tests);
     let candidates: Vec<Call> = match (test.named(), interval) {
-        (Some(named), _) => named
-            .into_iter()
-            .filter_map(|id| service.calls().get(id))
-            .collect(),
-        (None, Some(span)) => service.calls().begun_between(span.from, span.until),
+        (Some(named), _) => named.into_iter().filter_map(|id| calls.get(id)).collect(),
+        (None, Some(span)) => calls.begun_between(span.from, span.until),
         (None, None) => {
             return Err(ApiError::bad_request(
                 "The query needs an interval or conversation ids.",
@@ -158,15 +155,15 @@ impl Test {
     }
 }
 
-fn filter_test(service: &Service, filter: &QueryFilter) -> Result<Test, ApiError> {
+fn filter_test(calls: CallsOn<'_>, filter: &QueryFilter) -> Result<Test, ApiError> {
     let mut tests = group(
-        service,
+        calls,
         filter.join,
         filter.predicates.as_deref().unwrap_or_default(),
     )?;
     for clause in filter.clauses.iter().flatten() {
         let inner = group(
-            service,
+            calls,
             clause.join,
             clause.predicates.as_deref().unwrap_or_default(),
         )?;
@@ -186,7 +183,7 @@ fn joined(join: Join, tests: Vec<Test>) -> Test {
 /// The tests of a group of predicates. Ids joined by "or" become one test, so that thousands of
 /// them cost a look-up.
 fn group(
-    service: &Service,
+    calls: CallsOn<'_>,
     join: Join,
     predicates: &[QueryPredicate],
 ) -> Result<Vec<Test>, ApiError> {
@@ -197,10 +194,10 @@ fn group(
         match conversation_of(predicate)? {
             Some(id) if join == Join::Or => {
                 by_id = true;
-                named.extend(service.calls().by_conversation(id).map(|call| call.index));
+                named.extend(calls.by_conversation(id).map(|call| call.index));
             }
             Some(id) => {
-                let known = service.calls().by_conversation(id).map(|call| call.index);
+                let known = calls.by_conversation(id).map(|call| call.index);
                 tests.push(Test::one_of(known.into_iter().collect()));
             }
             None => tests.push(other_test(predicate)?),

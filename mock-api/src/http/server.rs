@@ -16,8 +16,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::config::ServerLimits;
 use super::front::Front;
 use super::link::{Link, Tap};
-use super::router;
 use super::state::ApiState;
+use super::ungated;
 
 /// Wait after the kernel refused to accept, for want of file descriptors most likely.
 const ACCEPT_RETRY: StdDuration = StdDuration::from_millis(20);
@@ -66,7 +66,7 @@ pub fn serve(listener: TcpListener, state: ApiState) -> io::Result<Server> {
 /// When the listener has no address.
 pub fn serve_beside(listener: TcpListener, state: ApiState, beside: Router) -> io::Result<Server> {
     let limits = state.config().limits;
-    let router = router(state.clone()).merge(beside);
+    let router = ungated(state.clone()).merge(beside);
     listen(listener, router, Some(state), limits)
 }
 

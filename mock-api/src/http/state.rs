@@ -13,6 +13,7 @@ use super::analytics::DetailsJob;
 use super::batches::Batch;
 use super::clients::{Client, Clients};
 use super::config::ApiConfig;
+use super::downloads::Signer;
 use super::error::ApiError;
 use super::gateway::Caller;
 use super::ids::{CorrelationIds, Uuid, tenant_key};
@@ -21,11 +22,11 @@ use super::keeping::Keeping;
 use super::notifications::Hub;
 use super::pending::Shelf;
 use super::permissions::Scopes;
-use super::tokens::{Grant, Token, TokenStore};
+use super::tokens::{Grant, Session, Token, TokenStore};
 use super::triggers::TriggerDesk;
 use super::uploads::UploadReport;
 use crate::clock::RunClock;
-use crate::service::{Service, Tenant};
+use crate::service::{CallsOn, Service, Tenant};
 use crate::storage::sidecar::Dialect;
 
 /// The API's state. Cheap to clone.
@@ -59,6 +60,7 @@ impl WeakState {
 /// What the API itself knows of a tenant.
 pub(super) struct Desk {
     pub(super) key: hmac::Key,
+    pub(super) signer: Signer,
     pub(super) jobs: JobDesk,
     pub(super) triggers: TriggerDesk,
     pub(super) keeping: Keeping,
@@ -129,6 +131,12 @@ impl ApiState {
         self.inner.clients.tenant_of(client)
     }
 
+    /// The calls that the caller's platform knows of.
+    pub(super) fn calls(&self, caller: Caller) -> CallsOn<'_> {
+        let arm = self.tenant(caller).config().arm;
+        self.inner.service.calls().seen_on(arm)
+    }
+
     /// A tenant's jobs as the API knows them.
     pub(super) fn jobs_of(&self, tenant: TenantIndex) -> &JobDesk {
         &self.inner.desks[tenant.0 as usize].jobs
@@ -145,6 +153,32 @@ impl ApiState {
         self.inner
             .tokens
             .revoke_all(|client| tenant.is_none_or(|tenant| clients.get(client).tenant == tenant))
+    }
+
+    /// What a tenant, or anybody, has made through the API is gone. Tokens stay good, and have not
+    /// been used.
+    pub(super) fn clear(&self, tenant: Option<TenantIndex>) {
+        let inner = &self.inner;
+        let meant = |of: TenantIndex| tenant.is_none_or(|tenant| tenant == of);
+        for (of, desk) in inner.service.tenants().iter().zip(&inner.desks) {
+            if !meant(of.config().index) {
+                continue;
+            }
+            for job in desk.jobs.clear() {
+                of.forget_job(job);
+            }
+            desk.triggers.clear(&inner.service);
+            desk.keeping.clear();
+            desk.batches.clear();
+            desk.reports.clear();
+            desk.details.clear();
+            desk.settings.clear();
+        }
+        inner.hub.clear(tenant);
+        let clients = &inner.clients;
+        inner
+            .tokens
+            .renew_limits(|client| meant(clients.get(client).tenant));
     }
 
     pub(super) fn clock(&self) -> RunClock {
@@ -201,15 +235,20 @@ impl ApiState {
         Some((tenant.config().index, &desk.key))
     }
 
-    /// What a token stands for.
-    pub(super) fn token_holder(&self, token: &str, now: Timestamp) -> Option<Caller> {
-        let grant = self.inner.tokens.holder(token, now)?;
-        Some(Caller {
-            tenant: self.inner.clients.get(grant.client).tenant,
-            client: grant.client,
-            scopes: grant.scopes,
+    /// Who holds a token, and what that allows.
+    pub(super) fn token_holder(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Option<(Caller, Arc<Session>)> {
+        let session = self.inner.tokens.holder(token, now)?;
+        let caller = Caller {
+            tenant: self.inner.clients.get(session.grant.client).tenant,
+            client: session.grant.client,
+            scopes: session.grant.scopes,
             now,
-        })
+        };
+        Some((caller, session))
     }
 
     /// What the API knows of a tenant.
@@ -220,9 +259,11 @@ impl ApiState {
     /// A token for whoever knows a client's secret.
     pub(super) fn log_in(&self, id: &str, secret: &str, scopes: Scopes) -> Option<Token> {
         let client = self.inner.clients.log_in(id, secret)?;
+        let tenant = self.inner.clients.get(client).tenant;
         Some(self.inner.tokens.grant(Grant {
             client,
             scopes,
+            limit: self.inner.service.tenant(tenant)?.rate_limit(),
             expires_at: self.now() + self.inner.config.token_life,
         }))
     }
@@ -256,9 +297,10 @@ impl std::fmt::Debug for ApiState {
 
 impl Desk {
     fn new(tenant: &Tenant) -> Self {
-        let key = tenant_key(tenant.config());
+        let secret = tenant.config().credentials.client_secret.as_bytes();
         Self {
-            key,
+            key: tenant_key(tenant.config()),
+            signer: Signer::new(secret),
             jobs: JobDesk::default(),
             triggers: TriggerDesk::default(),
             keeping: Keeping::default(),

@@ -21,7 +21,7 @@ use super::params::{Params, invalid};
 use super::state::ApiState;
 use super::wire::paging::Listing;
 use super::wire::trigger::{TargetKind, Trigger, TriggerRequest, TriggerTarget};
-use crate::service::Subscription;
+use crate::service::{Service, Subscription};
 
 const BASE: &str = "/api/v2/processautomation/triggers";
 /// The topic of a session's end; the real API has it.
@@ -58,6 +58,17 @@ struct Entry {
     id: Uuid,
     trigger: Trigger,
     subscription: Option<Subscription>,
+}
+
+impl TriggerDesk {
+    /// Removes all of them; ids are not given out again.
+    pub(super) fn clear(&self, service: &Service) {
+        let mut known = self.known.lock();
+        let removed = std::mem::take(&mut known.triggers);
+        for subscription in removed.into_values().filter_map(|entry| entry.subscription) {
+            service.unsubscribe(&subscription);
+        }
+    }
 }
 
 impl Known {

@@ -100,7 +100,15 @@ fn shown(
     report: &UploadReport,
 ) -> Report {
     let done = report.done_at <= caller.now;
-    let url = || signed(state, caller, origin, &format!("{id}.csv"), Purpose::Batch);
+    let url = || {
+        signed(
+            state,
+            caller,
+            origin,
+            format_args!("{id}.csv"),
+            Purpose::Batch,
+        )
+    };
     Report {
         id: id.to_owned(),
         state: if done {
@@ -118,12 +126,13 @@ pub(super) fn lines(state: &ApiState, tenant: TenantIndex, id: &str) -> Option<S
     let report = state.desk_of(tenant).reports.find(id)?;
     let service = state.service();
     let tenant = service.tenant(tenant)?;
+    let calls = service.calls().seen_on(tenant.config().arm);
     let since = report.since.instant(state.config().epoch);
     let mut text = "recordingId,conversationId,endTime,uploadStatus\n".to_owned();
     let mut count = 0;
     let mut from = RecordingIndex(0);
     while count < LINES_MAX {
-        let page = service.calls().ended_from(from, SCAN);
+        let page = calls.ended_from(from, SCAN);
         let Some(last) = page.last() else { break };
         from = RecordingIndex(last.0 + 1);
         for index in page {

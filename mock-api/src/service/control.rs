@@ -1,6 +1,7 @@
 //! What a hand may do to the platform beside the workload: place recordings, and hold back their
 //! metadata.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use racegate_model::fault::Ending;
@@ -56,7 +57,9 @@ impl ServiceConfig {
 }
 
 impl On {
-    const fn includes(self, arm: ArmIndex) -> bool {
+    /// Whether that arm's is one of them.
+    #[must_use]
+    pub const fn includes(self, arm: ArmIndex) -> bool {
         match self {
             Self::Every => true,
             Self::One(one) => one.0 == arm.0,
@@ -78,7 +81,7 @@ impl Service {
     }
 
     pub(super) fn session_over_on(&self, now: Timestamp, call: &Call, ending: Ending, on: On) {
-        if !self.inner.calls.end(call) {
+        if !self.inner.calls.end(call, on) {
             return;
         }
         for (index, arm) in self.arms_on(on) {
@@ -91,7 +94,7 @@ impl Service {
 
     /// A recording whose every instant is told, not drawn. Its session has ended.
     pub fn place(&self, call: &Call, timeline: &Timeline, on: On) {
-        if !self.inner.calls.end(call) {
+        if !self.inner.calls.end(call, on) {
             return;
         }
         for (index, arm) in self.arms_on(on) {
@@ -110,7 +113,8 @@ impl Service {
     }
 
     /// Holds back those of `fields` that are not visible at `now`, until they are released.
-    /// Notifications that are on their way come all the same.
+    /// A notification that the metadata is ready waits with them; one of the session's end does
+    /// not.
     ///
     /// # Errors
     /// [`HoldError`]
@@ -153,6 +157,8 @@ impl Service {
             if self.inner.withheld.release((index, recording), now) {
                 error = None;
                 self.republish(index, arm, recording);
+                self.inner.deliveries.lock().release(now, index, recording);
+                self.inner.alarm.notify_one();
             } else if error.is_some() {
                 error = Some(HoldError::NotHeld);
             }
@@ -166,8 +172,30 @@ impl Service {
             for recording in self.inner.withheld.held(index) {
                 self.inner.withheld.release((index, recording), now);
                 self.republish(index, arm, recording);
+                self.inner.deliveries.lock().release(now, index, recording);
             }
         }
+    }
+
+    /// Recordings from `from` on were never there, on the platforms of `on`: those that are only
+    /// there, unless `on` is all of them.
+    pub fn forget_recordings(&self, from: RecordingIndex, on: On) {
+        let meant = |of: On| on == On::Every || of == on;
+        let forgotten = self.inner.calls.forget(from, meant);
+        let forgotten: BTreeSet<RecordingIndex> = forgotten.into_iter().collect();
+        for (index, arm) in self.arms_on(on) {
+            // Whoever publishes holds the lock, and then knows that they are gone.
+            let platform = arm.platform.lock();
+            for recording in &forgotten {
+                arm.timelines.forget(*recording);
+                self.inner.withheld.forget((index, *recording));
+            }
+            drop(platform);
+        }
+        for recording in &forgotten {
+            self.inner.store.forget_media(*recording);
+        }
+        self.inner.deliveries.lock().forget(&forgotten);
     }
 
     /// The platform's lock keeps its own publishing from being overwritten.

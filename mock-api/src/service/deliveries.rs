@@ -1,7 +1,7 @@
 //! Notifications on their way: who subscribed, and what is due when.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use racegate_model::field::Kind;
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
@@ -55,6 +55,8 @@ pub(super) struct Deliveries {
     notices: Vec<Due>,
     subscriptions: Vec<Subscription>,
     calendar: BinaryHeap<Reverse<Entry>>,
+    /// News of metadata that is held back, by recording.
+    parked: BTreeMap<(ArmIndex, RecordingIndex), Vec<Entry>>,
     due: Vec<Delivery>,
 }
 
@@ -106,13 +108,24 @@ impl Deliveries {
         self.calendar.peek().map(|Reverse(entry)| entry.0)
     }
 
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<Delivery> {
+    /// What is due next until `now`. News of a recording's metadata that may not come yet, as
+    /// `comes` says, wait until they are released.
+    pub(super) fn take_due(
+        &mut self,
+        now: Timestamp,
+        comes: impl Fn(ArmIndex, RecordingIndex) -> bool,
+    ) -> Option<Delivery> {
         while self.due.is_empty() {
             let Reverse((at, recording, copy, arm, event, kind)) = *self.calendar.peek()?;
             if at > now {
                 return None;
             }
             self.calendar.pop();
+            if event == WebhookEvent::MetadataReady && !comes(arm, recording) {
+                let parked = self.parked.entry((arm, recording)).or_default();
+                parked.push((at, recording, copy, arm, event, kind));
+                continue;
+            }
             if self.watched {
                 self.notices.push(Due {
                     arm,
@@ -134,5 +147,23 @@ impl Deliveries {
             }));
         }
         self.due.pop()
+    }
+
+    /// What waited for a recording's metadata is due at `now`.
+    pub(super) fn release(&mut self, now: Timestamp, arm: ArmIndex, recording: RecordingIndex) {
+        let parked = self.parked.remove(&(arm, recording));
+        let released = parked.into_iter().flatten();
+        self.calendar
+            .extend(released.map(|(at, recording, copy, arm, event, kind)| {
+                Reverse((at.max(now), recording, copy, arm, event, kind))
+            }));
+    }
+
+    /// Nobody is told of these recordings any more.
+    pub(super) fn forget(&mut self, forgotten: &BTreeSet<RecordingIndex>) {
+        self.calendar
+            .retain(|Reverse(entry)| !forgotten.contains(&entry.1));
+        self.parked
+            .retain(|(_, recording), _| !forgotten.contains(recording));
     }
 }

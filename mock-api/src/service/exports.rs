@@ -18,6 +18,7 @@ pub(super) fn write(service: &Service, tenant: &TenantConfig, export: &Export) {
         job: job_id(tenant, export.job).to_string(),
         organization: tenant.organization.clone(),
         snapshot_at: export.snapshot_at,
+        media_read_at: export.media_read_at,
         recordings: Vec::with_capacity(export.sidecars.len()),
         failed: Vec::new(),
     };

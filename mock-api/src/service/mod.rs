@@ -12,7 +12,7 @@ mod tenant;
 mod timelines;
 mod withheld;
 
-pub use calls::CallRegistry;
+pub use calls::{CallRegistry, CallsOn};
 pub use control::{HoldError, On};
 pub use deliveries::{Delivery, Due, Subscription};
 pub use tenant::{Credentials, Tenant, TenantConfig};
@@ -25,7 +25,7 @@ use racegate_model::draws::Seed;
 use racegate_model::fault::{Ending, FaultPlan, StorageEnd};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::platform::{Known, Notifications, Output, Platform, notifications};
-use racegate_model::scenario::{Arm, RequiredFields, WebhookEvent, Workload};
+use racegate_model::scenario::{Arm, ReadPath, RequiredFields, WebhookEvent, Workload};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
@@ -323,13 +323,29 @@ impl Service {
             tenant.handle_timeout(now, self);
         }
         let mut deliveries = self.inner.deliveries.lock();
-        while let Some(delivery) = deliveries.take_due(now) {
+        let comes = |arm, recording| self.metadata_comes(now, arm, recording);
+        while let Some(delivery) = deliveries.take_due(now, comes) {
             // Nobody listening is no fault of the platform.
             drop(self.inner.news.send(News::Deliver(delivery)));
         }
         for due in deliveries.take_notices() {
             drop(self.inner.notices.send(Notice::Due(due)));
         }
+    }
+
+    /// Whether news of a recording's metadata may come now: not while what they speak of is held
+    /// back by hand.
+    fn metadata_comes(&self, now: Timestamp, arm: ArmIndex, recording: RecordingIndex) -> bool {
+        let held = self.inner.withheld.held_of((arm, recording));
+        if held.is_empty() {
+            return true;
+        }
+        let world = &self.inner.arms[arm.0 as usize];
+        world.timelines.get(recording).is_none_or(|timeline| {
+            let required = world.required.of(timeline.taken_for());
+            let seen = timeline.view(now, ReadPath::Primary).present;
+            held.intersection(required).difference(seen).is_empty()
+        })
     }
 
     /// Waits until something may be due earlier than before.
@@ -347,6 +363,10 @@ impl Service {
                 Output::Began(timeline) => (timeline, false),
                 Output::Decided(timeline) => (timeline, true),
             };
+            if self.inner.calls.get(timeline.recording).is_none() {
+                // It was forgotten before everything of it was decided.
+                continue;
+            }
             self.inner.withheld.revise(index, &mut timeline);
             let timeline = Arc::new(timeline);
             let known = arm.timelines.get(timeline.recording).is_some();

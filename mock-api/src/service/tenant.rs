@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
-use racegate_model::org::{Export, JobError, JobState, Org, RateUsage, Throttled};
-use racegate_model::scenario::{Arm, ExportRequest, ReadPath, RequiredFields, Slots};
+use racegate_model::org::{Export, JobError, JobState, Org, Throttled};
+use racegate_model::scenario::{Arm, ExportRequest, RateLimit, ReadPath, RequiredFields, Slots};
 use racegate_model::selection::Refusal;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
@@ -72,11 +72,14 @@ pub struct Tenant {
     required: RequiredFields,
     request: ExportRequest,
     slots: Slots,
+    rate_limit: Option<RateLimit>,
     /// What the organization says; it does not change, and every read asks.
     refuses_reading: Option<Refusal>,
     org: Mutex<Org>,
     /// Jobs that change dates and write nothing.
     writes_nothing: Mutex<BTreeSet<JobOrdinal>>,
+    /// Jobs that fail as a whole when they are done.
+    doomed: Mutex<BTreeSet<JobOrdinal>>,
 }
 
 impl Tenant {
@@ -97,9 +100,11 @@ impl Tenant {
             required: arm.required,
             request,
             slots: platform.export.slots,
+            rate_limit: platform.api.rate_limit,
             refuses_reading: org.refuses_reading(),
             org: Mutex::new(org),
             writes_nothing: Mutex::default(),
+            doomed: Mutex::default(),
         }
     }
 
@@ -130,18 +135,19 @@ impl Tenant {
         &self.required
     }
 
-    /// Counts an API call against the token's limit.
+    /// Calls that each of its tokens may make.
+    #[must_use]
+    pub const fn rate_limit(&self) -> Option<RateLimit> {
+        self.rate_limit
+    }
+
+    /// Counts a call of whoever needs no token, being in the same process, against a limit of its
+    /// own.
     ///
     /// # Errors
     /// [`Throttled`] when the limit is reached.
     pub fn admit(&self, now: Timestamp) -> Result<(), Throttled> {
         self.org.lock().limiter().admit(now)
-    }
-
-    /// How much of the limit is used.
-    #[must_use]
-    pub fn usage(&self, now: Timestamp) -> Option<RateUsage> {
-        self.org.lock().limiter().usage(now)
     }
 
     /// Why its token may not read recordings.
@@ -231,6 +237,18 @@ impl Tenant {
     pub fn forget_job(&self, job: JobOrdinal) {
         self.org.lock().forget(job);
         self.writes_nothing.lock().remove(&job);
+        self.doomed.lock().remove(&job);
+    }
+
+    /// A job will fail as a whole, as a fault: it writes nothing.
+    pub fn doom_job(&self, job: JobOrdinal) {
+        self.doomed.lock().insert(job);
+    }
+
+    /// Whether a job is over, and failed as a whole.
+    #[must_use]
+    pub fn job_failed(&self, job: JobOrdinal) -> bool {
+        self.doomed.lock().contains(&job) && self.job_state(job) == Ok(JobState::Fulfilled)
     }
 
     /// POST: a job that changes when recordings go, and exports nothing.
@@ -261,6 +279,9 @@ impl Tenant {
 
     /// What a fulfilled job has written; none before.
     pub fn read_export<T>(&self, job: JobOrdinal, read: impl FnOnce(&Export) -> T) -> Option<T> {
+        if self.doomed.lock().contains(&job) {
+            return None;
+        }
         self.org.lock().export(job).map(read)
     }
 
@@ -306,7 +327,7 @@ impl Tenant {
         let mut org = self.org.lock();
         let timelines = service.timelines(self.config.arm);
         while let Some(job) = org.handle_timeout(now, timelines) {
-            if self.writes_nothing.lock().remove(&job) {
+            if self.writes_nothing.lock().remove(&job) || self.doomed.lock().contains(&job) {
                 continue;
             }
             if let Some(export) = org.export(job) {

@@ -36,6 +36,17 @@ impl Timelines {
         self.chunks.get(chunk)?.get()?.get(at)?.load_full()
     }
 
+    /// There is no such recording any more.
+    pub(crate) fn forget(&self, recording: RecordingIndex) {
+        let slot = position(recording).and_then(|(chunk, at)| {
+            let chunk = self.chunks.get(chunk)?.get()?;
+            chunk.get(at)
+        });
+        if let Some(slot) = slot {
+            slot.store(None);
+        }
+    }
+
     /// Sets the timeline of its recording. Recordings beyond the bound are not kept.
     pub(crate) fn set(&self, timeline: Arc<Timeline>) {
         let Some((chunk, at)) = position(timeline.recording) else {

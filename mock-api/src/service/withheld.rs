@@ -58,6 +58,22 @@ impl Withheld {
         released
     }
 
+    /// What of a recording is held back.
+    pub(super) fn held_of(&self, key: Key) -> FieldSet {
+        if !self.any.load(Ordering::Acquire) {
+            return FieldSet::EMPTY;
+        }
+        let spells = self.spells.lock();
+        let lasting = spells.get(&key).into_iter().flatten();
+        let lasting = lasting.filter(|spell| spell.until.is_never());
+        lasting.flat_map(|spell| spell.fields.iter()).collect()
+    }
+
+    /// Nothing of a recording was ever held back.
+    pub(super) fn forget(&self, key: Key) {
+        self.spells.lock().remove(&key);
+    }
+
     /// The recordings that are held back on an arm.
     pub(super) fn held(&self, arm: ArmIndex) -> Vec<RecordingIndex> {
         let spells = self.spells.lock();

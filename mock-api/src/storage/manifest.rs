@@ -22,6 +22,8 @@ pub struct JobManifest {
     pub organization: String,
     /// When the sidecars were taken.
     pub snapshot_at: Timestamp,
+    /// When the media was read, if not then.
+    pub media_read_at: Option<Timestamp>,
     /// Recordings with a sidecar.
     pub recordings: Vec<ManifestEntry>,
     /// Recordings for which the job failed.
@@ -78,6 +80,8 @@ struct Wire {
     #[serde(default)]
     snapshot_at: String,
     snapshot_at_nanos: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media_read_at_nanos: Option<u64>,
     recordings: Vec<WireEntry>,
     failed_recordings: Vec<WireFailed>,
 }
@@ -117,6 +121,7 @@ impl JobManifest {
             organization_id: self.organization.clone(),
             snapshot_at: epoch.wall_time(self.snapshot_at).to_string(),
             snapshot_at_nanos: self.snapshot_at.as_nanos(),
+            media_read_at_nanos: self.media_read_at.map(Timestamp::as_nanos),
             recordings: self.recordings.iter().map(entry).collect(),
             failed_recordings: self.failed.iter().map(failed).collect(),
         };
@@ -157,6 +162,7 @@ impl JobManifest {
             job: wire.job_id,
             organization: wire.organization_id,
             snapshot_at: Timestamp::from_nanos(wire.snapshot_at_nanos),
+            media_read_at: wire.media_read_at_nanos.map(Timestamp::from_nanos),
             recordings: recordings?,
             failed: failed?,
         })
@@ -201,6 +207,7 @@ mod tests {
             job: "job".to_owned(),
             organization: "org".to_owned(),
             snapshot_at: Timestamp::from_nanos(u64::MAX - 1),
+            media_read_at: Some(Timestamp::from_nanos(u64::MAX - 2)),
             recordings: vec![entry(1, Some("k1")), entry(2, None)],
             failed: vec![FailedEntry {
                 conversation,

@@ -335,7 +335,7 @@ impl Store {
         let held = self.bucket(bucket)?;
         let mut objects = held.objects.write();
         let removed = objects.remove(key)?;
-        if let Some(disk) = &self.inner.disk
+        if let Some(disk) = self.inner.disk.as_ref().filter(|_| bucket != MEDIA_BUCKET)
             && let Err(error) = disk.delete(bucket, key)
         {
             tracing::error!(%error, key, "an object's file cannot be removed");
@@ -365,6 +365,11 @@ impl Store {
     #[must_use]
     pub fn media(&self, recording: RecordingIndex) -> Option<Object> {
         self.get(MEDIA_BUCKET, &media_key(recording))
+    }
+
+    /// The audio of a recording is gone; what a job has copied is not.
+    pub(crate) fn forget_media(&self, recording: RecordingIndex) {
+        self.delete(MEDIA_BUCKET, &media_key(recording));
     }
 
     fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {

@@ -3,6 +3,7 @@
 
 mod access;
 mod analytics;
+mod bodies;
 mod channels;
 mod client;
 mod contract;

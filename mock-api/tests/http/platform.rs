@@ -10,7 +10,7 @@ use racegate_model::scenario::{
     FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec,
     HoldWorkload, IndexSpec, IntakeSpec, KindSpec, LiveSessions, NotificationSpec, PipelineSpec,
     PlatformSpec, ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant, StateSpec,
-    Strategy, Sweep, Workload,
+    Strategy, Sweep, Workload, WriteOrder,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -71,12 +71,15 @@ pub(crate) fn platform() -> PlatformSpec {
             query_time: nothing(),
             slots: Slots::Limited(2),
             snapshot: SnapshotInstant::Write,
+            order: WriteOrder::Together,
+            between: nothing(),
             read: ReadPath::Index,
             schema: FieldSet::METADATA,
             failure: Probability::ZERO,
             selection: SelectionSpec::default(),
         },
         region: None,
+        versions: None,
         intake: IntakeSpec::default(),
         coupling: None,
         api: ApiSpec { rate_limit: None },

@@ -321,6 +321,7 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
         lost_cause: None,
         hold_cause: None,
         index_cause: None,
+        later: None,
         revisions: Vec::new(),
     };
     (call, timeline)

@@ -278,11 +278,13 @@ impl Phone {
         } else {
             Some(speech.packet(frame, self.pace.samples))
         };
-        let Some(payload) = payload.filter(|_| turn != Some(Turn::Pause)) else {
+        let Some(payload) = payload else {
             return Some(Spoken::Nothing);
         };
-        let form = Form::default();
-        let mut packet = Packet { payload, form };
+        let mut packet = Packet {
+            payload,
+            form: Form::default(),
+        };
         match turn.unwrap_or(Turn::Speak) {
             Turn::Speak => self.send(now, frame, packet),
             Turn::Extend => {
@@ -305,7 +307,7 @@ impl Phone {
                 packet.payload = Arc::from([]);
                 self.send(now, frame, packet);
             }
-            Turn::Pause => {}
+            Turn::Pause => return Some(Spoken::Nothing),
         }
         Some(Spoken::Sent(due))
     }

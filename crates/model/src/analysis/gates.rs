@@ -95,9 +95,9 @@ pub(crate) fn added_delay(settled: &Settled, facts: &Facts) -> Option<Duration> 
 
 /// Export instant − first instant at which it would have been complete, of a complete recording.
 pub(crate) fn regret(settled: &Settled, facts: &Facts) -> Option<Duration> {
-    let at = settled.snapshot_at?;
-    let counts = settled.outcome == OutcomeKind::Complete && !facts.complete_at.is_never();
-    counts.then(|| at.since(facts.complete_at))
+    let regret = settled.regret(facts.fields_at, facts.media_at)?;
+    let comes = !facts.fields_at.is_never() && !facts.media_at.is_never();
+    (settled.outcome == OutcomeKind::Complete && comes).then_some(regret)
 }
 
 impl GateCell {

@@ -132,8 +132,9 @@ pub(crate) struct Facts {
     started_at: Timestamp,
     ended_at: Timestamp,
     kind: Kind,
-    /// First instant at which an export would have been complete.
-    complete_at: Timestamp,
+    /// Of the fields that are required, on the path that the export reads.
+    fields_at: Timestamp,
+    media_at: Timestamp,
 }
 
 impl Facts {
@@ -143,7 +144,8 @@ impl Facts {
             started_at: timeline.started_at,
             ended_at: timeline.ended_at,
             kind: timeline.kind,
-            complete_at: timeline.complete_at(arm.platform.export.read, required),
+            fields_at: timeline.true_at(arm.platform.export.read, required),
+            media_at: timeline.media_at,
         }
     }
 }

@@ -177,13 +177,7 @@ impl Sampler {
     #[must_use]
     pub fn sample(&self, draw: u64) -> Duration {
         match &self.shape {
-            Shape::Table(cells) => {
-                let first = (draw >> (64 - CELL_BITS)) as usize;
-                if first < REFINED {
-                    return cells[first].at(draw << CELL_BITS);
-                }
-                sample_tail(cells, draw)
-            }
+            Shape::Table(cells) => sample_table(cells, draw),
             Shape::Constant(value) => *value,
             Shape::Uniform(cell) => cell.at(draw),
         }
@@ -196,6 +190,22 @@ impl Sampler {
         match &self.shape {
             Shape::Constant(value) => *value,
             Shape::Uniform(_) | Shape::Table(_) => self.sample(draw()),
+        }
+    }
+
+    /// The durations for all `draws` in turn, in place of what `column` holds; makes them only if
+    /// the durations depend on them.
+    #[inline(always)]
+    pub(crate) fn fill(
+        &self,
+        draws: impl ExactSizeIterator<Item = u64>,
+        column: &mut Vec<Duration>,
+    ) {
+        column.clear();
+        match &self.shape {
+            Shape::Table(cells) => column.extend(draws.map(|draw| sample_table(cells, draw))),
+            Shape::Constant(value) => column.resize(draws.len(), *value),
+            Shape::Uniform(cell) => column.extend(draws.map(|draw| cell.at(draw))),
         }
     }
 
@@ -270,6 +280,16 @@ impl Sampler {
                 weighted_cells(cells.as_slice()).fold(2, |hash, (_, cell)| fold(hash, cell))
             }
         }
+    }
+}
+
+#[inline(always)]
+fn sample_table(cells: &[Cell; TABLE], draw: u64) -> Duration {
+    let first = (draw >> (64 - CELL_BITS)) as usize;
+    if first < REFINED {
+        cells[first].at(draw << CELL_BITS)
+    } else {
+        sample_tail(cells, draw)
     }
 }
 

@@ -128,6 +128,8 @@ impl<T> Reply<T> {
 pub struct ExportRead {
     /// When the sidecars were taken, as they say themselves.
     pub snapshot_at: Timestamp,
+    /// When the media was read, if not then.
+    pub media_read_at: Option<Timestamp>,
     /// Recordings with a sidecar.
     pub sidecars: Vec<(RecordingIndex, View)>,
     /// Recordings that the job lists as failed.
@@ -145,6 +147,8 @@ pub struct Exporter {
     sidecar_name: SidecarName,
     jobs: Jobs,
     open: BTreeMap<RecordingIndex, Tally>,
+    /// How late calls for them were, where that was noted.
+    lateness: BTreeMap<RecordingIndex, Duration>,
     /// All that it ever knew: a late duplicate of a notification must not export again.
     known: IndexSet,
     /// Recordings to be approved again, by when.
@@ -207,8 +211,10 @@ impl Exporter {
             repair: gate.repair,
             required,
             sidecar_name: gate.request.sidecar_name,
-            jobs: Jobs::new(tenant, export.slots),
+            jobs: Jobs::new(tenant, gate.request.jobs_at_once.unwrap_or(export.slots))
+                .done_when(gate.request.done_when),
             open: BTreeMap::new(),
+            lateness: BTreeMap::new(),
             known: IndexSet::default(),
             again: BinaryHeap::new(),
             outputs: VecDeque::new(),
@@ -291,10 +297,17 @@ impl Exporter {
         self.open.len()
     }
 
+    /// The jitter that follows the check of the recording under way, if it finds nothing.
+    pub(crate) fn drawn(&self, recording: RecordingIndex) -> u64 {
+        let attempt = self.open.get(&recording).map(|tally| tally.gate_calls);
+        attempt.map_or(0, |attempt| self.gate.drawn(recording, attempt))
+    }
+
     /// Live only: a call for `recording` was made that much after its time.
     pub fn note_lateness(&mut self, recording: RecordingIndex, lateness: Duration) {
-        if let Some(tally) = self.open.get_mut(&recording) {
-            tally.lateness = Some(tally.lateness.unwrap_or(Duration::ZERO).max(lateness));
+        if self.open.contains_key(&recording) {
+            let noted = self.lateness.entry(recording).or_default();
+            *noted = lateness.max(*noted);
         }
     }
 
@@ -334,7 +347,7 @@ impl Exporter {
                 Action::Check(recording) => {
                     if let Some(tally) = self.open.get_mut(&recording) {
                         tally.gate_calls += 1;
-                        tally.checked_at = Some(now);
+                        tally.checked_at = now;
                         let path = self.gate.read_path();
                         self.outputs
                             .push_back(Output::Command(Command::Check { recording, path }));
@@ -343,7 +356,7 @@ impl Exporter {
                 Action::ReadWatermark(recording) => {
                     if let Some(tally) = self.open.get_mut(&recording) {
                         tally.gate_calls += 1;
-                        tally.checked_at = Some(now);
+                        tally.checked_at = now;
                     }
                     let command = Command::ReadWatermark { recording };
                     self.outputs.push_back(Output::Command(command));
@@ -367,7 +380,7 @@ impl Exporter {
 
     fn approve(&mut self, now: Timestamp, recording: RecordingIndex) {
         if let Some(tally) = self.open.get_mut(&recording) {
-            tally.approved_at = Some(now);
+            tally.approved_at = now;
             self.jobs.enqueue(recording);
         }
     }
@@ -421,6 +434,7 @@ impl Exporter {
                 let view = self.sidecar_name.looked_up(*view);
                 let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
                 tally.exported(read.snapshot_at, outcome, self.sidecar_name);
+                tally.media_read_at = read.media_read_at.unwrap_or(Timestamp::NEVER);
                 match after_export(now, outcome, tally.exports, self.repair) {
                     Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
                     Next::Settle => self.settle(now, recording, outcome, missing),
@@ -449,7 +463,10 @@ impl Exporter {
         missing: FieldSet,
     ) {
         if let Some(tally) = self.open.remove(&recording) {
-            let settled = tally.settled(self.tenant, recording, now, outcome, missing);
+            let settled = Settled {
+                lateness: self.lateness.remove(&recording),
+                ..tally.settled(self.tenant, recording, now, outcome, missing)
+            };
             self.outputs.push_back(Output::Settled(settled));
         }
     }

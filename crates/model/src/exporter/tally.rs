@@ -5,14 +5,16 @@ use crate::history::Settled;
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::SidecarName;
-use crate::time::{Duration, Timestamp};
+use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) kind: Kind,
-    pub(crate) checked_at: Option<Timestamp>,
-    pub(crate) approved_at: Option<Timestamp>,
-    pub(crate) snapshot_at: Option<Timestamp>,
+    /// Instants that have not come are never.
+    pub(crate) checked_at: Timestamp,
+    pub(crate) approved_at: Timestamp,
+    pub(crate) snapshot_at: Timestamp,
+    pub(crate) media_read_at: Timestamp,
     pub(crate) first_outcome: Option<OutcomeKind>,
     pub(crate) gate_calls: u32,
     pub(crate) checks_answered: u32,
@@ -22,16 +24,16 @@ pub(crate) struct Tally {
     pub(crate) rejections: u32,
     /// What the client itself knows to be the reason.
     pub(crate) cause: Option<Cause>,
-    pub(crate) lateness: Option<Duration>,
 }
 
 impl Tally {
     pub(crate) const fn new(kind: Kind) -> Self {
         Self {
             kind,
-            checked_at: None,
-            approved_at: None,
-            snapshot_at: None,
+            checked_at: Timestamp::NEVER,
+            approved_at: Timestamp::NEVER,
+            snapshot_at: Timestamp::NEVER,
+            media_read_at: Timestamp::NEVER,
             first_outcome: None,
             gate_calls: 0,
             checks_answered: 0,
@@ -40,7 +42,6 @@ impl Tally {
             exports: 0,
             rejections: 0,
             cause: None,
-            lateness: None,
         }
     }
 
@@ -54,7 +55,7 @@ impl Tally {
     ) {
         self.cause = name.cause();
         self.exports += 1;
-        self.snapshot_at = Some(snapshot_at);
+        self.snapshot_at = snapshot_at;
         self.first_outcome.get_or_insert(outcome);
     }
 
@@ -75,15 +76,16 @@ impl Tally {
             missing,
             fate: None,
             cause: self.cause,
-            checked_at: self.checked_at,
-            approved_at: self.approved_at,
-            snapshot_at: self.snapshot_at,
+            checked_at: self.checked_at.ever(),
+            approved_at: self.approved_at.ever(),
+            snapshot_at: self.snapshot_at.ever(),
+            media_read_at: self.media_read_at.ever(),
             settled_at,
             gate_calls: self.gate_calls,
             wasted_checks: self.checks_answered - self.checks_passed,
             throttled: self.throttled,
             exports: self.exports,
-            lateness: self.lateness,
+            lateness: None,
         }
     }
 }

@@ -14,6 +14,27 @@ pub(crate) struct Gaps {
     kept: Box<[Duration]>,
 }
 
+/// A gap before jitter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Gap {
+    least: Duration,
+    /// Jitter adds a uniform part of this.
+    spread: Duration,
+}
+
+impl Gap {
+    /// The gap with the jitter of the uniform 64-bit number that `draw` gives.
+    #[inline]
+    pub(crate) fn jittered(self, draw: impl FnOnce() -> u64) -> Duration {
+        if self.spread == Duration::ZERO {
+            return self.least;
+        }
+        let scaled = (u128::from(self.spread.as_nanos()) * u128::from(draw())) >> 64;
+        self.least
+            .saturating_add(Duration::from_nanos(scaled as u64))
+    }
+}
+
 impl Gaps {
     /// The gaps of `backoff`.
     pub(crate) fn new(backoff: &Backoff) -> Self {
@@ -34,22 +55,25 @@ impl Gaps {
     /// The gap after `waited` earlier gaps, jittered by `draw`.
     #[inline]
     pub(crate) fn after(&self, waited: u32, draw: impl FnOnce() -> u64) -> Duration {
+        self.nth(waited).jittered(draw)
+    }
+
+    /// The gap after `waited` earlier gaps.
+    #[inline]
+    pub(crate) fn nth(&self, waited: u32) -> Gap {
         let gap = match self.kept.get(waited as usize) {
             Some(gap) => *gap,
             None => self.beyond(waited),
         };
-        let uniform = |span: Duration| {
-            let scaled = (u128::from(span.as_nanos()) * u128::from(draw())) >> 64;
-            Duration::from_nanos(scaled as u64)
-        };
-        match self.backoff.jitter {
-            Jitter::None => gap,
-            Jitter::Full => uniform(gap),
+        let (least, spread) = match self.backoff.jitter {
+            Jitter::None => (gap, Duration::ZERO),
+            Jitter::Full => (Duration::ZERO, gap),
             Jitter::Equal => {
                 let half = Duration::from_nanos(gap.as_nanos() / 2);
-                half.saturating_add(uniform(gap.saturating_sub(half)))
+                (half, gap.saturating_sub(half))
             }
-        }
+        };
+        Gap { least, spread }
     }
 
     #[cold]

@@ -5,10 +5,12 @@
 
 mod gaps;
 mod policy;
+mod polls;
 mod watermark;
 
 pub(crate) use gaps::Gaps;
 pub use policy::{Policy, Progress, Ready, Step};
+pub(crate) use polls::{Polls, Rounds, Series};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -93,6 +95,11 @@ impl Gate {
     #[must_use]
     pub fn read_path(&self) -> ReadPath {
         self.policy.read_path()
+    }
+
+    /// The jitter that follows check `attempt` of the recording, if it finds nothing.
+    pub(crate) const fn drawn(&self, recording: RecordingIndex, attempt: u32) -> u64 {
+        self.policy.drawn(recording, attempt)
     }
 
     /// A recording of `kind` is known from now on; its clock has not started.

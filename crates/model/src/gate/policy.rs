@@ -1,6 +1,7 @@
 //! The strategies as pure decisions about one recording: what was seen → what next.
 
 use super::gaps::Gaps;
+use super::polls::Polls;
 use super::satisfies;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet};
@@ -35,23 +36,12 @@ pub enum Ready {
     No,
 }
 
-/// What a series of looks came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Series {
-    /// When the last one was.
-    pub(crate) at: Timestamp,
-    /// How many there were.
-    pub(crate) looks: u32,
-    /// What the last one found.
-    pub(crate) found: Ready,
-}
-
 /// How far the gate is with one recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     recording: RecordingIndex,
-    /// When polling began, or the gate's clock.
-    started_at: Option<Timestamp>,
+    /// When polling began, or the gate's clock; never as long as it did not.
+    started_at: Timestamp,
     /// Checks that came back.
     attempts: u32,
     /// What the next deadline is for.
@@ -67,12 +57,17 @@ enum Next {
 }
 
 impl Progress {
+    /// Of which recording.
+    pub(crate) const fn recording(&self) -> RecordingIndex {
+        self.recording
+    }
+
     /// At the beginning.
     #[must_use]
     pub const fn new(recording: RecordingIndex) -> Self {
         Self {
             recording,
-            started_at: None,
+            started_at: Timestamp::NEVER,
             attempts: 0,
             next: Next::Check,
         }
@@ -117,6 +112,11 @@ impl Policy {
         }
     }
 
+    /// The jitter that follows check `attempt` of the recording, if it finds nothing.
+    pub(crate) const fn drawn(&self, recording: RecordingIndex, attempt: u32) -> u64 {
+        Draws::of_call(self.seed, recording.0).draw_nth(Purpose::Jitter, attempt)
+    }
+
     /// What its checks look for in a recording that needs the `required` fields.
     pub(crate) fn need(&self, required: FieldSet) -> Need {
         super::need(&self.ready, required)
@@ -146,12 +146,12 @@ impl Policy {
                 begin_polling(now, polling, progress)
             }
             Strategy::ForumBackoff { .. } => {
-                progress.started_at = Some(now);
+                progress.started_at = now;
                 Step::Check
             }
             // The webhook may come before the clock starts, where that is at the media.
             Strategy::Webhook { .. } | Strategy::WebhookFallback { .. }
-                if progress.started_at.is_some() =>
+                if !progress.started_at.is_never() =>
             {
                 Step::Wait
             }
@@ -183,10 +183,10 @@ impl Policy {
                 delay,
                 ..
             } if *wanted == event => {
-                if progress.started_at.is_some() {
+                if !progress.started_at.is_never() {
                     return Step::Wait;
                 }
-                progress.started_at = Some(now);
+                progress.started_at = now;
                 progress.next = Next::Approve;
                 Step::At(now + *delay)
             }
@@ -198,7 +198,7 @@ impl Policy {
                 event: wanted,
                 polling,
                 ..
-            } if *wanted == event && progress.started_at.is_none() => {
+            } if *wanted == event && progress.started_at.is_never() => {
                 begin_polling(now, polling, progress)
             }
             Strategy::None
@@ -263,7 +263,7 @@ impl Policy {
             return self.checked(now, Ready::No, progress);
         }
         let deadline = self.polling().and_then(|polling| polling.deadline);
-        if let (Some(deadline), Some(start)) = (deadline, progress.started_at)
+        if let (Some(deadline), Some(start)) = (deadline, progress.started_at.ever())
             && now >= start + deadline
         {
             return Step::GiveUp;
@@ -286,52 +286,21 @@ impl Policy {
         let gap = gaps.map(|gaps| gaps.after(progress.attempts - 1, draw));
         let next = now + gap.unwrap_or(Duration::ZERO);
         progress.next = Next::Check;
-        match (polling.deadline, progress.started_at) {
+        match (polling.deadline, progress.started_at.ever()) {
             (Some(deadline), Some(start)) if now >= start + deadline => Step::GiveUp,
             (Some(deadline), Some(start)) => Step::At(next.min(start + deadline)),
             _ => Step::At(next),
         }
     }
 
-    /// What polling from `start` on comes to where every look is answered and the recording is
-    /// ready at `ready_at`: the same as step by step, up to a first look after `until`. None for
-    /// strategies that do not only poll.
-    #[inline(always)]
-    pub(crate) fn poll_alone(
-        &self,
-        start: Timestamp,
-        ready_at: Timestamp,
-        until: Timestamp,
-        recording: RecordingIndex,
-    ) -> Option<Series> {
+    /// How it polls, up to a first look after `until`. None for strategies that do not only poll.
+    pub(crate) fn polls(&self, until: Timestamp) -> Option<Polls<'_>> {
         let (Strategy::FixedInterval(polling) | Strategy::ExponentialBackoff(polling)) =
             &self.strategy
         else {
             return None;
         };
-        let gaps = self.gaps.as_ref()?;
-        let draws = Draws::of_call(self.seed, recording.0);
-        let most = polling.max_attempts.unwrap_or(u32::MAX);
-        let deadline = start + polling.deadline.unwrap_or(Duration::MAX);
-        let mut at = start + polling.initial_delay;
-        let mut looks = 1;
-        while at < ready_at && at <= until {
-            if looks >= most || at >= deadline {
-                return Some(Series {
-                    at,
-                    looks,
-                    found: Ready::No,
-                });
-            }
-            let gap = gaps.after(looks - 1, || draws.draw_nth(Purpose::Jitter, looks));
-            at = (at + gap).min(deadline);
-            looks += 1;
-        }
-        Some(Series {
-            at,
-            looks,
-            found: Ready::Yes,
-        })
+        Some(Polls::new(polling, self.gaps.as_ref()?, until))
     }
 
     #[inline]
@@ -364,7 +333,7 @@ fn readiness(strategy: &Strategy) -> Readiness {
 }
 
 fn begin_polling(now: Timestamp, polling: &Polling, progress: &mut Progress) -> Step {
-    progress.started_at = Some(now);
+    progress.started_at = now;
     progress.next = Next::Check;
     Step::At(now + polling.initial_delay)
 }

@@ -1,5 +1,6 @@
 //! The clocks: from a session's end and its way through the pipeline to every visible instant.
 
+use super::lags::{Lag, Lags};
 use super::whole::Clocked;
 use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
@@ -134,8 +135,8 @@ impl Clocks {
     /// When the media of a session that has ended at `now` is in storage.
     #[inline]
     pub(super) fn media_at(&self, taken_for: Kind, now: Timestamp, draws: Draws) -> Timestamp {
-        let lag = &self.kinds.get(taken_for).media_lag;
-        now + lag.sample_with(|| draws.draw(Purpose::MediaLag))
+        let lag = self.sampler(Lag::Media, taken_for);
+        now + lag.sample_with(|| Lag::Media.draw(draws))
     }
 
     /// The pipeline of calls taken for `kind` in the first region.
@@ -156,6 +157,12 @@ impl Clocks {
             ) => *pipeline,
             _ => self.pipeline_of(timeline.taken_for()),
         }
+    }
+
+    /// When the index shows what was written at `at`.
+    pub(super) fn indexed_at(&self, at: Timestamp, draws: Draws) -> Timestamp {
+        let lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+        next_on_grid(at + lag, self.index_refresh, self.index_phase)
     }
 
     /// Whether there is one region only.
@@ -213,6 +220,7 @@ impl Clocks {
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
+            later: None,
             revisions: Vec::new(),
         }
     }
@@ -248,11 +256,7 @@ impl Clocks {
         known: [FieldClock; FieldGroup::COUNT],
         draws: Draws,
     ) -> Decision {
-        let kind = self.kinds.get(facts.taken_for);
-        let common = kind
-            .metadata_lag
-            .sample_with(|| draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
-        let index_lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+        let lags = self.lags(facts.taken_for, draws);
         let mut decision = Decision {
             clocks: known,
             state_at: Timestamp::NEVER,
@@ -261,7 +265,7 @@ impl Clocks {
             index_cause: None,
         };
         for group in FieldGroup::ALL {
-            let written = written[group.index()] + common;
+            let written = written[group.index()] + lags.common;
             let arrival = self.arrival(facts, group, draws, written);
             if group == FieldGroup::Hold {
                 decision.hold_cause = arrival.cause;
@@ -269,31 +273,64 @@ impl Clocks {
             } else {
                 decision.lost_cause = arrival.cause.or(decision.lost_cause);
             }
-            decision.set(
-                group,
-                self.field_clock(now, kind, &arrival, index_lag, draws),
-            );
+            decision.set(group, self.field_clock(now, &arrival, &lags));
         }
-        decision.state_at = state_at(now, &kind.state, facts, &decision.clocks, draws);
+        let values = decision.clocks.iter().map(|clock| clock.value_at);
+        let last = values.filter(|at| !at.is_never()).max();
+        let last = last.unwrap_or(Timestamp::NEVER);
+        let (state, ends) = (
+            &self.kinds.get(facts.taken_for).state,
+            (facts.ended_at, facts.written_at),
+        );
+        decision.state_at = state.at(now, ends, last, lags.state);
         decision
+    }
+
+    fn lags(&self, taken_for: Kind, draws: Draws) -> Lags {
+        let lag = |lag: Lag| {
+            let sampler = self.sampler(lag, taken_for);
+            sampler.sample_with(|| lag.draw(draws))
+        };
+        Lags {
+            common: lag(Lag::Common),
+            index: lag(Lag::Index),
+            null: lag(Lag::Null),
+            state: lag(Lag::State),
+        }
+    }
+
+    /// What samples a lag of recordings taken for `kind`.
+    pub(super) const fn sampler(&self, lag: Lag, kind: Kind) -> &Sampler {
+        let clocks = self.kinds.get(kind);
+        match lag {
+            Lag::Media => &clocks.media_lag,
+            Lag::Common => &clocks.metadata_lag,
+            Lag::Index => &self.index_lag,
+            Lag::Null => &clocks.null_phase,
+            Lag::State => clocks.state.lag(),
+        }
     }
 
     /// The same where the pipeline writes all groups at once and one clock shows them all.
     #[inline(always)]
-    pub(super) fn alike(&self, facts: &Facts, draws: Draws) -> Alike {
-        let kind = self.kinds.get(facts.taken_for);
-        let common = kind
-            .metadata_lag
-            .sample_with(|| draws.draw_nth(Purpose::FieldLag, COMMON_LAG));
-        let index_lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
+    pub(super) fn alike(
+        &self,
+        taken_for: Kind,
+        ended_at: Timestamp,
+        written_at: Timestamp,
+        lags: &Lags,
+    ) -> Alike {
+        let kind = self.kinds.get(taken_for);
         let lag = kind.groups_alike.unwrap_or(Duration::ZERO);
-        let arrival = Arrival::at(facts.written_at + common + lag);
-        let now = facts.ended_at;
-        let clock = self.field_clock(now, kind, &arrival, index_lag, draws);
+        let arrival = Arrival::at(written_at + lags.common + lag);
+        let clock = self.field_clock(ended_at, &arrival, lags);
+        let (value_at, now) = (clock.value_at, ended_at);
         Alike {
             clock,
-            webrtc: facts.taken_for == Kind::Webrtc,
-            state_at: state_at(now, &kind.state, facts, &[clock; 3], draws),
+            taken_for,
+            state_at: kind
+                .state
+                .at(now, (ended_at, written_at), value_at, lags.state),
         }
     }
 
@@ -381,23 +418,13 @@ impl Clocks {
     }
 
     #[inline(always)]
-    fn field_clock(
-        &self,
-        now: Timestamp,
-        kind: &KindClocks,
-        arrival: &Arrival,
-        index_lag: Duration,
-        draws: Draws,
-    ) -> FieldClock {
+    fn field_clock(&self, now: Timestamp, arrival: &Arrival, lags: &Lags) -> FieldClock {
         let value_at = arrival.value_at;
         if value_at.is_never() {
             return FieldClock::NEVER;
         }
-        let null_for = kind
-            .null_phase
-            .sample_with(|| draws.draw(Purpose::NullPhase));
-        let null_at = (value_at - null_for).max(now).min(value_at);
-        let ready_at = arrival.indexable_at + index_lag;
+        let null_at = (value_at - lags.null).max(now).min(value_at);
+        let ready_at = arrival.indexable_at + lags.index;
         let index_at = next_on_grid(ready_at, self.index_refresh, self.index_phase);
         FieldClock {
             null_at,
@@ -407,23 +434,29 @@ impl Clocks {
     }
 }
 
-#[inline(always)]
-fn state_at(
-    now: Timestamp,
-    clock: &StateClock,
-    facts: &Facts,
-    clocks: &[FieldClock; FieldGroup::COUNT],
-    draws: Draws,
-) -> Timestamp {
-    let draw = || draws.draw(Purpose::StateLag);
-    match clock {
-        StateClock::AfterSession(lag) => facts.ended_at + lag.sample_with(draw),
-        StateClock::AfterFields(_) if facts.written_at.is_never() => Timestamp::NEVER,
-        StateClock::AfterFields(lag) => {
-            let values = clocks.iter().map(|clock| clock.value_at);
-            let last = values.filter(|at| !at.is_never()).max();
+impl StateClock {
+    /// When `state` is COMPLETED, as far as that is known at `now`, for a session that ended and
+    /// was written at these instants; the `last` of its values comes then, if any comes.
+    #[inline(always)]
+    fn at(
+        &self,
+        now: Timestamp,
+        (ended_at, written_at): (Timestamp, Timestamp),
+        last: Timestamp,
+        lag: Duration,
+    ) -> Timestamp {
+        match self {
+            Self::AfterSession(_) => ended_at + lag,
+            Self::AfterFields(_) if written_at.is_never() => Timestamp::NEVER,
             // Where the last field never comes, the platform knows that now at the earliest.
-            last.unwrap_or(facts.written_at).max(now) + lag.sample_with(draw)
+            Self::AfterFields(_) if last.is_never() => written_at.max(now) + lag,
+            Self::AfterFields(_) => last.max(now) + lag,
+        }
+    }
+
+    const fn lag(&self) -> &Sampler {
+        match self {
+            Self::AfterFields(lag) | Self::AfterSession(lag) => lag,
         }
     }
 }
@@ -465,18 +498,30 @@ pub(crate) struct Decision {
 /// The same clock for all groups, but for those of WebRTC on other recordings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alike {
-    clock: FieldClock,
-    webrtc: bool,
-    state_at: Timestamp,
+    pub(super) clock: FieldClock,
+    taken_for: Kind,
+    pub(super) state_at: Timestamp,
+}
+
+/// What is `common` to all groups, by group.
+#[inline(always)]
+pub(super) fn alike_but_webrtc(
+    common: Timestamp,
+    taken_for: Kind,
+) -> [Timestamp; FieldGroup::COUNT] {
+    let webrtc = match taken_for {
+        Kind::Webrtc => common,
+        Kind::Sip => Timestamp::NEVER,
+    };
+    [common, webrtc, common]
 }
 
 impl Clocked for Alike {
     #[inline(always)]
     fn clocks(&self) -> [FieldClock; FieldGroup::COUNT] {
-        let webrtc = if self.webrtc {
-            self.clock
-        } else {
-            FieldClock::NEVER
+        let webrtc = match self.taken_for {
+            Kind::Webrtc => self.clock,
+            Kind::Sip => FieldClock::NEVER,
         };
         [self.clock, webrtc, self.clock]
     }
@@ -516,9 +561,6 @@ impl Decision {
         }
     }
 }
-
-/// Position of the lag common to all groups among the draws of [`Purpose::FieldLag`].
-const COMMON_LAG: u32 = 100;
 
 impl KindClocks {
     fn new(spec: &KindSpec, hold: &HoldSpec) -> Self {

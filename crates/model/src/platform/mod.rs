@@ -5,17 +5,23 @@
 //! from the workers' free times); behind a second stage, when the first one is done; where updates
 //! are limited, when one is accepted.
 
+mod block;
 mod clocks;
+mod lags;
 mod notification;
 mod pipeline;
 mod reads;
 mod signalling;
+mod versions;
 mod whole;
 mod workers;
 
+pub(crate) use block::Block;
+pub(crate) use clocks::Alike;
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -31,6 +37,7 @@ use crate::timeline::{StageTimes, Timeline};
 use crate::workload::Call;
 use clocks::Clocks;
 use reads::Reads;
+use versions::Versions;
 
 /// What the platform has to say.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,6 +56,8 @@ pub struct Platform {
     tenant: Option<TenantIndex>,
     reads: Option<Reads>,
     clocks: Clocks,
+    /// What becomes of values once they are there, where they change.
+    versions: Option<Versions>,
     pipelines: Vec<Pipeline>,
     signalling: Signalling,
     /// Recordings between stages, by (when they join the next queue, recording).
@@ -82,6 +91,7 @@ impl Platform {
             tenant: None,
             reads: coupling.map(|cost| Reads::new(cost, &arm.platform)),
             clocks: Clocks::new(arm, workload.hold.set_at, seed),
+            versions: arm.platform.versions.as_ref().map(Versions::new),
             pipelines: arm.platform.pipelines.iter().map(Pipeline::new).collect(),
             signalling: Signalling::new(arm.platform.intake.signalling, workload, seed),
             joining: BinaryHeap::new(),
@@ -135,8 +145,7 @@ impl Platform {
         if timeline.submitted_at <= now {
             self.proceed(now, timeline, Step::Enter(0), News::All);
         } else {
-            let writers = self.pipeline(&timeline).writers();
-            self.clocks.decide(now, &mut timeline, writers, draws);
+            self.decide(now, &mut timeline, draws);
             self.outputs.push_back(Output::Began(timeline.clone()));
             self.wait(timeline.submitted_at, timeline, Step::Enter(0));
         }
@@ -172,8 +181,7 @@ impl Platform {
         let draws = Draws::of_call(self.seed, timeline.recording.0);
         let next = self.take(now, &mut timeline, step, draws);
         let before = timeline.fields;
-        let writers = self.pipeline(&timeline).writers();
-        self.clocks.decide(now, &mut timeline, writers, draws);
+        self.decide(now, &mut timeline, draws);
         let Some((at, step)) = next else {
             self.outputs.push_back(Output::Decided(timeline));
             return;
@@ -182,6 +190,15 @@ impl Platform {
             self.outputs.push_back(Output::Began(timeline.clone()));
         }
         self.wait(at, timeline, step);
+    }
+
+    /// Decides what follows at `now` from what the pipeline has done.
+    fn decide(&self, now: Timestamp, timeline: &mut Timeline, draws: Draws) {
+        let writers = self.pipeline(timeline).writers();
+        self.clocks.decide(now, timeline, writers, draws);
+        if let Some(versions) = &self.versions {
+            timeline.later = versions.of(timeline, &self.clocks, draws);
+        }
     }
 
     /// Takes `step`. Returns the next one and when it is due, or notes when all was written.

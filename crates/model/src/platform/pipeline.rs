@@ -58,6 +58,11 @@ impl Pipeline {
         }
     }
 
+    /// How long the first stage takes, if there is one.
+    pub(super) fn first_service(&self) -> Option<&Sampler> {
+        self.stages.first().map(|stage| &stage.service)
+    }
+
     /// Number of stages.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -83,29 +88,34 @@ impl Pipeline {
     }
 
     /// A recording joins the queue of `stage` at `queued_at`, which never goes back.
-    #[inline(always)]
     pub fn enter(&mut self, stage: usize, queued_at: Timestamp, draws: Draws) -> StageTimes {
         let nth = u32::try_from(stage).unwrap_or(u32::MAX);
-        let stage = &mut self.stages[stage];
-        let started_at = stage.start(queued_at);
-        let service = stage
+        let service = self.stages[stage]
             .service
             .sample_with(|| draws.draw_nth(Purpose::Service, nth));
-        let done_at = started_at + service;
-        stage.workers.occupy_first(done_at);
+        self.serve(stage, queued_at, service)
+    }
+
+    /// The same where its service takes so long.
+    #[inline(always)]
+    pub(super) fn serve(
+        &mut self,
+        stage: usize,
+        queued_at: Timestamp,
+        service: Duration,
+    ) -> StageTimes {
+        let started_at = self.stages[stage].take(queued_at, service);
         StageTimes {
             queued_at,
             started_at,
-            done_at,
+            done_at: started_at + service,
         }
     }
 
     /// Other work than a recording's, `service` long, joins the queue of `stage` at `now`, which
     /// never goes back.
     pub fn occupy(&mut self, stage: usize, now: Timestamp, service: Duration) {
-        let stage = &mut self.stages[stage];
-        let started_at = stage.start(now);
-        stage.workers.occupy_first(started_at + service);
+        self.stages[stage].take(now, service);
     }
 
     /// Takes a token of the update service at `now`, if one is left.
@@ -143,14 +153,22 @@ impl Stage {
         }
     }
 
-    /// When the next recording is taken, by the first free worker (Kiefer and Wolfowitz 1955).
-    #[inline]
-    fn start(&mut self, queued_at: Timestamp) -> Timestamp {
-        let mut at = self.workers.first_free_at().max(queued_at);
-        if !self.outages.is_empty() {
-            at = self.start_with_fewer(at.max(self.last_started_at));
-            self.last_started_at = at;
+    /// When what takes so long is taken, by the first free worker (Kiefer and Wolfowitz 1955).
+    #[inline(always)]
+    fn take(&mut self, queued_at: Timestamp, service: Duration) -> Timestamp {
+        if self.outages.is_empty() {
+            self.workers.take(queued_at, service)
+        } else {
+            self.take_with_fewer(queued_at, service)
         }
+    }
+
+    #[inline(never)]
+    fn take_with_fewer(&mut self, queued_at: Timestamp, service: Duration) -> Timestamp {
+        let free_at = self.workers.first_free_at().max(queued_at);
+        let at = self.start_with_fewer(free_at.max(self.last_started_at));
+        self.last_started_at = at;
+        self.workers.occupy_first(at + service);
         at
     }
 

@@ -1,7 +1,7 @@
 //! Recordings of which everything is decided when their session ends: behind at most one stage
 //! that no update limit follows. The same clocks as for any other, without a queue of steps.
 
-use super::clocks::{Alike, Decision, Facts};
+use super::clocks::{Decision, Facts};
 use super::{Pipeline, Platform};
 use crate::draws::Draws;
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
@@ -17,12 +17,13 @@ use crate::workload::Call;
 /// A recording with all its instants; `D` says what its groups' clocks are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole<D> {
-    call: Call,
-    taken_for: Kind,
-    media_at: Timestamp,
-    written_at: Timestamp,
-    stage: StageTimes,
-    decision: D,
+    pub(super) call: Call,
+    pub(super) taken_for: Kind,
+    pub(super) media_at: Timestamp,
+    pub(super) written_at: Timestamp,
+    /// When its one stage took it; never if there is none.
+    pub(super) started_at: Timestamp,
+    pub(super) decision: D,
 }
 
 /// The clocks of a recording's groups.
@@ -42,6 +43,7 @@ impl Platform {
         self.pipelines.iter().all(direct)
             && self.clocks.submit_at_end()
             && self.clocks.is_one_region()
+            && self.versions.is_none()
     }
 
     /// Whether moreover one clock shows all groups of a recording.
@@ -64,54 +66,51 @@ impl Platform {
         unclocked.with(self.clocks.decision(now, &facts, written, unknown, draws))
     }
 
-    /// The same for platforms that show all groups alike.
-    #[inline(always)]
-    pub(crate) fn whole_alike(&mut self, call: &Call) -> Whole<Alike> {
-        let (unclocked, facts, draws) = self.written(call, None);
-        unclocked.with(self.clocks.alike(&facts, draws))
-    }
-
-    #[inline(always)]
     fn written(&mut self, call: &Call, lost_cause: Option<Cause>) -> (Whole<()>, Facts, Draws) {
         let now = call.ended_at();
         let draws = Draws::of_call(self.seed, call.index.0);
         let taken_for = self.clocks.taken_for(call.kind, draws);
         let pipeline = &mut self.pipelines[self.clocks.pipeline_of(taken_for)];
-        let (stage, written_at) = if pipeline.is_empty() {
-            (StageTimes::NONE, now)
+        let (started_at, written_at) = if pipeline.is_empty() {
+            (Timestamp::NEVER, now)
         } else {
             let stage = pipeline.enter(0, now, draws);
-            (stage, stage.done_at)
+            (stage.started_at, stage.done_at)
         };
         let unclocked = Whole {
             call: *call,
             taken_for,
             media_at: self.clocks.media_at(taken_for, now, draws),
             written_at,
-            stage,
+            started_at,
             decision: (),
         };
-        let facts = Facts {
-            taken_for,
-            hold: call.hold,
-            started_at: call.arrival,
-            ended_at: now,
-            written_at,
-            lost_cause,
-        };
+        let facts = unclocked.facts(lost_cause);
         (unclocked, facts, draws)
     }
 }
 
 impl Whole<()> {
     #[inline(always)]
-    fn with<D>(self, decision: D) -> Whole<D> {
+    pub(super) fn facts(&self, lost_cause: Option<Cause>) -> Facts {
+        Facts {
+            taken_for: self.taken_for,
+            hold: self.call.hold,
+            started_at: self.call.arrival,
+            ended_at: self.call.ended_at(),
+            written_at: self.written_at,
+            lost_cause,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn with<D>(self, decision: D) -> Whole<D> {
         Whole {
             call: self.call,
             taken_for: self.taken_for,
             media_at: self.media_at,
             written_at: self.written_at,
-            stage: self.stage,
+            started_at: self.started_at,
             decision,
         }
     }
@@ -161,7 +160,13 @@ impl<D: Clocked> Whole<D> {
     #[inline(never)]
     fn assemble(self) -> Timeline {
         let mut stages = [StageTimes::NONE; STAGES_MAX];
-        stages[0] = self.stage;
+        if let Some(started_at) = self.started_at.ever() {
+            stages[0] = StageTimes {
+                queued_at: self.ended_at(),
+                started_at,
+                done_at: self.written_at,
+            };
+        }
         let mut false_fields = FieldSet::EMPTY;
         if !self.is_true() {
             false_fields.insert(Field::MediaType);
@@ -184,6 +189,7 @@ impl<D: Clocked> Whole<D> {
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
+            later: None,
             revisions: Vec::new(),
         };
         timeline.set_group_clocks(self.decision.clocks());

@@ -4,7 +4,7 @@
 //! A node is one number: the instant, and below it the leaf. 64 bits hold that for nine years of 64
 //! workers; a stage that runs on for longer gets nodes of 128 bits.
 
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 /// Identical workers, each with the instant from which it is free.
 #[derive(Clone, Debug)]
@@ -88,12 +88,28 @@ impl Workers {
         })
     }
 
+    /// The first free worker takes what was queued at `queued_at` and takes so long. Returns when
+    /// it does.
+    #[inline(always)]
+    pub(super) fn take(&mut self, queued_at: Timestamp, service: Duration) -> Timestamp {
+        if let Self::Narrow(tree) = self {
+            let started_at = Timestamp::from_nanos(tree.first()).max(queued_at);
+            let nanos = (started_at + service).as_nanos();
+            if nanos < tree.limit() {
+                tree.replace_first(nanos);
+                return started_at;
+            }
+        }
+        let started_at = self.first_free_at().max(queued_at);
+        self.occupy_first(started_at + service);
+        started_at
+    }
+
     /// The first free worker is busy until `until`.
-    #[inline]
     pub(super) fn occupy_first(&mut self, until: Timestamp) {
         let nanos = until.as_nanos();
         match self {
-            Self::Narrow(tree) if nanos < u64::MAX >> tree.bits => tree.replace_first(nanos),
+            Self::Narrow(tree) if nanos < tree.limit() => tree.replace_first(nanos),
             Self::Narrow(_) => self.widen(nanos),
             Self::Wide(tree) => tree.replace_first(nanos),
         }
@@ -119,6 +135,14 @@ impl Workers {
     }
 }
 
+impl Tree<u64> {
+    /// Instants from here on do not fit.
+    #[inline]
+    const fn limit(&self) -> u64 {
+        u64::MAX >> self.bits
+    }
+}
+
 impl<N: Node> Tree<N> {
     fn new(count: usize, free_at: impl Iterator<Item = u64>) -> Self {
         let leaves = count.next_power_of_two();
@@ -138,19 +162,13 @@ impl<N: Node> Tree<N> {
         self.nodes[1].nanos(self.bits)
     }
 
-    #[inline]
+    #[inline(always)]
     fn replace_first(&mut self, nanos: u64) {
-        let leaf = self.nodes[1].leaf(self.bits);
-        let mut winner = N::new(nanos, leaf as u64, self.bits);
-        // The mask tells the compiler that no index is out of bounds.
-        let nodes = &mut self.nodes[..];
-        let mask = nodes.len() - 1;
-        let mut at = (leaf | 1 << self.bits) & mask;
-        nodes[at] = winner;
-        for _ in 0..self.bits {
-            winner = winner.min(nodes[(at ^ 1) & mask]);
-            at >>= 1;
-            nodes[at & mask] = winner;
+        // With the size known there is no loop and no bound to check.
+        if let Ok(nodes) = <&mut [N; 128]>::try_from(&mut self.nodes[..]) {
+            climb(nodes, 6, nanos);
+        } else {
+            climb(&mut self.nodes, self.bits, nanos);
         }
     }
 
@@ -165,6 +183,22 @@ impl<N: Node> Tree<N> {
             .map(|node| node.nanos(self.bits))
             .filter(|free| *free > nanos);
         (busy.clone().count(), busy.min())
+    }
+}
+
+/// Gives the first leaf of a tree of 2^`bits` another instant, and looks for the new winner.
+#[inline(always)]
+fn climb<N: Node>(nodes: &mut [N], bits: u32, nanos: u64) {
+    let leaf = nodes[1].leaf(bits);
+    let mut winner = N::new(nanos, leaf as u64, bits);
+    // The mask tells the compiler that no index is out of bounds.
+    let mask = nodes.len() - 1;
+    let mut at = (leaf | 1 << bits) & mask;
+    nodes[at] = winner;
+    for _ in 0..bits {
+        winner = winner.min(nodes[(at ^ 1) & mask]);
+        at >>= 1;
+        nodes[at & mask] = winner;
     }
 }
 

@@ -44,6 +44,7 @@ impl Arm {
             .flat_map(|pipeline| &pipeline.stages);
         !self.is_coupled()
             && platform.region.is_none()
+            && platform.versions.is_none()
             && platform.intake == IntakeSpec::default()
             && platform
                 .pipelines

@@ -10,6 +10,7 @@ mod live;
 mod platform;
 mod region;
 mod selection;
+mod versions;
 mod workload;
 
 pub use coupling::ReadCost;
@@ -24,13 +25,14 @@ pub use live::{Connection, LiveSessions, Silence, WebrtcStack};
 pub use platform::{
     ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec,
     NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
-    StageSpec, StateSpec, Sweep,
+    StageSpec, StateSpec, Sweep, WriteOrder,
 };
 pub use region::RegionSpec;
 pub use selection::{
-    Correlation, ExportRequest, Filters, LakeSpec, MediaTypeFilter, Permission, SelectionSpec,
-    SidecarName, SidecarSource,
+    Correlation, ExportRequest, Filters, JobDone, LakeSpec, MediaTypeFilter, Permission,
+    SelectionSpec, SidecarName, SidecarSource,
 };
+pub use versions::VersionsSpec;
 pub use workload::{
     Arrivals, Executor, Fidelity, FidelityMix, HoldSetAt, HoldWorkload, Stage, StageShape, Workload,
 };

@@ -1,6 +1,8 @@
 //! The platform: which clocks make media, fields, index and notifications visible.
 
-use super::{HoldLevel, IntakeSpec, Outage, ReadCost, RegionSpec, SelectionSpec, UpdateLimit};
+use super::{
+    HoldLevel, IntakeSpec, Outage, ReadCost, RegionSpec, SelectionSpec, UpdateLimit, VersionsSpec,
+};
 use crate::distribution::Distribution;
 use crate::field::{FieldGroup, FieldSet, PerKind};
 use crate::time::{Duration, Probability, Rate};
@@ -14,6 +16,8 @@ pub struct PlatformSpec {
     pub kinds: PerKind<KindSpec>,
     /// A second region; none is one region for all.
     pub region: Option<RegionSpec>,
+    /// Values that change after they are there; none is values that stay.
+    pub versions: Option<VersionsSpec>,
     /// How calls are taken in.
     pub intake: IntakeSpec,
     /// The search index that the export job reads.
@@ -163,6 +167,10 @@ pub struct ExportSpec {
     pub slots: Slots,
     /// When the sidecar is taken.
     pub snapshot: SnapshotInstant,
+    /// Which of sidecar and media it reads first.
+    pub order: WriteOrder,
+    /// First read → second read, where there is an order.
+    pub between: Distribution,
     /// Where the job reads the fields.
     pub read: ReadPath,
     /// Fields that the export writes; the others are left out.
@@ -198,6 +206,18 @@ pub enum SnapshotInstant {
     Selection,
     /// When the job writes it, after its latency.
     Write,
+}
+
+/// Which of a recording's two objects a job reads and writes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WriteOrder {
+    /// Both at one instant.
+    #[default]
+    Together,
+    /// The media; the sidecar is taken later.
+    MediaFirst,
+    /// The sidecar; the media is copied later.
+    SidecarFirst,
 }
 
 /// Where fields are read.

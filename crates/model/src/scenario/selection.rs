@@ -1,5 +1,6 @@
 //! What an export job selects and how it fills its sidecars, beside the clocks.
 
+use super::Slots;
 use crate::field::FieldSet;
 use crate::time::{Duration, Probability};
 
@@ -16,6 +17,8 @@ pub struct SelectionSpec {
     pub shared_session: Probability,
     /// What a sidecar copies.
     pub sidecar: SidecarSource,
+    /// The share of recordings under legal hold that no job may write.
+    pub held_forbidden: Probability,
     /// The data lake that a job's query reads; none sees a recording from its session's end on.
     pub lake: Option<LakeSpec>,
 }
@@ -28,6 +31,7 @@ impl Default for SelectionSpec {
             other_id: Probability::ZERO,
             shared_session: Probability::ZERO,
             sidecar: SidecarSource::All,
+            held_forbidden: Probability::ZERO,
             lake: None,
         }
     }
@@ -88,6 +92,20 @@ pub struct ExportRequest {
     pub exporting: Permission,
     /// The name under which it looks for sidecars.
     pub sidecar_name: SidecarName,
+    /// By what it takes a job for done.
+    pub done_when: JobDone,
+    /// Jobs that it has at once; none is as many as the platform allows.
+    pub jobs_at_once: Option<Slots>,
+}
+
+/// By what a client takes a job for done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum JobDone {
+    /// Its state.
+    #[default]
+    Status,
+    /// Equal counters of recordings asked for and written: before the query has run both are 0.
+    Counters,
 }
 
 /// A value of the media type filter.

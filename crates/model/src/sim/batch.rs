@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::News;
 use super::recordings::Slots;
-use crate::draws::Seed;
+use crate::draws::{Purpose, Seed};
 use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
@@ -17,7 +17,7 @@ use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
 use crate::selection::Refusal;
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 
 /// What a tenant has to record.
 pub(super) enum Record {
@@ -58,16 +58,14 @@ impl Tenant {
         }
     }
 
-    /// The session of `timeline` has ended.
-    pub(super) fn announce(&mut self, timeline: &Timeline) {
-        let recording = timeline.recording;
-        self.inbox.push(Reverse((
-            timeline.ended_at,
-            News::Ended(timeline.taken_for()),
-            recording,
-        )));
+    /// The session of `known` has ended.
+    pub(super) fn announce(&mut self, known: &impl Decided) {
+        let (recording, kind) = (known.recording(), known.taken_for());
+        let ended = News::Ended(kind);
         self.inbox
-            .push(Reverse((timeline.media_at, News::MediaStored, recording)));
+            .push(Reverse((known.ended_at(), ended, recording)));
+        self.inbox
+            .push(Reverse((known.media_at(), News::MediaStored, recording)));
     }
 
     pub(super) fn notify(&mut self, notification: Notification, kind: Kind, event: WebhookEvent) {
@@ -150,7 +148,24 @@ impl Tenant {
             kind,
             recording: RecordingIndex(number),
             tenant: Some(self.tenant),
-            draws: 0,
+            draws: self.drawn(command),
+        }
+    }
+
+    /// What the outcome of a call depends on, besides time.
+    fn drawn(&self, command: &Command) -> u64 {
+        let of_job = |job: LocalJob, purpose| {
+            let draws = self.org.draws_of(self.ordinal(job));
+            draws.map_or(0, |draws| draws.draw(purpose))
+        };
+        match command {
+            Command::Check { recording, .. } => self.exporter.drawn(*recording),
+            Command::CreateJob { recordings, .. } => {
+                self.org.draws_of_next(recordings).draw(Purpose::JobQuery)
+            }
+            Command::StartJob(job) => of_job(*job, Purpose::JobLatency),
+            Command::ReadExport(job) => of_job(*job, Purpose::JobFailure),
+            Command::PollJob(_) | Command::ReadWatermark { .. } => 0,
         }
     }
 
@@ -255,6 +270,7 @@ impl Tenant {
         let ordinal = self.ordinal(job);
         let read = self.org.export(ordinal).map(|export| ExportRead {
             snapshot_at: export.snapshot_at,
+            media_read_at: export.media_read_at,
             sidecars: export
                 .sidecars
                 .iter()

@@ -6,13 +6,15 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::iter::once;
 
-use super::solo::{Ran, Solo};
+use super::solo::{Ran, Solo, Way};
 use super::world::{Ended, conclude};
+use crate::gate::Rounds;
 use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
-use crate::platform::{Notification, Notifications, Output, Platform, notifications};
+use crate::platform::{Block, Notification, Notifications, Output, Platform, notifications};
 use crate::recorder::{Detail, Sink};
 use crate::scenario::{Arm, Scenario};
 use crate::time::{Duration, Timestamp};
@@ -35,14 +37,16 @@ pub(super) fn run<S: Sink>(
     let seed = scenario.seed;
     let gates = arm.gates.iter().zip((first.0..).map(TenantIndex));
     let until = ended_by(&scenario.workload) + scenario.limits.drain;
+    let solos: Vec<Solo> = gates
+        .map(|(gate, tenant)| Solo::new(tenant, gate, arm, seed).until(until))
+        .collect();
     let mut fused = Fused {
         arm,
         index,
-        solos: gates
-            .map(|(gate, tenant)| Solo::new(tenant, gate, arm, seed).until(until))
-            .collect(),
+        solos: &solos,
         notifications: notifications(&arm.platform.notification, seed),
         told: Vec::new(),
+        rounds: Rounds::default(),
         judge: Judge::new(arm, first, seed),
         drain: scenario.limits.drain,
         late: BinaryHeap::new(),
@@ -58,18 +62,21 @@ pub(super) fn run<S: Sink>(
     };
     let faultless = scenario.workload.faults.is_empty();
     if faultless && platform.decides_alike() {
-        for call in ends {
-            ended.recordings += 1;
-            ended.at = call.ended_at();
+        let mut block = Block::default();
+        while let Some(last) = block.take(&mut ends) {
+            ended.recordings += block.len() as u64;
+            ended.at = last.ended_at();
+            platform.decide_block(&mut block);
             fused.catch_up(ended.at, sink);
-            fused.pass(&platform.whole_alike(&call), sink);
+            fused.pass(|| block.rows(&platform), sink);
         }
     } else if faultless && platform.decides_at_end() {
         for call in ends {
             ended.recordings += 1;
             ended.at = call.ended_at();
             fused.catch_up(ended.at, sink);
-            fused.pass(&platform.whole(&call), sink);
+            let whole = platform.whole(&call);
+            fused.pass(|| once(whole), sink);
         }
     } else {
         while let Some(call) = ends.next() {
@@ -90,10 +97,11 @@ pub(super) fn run<S: Sink>(
 struct Fused<'a> {
     arm: &'a Arm,
     index: ArmIndex,
-    solos: Vec<Solo>,
+    solos: &'a [Solo],
     notifications: Notifications,
     /// Those of one recording and tenant.
     told: Vec<Notification>,
+    rounds: Rounds,
     judge: Judge,
     /// How long after the last session's end a recording may still be settled.
     drain: Duration,
@@ -122,46 +130,80 @@ impl Fused<'_> {
     fn take<S: Sink>(&mut self, platform: &mut Platform, sink: &mut S) {
         while let Some(output) = platform.poll_output() {
             if let Output::Decided(timeline) = output {
-                self.pass(&timeline, sink);
+                self.pass(|| once(&timeline), sink);
             }
         }
     }
 
-    /// Takes a recording through every tenant.
+    /// Takes recordings through every tenant.
     #[inline(always)]
-    fn pass<S: Sink>(&mut self, recording: &impl Decided, sink: &mut S) {
+    fn pass<S: Sink, R: Decided, I: Iterator<Item = R>>(
+        &mut self,
+        recordings: impl Fn() -> I,
+        sink: &mut S,
+    ) {
         if S::DETAIL == Detail::Everything {
-            sink.timeline(self.index, &recording.timeline());
+            recordings().for_each(|recording| sink.timeline(self.index, &recording.timeline()));
         }
-        let in_time = recording.ended_at() + self.drain;
-        for position in 0..self.solos.len() {
-            match self.solos[position].run_plainly(recording) {
-                Ran::Settled((settled, job)) if settled.settled_at <= in_time => {
-                    self.last = self.last.max(settled.settled_at);
-                    if S::DETAIL == Detail::Settlements {
-                        sink.settlement(&settled, recording.ended_at());
-                    } else {
-                        conclude(settled, &recording.timeline(), &self.judge, sink);
-                        if let Some(job) = job {
-                            sink.job(&job);
-                        }
+        // A loop for each way: what it needs of the rules stays in registers.
+        for solo in self.solos {
+            match solo.way() {
+                Way::Polling(gate) => {
+                    let mut rounds = std::mem::take(&mut self.rounds);
+                    gate.run_all(&recordings, &mut rounds, |recording, ran| {
+                        self.note(solo, ran, recording, sink);
+                    });
+                    self.rounds = rounds;
+                }
+                Way::Stepping(gate) => {
+                    for recording in recordings() {
+                        self.note(solo, gate.run(&recording), &recording, sink);
                     }
                 }
-                Ran::InFlight => self.waiting += 1,
-                Ran::Settled(_) | Ran::Unclear => {
-                    self.pass_slowly(position, &recording.timeline(), sink);
+                Way::Long => {
+                    for recording in recordings() {
+                        self.pass_slowly(solo, &recording.timeline(), sink);
+                    }
                 }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn note<S: Sink>(
+        &mut self,
+        solo: &Solo,
+        ran: Ran<(Settled, Option<JobRecord>)>,
+        recording: &impl Decided,
+        sink: &mut S,
+    ) {
+        match ran {
+            Ran::Settled((settled, job))
+                if settled.settled_at <= recording.ended_at() + self.drain =>
+            {
+                self.last = self.last.max(settled.settled_at);
+                if S::DETAIL == Detail::Settlements {
+                    sink.settlement(&settled, recording.ended_at());
+                } else {
+                    conclude(settled, &recording.timeline(), &self.judge, sink);
+                    if let Some(job) = job {
+                        sink.job(&job);
+                    }
+                }
+            }
+            Ran::InFlight => self.waiting += 1,
+            Ran::Settled(_) | Ran::Unclear => {
+                self.pass_slowly(solo, &recording.timeline(), sink);
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn pass_slowly<S: Sink>(&mut self, position: usize, timeline: &Timeline, sink: &mut S) {
+    fn pass_slowly<S: Sink>(&mut self, solo: &Solo, timeline: &Timeline, sink: &mut S) {
         let in_time = timeline.ended_at + self.drain;
-        self.tell(position, timeline);
+        self.tell(solo, timeline);
         let mut jobs = Vec::new();
-        let solo = &self.solos[position];
         let ran = solo.run(timeline, &self.told, |job| jobs.push(job));
         for job in jobs {
             if job.done_at <= in_time {
@@ -186,9 +228,9 @@ impl Fused<'_> {
     }
 
     /// What the tenant's subscription brings of the recording, in order of time.
-    fn tell(&mut self, position: usize, timeline: &Timeline) {
+    fn tell(&mut self, solo: &Solo, timeline: &Timeline) {
         self.told.clear();
-        let Some(event) = self.solos[position].listens() else {
+        let Some(event) = solo.listens() else {
             return;
         };
         let required = self.arm.required.of(timeline.taken_for());

@@ -6,17 +6,23 @@ use std::hash::{BuildHasherDefault, Hasher};
 use hashbrown::HashMap;
 
 use crate::draws::mix64;
+use crate::field::Kind;
 use crate::history::Settled;
 use crate::ids::RecordingIndex;
 use crate::org::Recordings;
-use crate::timeline::Timeline;
+use crate::platform::{Alike, Whole};
+use crate::scenario::ReadPath;
+use crate::time::Timestamp;
+use crate::timeline::{Decided, Need, Timeline};
 
 /// Recordings by slot. A slot is free again when its recording is decided and settled by all.
 #[derive(Debug)]
 pub(super) struct Slots {
-    tenants: usize,
+    tenants: u32,
     entries: Vec<Entry>,
     free: Vec<u32>,
+    /// Settled before all was decided, by slot.
+    waiting: HashMap<u32, Vec<Settled>, BuildHasherDefault<Mix>>,
     /// Where a recording is, for those who know its number only; none where nobody asks.
     by_recording: Option<HashMap<RecordingIndex, u32, BuildHasherDefault<Mix>>>,
 }
@@ -30,13 +36,22 @@ pub(super) enum Names {
     Slots,
 }
 
+/// A recording, as far as it is decided.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    /// Of which some may be decided later.
+    Timeline(Box<Timeline>),
+    /// Of which all was decided at its session's end.
+    Whole(Whole<Alike>),
+}
+
+/// Two cache lines, if all was decided at once.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Entry {
-    timeline: Timeline,
+    kept: Kept,
     progress: Progress,
-    settled: usize,
-    /// Settled before all was decided.
-    waiting: Vec<Settled>,
+    settled: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,9 +64,10 @@ impl Slots {
     /// None yet; each recording is settled by so many `tenants`.
     pub(super) fn new(tenants: usize, names: Names) -> Self {
         Self {
-            tenants,
+            tenants: u32::try_from(tenants).unwrap_or(u32::MAX),
             entries: Vec::new(),
             free: Vec::new(),
+            waiting: HashMap::default(),
             by_recording: (names == Names::Numbers).then(HashMap::default),
         }
     }
@@ -63,22 +79,21 @@ impl Slots {
 
     /// The recording in `slot`, as far as it is decided.
     #[inline]
-    pub(super) fn timeline(&self, slot: u32) -> &Timeline {
-        &self.entries[slot as usize].timeline
+    pub(super) fn kept(&self, slot: u32) -> &Kept {
+        &self.entries[slot as usize].kept
     }
 
     /// A recording is new, or more of it is decided. Returns its slot and whether it is new.
-    pub(super) fn put(&mut self, timeline: Timeline) -> (u32, bool) {
-        if let Some(slot) = self.slot_of(timeline.recording) {
-            self.entries[slot as usize].timeline = timeline;
+    pub(super) fn put(&mut self, kept: Kept) -> (u32, bool) {
+        let recording = kept.recording();
+        if let Some(slot) = self.slot_of(recording) {
+            self.entries[slot as usize].kept = kept;
             return (slot, false);
         }
-        let recording = timeline.recording;
         let entry = Entry {
-            timeline,
+            kept,
             progress: Progress::Undecided,
             settled: 0,
-            waiting: Vec::new(),
         };
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = entry;
@@ -95,9 +110,27 @@ impl Slots {
 
     /// Everything of the recording is decided. Returns what was settled before.
     pub(super) fn decide(&mut self, slot: u32) -> Vec<Settled> {
-        let entry = &mut self.entries[slot as usize];
-        entry.progress = Progress::Decided;
-        std::mem::take(&mut entry.waiting)
+        self.entries[slot as usize].progress = Progress::Decided;
+        self.waiting.remove(&slot).unwrap_or_default()
+    }
+
+    /// Whether everything of the recording is decided.
+    #[inline]
+    pub(super) fn is_decided(&self, slot: u32) -> bool {
+        self.entries[slot as usize].progress == Progress::Decided
+    }
+
+    /// Something of each cache line of the recording in `slot`.
+    #[inline]
+    pub(super) fn fetched(&self, slot: u32) -> u64 {
+        let entry = &self.entries[slot as usize];
+        entry.kept.ended_at().as_nanos() ^ u64::from(entry.settled)
+    }
+
+    /// A tenant has settled the recording.
+    #[inline]
+    pub(super) fn count_settled(&mut self, slot: u32) {
+        self.entries[slot as usize].settled += 1;
     }
 
     /// A tenant has settled the recording. Gives it back if all of the recording is decided.
@@ -107,7 +140,7 @@ impl Slots {
         if entry.progress == Progress::Decided {
             return Some(settled);
         }
-        entry.waiting.push(settled);
+        self.waiting.entry(slot).or_default().push(settled);
         None
     }
 
@@ -116,7 +149,7 @@ impl Slots {
         let entry = &self.entries[slot as usize];
         if entry.progress == Progress::Decided && entry.settled >= self.tenants {
             if let Some(names) = &mut self.by_recording {
-                names.remove(&entry.timeline.recording);
+                names.remove(&entry.kept.recording());
             }
             self.free.push(slot);
         }
@@ -126,7 +159,71 @@ impl Slots {
 impl Recordings for Slots {
     fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T> {
         let slot = self.slot_of(recording)?;
-        Some(read(self.timeline(slot)))
+        Some(self.kept(slot).look(read))
+    }
+}
+
+impl Decided for Kept {
+    #[inline]
+    fn recording(&self) -> RecordingIndex {
+        match self {
+            Self::Timeline(timeline) => timeline.recording,
+            Self::Whole(whole) => whole.recording(),
+        }
+    }
+
+    #[inline]
+    fn taken_for(&self) -> Kind {
+        match self {
+            Self::Timeline(timeline) => Timeline::taken_for(timeline),
+            Self::Whole(whole) => whole.taken_for(),
+        }
+    }
+
+    #[inline]
+    fn ended_at(&self) -> Timestamp {
+        match self {
+            Self::Timeline(timeline) => timeline.ended_at,
+            Self::Whole(whole) => whole.ended_at(),
+        }
+    }
+
+    #[inline]
+    fn media_at(&self) -> Timestamp {
+        match self {
+            Self::Timeline(timeline) => timeline.media_at,
+            Self::Whole(whole) => whole.media_at(),
+        }
+    }
+
+    #[inline]
+    fn is_true(&self) -> bool {
+        match self {
+            Self::Timeline(timeline) => timeline.is_true(),
+            Self::Whole(whole) => whole.is_true(),
+        }
+    }
+
+    #[inline]
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        match self {
+            Self::Timeline(timeline) => timeline.first_seen(path, need),
+            Self::Whole(whole) => whole.first_seen(path, need),
+        }
+    }
+
+    fn timeline(&self) -> Timeline {
+        match self {
+            Self::Timeline(timeline) => (**timeline).clone(),
+            Self::Whole(whole) => whole.timeline(),
+        }
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        match self {
+            Self::Timeline(timeline) => look(timeline),
+            Self::Whole(whole) => look(&whole.timeline()),
+        }
     }
 }
 
@@ -141,6 +238,11 @@ impl Hasher for Mix {
 
     fn write(&mut self, bytes: &[u8]) {
         self.0 = crate::draws::hash_bytes(bytes);
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.0 = mix64(u64::from(number));
     }
 
     #[inline]

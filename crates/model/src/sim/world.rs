@@ -5,16 +5,16 @@
 //! size of a chunk means nothing. Ties are ordered by content: the platform before the exporter,
 //! then by recording.
 
-use super::recordings::{Names, Slots};
+use super::recordings::{Kept, Names, Slots};
 use super::{Path, batch, listens_to, solo};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::history::Settled;
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
 use crate::order::{Event, OrderHash, Trace};
-use crate::platform::{Known, Notifications, Output, Platform, notifications};
+use crate::platform::{Block, Known, Notifications, Output, Platform, notifications};
 use crate::recorder::{Detail, Sink};
-use crate::scenario::{Arm, Scenario};
+use crate::scenario::{Arm, GateSpec, Scenario};
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Timeline};
 use crate::workload::SessionEnds;
@@ -45,13 +45,15 @@ struct Orders {
 }
 
 impl Orders {
-    fn platform(&mut self, at: Timestamp, kind: u8, timeline: &Timeline) {
+    fn platform(&mut self, kept: &Kept, what: impl FnOnce(&Timeline) -> (Timestamp, u8)) {
         if self.tenants.is_some() {
-            let draws = Draws::of_call(self.seed, timeline.recording.0);
+            let recording = kept.recording();
+            let draws = Draws::of_call(self.seed, recording.0);
+            let (at, kind) = kept.look(what);
             self.platform.event(Event {
                 at,
                 kind,
-                recording: timeline.recording,
+                recording,
                 tenant: None,
                 draws: draws.draw(Purpose::MediaLag),
             });
@@ -88,13 +90,35 @@ pub(super) struct World<'a> {
     notifications: Notifications,
     pub(super) tenants: Tenants,
     slots: Slots,
-    /// Settled by the tenant at hand.
-    done: Vec<(u32, Settled)>,
+    block: Block,
+    /// Whether some gate wants to be notified.
+    listens: Listens,
+    /// Settled by the tenant at hand: what is decided, by slot, and what is not.
+    done: Vec<u32>,
+    waiting: Vec<(u32, Settled)>,
     judge: Judge,
     orders: Orders,
     pub(super) ended: u64,
     last_end: Timestamp,
     pub(super) now: Timestamp,
+}
+
+/// Whether some gate wants to be notified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Listens {
+    Somebody,
+    Nobody,
+}
+
+impl Listens {
+    fn of(arm: &Arm) -> Self {
+        let listens = |gate: &GateSpec| listens_to(&gate.strategy).is_some();
+        if arm.gates.iter().any(listens) {
+            Self::Somebody
+        } else {
+            Self::Nobody
+        }
+    }
 }
 
 /// The tenants of an arm: all of one sort, since slots are the platform's.
@@ -142,7 +166,10 @@ impl<'a> World<'a> {
             notifications: notifications(&arm.platform.notification, seed),
             tenants,
             slots: Slots::new(arm.gates.len(), names),
+            block: Block::default(),
+            listens: Listens::of(arm),
             done: Vec::new(),
+            waiting: Vec::new(),
             judge: Judge::new(arm, first, seed),
             orders: Orders::default(),
             ended: 0,
@@ -154,6 +181,9 @@ impl<'a> World<'a> {
     /// The same arm, which also notes the order of events.
     pub(super) fn noting_order(mut self, first: TenantIndex) -> Self {
         let tenants = vec![OrderHash::default(); self.arm.gates.len()];
+        if let Tenants::Solo(tenants) = &mut self.tenants {
+            tenants.iter_mut().for_each(solo::Tenant::note_order);
+        }
         self.orders = Orders {
             first,
             seed: self.scenario.seed,
@@ -193,24 +223,40 @@ impl<'a> World<'a> {
     fn end_some<S: Sink>(&mut self, sink: &mut S) -> bool {
         let before = self.ended;
         let faultless = self.scenario.workload.faults.is_empty();
+        if faultless && self.platform.decides_alike() {
+            return self.end_block(sink);
+        }
         let at_once = faultless && self.platform.decides_at_end();
-        let alike = faultless && self.platform.decides_alike();
         for _ in 0..CHUNK {
             let Some(call) = self.ends.next() else { break };
             self.last_end = call.ended_at();
             self.ended += 1;
-            if alike {
-                let timeline = self.platform.whole_alike(&call).timeline();
-                self.decided(timeline, sink);
-            } else if at_once {
+            if at_once {
                 let timeline = self.platform.whole(&call).timeline();
-                self.decided(timeline, sink);
+                self.decided(Kept::Timeline(Box::new(timeline)), sink);
             } else {
                 let ending = self.ends.ending();
                 self.platform.handle_session(self.last_end, &call, ending);
             }
         }
         self.ended > before
+    }
+
+    /// The same, all together.
+    fn end_block<S: Sink>(&mut self, sink: &mut S) -> bool {
+        let mut block = std::mem::take(&mut self.block);
+        let last = block.take(&mut self.ends);
+        if let Some(last) = last {
+            self.last_end = last.ended_at();
+            self.ended += block.len() as u64;
+            self.platform.decide_block(&mut block);
+            for position in 0..block.len() {
+                let whole = block.row(&self.platform, position).whole();
+                self.decided(Kept::Whole(whole), sink);
+            }
+        }
+        self.block = block;
+        last.is_some()
     }
 
     fn advance<S: Sink>(&mut self, horizon: Timestamp, sink: &mut S) {
@@ -252,13 +298,21 @@ impl<'a> World<'a> {
             }
             Tenants::Solo(tenants) => {
                 for tenant in tenants {
-                    let done = &mut self.done;
+                    let (done, waiting) = (&mut self.done, &mut self.waiting);
                     last = last.max(tenant.advance(horizon, slots, &mut |record| match record {
                         solo::Record::Job(job) => sink.job(&job),
                         solo::Record::Call(event) => orders.tenant(event),
-                        solo::Record::Settled(slot, settled) => done.push((slot, settled)),
+                        solo::Record::Settled(slot, settled) if slots.is_decided(slot) => {
+                            conclude(settled, slots.kept(slot), judge, sink);
+                            done.push(slot);
+                        }
+                        solo::Record::Settled(slot, settled) => waiting.push((slot, settled)),
                     }));
-                    for (slot, settled) in done.drain(..) {
+                    for slot in done.drain(..) {
+                        slots.count_settled(slot);
+                        slots.release(slot);
+                    }
+                    for (slot, settled) in waiting.drain(..) {
                         settle(slot, settled, slots, judge, sink);
                     }
                 }
@@ -272,46 +326,48 @@ impl<'a> World<'a> {
         while let Some(output) = self.platform.poll_output() {
             match output {
                 Output::Began(timeline) => {
-                    self.put(timeline);
+                    self.put(Kept::Timeline(Box::new(timeline)));
                 }
-                Output::Decided(timeline) => self.decided(timeline, sink),
+                Output::Decided(timeline) => {
+                    self.decided(Kept::Timeline(Box::new(timeline)), sink);
+                }
             }
         }
     }
 
-    fn decided<S: Sink>(&mut self, timeline: Timeline, sink: &mut S) {
-        let slot = self.put(timeline);
+    fn decided<S: Sink>(&mut self, kept: Kept, sink: &mut S) {
+        let slot = self.put(kept);
         self.notify(slot, Known::WhenDecided);
-        let timeline = self.slots.timeline(slot);
-        self.orders.platform(timeline.written_at, 1, timeline);
+        let kept = self.slots.kept(slot);
+        self.orders
+            .platform(kept, |timeline| (timeline.written_at, 1));
         if S::DETAIL == Detail::Everything {
-            sink.timeline(self.index, timeline);
+            kept.look(|timeline| sink.timeline(self.index, timeline));
         }
         for settled in self.slots.decide(slot) {
-            conclude(settled, self.slots.timeline(slot), &self.judge, sink);
+            conclude(settled, self.slots.kept(slot), &self.judge, sink);
         }
         self.slots.release(slot);
     }
 
-    fn put(&mut self, timeline: Timeline) -> u32 {
-        let (slot, is_new) = self.slots.put(timeline);
-        let timeline = self.slots.timeline(slot);
+    fn put(&mut self, kept: Kept) -> u32 {
+        let (slot, is_new) = self.slots.put(kept);
+        let kept = self.slots.kept(slot);
         if is_new {
-            self.orders.platform(timeline.ended_at, 0, timeline);
+            self.orders
+                .platform(kept, |timeline| (timeline.ended_at, 0));
         }
         match &mut self.tenants {
             Tenants::Batch(tenants) if is_new => {
-                tenants
-                    .iter_mut()
-                    .for_each(|tenant| tenant.announce(timeline));
+                tenants.iter_mut().for_each(|tenant| tenant.announce(kept));
             }
             Tenants::Batch(_) => {}
             Tenants::Solo(tenants) => {
                 for tenant in tenants {
                     if is_new {
-                        tenant.announce(slot, timeline);
+                        tenant.announce(slot, kept);
                     } else {
-                        tenant.decided(slot, timeline);
+                        tenant.decided(slot, kept);
                     }
                 }
             }
@@ -323,7 +379,10 @@ impl<'a> World<'a> {
     }
 
     fn notify(&mut self, slot: u32, known: Known) {
-        let timeline = self.slots.timeline(slot);
+        if self.listens == Listens::Nobody {
+            return;
+        }
+        let timeline = &self.slots.kept(slot).timeline();
         let required = self.arm.required.of(timeline.taken_for());
         for (position, gate) in self.arm.gates.iter().enumerate() {
             let event = listens_to(&gate.strategy);
@@ -351,7 +410,7 @@ impl Tenants {
 
 fn settle<S: Sink>(slot: u32, settled: Settled, slots: &mut Slots, judge: &Judge, sink: &mut S) {
     if let Some(settled) = slots.settle(slot, settled) {
-        conclude(settled, slots.timeline(slot), judge, sink);
+        conclude(settled, slots.kept(slot), judge, sink);
     }
     slots.release(slot);
 }
@@ -360,15 +419,15 @@ fn settle<S: Sink>(slot: u32, settled: Settled, slots: &mut Slots, judge: &Judge
 #[inline]
 pub(super) fn conclude<S: Sink>(
     mut settled: Settled,
-    timeline: &Timeline,
+    recording: &impl Decided,
     judge: &Judge,
     sink: &mut S,
 ) {
     match S::DETAIL {
-        Detail::Settlements => sink.settlement(&settled, timeline.ended_at),
-        Detail::Everything => {
+        Detail::Settlements => sink.settlement(&settled, recording.ended_at()),
+        Detail::Everything => recording.look(|timeline| {
             (settled.fate, settled.cause) = judge.judge(&settled, timeline);
             sink.settled(&settled, timeline);
-        }
+        }),
     }
 }

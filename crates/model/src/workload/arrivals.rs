@@ -12,7 +12,7 @@ use crate::scenario::{Arrivals, Executor, StageShape, Workload};
 use crate::time::{Duration, Rate, Timestamp};
 
 /// One event, in the unit of the cumulated rate.
-const EVENT: u128 = 1_000_000_000;
+const EVENT: Duration = Duration::from_nanos(1_000_000_000);
 const NANOS: u128 = 1_000_000_000;
 
 /// Arrival instants in order.
@@ -24,8 +24,20 @@ pub struct ArrivalTimes {
     current: usize,
     /// Cumulated rate at the last arrival, in billionths of an event.
     reached: u128,
+    /// The draws of the calls that arrive next.
+    draws: Vec<Draws>,
+    /// Their gaps, each in the unit of the cumulated rate.
+    drawn: Vec<Duration>,
+    /// The arrivals behind them.
+    placed: Vec<Timestamp>,
+    /// How many of those are taken.
+    taken: usize,
+    /// Gaps drawn so far.
     index: u64,
 }
+
+/// Gaps drawn together; of 32 to 256 none is faster.
+const DRAWN: usize = 64;
 
 #[derive(Clone, Debug)]
 enum Gaps {
@@ -62,39 +74,107 @@ impl ArrivalTimes {
             segments: segments(workload),
             current: 0,
             reached: 0,
+            draws: Vec::new(),
+            drawn: Vec::new(),
+            placed: Vec::new(),
+            taken: 0,
             index: 0,
         }
     }
 
-    #[inline(always)]
-    fn advance(&mut self) {
-        let first = self.index == 0;
-        self.reached += match &self.gaps {
-            // Half a gap before the first one: then each stage has rate × duration arrivals.
-            Gaps::Equal if first => EVENT / 2,
-            Gaps::Equal => EVENT,
-            Gaps::Exponential(sampler) => {
-                let draw = Draws::of_call(self.seed, self.index).draw(Purpose::Arrival);
-                u128::from(sampler.sample(draw).as_nanos())
-            }
+    /// Draws the next gaps and places their arrivals.
+    #[inline(never)]
+    fn place(&mut self) {
+        self.draw();
+        self.placed.clear();
+        self.taken = 0;
+        let drawn: u128 = self
+            .drawn
+            .iter()
+            .map(|gap| u128::from(gap.as_nanos()))
+            .sum();
+        let Some(segment) = self.segments.get(self.current) else {
+            return;
         };
-        self.index += 1;
+        if let Some(steady) = segment.steadily(self.reached, self.reached + drawn) {
+            self.reached += drawn;
+            return self.placed.extend(steady.instants(&self.drawn));
+        }
+        for gap in &self.drawn {
+            self.reached += u128::from(gap.as_nanos());
+            while let Some(segment) = self.segments.get(self.current) {
+                if self.reached < segment.cumulated.1 {
+                    self.placed.push(segment.instant(self.reached));
+                    break;
+                }
+                self.current += 1;
+            }
+        }
+    }
+
+    fn draw(&mut self) {
+        let (seed, first) = (self.seed, self.index);
+        self.index += DRAWN as u64;
+        self.draws.clear();
+        let draws = (0..DRAWN).map(|k| Draws::of_call(seed, first + k as u64));
+        self.draws.extend(draws);
+        match &self.gaps {
+            Gaps::Exponential(sampler) => {
+                let draws = self.draws.iter().map(|draws| draws.draw(Purpose::Arrival));
+                sampler.fill(draws, &mut self.drawn);
+            }
+            Gaps::Equal => {
+                self.drawn.clear();
+                self.drawn.resize(DRAWN, EVENT);
+                if first == 0 {
+                    // Half a gap before the first one: then each stage has rate × duration arrivals.
+                    self.drawn[0] = Duration::from_nanos(EVENT.as_nanos() / 2);
+                }
+            }
+        }
+    }
+}
+
+impl ArrivalTimes {
+    /// The next arrivals and the draws of their calls: `most` at most, at least one unless there
+    /// are no more.
+    pub(super) fn next_some(&mut self, most: usize) -> (&[Timestamp], &[Draws]) {
+        if self.taken == self.placed.len() {
+            self.place();
+        }
+        let next = self.taken..self.placed.len().min(self.taken + most);
+        self.taken = next.end;
+        (&self.placed[next.clone()], &self.draws[next])
     }
 }
 
 impl Iterator for ArrivalTimes {
     type Item = Timestamp;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<Timestamp> {
-        self.advance();
-        loop {
-            let segment = self.segments.get(self.current)?;
-            if self.reached < segment.cumulated.1 {
-                return Some(segment.instant(self.reached));
-            }
-            self.current += 1;
-        }
+        self.next_some(1).0.first().copied()
+    }
+}
+
+/// Arrivals of a constant rate, reckoned in 64 bits.
+#[derive(Clone, Copy, Debug)]
+struct Steady {
+    start: Timestamp,
+    duration: Duration,
+    /// Cumulated rate since the start, at the last arrival.
+    within: u64,
+    pace: Pace,
+}
+
+impl Steady {
+    #[inline(always)]
+    fn instants(mut self, gaps: &[Duration]) -> impl ExactSizeIterator<Item = Timestamp> {
+        gaps.iter().map(move |gap| {
+            self.within += gap.as_nanos();
+            let nanos = self.within * self.pace.numerator / self.pace.denominator;
+            self.start + Duration::from_nanos(nanos.min(self.duration.as_nanos()))
+        })
     }
 }
 
@@ -127,6 +207,20 @@ impl Pace {
 }
 
 impl Segment {
+    /// The arrivals behind a cumulated rate of `reached`, if all until `last` lie within and 64
+    /// bits hold them.
+    fn steadily(&self, reached: u128, last: u128) -> Option<Steady> {
+        let pace = self.pace.filter(|_| last < self.cumulated.1)?;
+        let within = |reached: u128| u64::try_from(reached - self.cumulated.0).ok();
+        within(last)?.checked_mul(pace.numerator)?;
+        Some(Steady {
+            start: self.start,
+            duration: self.duration,
+            within: within(reached)?,
+            pace,
+        })
+    }
+
     /// When the cumulated rate is `reached`, which lies within the segment.
     ///
     /// With rate `r0 + (r1 − r0)·t/D` the cumulated rate is `r0·t + (r1 − r0)·t²/(2D)`; of the

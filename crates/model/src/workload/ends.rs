@@ -2,7 +2,7 @@
 
 use super::{Call, Calls};
 use crate::agenda::{Agenda, Due};
-use crate::draws::Seed;
+use crate::draws::{Draws, Seed};
 use crate::fault::{Ending, FaultPlan, SessionOutcome};
 use crate::scenario::Workload;
 
@@ -71,6 +71,25 @@ impl SessionEnds {
     #[must_use]
     pub fn is_drained(&mut self) -> bool {
         self.ends.is_empty() && self.look().is_none()
+    }
+
+    /// The next `count` calls, or all that are left, and their draws, in place of what `calls` and
+    /// `draws` hold.
+    pub(crate) fn take_some(
+        &mut self,
+        count: usize,
+        calls: &mut Vec<Call>,
+        draws: &mut Vec<Draws>,
+    ) {
+        calls.clear();
+        draws.clear();
+        if self.in_order && self.next.is_none() {
+            self.calls.take_some(count, calls, draws);
+        } else {
+            let seed = self.calls.seed();
+            calls.extend(self.by_ref().take(count));
+            draws.extend(calls.iter().map(|call| call.draws(seed)));
+        }
     }
 
     #[inline]

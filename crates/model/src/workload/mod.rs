@@ -40,22 +40,35 @@ impl Call {
         self.arrival + self.duration
     }
 
+    /// Its draws in a run of `seed`.
+    #[inline]
+    #[must_use]
+    pub const fn draws(&self, seed: Seed) -> Draws {
+        Draws::of_call(seed, self.index.0)
+    }
+
     /// Which audio is spoken: a uniform number, to be reduced to the clips at hand.
     #[must_use]
     pub const fn clip(&self, seed: Seed) -> u64 {
-        Draws::of_call(seed, self.index.0).draw(Purpose::Clip)
+        self.draws(seed).draw(Purpose::Clip)
     }
 }
 
 /// The calls of a workload in order of arrival.
 #[derive(Clone, Debug)]
 pub struct Calls {
-    seed: Seed,
     source: Source,
+    rules: Rules,
+    next: u64,
+}
+
+/// What a call is like.
+#[derive(Clone, Debug)]
+struct Rules {
+    seed: Seed,
     call_duration: Sampler,
     webrtc_share: crate::time::Probability,
     hold_fraction: crate::time::Probability,
-    next: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -82,19 +95,23 @@ impl Calls {
                 pause: *pause,
             }),
         };
-        Self {
+        let rules = Rules {
             seed,
-            source,
             call_duration: Sampler::new(&workload.call_duration),
             webrtc_share: workload.webrtc_share,
             hold_fraction: workload.hold.fraction,
+        };
+        Self {
+            source,
+            rules,
             next: 0,
         }
     }
+}
 
+impl Rules {
     #[inline(always)]
-    fn call(&self, index: u64, arrival: Timestamp) -> Call {
-        let draws = Draws::of_call(self.seed, index);
+    fn call(&self, index: u64, arrival: Timestamp, draws: Draws) -> Call {
         let webrtc = self.webrtc_share.occurs_with(|| draws.draw(Purpose::Kind));
         let held = self.hold_fraction.occurs_with(|| draws.draw(Purpose::Hold));
         Call {
@@ -110,10 +127,36 @@ impl Calls {
 }
 
 impl Calls {
+    /// Adds the next `count` calls, or all that are left, and their draws.
+    fn take_some(&mut self, count: usize, calls: &mut Vec<Call>, draws: &mut Vec<Draws>) {
+        let Source::Open(arrivals) = &mut self.source else {
+            let seed = self.rules.seed;
+            calls.extend(self.by_ref().take(count));
+            return draws.extend(calls.iter().map(|call| call.draws(seed)));
+        };
+        while calls.len() < count {
+            let (arrivals, some) = arrivals.next_some(count - calls.len());
+            let first = self.next;
+            self.next += some.len() as u64;
+            if some.is_empty() {
+                break;
+            }
+            draws.extend_from_slice(some);
+            let rows = (first..self.next).zip(arrivals).zip(some);
+            calls.extend(
+                rows.map(|((index, arrival), draws)| self.rules.call(index, *arrival, *draws)),
+            );
+        }
+    }
+
+    const fn seed(&self) -> Seed {
+        self.rules.seed
+    }
+
     /// Whether sessions end in the order in which they begin.
     #[must_use]
     pub const fn end_in_order(&self) -> bool {
-        matches!(self.source, Source::Open(_)) && self.call_duration.as_constant().is_some()
+        matches!(self.source, Source::Open(_)) && self.rules.call_duration.as_constant().is_some()
     }
 }
 
@@ -125,10 +168,11 @@ impl Iterator for Calls {
         let Source::Open(arrivals) = &mut self.source else {
             return self.next_of_users();
         };
-        let arrival = arrivals.next()?;
+        let (arrivals, draws) = arrivals.next_some(1);
+        let (arrival, draws) = (*arrivals.first()?, *draws.first()?);
         let index = self.next;
         self.next += 1;
-        Some(self.call(index, arrival))
+        Some(self.rules.call(index, arrival, draws))
     }
 }
 
@@ -141,7 +185,8 @@ impl Calls {
         let (arrival, user) = users.take()?;
         let index = self.next;
         self.next += 1;
-        let call = self.call(index, arrival);
+        let draws = Draws::of_call(self.rules.seed, index);
+        let call = self.rules.call(index, arrival, draws);
         if let Source::Closed(users) = &mut self.source {
             users.release(user, call.ended_at());
         }

@@ -158,6 +158,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 sip: kind(),
             },
             region: None,
+            versions: None,
             intake: IntakeSpec::default(),
             index: IndexSpec {
                 refresh: millis(1000),
@@ -182,6 +183,8 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 query_time: none(),
                 slots: Slots::Limited(2),
                 snapshot: SnapshotInstant::Write,
+                order: WriteOrder::Together,
+                between: none(),
                 read: ReadPath::Index,
                 schema: FieldSet::METADATA,
                 failure: Probability::ZERO,

@@ -122,6 +122,7 @@ pub(super) fn selection(platform: &mut Table<'_>, export: &mut Table<'_>) -> Sel
         sidecar: export.or("sidecar", SidecarSource::All, |field| {
             field.choice(&[("all", SidecarSource::All), ("own", SidecarSource::Own)])
         }),
+        held_forbidden: export.or("held_forbidden", Probability::ZERO, Field::probability),
         lake: lake(platform),
     }
 }

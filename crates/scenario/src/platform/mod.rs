@@ -5,6 +5,7 @@ mod intake;
 mod kind;
 mod region;
 mod services;
+mod versions;
 
 use racegate_model::distribution::Distribution;
 use racegate_model::field::{Kind, PerKind};
@@ -13,7 +14,7 @@ use racegate_model::time::Duration;
 
 use crate::reader::Table;
 
-pub(crate) use services::fields;
+pub(crate) use services::{fields, slots};
 
 /// A lag of nothing: the default of every clock.
 pub(crate) const fn at_once() -> Distribution {
@@ -54,6 +55,7 @@ pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
         pipelines,
         kinds: PerKind { webrtc, sip },
         region,
+        versions: versions::read(&mut table),
         intake: intake::intake(&mut table),
         index: services::index(table.table("index")),
         hold: services::hold(table.table("hold")),

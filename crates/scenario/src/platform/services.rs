@@ -3,7 +3,7 @@
 use racegate_model::field::FieldSet;
 use racegate_model::scenario::{
     ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, ReadPath, Slots,
-    SnapshotInstant, Sweep,
+    SnapshotInstant, Sweep, WriteOrder,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -78,6 +78,14 @@ pub(super) fn export(platform: &mut Table<'_>) -> ExportSpec {
                 ("selection", SnapshotInstant::Selection),
             ])
         }),
+        order: table.or("order", WriteOrder::Together, |field| {
+            field.choice(&[
+                ("together", WriteOrder::Together),
+                ("media-first", WriteOrder::MediaFirst),
+                ("sidecar-first", WriteOrder::SidecarFirst),
+            ])
+        }),
+        between: table.or("between", at_once(), distribution::read),
         read: table.or("read", ReadPath::Index, |field| {
             field.choice(&[("index", ReadPath::Index), ("primary", ReadPath::Primary)])
         }),
@@ -89,7 +97,8 @@ pub(super) fn export(platform: &mut Table<'_>) -> ExportSpec {
     export
 }
 
-fn slots(field: &Field<'_>) -> Option<Slots> {
+/// A number of jobs at once, or `"unlimited"`.
+pub(crate) fn slots(field: &Field<'_>) -> Option<Slots> {
     if field.node.text().is_some() {
         return field.choice(&[("unlimited", Slots::Unlimited)]);
     }

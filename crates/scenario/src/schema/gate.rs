@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::request::SCOPES;
 
-use super::parts::{array, backoff, extend, name, object, one_of, reference, words};
+use super::parts::{array, backoff, extend, name, object, one_of, reference, slots, words};
 
 /// One `[[gate]]`.
 pub(super) fn schema() -> Value {
@@ -45,6 +45,8 @@ fn form(strategy: Value, mut properties: Value, required: &[&str]) -> Value {
         ),
         "scopes": array(words(&SCOPES.map(|(scope, _)| scope)), 0, 16),
         "sidecar_suffix": words(&["_metadata.json", ".json"]),
+        "done_when": words(&["status", "counters"]),
+        "jobs_at_once": slots(),
     });
     extend(&mut properties, common);
     object(properties, &[&["name", "strategy"], required].concat())

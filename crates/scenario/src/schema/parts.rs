@@ -180,3 +180,11 @@ fn distribution() -> Value {
         ],
     })
 }
+
+/// Export jobs at once.
+pub(super) fn slots() -> Value {
+    one_of(vec![
+        words(&["unlimited"]),
+        json!({ "type": "integer", "minimum": 1, "maximum": 10_000 }),
+    ])
+}

@@ -3,7 +3,7 @@
 use racegate_model::timeline::STAGES_MAX;
 use serde_json::{Value, json};
 
-use super::parts::{array, backoff, extend, name, object, one_of, reference, words};
+use super::parts::{array, backoff, extend, name, object, one_of, reference, slots, words};
 
 /// `[platform]`.
 pub(super) fn schema() -> Value {
@@ -37,6 +37,16 @@ pub(super) fn schema() -> Value {
                 &[],
             ),
             "region": region(),
+            "versions": object(
+                json!({
+                    "provisional": reference("share"),
+                    "fields": array(reference("field"), 0, 32),
+                    "corrected": one_of(vec![words(&["never"]), reference("distribution")]),
+                    "ephemeral": array(reference("field"), 0, 32),
+                    "kept": reference("distribution"),
+                }),
+                &[],
+            ),
             "misclassified": reference("share"),
             "signalling": object(
                 json!({
@@ -146,17 +156,15 @@ fn api() -> Value {
 }
 
 fn export() -> Value {
-    let slots = one_of(vec![
-        words(&["unlimited"]),
-        json!({ "type": "integer", "minimum": 1, "maximum": 10_000 }),
-    ]);
     object(
         json!({
             "policy": words(&["lenient", "strict"]),
             "latency": reference("distribution"),
             "query_time": reference("distribution"),
-            "slots": slots,
+            "slots": slots(),
             "snapshot": words(&["write", "selection"]),
+            "order": words(&["together", "media-first", "sidecar-first"]),
+            "between": reference("distribution"),
             "read": words(&["index", "primary"]),
             "schema": array(reference("field"), 0, 32),
             "failure": reference("share"),
@@ -166,6 +174,7 @@ fn export() -> Value {
             "other_id": reference("share"),
             "shared_session": reference("share"),
             "sidecar": words(&["all", "own"]),
+            "held_forbidden": reference("share"),
         }),
         &[],
     )

@@ -140,7 +140,10 @@ async fn clients(controls: Controls) -> Response {
     Json(json!({ "clients": clients.collect::<Vec<_>>() })).into_response()
 }
 
-/// Journal, faults and holds: of one client, or all of them. Recordings, jobs and tokens stay.
+/// Of one client, or of all of them: the journal, faults, holds, recordings that were added, and
+/// what was made through the API (jobs, triggers, channels, batches, reports, what was said of
+/// recordings, settings, rate windows). What stays: the clock, the calls that the scenario makes,
+/// tokens, and objects in buckets.
 async fn reset(controls: Controls, Body(whose): Body<Whose>) -> Result<Response, ApiError> {
     let Controls { state, control } = &controls;
     let tenant = controls.tenant(whose.client.as_deref())?;
@@ -149,7 +152,10 @@ async fn reset(controls: Controls, Body(whose): Body<Whose>) -> Result<Response,
         .faults()
         .remove(|rule| tenant.is_none_or(|tenant| Faults::is_of(rule, tenant)));
     let now = state.now();
-    state.service().release_all(now, controls.on(tenant));
+    let on = controls.on(tenant);
+    state.service().release_all(now, on);
+    state.clear(tenant);
+    control.traffic().forget_asked(on);
     control.traffic().handle_timeout(now);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

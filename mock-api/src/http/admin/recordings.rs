@@ -215,6 +215,7 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
         lost_cause: None,
         hold_cause: None,
         index_cause: None,
+        later: None,
         revisions: Vec::new(),
     }
 }

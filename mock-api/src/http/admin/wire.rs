@@ -125,6 +125,8 @@ pub(in crate::http) enum FaultKind {
     TokenExpiry,
     /// The WebSocket is cut `lasting` after it was opened.
     WebsocketDrop,
+    /// The job that the request starts fails as a whole: FAILED, and nothing is written.
+    JobFailure,
     /// A webhook or notification comes `copies` times more; `path` is that of the receiver, or
     /// `/channels`.
     DuplicateDelivery,

@@ -107,6 +107,12 @@ impl JobDesk {
         self.known.read().jobs.values().cloned().collect()
     }
 
+    /// Forgets all jobs and returns them.
+    pub(in crate::http) fn clear(&self) -> Vec<JobOrdinal> {
+        let known = std::mem::take(&mut *self.known.write());
+        known.jobs.into_keys().collect()
+    }
+
     pub(super) fn started(&self, now: Timestamp, entry: &JobEntry) {
         if entry.action != Action::Export {
             return;

@@ -7,7 +7,7 @@ pub(super) use desk::JobDesk;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use racegate_model::field::FieldSet;
@@ -38,7 +38,12 @@ use request::{action_of, asked_of};
 
 const BASE: &str = "/api/v2/recording/jobs";
 const ADD: &str = "recording:job:add";
+const FAILED: &str = "FAILED";
 const DAY_MINUTES: i64 = 24 * 60;
+
+/// In a request that starts a job: the job is to fail as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doomed;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -123,7 +128,7 @@ fn selected(
     }
     let within = (Within::Started, caller.now);
     let query = (conversations.interval.as_deref(), &conversations.parts);
-    let calls = select(state.service(), state.config().epoch, query, within)?;
+    let calls = select(state.calls(caller), state.config().epoch, query, within)?;
     Ok(calls.into_iter().map(|call| call.index).collect())
 }
 
@@ -177,10 +182,10 @@ async fn list(
     let sort = params.word("sortBy", &["userId", "dateCreated"], "userId, dateCreated")?;
     let mut jobs = state.desk(caller).jobs.all();
     jobs.retain(|job| {
-        let current = state.tenant(caller).job_state(job.ordinal).ok();
+        let current = name_of_state(&state, caller, job.ordinal).ok();
         kind.is_none_or(|kind| kind == job.action.name())
             && (!mine || job.client == caller.client)
-            && wanted.is_none_or(|name| current.map(state_name) == Some(name))
+            && wanted.is_none_or(|name| current == Some(name))
     });
     if sort == Some("userId") {
         jobs.sort_by_key(|job| user_of(&state, job).id);
@@ -189,7 +194,6 @@ async fn list(
     Ok(Json(listing).into_response())
 }
 
-/// No job here ever is FAILED: what fails, fails for single recordings.
 const STATES: [&str; 6] = [
     "FULFILLED",
     "PENDING",
@@ -231,6 +235,7 @@ async fn start(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
+    doom: Option<Extension<Doomed>>,
     JsonBody { value: update, .. }: JsonBody<JobUpdate>,
 ) -> Result<Response, ApiError> {
     state.need_all(caller, EXECUTE)?;
@@ -248,6 +253,9 @@ async fn start(
         .start_job(state.service(), caller.now, entry.ordinal)
     {
         Ok(()) => {
+            if doom.is_some() {
+                state.tenant(caller).doom_job(entry.ordinal);
+            }
             state.desk(caller).jobs.started(caller.now, &entry);
             set_dates(&state, caller, &entry);
         }
@@ -388,9 +396,7 @@ fn job_of<'a>(
     entry: &'a JobEntry,
 ) -> Result<RecordingJob<'a>, ApiError> {
     let tenant = state.tenant(caller);
-    let job_state = tenant
-        .job_state(entry.ordinal)
-        .map_err(|_| ApiError::NotFound)?;
+    let job_state = name_of_state(state, caller, entry.ordinal)?;
     let written = tenant.read_export(entry.ordinal, |export| {
         export.sidecars.len() + export.failed.len()
     });
@@ -405,7 +411,7 @@ fn job_of<'a>(
     let self_uri = format!("{BASE}/{}", entry.id);
     Ok(RecordingJob {
         id: entry.id.to_string(),
-        state: state_name(job_state),
+        state: job_state,
         user: &state.clients().get(entry.client).user,
         recording_jobs_query: &entry.query,
         date_created: ApiDate::of(state.config().epoch, entry.created_at),
@@ -415,10 +421,25 @@ fn job_of<'a>(
         total_failed_recordings: failed,
         total_processed_recordings: processed,
         percent_progress: if written.is_some() { 100 } else { 0 },
-        error_message: None,
+        error_message: (job_state == FAILED).then_some("The job failed. Nothing was written."),
         failed_recordings: format!("{self_uri}/failedrecordings"),
         self_uri,
     })
+}
+
+/// What a client is told of a job's state. A job as a whole fails by a fault only; what fails
+/// otherwise, fails for single recordings.
+fn name_of_state(
+    state: &ApiState,
+    caller: Caller,
+    job: JobOrdinal,
+) -> Result<&'static str, ApiError> {
+    let tenant = state.tenant(caller);
+    if tenant.job_failed(job) {
+        return Ok(FAILED);
+    }
+    let current = tenant.job_state(job).map_err(|_| ApiError::NotFound)?;
+    Ok(state_name(current))
 }
 
 fn public_ids(state: &ApiState, recording: RecordingIndex) -> (ConversationId, RecordingId) {

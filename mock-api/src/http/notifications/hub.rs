@@ -250,6 +250,19 @@ impl Hub {
         }
     }
 
+    /// Ends the channels of a tenant, or all, with their connections.
+    pub(in crate::http) fn clear(&self, tenant: Option<TenantIndex>) {
+        let mut known = self.known.lock();
+        let meant = known
+            .channels
+            .iter()
+            .filter(|(_, entry)| tenant.is_none_or(|tenant| tenant == entry.tenant));
+        let meant: Vec<Uuid> = meant.map(|(id, _)| *id).collect();
+        for id in meant {
+            known.remove(id);
+        }
+    }
+
     /// Cuts every connection, as a fault; the channels stay. Returns how many there were.
     pub(in crate::http) fn cut_all(&self) -> usize {
         let mut known = self.known.lock();

@@ -67,7 +67,7 @@ impl ApiDate {
 impl ApiDate {
     /// The text, by hand: a recording shows five dates, and a general printer takes as long for
     /// them as for everything else in it. The calendar is Hinnant's `civil_from_days`.
-    fn text(self) -> [u8; 24] {
+    pub(super) fn text(self) -> [u8; 24] {
         // The calendar that parses dates ends a day before the year 9999 does.
         let last = jiff::Timestamp::MAX.as_millisecond();
         let millis = self.0.unix_millis().min(last).unsigned_abs();

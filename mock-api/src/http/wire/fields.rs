@@ -12,6 +12,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::written::{Object, key};
 use super::{ApiDate, Maybe};
 use crate::storage::layout::WallTime;
 use crate::storage::sidecar::Truth;
@@ -50,12 +51,28 @@ pub(in crate::http) enum TextOf<T> {
     False,
 }
 
+impl Object<'_> {
+    /// A session's id, true or not.
+    pub(super) fn session(&mut self, key: &'static str, id: TextOf<SessionId>) {
+        match id {
+            TextOf::True(id) => self.plain(key, &id.text()),
+            TextOf::False => self.plain(key, FALSE_TEXT.as_bytes()),
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for TextOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::True(value) => value.fmt(f),
+            Self::False => f.write_str(FALSE_TEXT),
+        }
+    }
+}
+
 impl<T: fmt::Display> Serialize for TextOf<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::True(value) => serializer.collect_str(value),
-            Self::False => serializer.serialize_str(FALSE_TEXT),
-        }
+        serializer.collect_str(self)
     }
 }
 
@@ -116,6 +133,27 @@ impl Fields {
                 || TextOf::False,
             ),
         }
+    }
+
+    /// Writes what `Serialize` does.
+    pub(super) fn write(&self, object: &mut Object<'_>) {
+        object.maybe(key!("legal_hold_flag"), self.legal_hold_flag, Object::flag);
+        object.maybe(key!("media_type"), self.media_type, Object::text);
+        object.maybe(key!("start_time"), self.start_time, Object::date);
+        object.maybe(key!("end_time"), self.end_time, Object::date);
+        object.maybe(
+            key!("webrtc_session_id"),
+            self.webrtc_session_id,
+            Object::session,
+        );
+        object.maybe(
+            key!("client_ip"),
+            self.client_ip,
+            |o, key, address| match address {
+                TextOf::True(address) => o.address(key, address),
+                TextOf::False => o.plain(key, FALSE_TEXT.as_bytes()),
+            },
+        );
     }
 
     pub(in crate::http) const fn legal_hold_flag(&self) -> Maybe<bool> {

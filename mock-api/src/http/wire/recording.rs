@@ -1,7 +1,5 @@
 //! Recordings, as the real API shows them and as the forum threads believe it does.
 
-use std::collections::BTreeMap;
-
 use racegate_model::ids::{ConversationId, RecordingId, SessionId};
 use racegate_model::timeline::RecordingState;
 use serde::{Deserialize, Serialize};
@@ -9,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::annotation::Annotation;
 use super::fields::{Fields, Id, Shown, TextOf};
+use super::written::{Object, Written, key};
 use super::{ApiDate, Maybe};
 
 /// Where a recording's file is in its life.
@@ -49,7 +48,8 @@ pub(in crate::http) struct Recording {
     pub(in crate::http) media_subtype: &'static str,
     pub(in crate::http) annotations: Vec<Annotation>,
     pub(in crate::http) file_state: FileState,
-    pub(in crate::http) media_uris: Option<BTreeMap<&'static str, MediaUri>>,
+    #[schema(value_type = Option<std::collections::BTreeMap<String, MediaUri>>)]
+    pub(in crate::http) media_uris: Option<MediaUris>,
     pub(in crate::http) output_duration_ms: u64,
     #[serde(flatten)]
     pub(in crate::http) retention: RetentionDates,
@@ -64,6 +64,70 @@ pub(in crate::http) struct Recording {
     #[schema(value_type = ForumExtras)]
     pub(in crate::http) forum: Option<ForumExtras>,
     pub(in crate::http) self_uri: String,
+}
+
+impl Written for Recording {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut object = Object::open(out);
+        object.plain(key!("id"), &self.id.0.text());
+        object.plain(key!("conversationId"), &self.conversation_id.0.text());
+        object.maybe(key!("startTime"), self.start_time, Object::date);
+        object.maybe(key!("endTime"), self.end_time, Object::date);
+        object.text(key!("media"), self.media);
+        object.text(key!("mediaSubtype"), self.media_subtype);
+        match self.annotations.as_slice() {
+            [] => object.raw(key!("annotations"), "[]"),
+            some => object.value(key!("annotations"), &some),
+        }
+        object.text(key!("fileState"), self.file_state.name());
+        match &self.media_uris {
+            None => object.raw(key!("mediaUris"), "null"),
+            Some(uris) => object.object(key!("mediaUris"), |o| uris.write(o)),
+        }
+        object.number(key!("outputDurationMs"), self.output_duration_ms);
+        self.retention.write(&mut object);
+        object.maybe(key!("sessionId"), self.session_id, Object::session);
+        object.raw(key!("users"), "[]");
+        object.text(key!("recordingFileRole"), self.recording_file_role);
+        object.date(key!("creationTime"), self.creation_time);
+        if let Some(forum) = &self.forum {
+            let state = match forum.state {
+                RecordingState::Processing => "PROCESSING",
+                RecordingState::Completed => "COMPLETED",
+            };
+            object.text(key!("state"), state);
+            forum.fields.write(&mut object);
+        }
+        object.text(key!("selfUri"), &self.self_uri);
+        object.close();
+    }
+}
+
+impl<const N: usize> Written for [Recording; N] {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (nth, recording) in self.iter().enumerate() {
+            if nth > 0 {
+                out.push(b',');
+            }
+            recording.write(out);
+        }
+        out.push(b']');
+    }
+}
+
+impl FileState {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Archived => "ARCHIVED",
+            Self::Available => "AVAILABLE",
+            Self::Deleted => "DELETED",
+            Self::Restored => "RESTORED",
+            Self::Restoring => "RESTORING",
+            Self::Uploading => "UPLOADING",
+            Self::Error => "ERROR",
+        }
+    }
 }
 
 /// What is to become of a recording, and what has.
@@ -91,6 +155,35 @@ pub(in crate::http) struct RecordingUpdate {
     pub(in crate::http) archive_medium: Option<ArchiveMedium>,
     /// Is deleted then; none keeps it.
     pub(in crate::http) delete_date: Option<ApiDate>,
+}
+
+impl RetentionDates {
+    fn write(&self, object: &mut Object<'_>) {
+        object.date_or_null(key!("restoreExpirationTime"), self.restore_expiration_time);
+        object.date_or_null(key!("archiveDate"), self.archive_date);
+        if let Some(medium) = &self.archive_medium {
+            object.value(key!("archiveMedium"), medium);
+        }
+        object.date_or_null(key!("deleteDate"), self.delete_date);
+        object.date_or_null(key!("exportDate"), self.export_date);
+        object.date_or_null(key!("exportedDate"), self.exported_date);
+    }
+}
+
+/// The audio of each channel; there is one.
+#[derive(Serialize)]
+pub(in crate::http) struct MediaUris {
+    #[serde(rename = "0")]
+    pub(in crate::http) first: MediaUri,
+}
+
+impl MediaUris {
+    fn write(&self, object: &mut Object<'_>) {
+        object.object(key!("0"), |o| {
+            o.text(key!("mediaUri"), &self.first.media_uri);
+            o.raw(key!("waveformData"), "[]");
+        });
+    }
 }
 
 /// Where the audio is.
@@ -187,4 +280,116 @@ pub(in crate::http) struct RecordingRetention {
     pub(in crate::http) export_date: Option<ApiDate>,
     pub(in crate::http) exported_date: Option<ApiDate>,
     pub(in crate::http) creation_time: ApiDate,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use proptest::prelude::*;
+    use racegate_model::draws::Seed;
+    use racegate_model::field::{Field, FieldSet, Kind};
+    use racegate_model::ids::RecordingIndex;
+    use racegate_model::timeline::{Hold, View};
+
+    use super::*;
+    use crate::http::wire::annotation::AnnotationBody;
+    use crate::http::wire::job::Reference;
+    use crate::storage::layout::WallTime;
+    use crate::storage::sidecar::Truth;
+
+    fn truth(index: u64) -> Truth {
+        let (seed, index) = (Seed(7), RecordingIndex(index));
+        Truth {
+            conversation: ConversationId::of(seed, index),
+            recording: RecordingId::of(seed, index),
+            kind: Kind::Webrtc,
+            hold: Hold::Held,
+            start_time: WallTime::from_unix_millis(1_772_874_000_000),
+            end_time: WallTime::from_unix_millis(1_772_874_007_001),
+            session: SessionId::of(seed, index),
+            client_ip: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
+            media_digest: None,
+        }
+    }
+
+    fn annotation(text: String) -> Annotation {
+        let reference = |id: &str| Reference {
+            id: id.to_owned(),
+            self_uri: format!("/x/{id}"),
+        };
+        Annotation {
+            id: "a".to_owned(),
+            said: AnnotationBody {
+                name: Some(text),
+                ..AnnotationBody::default()
+            },
+            user: reference("u"),
+            self_uri: "/y".to_owned(),
+        }
+    }
+
+    fn fields_of(states: &[u8; 6]) -> View {
+        let of = |wanted: &[u8]| {
+            let fields = Field::METADATA.into_iter().zip(states);
+            fields
+                .filter(|(_, state)| wanted.contains(state))
+                .map(|(field, _)| field)
+                .collect::<FieldSet>()
+        };
+        View {
+            present: of(&[2, 3]),
+            null: of(&[1]),
+            wrong: of(&[3]),
+            state: RecordingState::Completed,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_by_hand_is_what_a_serializer_writes(
+            states in proptest::array::uniform6(0_u8..4),
+            dates in proptest::option::of(0_i64..4_000_000_000_000),
+            forum: bool,
+            url in proptest::option::of(".{0,30}"),
+            note in proptest::option::of(".{0,20}"),
+            index in 0_u64..1_000_000,
+        ) {
+            let truth = truth(index);
+            let fields = Fields::of(&fields_of(&states), &truth);
+            let date = dates.map(ApiDate::of_unix_millis);
+            let recording = || Recording {
+                id: Shown(truth.recording),
+                conversation_id: Shown(truth.conversation),
+                start_time: fields.start_time(),
+                end_time: fields.end_time(),
+                media: "audio",
+                media_subtype: "Station",
+                annotations: note.clone().map(annotation).into_iter().collect(),
+                file_state: if forum { FileState::Available } else { FileState::Restoring },
+                media_uris: url.clone().map(|media_uri| MediaUris {
+                    first: MediaUri { media_uri, waveform_data: [] },
+                }),
+                output_duration_ms: index,
+                retention: RetentionDates {
+                    restore_expiration_time: date,
+                    archive_date: date,
+                    archive_medium: date.map(|_| ArchiveMedium::CloudArchive),
+                    delete_date: None,
+                    export_date: date,
+                    exported_date: None,
+                },
+                session_id: fields.session_id(),
+                users: [],
+                recording_file_role: "CUSTOMER_EXPERIENCE",
+                creation_time: ApiDate(truth.end_time),
+                forum: forum.then_some(ForumExtras { state: RecordingState::Completed, fields }),
+                self_uri: format!("/api/{index}"),
+            };
+            let mut written = Vec::new();
+            [recording(), recording()].write(&mut written);
+            let expected = serde_json::to_string(&[recording(), recording()]).unwrap();
+            prop_assert_eq!(String::from_utf8(written).unwrap(), expected);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::scenario::{
     HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits,
     LiveSessions, Metric, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields,
     Scenario, SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec,
-    StateSpec, Strategy, Sweep, Workload,
+    StateSpec, Strategy, Sweep, Workload, WriteOrder,
 };
 use crate::summary::Summary;
 use crate::time::{Duration, Probability, Rate, Timestamp};
@@ -65,6 +65,7 @@ fn platform(workers: u32) -> PlatformSpec {
             sip: kind(),
         },
         region: None,
+        versions: None,
         intake: IntakeSpec::default(),
         index: IndexSpec {
             refresh: Duration::from_secs(1),
@@ -89,6 +90,8 @@ fn platform(workers: u32) -> PlatformSpec {
             query_time: nothing(),
             slots: Slots::Limited(2),
             snapshot: SnapshotInstant::Write,
+            order: WriteOrder::Together,
+            between: nothing(),
             read: ReadPath::Index,
             schema: FieldSet::METADATA,
             failure: Probability::ZERO,
@@ -213,6 +216,7 @@ pub(super) fn timeline(recording: u64, kind: Kind, ended_ms: u64, lag_ms: u64) -
         lost_cause: None,
         hold_cause: None,
         index_cause: None,
+        later: None,
         revisions: Vec::new(),
     }
 }
@@ -239,6 +243,7 @@ pub(super) fn exported(tenant: u32, timeline: &Timeline, snapshot_ms: u64) -> Se
         approved_at: Some(snapshot_at),
         checked_at: None,
         snapshot_at: Some(snapshot_at),
+        media_read_at: None,
         settled_at: snapshot_at,
         gate_calls: 2,
         wasted_checks: 1,
@@ -257,6 +262,7 @@ pub(super) fn abandoned(tenant: u32, timeline: &Timeline, settled_ms: u64) -> Se
         cause: Some(Cause::GaveUp),
         approved_at: None,
         snapshot_at: None,
+        media_read_at: None,
         throttled: 1,
         exports: 0,
         ..exported(tenant, timeline, settled_ms)

@@ -1,18 +1,20 @@
 //! The calls of one passage, one by one: what is answered, and what follows.
 
-use super::{Call, Passage, Solo, Then, Wake};
+use super::{Call, Passage, Record, Solo, Then, Wake};
+use crate::export::Reads;
 use crate::exporter::{Next, Reply, after_export, after_rejection, cause_of};
 use crate::field::FieldSet;
 use crate::gate::{Ready, Step};
-use crate::history::JobRecord;
+use crate::order::{Event, Order};
+use crate::org::RateLimiter;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::Permission;
 use crate::selection::Refusal;
 use crate::time::{Duration, Timestamp};
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 
 /// What a passage's calls meet.
-pub(super) struct Behind<'a, J> {
+pub(super) struct Behind<'a, D, R> {
     /// Rules.
     pub(super) solo: &'a Solo,
     /// The first instant at which a check finds what the gate looks for.
@@ -20,16 +22,16 @@ pub(super) struct Behind<'a, J> {
     /// From when on a sidecar is complete, if that is known without a look at it.
     pub(super) complete_at: Timestamp,
     /// The recording, as far as it is decided.
-    pub(super) timeline: &'a Timeline,
-    /// Takes jobs that are over.
-    pub(super) jobs: J,
+    pub(super) recording: &'a D,
+    /// Takes calls, and jobs that are over.
+    pub(super) record: R,
 }
 
-impl<J: FnMut(JobRecord)> Behind<'_, J> {
+impl<D: Decided, R: FnMut(Record)> Behind<'_, D, R> {
     /// The gate's clock starts.
     #[inline]
     pub(super) fn started(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
-        if passage.tally.approved_at.is_some() {
+        if passage.tally.approved_at.ever().is_some() {
             return Then::Wait;
         }
         let step = self.solo.policy.started(now, &mut passage.progress);
@@ -38,7 +40,7 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
 
     /// A notification has come. Once the recording is approved it changes nothing.
     pub(super) fn notified(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
-        let waits = passage.tally.approved_at.is_none();
+        let waits = passage.tally.approved_at.is_never();
         let Some(event) = self.solo.listens.filter(|_| waits) else {
             return Then::Wait;
         };
@@ -60,13 +62,41 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
         }
     }
 
+    /// Makes a call. The limit comes first.
+    #[inline]
+    pub(super) fn call(
+        &mut self,
+        now: Timestamp,
+        call: Call,
+        limiter: &mut RateLimiter,
+        order: Order,
+        passage: &mut Passage,
+    ) -> Then {
+        let draws = match order {
+            Order::Ignored => 0,
+            Order::Noted => self.solo.drawn(call, passage),
+        };
+        (self.record)(Record::Call(Event {
+            at: now,
+            kind: call as u8,
+            recording: passage.recording(),
+            tenant: Some(self.solo.tenant),
+            draws,
+        }));
+        self.attempt(now, call, passage);
+        match limiter.admit(now) {
+            Ok(()) => self.answered(now, call, passage),
+            Err(refused) => self.throttled(now, call, refused.retry_after, passage),
+        }
+    }
+
     /// Counts an attempt.
     #[inline]
     pub(super) fn attempt(&mut self, now: Timestamp, call: Call, passage: &mut Passage) {
         match call {
             Call::Check => {
                 passage.tally.gate_calls += 1;
-                passage.tally.checked_at = Some(now);
+                passage.tally.checked_at = now;
             }
             Call::Create | Call::Poll | Call::Start => passage.job.calls += 1,
         }
@@ -126,7 +156,8 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
             };
             return passage.give_up(cause_of(&reply));
         }
-        let draws = || self.solo.stream.nth(passage.recording.0);
+        let recording = passage.recording();
+        let draws = || self.solo.stream.nth(recording.0);
         passage.job.posted_at = now;
         passage.job.done_at = now + self.solo.rules.query_time(draws);
         Then::Call(Call::Poll)
@@ -136,13 +167,14 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
     fn started_job(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
         let rules = &self.solo.rules;
         if rules.is_strict() {
-            let missing = rules.lacks(now, self.timeline);
+            let missing = self.recording.look(|timeline| rules.lacks(now, timeline));
             if !missing.is_empty() {
                 return self.rejected(now, missing, passage);
             }
         }
-        let draws = || self.solo.stream.nth(passage.recording.0);
-        passage.job.started_at = Some(now);
+        let recording = passage.recording();
+        let draws = || self.solo.stream.nth(recording.0);
+        passage.job.started_at = now;
         passage.job.done_at = now + rules.latency(draws);
         passage.poll_again(now)
     }
@@ -158,7 +190,11 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
 
     #[inline]
     fn polled(&mut self, now: Timestamp, passage: &mut Passage) -> Then {
-        match passage.job.started_at {
+        match passage.job.started_at.ever() {
+            None if now < passage.job.done_at && self.solo.takes_counters() => {
+                self.over(now, None, passage);
+                Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY)
+            }
             _ if now < passage.job.done_at => passage.poll_again(now),
             None => Then::Call(Call::Start),
             Some(started_at) => self.exported(now, started_at, passage),
@@ -168,7 +204,10 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
     /// The job is done: its sidecar is read.
     fn exported(&mut self, now: Timestamp, started_at: Timestamp, passage: &mut Passage) -> Then {
         let solo = self.solo;
-        let snapshot_at = solo.rules.snapshot_at(started_at, passage.job.done_at);
+        let recording = passage.recording();
+        let draws = || solo.stream.nth(recording.0);
+        let reads = solo.rules.reads(started_at, passage.job.done_at, draws);
+        let snapshot_at = reads.sidecar_at;
         self.over(now, Some(snapshot_at), passage);
         if snapshot_at >= self.complete_at {
             let name = solo.request.sidecar_name;
@@ -177,25 +216,30 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
                 .exported(snapshot_at, OutcomeKind::Complete, name);
             return Then::Settle(OutcomeKind::Complete, FieldSet::EMPTY);
         }
-        self.read(now, snapshot_at, passage)
+        self.read(now, reads, passage)
     }
 
     /// What the job has written.
     #[inline(never)]
-    fn read(&mut self, now: Timestamp, snapshot_at: Timestamp, passage: &mut Passage) -> Then {
+    fn read(&mut self, now: Timestamp, reads: Reads, passage: &mut Passage) -> Then {
         let solo = self.solo;
-        let draws = solo.stream.nth(passage.recording.0);
-        if solo.rules.fails(draws, passage.recording) {
+        let draws = solo.stream.nth(passage.recording().0);
+        if self
+            .recording
+            .look(|timeline| solo.rules.fails(draws, timeline))
+        {
             return passage.give_up(Cause::JobFailure);
         }
         let posted_at = passage.job.posted_at;
-        let Some(view) = solo.rules.sidecar(snapshot_at, posted_at, self.timeline) else {
+        let look = |timeline: &Timeline| solo.rules.sidecar(reads, posted_at, timeline);
+        let Some(view) = self.recording.look(look) else {
             return Then::Settle(OutcomeKind::Skipped, FieldSet::EMPTY);
         };
         let name = solo.request.sidecar_name;
         let view = name.looked_up(view);
-        let (outcome, missing) = crate::export::verdict(&solo.required, passage.kind, &view);
-        passage.tally.exported(snapshot_at, outcome, name);
+        let (outcome, missing) = crate::export::verdict(&solo.required, passage.tally.kind, &view);
+        passage.tally.exported(reads.sidecar_at, outcome, name);
+        passage.tally.media_read_at = reads.media_at.unwrap_or(Timestamp::NEVER);
         match after_export(now, outcome, passage.tally.exports, solo.repair) {
             Next::ApproveAt(at) => Then::At(at, Wake::Approval),
             Next::Settle => Then::Settle(outcome, missing),
@@ -204,6 +248,10 @@ impl<J: FnMut(JobRecord)> Behind<'_, J> {
 
     #[inline]
     fn over(&mut self, now: Timestamp, snapshot_at: Option<Timestamp>, passage: &Passage) {
-        (self.jobs)(self.solo.job_record(&passage.job, now, snapshot_at));
+        (self.record)(Record::Job(self.solo.job_record(
+            &passage.job,
+            now,
+            snapshot_at,
+        )));
     }
 }

@@ -13,7 +13,7 @@ mod plain;
 mod run;
 mod tenant;
 
-use crate::draws::{Seed, Stream};
+use crate::draws::{Purpose, Seed, Stream};
 use crate::export::ExportRules;
 use crate::exporter::jobs::next_poll;
 use crate::exporter::tally::Tally;
@@ -23,19 +23,21 @@ use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    Arm, ExportRequest, GateSpec, GateStart, ReadPath, Repair, RequiredFields, Slots, Strategy,
-    WebhookEvent,
+    Arm, ExportRequest, GateSpec, GateStart, JobDone, ReadPath, Repair, RequiredFields, Slots,
+    Strategy, WebhookEvent,
 };
 use crate::selection::Refusal;
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Need};
 
-pub(super) use plain::Ran;
+use plain::{JobTimes, Plain};
+pub(super) use plain::{Ran, Way};
 pub(super) use tenant::{Record, Tenant};
 
 /// The rules of one tenant, and nothing that changes.
 #[derive(Clone, Debug)]
 pub(super) struct Solo {
+    seed: Seed,
     tenant: TenantIndex,
     policy: Policy,
     start: GateStart,
@@ -50,8 +52,10 @@ pub(super) struct Solo {
     rules: ExportRules,
     /// Of the jobs, which are keyed by their recording.
     stream: Stream,
-    /// What a sidecar must hold and where it is read, if only time decides about that.
-    plain: Option<(ReadPath, PerKind<Need>)>,
+    /// What a sidecar must hold, if only time decides about that.
+    plain: Option<Plain>,
+    /// The times of its jobs, if they are all the same.
+    same_times: Option<JobTimes>,
     /// What would happen later does not happen in this run.
     until: Timestamp,
 }
@@ -59,9 +63,6 @@ pub(super) struct Solo {
 /// One recording on its way through one gate.
 #[derive(Clone, Debug)]
 pub(super) struct Passage {
-    recording: RecordingIndex,
-    /// The kind that the platform took the call for.
-    kind: Kind,
     progress: Progress,
     tally: Tally,
     job: Job,
@@ -78,7 +79,8 @@ struct Job {
     created_at: Timestamp,
     /// When its POST was admitted.
     posted_at: Timestamp,
-    started_at: Option<Timestamp>,
+    /// When its PUT was admitted; never as long as it was not.
+    started_at: Timestamp,
     /// When what it does now is done: its query, then its export.
     done_at: Timestamp,
     calls: u32,
@@ -126,18 +128,12 @@ impl Solo {
         let rules = ExportRules::new(&platform.export, arm.required, seed);
         let rules = rules.selecting(&platform.export, &platform.hold, gate.request);
         let policy = Policy::new(&gate.strategy, seed);
-        let of_kinds = |need: &dyn Fn(FieldSet) -> Need| PerKind {
-            webrtc: need(arm.required.of(Kind::Webrtc)),
-            sip: need(arm.required.of(Kind::Sip)),
-        };
-        let whole = |fields: FieldSet| Need::fields(fields.with(crate::field::Field::Media));
-        let is_plain = gate.request == ExportRequest::default() && gate.repair.is_none();
-        let plain = rules.plain_read().filter(|_| is_plain);
-        Self {
+        let mut solo = Self {
+            seed,
             tenant,
             start: gate.start,
             listens: super::listens_to(&gate.strategy),
-            need: of_kinds(&|required| policy.need(required)),
+            need: PerKind::of(|kind| policy.need(arm.required.of(kind))),
             path: policy.read_path(),
             policy,
             repair: gate.repair,
@@ -145,16 +141,39 @@ impl Solo {
             request: gate.request,
             refusal: rules.refuses(&gate.request),
             stream: Stream::new(seed, &gate.name),
-            plain: plain.map(|path| (path, of_kinds(&whole))),
+            plain: None,
+            same_times: JobTimes::of_all(&rules),
             rules,
             until: Timestamp::from_nanos(u64::MAX - 1),
-        }
+        };
+        let is_plain = gate.request == ExportRequest::default() && gate.repair.is_none();
+        let path = solo.rules.plain_read().filter(|_| is_plain);
+        solo.plain = path.map(|path| Plain::new(path, arm.required, &solo));
+        solo
     }
 
     /// The same tenant in a run that is over at `until`.
     pub(super) const fn until(mut self, until: Timestamp) -> Self {
         self.until = until;
         self
+    }
+
+    /// What the outcome of a call depends on, besides time.
+    fn drawn(&self, call: Call, passage: &Passage) -> u64 {
+        let job = self.stream.nth(passage.recording().0);
+        match call {
+            Call::Check => self
+                .policy
+                .drawn(passage.recording(), passage.tally.gate_calls + 1),
+            Call::Create => job.draw(Purpose::JobQuery),
+            Call::Start => job.draw(Purpose::JobLatency),
+            Call::Poll => 0,
+        }
+    }
+
+    /// Whether it takes a job for done whose counters are equal.
+    fn takes_counters(&self) -> bool {
+        self.request.done_when == JobDone::Counters
     }
 
     /// The event that it wants to be notified of.
@@ -174,7 +193,7 @@ impl Solo {
             ordinal: UNNAMED,
             created_at: now,
             posted_at: now,
-            started_at: None,
+            started_at: Timestamp::NEVER,
             done_at: now,
             calls: 0,
             throttled: 0,
@@ -185,9 +204,7 @@ impl Solo {
     #[inline(always)]
     fn plainly_complete_at(&self, recording: &impl Decided) -> Timestamp {
         match &self.plain {
-            Some((path, need)) if recording.is_true() => {
-                recording.first_seen(*path, need.get(recording.taken_for()))
-            }
+            Some(plain) if recording.is_true() => plain.complete_at(recording),
             _ => Timestamp::NEVER,
         }
     }
@@ -203,7 +220,7 @@ impl Solo {
             tenant: self.tenant,
             ordinal: job.ordinal,
             created_at: job.created_at,
-            started_at: job.started_at,
+            started_at: job.started_at.ever(),
             snapshot_at,
             done_at: now,
             recordings: 1,
@@ -217,9 +234,14 @@ impl Solo {
 /// platform through which one changes what another meets.
 pub(super) fn suits(arm: &Arm) -> bool {
     let fleet = |gate: &GateSpec| matches!(gate.strategy, Strategy::Watermark { .. });
+    let alone = |gate: &GateSpec| {
+        let slots = gate.request.jobs_at_once.unwrap_or(Slots::Unlimited);
+        slots == Slots::Unlimited && !fleet(gate)
+    };
     arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()
-        && !arm.gates.iter().any(fleet)
+        && !arm.platform.loses_values()
+        && arm.gates.iter().all(alone)
 }
 
 impl Passage {
@@ -227,12 +249,14 @@ impl Passage {
     #[inline]
     pub(super) const fn new(recording: RecordingIndex, kind: Kind) -> Self {
         Self {
-            recording,
-            kind,
             progress: Progress::new(recording),
             tally: Tally::new(kind),
             job: Solo::job(Timestamp::ZERO),
         }
+    }
+
+    const fn recording(&self) -> RecordingIndex {
+        self.progress.recording()
     }
 
     /// What came of it.
@@ -245,7 +269,7 @@ impl Passage {
         missing: FieldSet,
     ) -> Settled {
         let tally = self.tally;
-        tally.settled(solo.tenant, self.recording, now, outcome, missing)
+        tally.settled(solo.tenant, self.recording(), now, outcome, missing)
     }
 
     const fn give_up(&mut self, cause: Cause) -> Then {
@@ -270,7 +294,7 @@ impl Passage {
 
     #[inline]
     fn approve(&mut self, now: Timestamp) -> Then {
-        self.tally.approved_at = Some(now);
+        self.tally.approved_at = now;
         self.job = Solo::job(now);
         Then::Call(Call::Create)
     }
@@ -278,7 +302,7 @@ impl Passage {
     /// The next poll of its job.
     #[inline]
     fn poll_again(&self, now: Timestamp) -> Then {
-        let origin = self.job.started_at.unwrap_or(self.job.created_at);
+        let origin = self.job.started_at.ever().unwrap_or(self.job.created_at);
         Then::At(next_poll(origin, now), Wake::Job(Call::Poll))
     }
 }

@@ -1,17 +1,17 @@
 //! The short way: where only time decides about an export, its outcome is a comparison.
 
 use super::{Job, Solo};
-use crate::export::verdict;
+use crate::export::{ExportRules, verdict};
 use crate::exporter::jobs::{POLL_INTERVAL, next_poll};
 use crate::exporter::tally::Tally;
-use crate::field::FieldSet;
-use crate::gate::{Progress, Ready, Step};
+use crate::field::{Field, FieldSet, Kind, PerKind};
+use crate::gate::{Polls, Progress, Ready, Rounds, Series, Step};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::outcome::OutcomeKind;
-use crate::scenario::{GateStart, SidecarName};
+use crate::scenario::{GateStart, ReadPath, RequiredFields, SidecarName};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::Decided;
+use crate::timeline::{Decided, Need};
 
 /// What came of a passage that was run at once.
 pub(in crate::sim) enum Ran<T> {
@@ -23,137 +23,237 @@ pub(in crate::sim) enum Ran<T> {
     Unclear,
 }
 
+/// What a gate has decided about a recording.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    at: Timestamp,
+    /// Whether it approves.
+    approved: Ready,
+    /// Whether its last look showed what it looks for.
+    saw: Ready,
+    /// How often it looked.
+    looks: u32,
+    /// When it last did.
+    looked_at: Option<Timestamp>,
+}
+
+/// How recordings pass a gate.
+pub(in crate::sim) enum Way<'a> {
+    /// It only polls.
+    Polling(Plainly<'a, Polls<'a>>),
+    /// Any other strategy, step by step.
+    Stepping(Plainly<'a, Steps>),
+    /// Outcomes are not a matter of time alone.
+    Long,
+}
+
+/// A gate of which outcomes are a matter of time alone.
+pub(in crate::sim) struct Plainly<'a, G> {
+    solo: &'a Solo,
+    plain: &'a Plain,
+    gate: G,
+}
+
+/// Any strategy.
+pub(in crate::sim) struct Steps;
+
 impl Solo {
-    /// Takes the recording from its session's end to its outcome, if only time decides about that.
-    /// Also returns its job, if it had one.
+    /// How recordings pass this gate.
+    pub(in crate::sim) fn way(&self) -> Way<'_> {
+        let Some(plain) = self.plain.as_ref().filter(|_| self.listens.is_none()) else {
+            return Way::Long;
+        };
+        match self.policy.polls(self.until) {
+            Some(gate) => Way::Polling(Plainly {
+                solo: self,
+                plain,
+                gate,
+            }),
+            None => Way::Stepping(Plainly {
+                solo: self,
+                plain,
+                gate: Steps,
+            }),
+        }
+    }
+}
+
+impl Plainly<'_, Polls<'_>> {
+    /// Takes recordings from their sessions' ends to their outcomes.
     #[inline(always)]
-    pub(in crate::sim) fn run_plainly(
+    pub(in crate::sim) fn run_all<R: Decided, I: Iterator<Item = R>>(
+        &self,
+        recordings: impl Fn() -> I,
+        rounds: &mut Rounds,
+        mut note: impl FnMut(&R, Ran<(Settled, Option<JobRecord>)>),
+    ) {
+        let starts = recordings().map(|recording| {
+            let (start, ready_at) = (self.start(&recording), self.solo.ready_at(&recording));
+            (start, ready_at, recording.draws(self.solo.seed))
+        });
+        let series = self.gate.run(starts, rounds);
+        let rows = recordings().zip(series);
+        if let Some(times) = self.solo.same_times {
+            rows.for_each(|(recording, series)| {
+                let passed = Some(Passed::by(series));
+                note(&recording, self.follow(&recording, passed, || times));
+            });
+        } else {
+            rows.for_each(|(recording, series)| {
+                let passed = Some(Passed::by(series));
+                let times = || self.solo.job_times(recording.recording());
+                note(&recording, self.follow(&recording, passed, times));
+            });
+        }
+    }
+}
+
+impl Plainly<'_, Steps> {
+    /// Takes the recording from its session's end to its outcome.
+    #[inline(always)]
+    pub(in crate::sim) fn run(
         &self,
         recording: &impl Decided,
     ) -> Ran<(Settled, Option<JobRecord>)> {
-        let Some((read, need)) = &self.plain else {
-            return Ran::Unclear;
-        };
-        if !recording.is_true() || self.listens.is_some() {
+        let (start, ready_at) = (self.start(recording), self.solo.ready_at(recording));
+        let passed = self
+            .solo
+            .step_through(start, ready_at, recording.recording());
+        let times = || self.solo.job_times(recording.recording());
+        self.follow(recording, passed, times)
+    }
+}
+
+impl<G> Plainly<'_, G> {
+    /// When the gate's clock starts.
+    #[inline(always)]
+    fn start(&self, recording: &impl Decided) -> Timestamp {
+        match self.solo.start {
+            GateStart::SessionEnd => recording.ended_at(),
+            GateStart::Media => recording.media_at(),
+        }
+    }
+
+    /// What becomes of the recording. Also returns its job, if it had one.
+    #[inline(always)]
+    fn follow(
+        &self,
+        recording: &impl Decided,
+        passed: Option<Passed>,
+        times: impl FnOnce() -> JobTimes,
+    ) -> Ran<(Settled, Option<JobRecord>)> {
+        if !recording.is_true() {
             return Ran::Unclear;
         }
-        let mut tally = Tally::new(recording.taken_for());
-        let Some((now, approved)) = self.pass_gate(recording, &mut tally) else {
+        let Self { solo, plain, .. } = self;
+        let Some(passed) = passed.filter(|passed| passed.at <= solo.until) else {
             return Ran::InFlight;
         };
-        if approved == Ready::No {
-            let settled = self.settled(
-                tally,
-                recording,
-                now,
-                OutcomeKind::Abandoned,
-                FieldSet::EMPTY,
-            );
+        let now = passed.at;
+        let mut tally = Tally::new(recording.taken_for());
+        tally.gate_calls = passed.looks;
+        tally.checks_answered = passed.looks;
+        tally.checked_at = passed.looked_at.unwrap_or(Timestamp::NEVER);
+        if passed.approved == Ready::No {
+            let outcome = OutcomeKind::Abandoned;
+            let settled = solo.settled(tally, recording, now, outcome, FieldSet::EMPTY);
             return Ran::Settled((settled, None));
         }
         tally.checks_passed = u32::from(tally.checks_answered > 0);
-        tally.approved_at = Some(now);
-        let (job, snapshot_at, done_at) = self.run_job(recording, now);
-        let complete_at = recording.first_seen(*read, need.get(recording.taken_for()));
+        tally.approved_at = now;
+        let times = times();
+        let (snapshot_at, done_at) = (now + times.snapshot, now + times.seen);
         let (mut outcome, mut missing) = (OutcomeKind::Complete, FieldSet::EMPTY);
-        if snapshot_at < complete_at {
-            let view = recording.timeline().view(snapshot_at, *read);
-            (outcome, missing) = verdict(&self.required, recording.taken_for(), &view);
+        let sure = passed.saw == Ready::Yes && plain.shown_by_looks(recording.taken_for());
+        if !sure && snapshot_at < plain.complete_at(recording) {
+            let view = recording.timeline().view(snapshot_at, plain.path);
+            (outcome, missing) = verdict(&solo.required, recording.taken_for(), &view);
         }
         tally.exported(snapshot_at, outcome, SidecarName::Right);
-        let settled = self.settled(tally, recording, done_at, outcome, missing);
-        let record = self.job_record(&job, done_at, Some(snapshot_at));
-        Ran::Settled((settled, Some(record)))
-    }
-
-    /// When the gate decides, and whether it approves; none if it never does.
-    #[inline(always)]
-    fn pass_gate(&self, recording: &impl Decided, tally: &mut Tally) -> Option<(Timestamp, Ready)> {
-        let ready_at = self.ready_at(recording);
-        let start = match self.start {
-            GateStart::SessionEnd => recording.ended_at(),
-            GateStart::Media => recording.media_at(),
-        };
-        let (policy, until) = (&self.policy, self.until);
-        let decided = match policy.poll_alone(start, ready_at, until, recording.recording()) {
-            Some(series) => {
-                tally.gate_calls = series.looks;
-                tally.checks_answered = series.looks;
-                tally.checked_at = Some(series.at);
-                Some((series.at, series.found))
-            }
-            None => self.step_through(start, ready_at, recording.recording(), tally),
-        };
-        decided.filter(|(now, _)| *now <= until)
-    }
-
-    /// The same for any strategy, step by step.
-    #[inline(never)]
-    fn step_through(
-        &self,
-        start: Timestamp,
-        ready_at: Timestamp,
-        recording: RecordingIndex,
-        tally: &mut Tally,
-    ) -> Option<(Timestamp, Ready)> {
-        let mut progress = Progress::new(recording);
-        let mut now = start;
-        let mut step = self.policy.started(now, &mut progress);
-        loop {
-            step = match step {
-                Step::At(at) => {
-                    now = at.max(now);
-                    self.policy.due(now, &mut progress)
-                }
-                Step::Check => {
-                    tally.gate_calls += 1;
-                    tally.checks_answered += 1;
-                    tally.checked_at = Some(now);
-                    let ready = if now >= ready_at {
-                        Ready::Yes
-                    } else {
-                        Ready::No
-                    };
-                    self.policy.checked(now, ready, &mut progress)
-                }
-                Step::Approve => return Some((now, Ready::Yes)),
-                Step::GiveUp => return Some((now, Ready::No)),
-                Step::Wait => return None,
-            };
-            if now > self.until {
-                return None;
-            }
-        }
-    }
-
-    /// A job from its POST at `now` to the poll that sees it done; also its snapshot.
-    #[inline(always)]
-    fn run_job(&self, recording: &impl Decided, now: Timestamp) -> (Job, Timestamp, Timestamp) {
-        let draws = || self.stream.nth(recording.recording().0);
-        let query_time = self.rules.query_time(draws);
-        // POST, GET, PUT, and the polls for each wait.
-        let mut calls = 3;
-        let started_at = if query_time == Duration::ZERO {
-            now
-        } else {
-            let (seen_at, polls) = seen_by_polls(now, now + query_time);
-            calls += polls;
-            seen_at
-        };
-        let ended_at = started_at + self.rules.latency(draws);
-        let snapshot_at = self.rules.snapshot_at(started_at, ended_at);
-        let (done_at, polls) = seen_by_polls(started_at, ended_at);
+        let settled = solo.settled(tally, recording, done_at, outcome, missing);
         let job = Job {
             // Fused jobs have no order: their recording names them.
             ordinal: JobOrdinal(recording.recording().0),
             created_at: now,
             posted_at: now,
-            started_at: Some(started_at),
-            done_at: ended_at,
-            calls: calls + polls,
+            started_at: now + times.started,
+            done_at: now + times.ended,
+            calls: times.calls,
             throttled: 0,
         };
-        (job, snapshot_at, done_at)
+        let record = solo.job_record(&job, done_at, Some(snapshot_at));
+        Ran::Settled((settled, Some(record)))
+    }
+}
+
+impl Passed {
+    #[inline(always)]
+    const fn by(series: &Series) -> Self {
+        Self {
+            at: series.at,
+            approved: series.found,
+            saw: series.found,
+            looks: series.looks,
+            looked_at: Some(series.at),
+        }
+    }
+}
+
+impl Solo {
+    /// What the gate decides about a recording that is ready at `ready_at`, where its clock starts
+    /// at `start`, step by step; none if it never decides.
+    fn step_through(
+        &self,
+        start: Timestamp,
+        ready_at: Timestamp,
+        recording: RecordingIndex,
+    ) -> Option<Passed> {
+        let mut progress = Progress::new(recording);
+        let mut passed = Passed {
+            at: start,
+            approved: Ready::Yes,
+            saw: Ready::No,
+            looks: 0,
+            looked_at: None,
+        };
+        let mut step = self.policy.started(start, &mut progress);
+        loop {
+            let now = passed.at;
+            step = match step {
+                Step::At(at) => {
+                    passed.at = at.max(now);
+                    self.policy.due(passed.at, &mut progress)
+                }
+                Step::Check => {
+                    passed.looks += 1;
+                    passed.looked_at = Some(now);
+                    passed.saw = if now >= ready_at {
+                        Ready::Yes
+                    } else {
+                        Ready::No
+                    };
+                    self.policy.checked(now, passed.saw, &mut progress)
+                }
+                Step::Approve => return Some(passed),
+                Step::GiveUp => {
+                    passed.approved = Ready::No;
+                    return Some(passed);
+                }
+                Step::Wait => return None,
+            };
+            if passed.at > self.until {
+                return None;
+            }
+        }
+    }
+
+    /// The times of the recording's job.
+    fn job_times(&self, recording: RecordingIndex) -> JobTimes {
+        self.same_times.unwrap_or_else(|| {
+            let draws = || self.stream.nth(recording.0);
+            let (query_time, latency) = (self.rules.query_time(draws), self.rules.latency(draws));
+            JobTimes::new(&self.rules, query_time, latency)
+        })
     }
 
     #[inline(always)]
@@ -169,15 +269,97 @@ impl Solo {
     }
 }
 
-/// The first poll of the grid from `origin` on that comes at `at` or later, and how many it takes.
-#[inline]
-fn seen_by_polls(origin: Timestamp, at: Timestamp) -> (Timestamp, u32) {
-    let wait = at.since(origin).as_nanos();
-    if wait <= POLL_INTERVAL.as_nanos() {
-        return (next_poll(origin, origin), 1);
+/// What a sidecar must hold, where only time decides whether it does.
+#[derive(Clone, Debug)]
+pub(super) struct Plain {
+    /// Where sidecars are read.
+    path: ReadPath,
+    need: PerKind<Need>,
+    /// Whether a look that shows what the gate looks for shows all of that.
+    shown: PerKind<Ready>,
+}
+
+impl Plain {
+    /// Sidecars that are read on `path` and need the `required` fields, behind the looks of `solo`.
+    pub(super) fn new(path: ReadPath, required: RequiredFields, solo: &Solo) -> Self {
+        let need = |kind| Need::fields(required.of(kind).with(Field::Media));
+        let shown = |kind| {
+            let looks = match solo.start {
+                GateStart::Media => solo.need.get(kind).and_media(),
+                GateStart::SessionEnd => *solo.need.get(kind),
+            };
+            if solo.path == path && need(kind).is_within(&looks) {
+                Ready::Yes
+            } else {
+                Ready::No
+            }
+        };
+        Self {
+            path,
+            need: PerKind::of(need),
+            shown: PerKind::of(shown),
+        }
     }
-    let before = Timestamp::from_nanos(at.as_nanos().saturating_sub(1));
-    let seen_at = next_poll(origin, before);
-    let polls = seen_at.since(origin).as_nanos() / POLL_INTERVAL.as_nanos();
-    (seen_at, u32::try_from(polls).unwrap_or(u32::MAX))
+
+    /// From when on a sidecar is complete.
+    #[inline(always)]
+    pub(super) fn complete_at(&self, recording: &impl Decided) -> Timestamp {
+        recording.first_seen(self.path, self.need.get(recording.taken_for()))
+    }
+
+    #[inline(always)]
+    fn shown_by_looks(&self, kind: Kind) -> bool {
+        *self.shown.get(kind) == Ready::Yes
+    }
+}
+
+/// A job from its POST on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct JobTimes {
+    started: Duration,
+    ended: Duration,
+    snapshot: Duration,
+    /// A poll sees that it has ended.
+    seen: Duration,
+    calls: u32,
+}
+
+impl JobTimes {
+    /// Of every job, if chance has no part in them.
+    pub(super) fn of_all(rules: &ExportRules) -> Option<Self> {
+        let (query_time, latency) = rules.constant_times()?;
+        Some(Self::new(rules, query_time, latency))
+    }
+
+    /// A job whose query takes `query_time` and whose export takes `latency`.
+    #[inline(always)]
+    fn new(rules: &ExportRules, query_time: Duration, latency: Duration) -> Self {
+        // POST, GET, PUT, and the polls for each wait.
+        let (mut started, mut calls) = (Duration::ZERO, 3);
+        if query_time > Duration::ZERO {
+            let (seen, polls) = seen_by_polls(query_time);
+            (started, calls) = (seen, calls + polls);
+        }
+        let at = |wait| Timestamp::ZERO + wait;
+        let ended = started.saturating_add(latency);
+        let snapshot = rules.snapshot_at(at(started), at(ended));
+        let (seen, polls) = seen_by_polls(latency);
+        Self {
+            started,
+            ended,
+            snapshot: snapshot.since(Timestamp::ZERO),
+            seen: started.saturating_add(seen),
+            calls: calls + polls,
+        }
+    }
+}
+
+/// The first poll that comes after `wait` or later, and how many it takes.
+#[inline]
+fn seen_by_polls(wait: Duration) -> (Duration, u32) {
+    let before = wait.saturating_sub(Duration::from_nanos(1));
+    let seen_at = next_poll(Timestamp::ZERO, Timestamp::ZERO + before);
+    let seen = seen_at.since(Timestamp::ZERO);
+    let polls = seen.as_nanos() / POLL_INTERVAL.as_nanos();
+    (seen, u32::try_from(polls).unwrap_or(u32::MAX))
 }

@@ -2,7 +2,7 @@
 
 use super::calls::Behind;
 use super::plain::Ran;
-use super::{Passage, Solo, Then, UNNAMED, Wake};
+use super::{Passage, Record, Solo, Then, UNNAMED, Wake};
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
 use crate::platform::Notification;
@@ -17,14 +17,18 @@ impl Solo {
         &self,
         timeline: &Timeline,
         notifications: &[Notification],
-        jobs: impl FnMut(JobRecord),
+        mut jobs: impl FnMut(JobRecord),
     ) -> Ran<Settled> {
         let mut behind = Behind {
             solo: self,
             ready_at: self.ready_at(timeline),
             complete_at: Timestamp::NEVER,
-            timeline,
-            jobs,
+            recording: timeline,
+            record: |record| {
+                if let Record::Job(job) = record {
+                    jobs(job);
+                }
+            },
         };
         let mut passage = Passage::new(timeline.recording, timeline.taken_for());
         let mut notifications = notifications.iter().peekable();
@@ -65,15 +69,15 @@ impl Solo {
 }
 
 /// Makes calls until something else follows.
-fn run_calls<J: FnMut(JobRecord)>(
-    behind: &mut Behind<'_, J>,
+fn run_calls<R: FnMut(Record)>(
+    behind: &mut Behind<'_, Timeline, R>,
     now: Timestamp,
     mut then: Then,
     passage: &mut Passage,
 ) -> Then {
     while let Then::Call(call) = then {
         if passage.job.ordinal == UNNAMED {
-            passage.job.ordinal = JobOrdinal(passage.recording.0);
+            passage.job.ordinal = JobOrdinal(passage.recording().0);
         }
         behind.attempt(now, call, passage);
         then = behind.answered(now, call, passage);

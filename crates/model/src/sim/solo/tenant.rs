@@ -13,18 +13,19 @@ use crate::agenda::{Agenda, Due};
 use crate::field::Kind;
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
-use crate::order::Event;
+use crate::order::{Event, Order};
 use crate::org::RateLimiter;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
 use crate::sim::recordings::Slots;
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::Decided;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Tenant {
     solo: Solo,
+    order: Order,
     limiter: RateLimiter,
     agenda: Agenda,
     /// By the recording's slot.
@@ -36,7 +37,9 @@ pub(in crate::sim) struct Tenant {
     approved: [Vec<u32>; 2],
 }
 
+/// Three cache lines.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Open {
     passage: Passage,
     /// When checks find what the gate looks for, as far as that is decided.
@@ -47,6 +50,20 @@ struct Open {
     gate_due: Timestamp,
     /// What it waits to call for its job.
     job_call: Call,
+}
+
+impl Open {
+    /// Something of each of its cache lines.
+    #[inline]
+    fn fetched(&self) -> u64 {
+        let passage = &self.passage;
+        self.ready_at.as_nanos()
+            ^ self.gate_due.as_nanos()
+            ^ passage.recording().0
+            ^ u64::from(passage.tally.gate_calls)
+            ^ passage.job.done_at.as_nanos()
+            ^ u64::from(passage.job.calls)
+    }
 }
 
 /// What a tenant has to record.
@@ -79,6 +96,7 @@ impl Tenant {
     pub(in crate::sim) fn new(solo: Solo, limit: Option<RateLimit>) -> Self {
         Self {
             solo,
+            order: Order::Ignored,
             limiter: RateLimiter::new(limit),
             agenda: Agenda::default(),
             open: Vec::new(),
@@ -89,44 +107,45 @@ impl Tenant {
         }
     }
 
-    /// The session of `timeline` has ended; the recording is in `slot`.
-    pub(in crate::sim) fn announce(&mut self, slot: u32, timeline: &Timeline) {
-        let (recording, kind) = (timeline.recording, timeline.taken_for());
+    /// From now on its calls say what they are drawn from.
+    pub(in crate::sim) const fn note_order(&mut self) {
+        self.order = Order::Noted;
+    }
+
+    /// The session of `known` has ended; the recording is in `slot`.
+    pub(in crate::sim) fn announce(&mut self, slot: u32, known: &impl Decided) {
+        let (recording, kind) = (known.recording(), known.taken_for());
         if self.open.len() <= slot as usize {
             self.open.resize(slot as usize + 1, None);
         }
         self.open[slot as usize] = Some(Open {
             passage: Passage::new(recording, kind),
-            ready_at: self.solo.ready_at(timeline),
-            complete_at: self.solo.plainly_complete_at(timeline),
+            ready_at: self.solo.ready_at(known),
+            complete_at: self.solo.plainly_complete_at(known),
             gate_due: Timestamp::NEVER,
             job_call: Call::Create,
         });
         self.open_count += 1;
-        let content = ENDED | (kind.index() as u64) << SUBJECT | recording.0;
-        self.agenda.push_in_order(
-            ENDS_LANE,
-            Due {
-                at: timeline.ended_at,
-                content,
-                slot,
-            },
-        );
-        if self.solo.start == GateStart::Media {
-            self.agenda.push(Due {
-                at: timeline.media_at,
-                content: MEDIA | recording.0,
-                slot,
-            });
+        match self.solo.start {
+            GateStart::SessionEnd => {
+                let content = ENDED | (kind.index() as u64) << SUBJECT | recording.0;
+                let at = known.ended_at();
+                self.agenda
+                    .push_in_order(ENDS_LANE, Due { at, content, slot });
+            }
+            GateStart::Media => {
+                let (at, content) = (known.media_at(), MEDIA | recording.0);
+                self.agenda.push(Due { at, content, slot });
+            }
         }
     }
 
     /// More of the recording in `slot` is decided.
-    pub(in crate::sim) fn decided(&mut self, slot: u32, timeline: &Timeline) {
-        let ready_at = self.solo.ready_at(timeline);
-        let complete_at = self.solo.plainly_complete_at(timeline);
+    pub(in crate::sim) fn decided(&mut self, slot: u32, known: &impl Decided) {
+        let ready_at = self.solo.ready_at(known);
+        let complete_at = self.solo.plainly_complete_at(known);
         if let Some(Some(open)) = self.open.get_mut(slot as usize)
-            && open.passage.recording == timeline.recording
+            && open.passage.recording() == known.recording()
         {
             open.ready_at = ready_at;
             open.complete_at = complete_at;
@@ -158,6 +177,11 @@ impl Tenant {
         let mut last = Timestamp::ZERO;
         while let Some(due) = self.agenda.pop_until(horizon) {
             last = due.at;
+            self.fetch_coming(slots);
+            if self.agenda.peek().is_none_or(|next| next.at > due.at) {
+                self.happen_alone(due, slots, record);
+                continue;
+            }
             if due.content & CLASS == NEWS {
                 self.told(due, slots, record);
             } else {
@@ -170,16 +194,24 @@ impl Tenant {
         last
     }
 
-    /// Something is told of a recording.
-    fn told(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
-        let starts = match due.content {
-            NOTIFIED.. => None,
-            MEDIA.. => Some(GateStart::Media),
-            _ => Some(GateStart::SessionEnd),
-        };
-        if starts.is_some_and(|start| start != self.solo.start) {
-            return;
-        }
+    /// Fetches what comes next from memory: of 350,000 recordings in flight each is far away when
+    /// its time comes.
+    #[inline]
+    fn fetch_coming(&mut self, slots: &Slots) {
+        let (open, mut fetched) = (&self.open, 0);
+        self.agenda.show_coming(|due| {
+            let open = open[due.slot as usize].as_ref();
+            fetched ^= open.map_or(0, Open::fetched);
+            if due.content & CLASS == JOB {
+                fetched ^= slots.fetched(due.slot);
+            }
+        });
+        std::hint::black_box(fetched);
+    }
+
+    /// Nothing else happens at the instant of `due`: what follows from it then needs no queue.
+    fn happen_alone(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+        let now = due.at;
         let Some(open) = open(&mut self.open, due) else {
             return;
         };
@@ -187,12 +219,56 @@ impl Tenant {
             solo: &self.solo,
             ready_at: open.ready_at,
             complete_at: open.complete_at,
-            timeline: slots.timeline(due.slot),
-            jobs: |job: JobRecord| record(Record::Job(job)),
+            recording: slots.kept(due.slot),
+            record: &mut *record,
         };
-        let then = match starts {
-            Some(_) => behind.started(due.at, &mut open.passage),
-            None => behind.notified(due.at, &mut open.passage),
+        let passage = &mut open.passage;
+        let mut then = match due.content & CLASS {
+            NEWS if due.content >= NOTIFIED => behind.notified(now, passage),
+            NEWS => behind.started(now, passage),
+            GATE if open.gate_due == now => behind.woken(now, Wake::Gate, passage),
+            APPROVAL => behind.woken(now, Wake::Approval, passage),
+            JOB => behind.woken(now, Wake::Job(open.job_call), passage),
+            _ => return,
+        };
+        if due.content & CLASS != NEWS {
+            open.gate_due = Timestamp::NEVER;
+        }
+        loop {
+            then = match then {
+                Then::Call(call) => {
+                    if call == Call::Create && passage.job.ordinal == UNNAMED {
+                        passage.job.ordinal = self.next_job;
+                        self.next_job = JobOrdinal(self.next_job.0 + 1);
+                    }
+                    behind.call(now, call, &mut self.limiter, self.order, passage)
+                }
+                Then::At(at, Wake::Gate) if at <= now => {
+                    // As if it had been waited for: an older deadline is void.
+                    open.gate_due = Timestamp::NEVER;
+                    behind.woken(now, Wake::Gate, passage)
+                }
+                then => break self.follow(now, due.slot, then, record),
+            };
+        }
+    }
+
+    /// Something is told of a recording.
+    fn told(&mut self, due: Due, slots: &Slots, record: &mut impl FnMut(Record)) {
+        let Some(open) = open(&mut self.open, due) else {
+            return;
+        };
+        let mut behind = Behind {
+            solo: &self.solo,
+            ready_at: open.ready_at,
+            complete_at: open.complete_at,
+            recording: slots.kept(due.slot),
+            record: &mut *record,
+        };
+        let then = if due.content >= NOTIFIED {
+            behind.notified(due.at, &mut open.passage)
+        } else {
+            behind.started(due.at, &mut open.passage)
         };
         if let Then::At(at, Wake::Gate) = then {
             self.wait_for_gate(at, due.slot, STARTS_LANE);
@@ -230,8 +306,8 @@ impl Tenant {
             solo: &self.solo,
             ready_at: open.ready_at,
             complete_at: open.complete_at,
-            timeline: slots.timeline(due.slot),
-            jobs: |job: JobRecord| record(Record::Job(job)),
+            recording: slots.kept(due.slot),
+            record: &mut *record,
         };
         match (behind.woken(due.at, wake, &mut open.passage), wake) {
             (Then::Call(Call::Create), Wake::Approval) => self.approved[0].push(due.slot),
@@ -252,25 +328,14 @@ impl Tenant {
         let Some(Some(open)) = self.open.get_mut(slot as usize) else {
             return;
         };
-        record(Record::Call(Event {
-            at: now,
-            kind: call as u8,
-            recording: open.passage.recording,
-            tenant: Some(self.solo.tenant),
-            draws: 0,
-        }));
         let mut behind = Behind {
             solo: &self.solo,
             ready_at: open.ready_at,
             complete_at: open.complete_at,
-            timeline: slots.timeline(slot),
-            jobs: |job: JobRecord| record(Record::Job(job)),
+            recording: slots.kept(slot),
+            record: &mut *record,
         };
-        behind.attempt(now, call, &mut open.passage);
-        let then = match self.limiter.admit(now) {
-            Ok(()) => behind.answered(now, call, &mut open.passage),
-            Err(refused) => behind.throttled(now, call, refused.retry_after, &mut open.passage),
-        };
+        let then = behind.call(now, call, &mut self.limiter, self.order, &mut open.passage);
         self.follow(now, slot, then, record);
     }
 
@@ -281,7 +346,7 @@ impl Tenant {
             Then::At(at, Wake::Gate) => self.wait_for_gate(at, slot, OUT_OF_ORDER),
             Then::At(at, Wake::Approval) => {
                 if let Some(Some(open)) = self.open.get(slot as usize) {
-                    let content = APPROVAL | open.passage.recording.0;
+                    let content = APPROVAL | open.passage.recording().0;
                     self.agenda.push(Due { at, content, slot });
                 }
             }
@@ -312,7 +377,7 @@ impl Tenant {
             return;
         };
         open.gate_due = at;
-        let content = GATE | open.passage.recording.0;
+        let content = GATE | open.passage.recording().0;
         let due = Due { at, content, slot };
         if lane == OUT_OF_ORDER {
             self.agenda.push(due);
@@ -344,7 +409,7 @@ fn open(all: &mut [Option<Open>], due: Due) -> Option<&mut Open> {
     let meant = if due.content & CLASS == JOB {
         open.passage.job.ordinal.0 == due.content & !CLASS
     } else {
-        open.passage.recording.0 == number
+        open.passage.recording().0 == number
     };
     meant.then_some(open)
 }

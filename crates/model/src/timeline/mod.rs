@@ -4,8 +4,13 @@
 //! undecided as not yet visible. [`Timeline::view`] is pure, so reading takes no lock and every
 //! engine answers alike.
 
+mod later;
+
+pub use later::Later;
+
 use serde::{Deserialize, Serialize};
 
+use crate::draws::{Draws, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate};
@@ -56,6 +61,9 @@ pub struct Timeline {
     /// What keeps the hold flag from the index, besides the index itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_cause: Option<Cause>,
+    /// What becomes of values after they are there, where they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Box<Later>>,
     /// Later changes of field instants, in the order in which they were decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
@@ -162,6 +170,21 @@ pub struct View {
     pub state: RecordingState,
 }
 
+impl View {
+    /// What `other` sees of the media, and all else as before.
+    pub(crate) fn take_media(&mut self, other: Self) {
+        let take = |own: FieldSet, other: FieldSet| {
+            if other.contains(Field::Media) {
+                own.with(Field::Media)
+            } else {
+                own.without(Field::Media)
+            }
+        };
+        self.present = take(self.present, other.present);
+        self.wrong = take(self.wrong, other.wrong);
+    }
+}
+
 /// The `state` of a recording in the forum dialect.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -191,6 +214,24 @@ impl Need {
         }
     }
 
+    /// And the media.
+    pub(crate) const fn and_media(mut self) -> Self {
+        self.media = u64::MAX;
+        self
+    }
+
+    /// Whether `other` has all of these.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let all = |need: &Self| {
+            let [first, second, third] = need.groups;
+            [first, second, third, need.media, need.state]
+        };
+        all(self)
+            .iter()
+            .zip(all(other))
+            .all(|(one, other)| one & !other == 0)
+    }
+
     /// And `state` COMPLETED.
     pub(crate) const fn and_state(mut self) -> Self {
         self.state = u64::MAX;
@@ -206,6 +247,11 @@ fn mask(needed: impl Into<u64>) -> u64 {
 pub(crate) trait Decided {
     /// Which one.
     fn recording(&self) -> RecordingIndex;
+    /// The draws of its call, in a run of `seed`.
+    #[inline(always)]
+    fn draws(&self, seed: Seed) -> Draws {
+        Draws::of_call(seed, self.recording().0)
+    }
     /// The kind that the platform took the call for.
     fn taken_for(&self) -> Kind;
     /// End of the session.
@@ -219,6 +265,11 @@ pub(crate) trait Decided {
     fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp;
     /// The whole timeline.
     fn timeline(&self) -> Timeline;
+    /// Looks at the whole timeline.
+    #[inline]
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        look(&self.timeline())
+    }
 }
 
 /// The latest of the instants that are needed, `ended_at` at the earliest.
@@ -236,6 +287,48 @@ pub(crate) fn latest_needed(
         .max(third & need.groups[2]);
     let others = (media_at.as_nanos() & need.media).max(state_at.as_nanos() & need.state);
     ended_at.max(Timestamp::from_nanos(groups.max(others)))
+}
+
+impl<D: Decided> Decided for &D {
+    #[inline(always)]
+    fn recording(&self) -> RecordingIndex {
+        (**self).recording()
+    }
+
+    #[inline(always)]
+    fn taken_for(&self) -> Kind {
+        (**self).taken_for()
+    }
+
+    #[inline(always)]
+    fn ended_at(&self) -> Timestamp {
+        (**self).ended_at()
+    }
+
+    #[inline(always)]
+    fn media_at(&self) -> Timestamp {
+        (**self).media_at()
+    }
+
+    #[inline(always)]
+    fn is_true(&self) -> bool {
+        (**self).is_true()
+    }
+
+    #[inline(always)]
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        (**self).first_seen(path, need)
+    }
+
+    #[inline(always)]
+    fn timeline(&self) -> Timeline {
+        (**self).timeline()
+    }
+
+    #[inline(always)]
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        (**self).look(look)
+    }
 }
 
 impl Decided for Timeline {
@@ -256,7 +349,7 @@ impl Decided for Timeline {
     }
 
     fn is_true(&self) -> bool {
-        self.false_fields.is_empty()
+        self.false_fields.is_empty() && self.later.is_none()
     }
 
     fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
@@ -266,6 +359,11 @@ impl Decided for Timeline {
 
     fn timeline(&self) -> Timeline {
         self.clone()
+    }
+
+    #[inline]
+    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
+        look(self)
     }
 }
 
@@ -339,6 +437,9 @@ impl Timeline {
             view.state = RecordingState::Completed;
         }
         view.wrong = view.present.intersection(self.false_fields);
+        if let Some(later) = &self.later {
+            later.apply(now, path, &mut view);
+        }
         view
     }
 
@@ -353,17 +454,24 @@ impl Timeline {
             .fold(self.ended_at, Timestamp::max)
     }
 
+    /// The first instant at which they are moreover all true.
+    #[must_use]
+    pub fn true_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
+        self.fields_at(path, required)
+            .max(self.corrected_at(path, required))
+    }
+
     /// The first instant at which a snapshot read from `path` holds `required` and the media.
     #[must_use]
     pub fn complete_at(&self, path: ReadPath, required: FieldSet) -> Timestamp {
-        self.fields_at(path, required).max(self.media_at)
+        self.true_at(path, required).max(self.media_at)
     }
 
     /// Whether waiting longer than `snapshot` would have helped.
     #[must_use]
     pub fn fate(&self, snapshot: Timestamp, path: ReadPath, required: FieldSet) -> Fate {
         let complete_at = self.complete_at(path, required);
-        if complete_at.is_never() {
+        if complete_at.is_never() || self.gone_at(required) <= complete_at.max(snapshot) {
             Fate::Lost
         } else {
             Fate::Late(complete_at.since(snapshot))
@@ -373,6 +481,9 @@ impl Timeline {
     /// What held the last of the `missing` fields at `snapshot`.
     #[must_use]
     pub fn cause(&self, snapshot: Timestamp, path: ReadPath, missing: FieldSet) -> Cause {
+        if self.gone_at(missing) <= snapshot {
+            return Cause::Expired;
+        }
         let last = missing
             .iter()
             .max_by_key(|field| (self.visible_at(*field, path), *field));

@@ -1,0 +1,332 @@
+//! Recordings that are decided together, on platforms that show all groups alike.
+//!
+//! What chance decides is drawn column by column, and each rule is applied to a column, so that
+//! every loop is short and keeps what it needs in registers. Taken through all steps one by one,
+//! recordings cost half as much again.
+
+use super::clocks::{Alike, Clocks, alike_but_webrtc};
+use super::lags::{Lag, Lags};
+use super::whole::Whole;
+use super::{Pipeline, Platform};
+use crate::distribution::Sampler;
+use crate::draws::{Draws, Purpose, Seed};
+use crate::field::Kind;
+use crate::ids::RecordingIndex;
+use crate::scenario::ReadPath;
+use crate::time::{Duration, Timestamp};
+use crate::timeline::{Decided, Need, Timeline, latest_needed};
+use crate::workload::{Call, SessionEnds};
+
+/// Recordings in a block: their columns fill half of a first-level cache. 64 or 256 take as long.
+pub(crate) const BLOCK: usize = 128;
+
+/// Some recordings, in the order in which their sessions end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Block {
+    calls: Vec<Call>,
+    ended_at: Vec<Timestamp>,
+    draws: Vec<Draws>,
+    taken_for: Vec<Kind>,
+    /// What they are all taken for, if it is one kind.
+    kind: Option<Kind>,
+    media: Vec<Duration>,
+    service: Vec<Duration>,
+    common: Vec<Duration>,
+    index: Vec<Duration>,
+    null: Vec<Duration>,
+    state: Vec<Duration>,
+    written: Vec<Written>,
+    seen: Vec<Seen>,
+}
+
+/// What the pipeline does with a recording.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    /// The one stage takes it; never if there is none.
+    started_at: Timestamp,
+    written_at: Timestamp,
+}
+
+/// When readers see a recording's parts.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    ended_at: Timestamp,
+    media_at: Timestamp,
+    value_at: Timestamp,
+    index_at: Timestamp,
+    state_at: Timestamp,
+    recording: RecordingIndex,
+    draws: Draws,
+    taken_for: Kind,
+    kind: Kind,
+}
+
+/// One recording of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<'a> {
+    seen: &'a Seen,
+    position: usize,
+    block: &'a Block,
+    platform: &'a Platform,
+}
+
+impl Written {
+    #[inline(always)]
+    fn by(pipeline: &mut Pipeline, ended_at: Timestamp, service: Duration) -> Self {
+        if pipeline.is_empty() {
+            return Self {
+                started_at: Timestamp::NEVER,
+                written_at: ended_at,
+            };
+        }
+        let stage = pipeline.serve(0, ended_at, service);
+        Self {
+            started_at: stage.started_at,
+            written_at: stage.done_at,
+        }
+    }
+}
+
+impl Block {
+    /// Takes the next calls to end, in place of those that it holds. Returns the last one.
+    pub(crate) fn take(&mut self, ends: &mut SessionEnds) -> Option<Call> {
+        ends.take_some(BLOCK, &mut self.calls, &mut self.draws);
+        self.calls.last().copied()
+    }
+
+    /// Recordings.
+    pub(crate) const fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The recordings, on the `platform` that has decided them.
+    pub(crate) fn rows<'a>(&'a self, platform: &'a Platform) -> impl Iterator<Item = Row<'a>> {
+        let rows = self.seen.iter().enumerate();
+        rows.map(move |(position, seen)| Row {
+            seen,
+            position,
+            block: self,
+            platform,
+        })
+    }
+
+    /// The recording at `position`.
+    pub(crate) fn row<'a>(&'a self, platform: &'a Platform, position: usize) -> Row<'a> {
+        Row {
+            seen: &self.seen[position],
+            position,
+            block: self,
+            platform,
+        }
+    }
+
+    fn begin(&mut self, clocks: &Clocks) {
+        let calls = &self.calls;
+        refill(&mut self.ended_at, calls.iter().map(Call::ended_at));
+        let rows = calls.iter().zip(&self.draws);
+        let taken_for = rows.map(|(call, draws)| clocks.taken_for(call.kind, *draws));
+        refill(&mut self.taken_for, taken_for);
+        let webrtc = self.taken_for.iter().filter(|kind| **kind == Kind::Webrtc);
+        self.kind = match webrtc.count() {
+            0 => Some(Kind::Sip),
+            count if count == self.calls.len() => Some(Kind::Webrtc),
+            _ => None,
+        };
+    }
+
+    fn draw(&mut self, clocks: &Clocks, pipelines: &[Pipeline]) {
+        let (draws, kinds) = (&self.draws[..], (&self.taken_for[..], self.kind));
+        let service = |kind| pipelines[clocks.pipeline_of(kind)].first_service();
+        let draw = |draws: Draws| draws.draw(Purpose::Service);
+        sample(draws, kinds, service, draw, &mut self.service);
+        for (lag, column) in [
+            (Lag::Media, &mut self.media),
+            (Lag::Common, &mut self.common),
+            (Lag::Index, &mut self.index),
+            (Lag::Null, &mut self.null),
+            (Lag::State, &mut self.state),
+        ] {
+            let sampler = |kind| Some(clocks.sampler(lag, kind));
+            sample(draws, kinds, sampler, |draws| lag.draw(draws), column);
+        }
+    }
+
+    /// Takes all through the one stage of their pipeline.
+    fn write(&mut self, clocks: &Clocks, pipelines: &mut [Pipeline]) {
+        let rows = self.ended_at.iter().zip(&self.service);
+        if let Some(kind) = self.kind {
+            let pipeline = &mut pipelines[clocks.pipeline_of(kind)];
+            let written =
+                rows.map(|(ended_at, service)| Written::by(pipeline, *ended_at, *service));
+            return refill(&mut self.written, written);
+        }
+        let written = rows
+            .zip(&self.taken_for)
+            .map(|((ended_at, service), kind)| {
+                let pipeline = &mut pipelines[clocks.pipeline_of(*kind)];
+                Written::by(pipeline, *ended_at, *service)
+            });
+        refill(&mut self.written, written);
+    }
+
+    fn decide(&mut self, clocks: &Clocks) {
+        match self.kind {
+            Some(kind) => self.decide_as(clocks, |_| kind),
+            None => self.decide_as(clocks, |taken_for| taken_for),
+        }
+    }
+
+    #[inline(always)]
+    fn decide_as(&mut self, clocks: &Clocks, known: impl Fn(Kind) -> Kind) {
+        let instants = self.ended_at.iter().zip(&self.written);
+        let lags = self
+            .media
+            .iter()
+            .zip(&self.common)
+            .zip(&self.index)
+            .zip(&self.state);
+        let calls = self.calls.iter().zip(&self.draws).zip(&self.taken_for);
+        let rows = instants.zip(lags).zip(calls);
+        let seen = rows.map(
+            |(((ended_at, written), lags), ((call, draws), taken_for))| {
+                let (((media, common), index), state) = lags;
+                let taken_for = known(*taken_for);
+                let lags = Lags {
+                    common: *common,
+                    index: *index,
+                    state: *state,
+                    // Seen by those alone who look at a whole timeline.
+                    null: Duration::ZERO,
+                };
+                let alike = clocks.alike(taken_for, *ended_at, written.written_at, &lags);
+                Seen {
+                    ended_at: *ended_at,
+                    media_at: *ended_at + *media,
+                    value_at: alike.clock.value_at,
+                    index_at: alike.clock.index_at,
+                    state_at: alike.state_at,
+                    recording: call.index,
+                    draws: *draws,
+                    taken_for,
+                    kind: call.kind,
+                }
+            },
+        );
+        refill(&mut self.seen, seen);
+    }
+
+    fn whole(&self, clocks: &Clocks, position: usize) -> Whole<Alike> {
+        let (call, taken_for) = (self.calls[position], self.taken_for[position]);
+        let ended_at = self.ended_at[position];
+        let Written {
+            started_at,
+            written_at,
+        } = self.written[position];
+        let lags = Lags {
+            common: self.common[position],
+            index: self.index[position],
+            null: self.null[position],
+            state: self.state[position],
+        };
+        Whole {
+            call,
+            taken_for,
+            media_at: self.seen[position].media_at,
+            written_at,
+            started_at,
+            decision: clocks.alike(taken_for, ended_at, written_at, &lags),
+        }
+    }
+}
+
+fn refill<T>(column: &mut Vec<T>, rows: impl Iterator<Item = T>) {
+    column.clear();
+    column.extend(rows);
+}
+
+/// Samples a column, by the recordings' kinds; nothing for kinds that nobody samples.
+fn sample<'a>(
+    draws: &[Draws],
+    (kinds, only): (&[Kind], Option<Kind>),
+    sampler: impl Fn(Kind) -> Option<&'a Sampler>,
+    draw: impl Fn(Draws) -> u64,
+    column: &mut Vec<Duration>,
+) {
+    if let Some(sampler) = only.and_then(&sampler) {
+        return sampler.fill(draws.iter().map(|draws| draw(*draws)), column);
+    }
+    let rows = draws.iter().zip(kinds);
+    let lags = rows.map(|(draws, kind)| match sampler(*kind) {
+        Some(sampler) => sampler.sample_with(|| draw(*draws)),
+        None => Duration::ZERO,
+    });
+    refill(column, lags);
+}
+
+impl Platform {
+    /// The sessions of all calls in `block` have ended: as [`Platform::whole`] for each in turn, on
+    /// a platform that shows all groups alike.
+    pub(crate) fn decide_block(&mut self, block: &mut Block) {
+        block.begin(&self.clocks);
+        block.draw(&self.clocks, &self.pipelines);
+        block.write(&self.clocks, &mut self.pipelines);
+        block.decide(&self.clocks);
+    }
+}
+
+impl Row<'_> {
+    /// All that is known of it.
+    #[inline]
+    pub(crate) fn whole(&self) -> Whole<Alike> {
+        self.block.whole(&self.platform.clocks, self.position)
+    }
+}
+
+impl Decided for Row<'_> {
+    #[inline(always)]
+    fn recording(&self) -> RecordingIndex {
+        self.seen.recording
+    }
+
+    #[inline(always)]
+    fn draws(&self, seed: Seed) -> Draws {
+        debug_assert_eq!(seed, self.platform.seed, "a run has one seed");
+        self.seen.draws
+    }
+
+    #[inline(always)]
+    fn taken_for(&self) -> Kind {
+        self.seen.taken_for
+    }
+
+    #[inline(always)]
+    fn ended_at(&self) -> Timestamp {
+        self.seen.ended_at
+    }
+
+    #[inline(always)]
+    fn media_at(&self) -> Timestamp {
+        self.seen.media_at
+    }
+
+    #[inline(always)]
+    fn is_true(&self) -> bool {
+        self.seen.taken_for == self.seen.kind
+    }
+
+    #[inline(always)]
+    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
+        let seen = self.seen;
+        let value_at = match path {
+            ReadPath::Primary => seen.value_at,
+            ReadPath::Index => seen.index_at,
+        };
+        let groups = alike_but_webrtc(value_at, seen.taken_for);
+        latest_needed(need, seen.ended_at, groups, seen.media_at, seen.state_at)
+    }
+
+    #[inline(never)]
+    fn timeline(&self) -> Timeline {
+        self.whole().timeline()
+    }
+}
