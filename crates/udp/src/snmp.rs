@@ -43,4 +43,38 @@ mod tests {
         assert_eq!(parse(""), None);
         assert_eq!(parse("Udp: A\nUdp: 1\n"), None);
     }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_comes_while_nobody_receives_is_lost_and_counted_as_the_socket_s() {
+        use std::net::{Ipv4Addr, SocketAddrV4};
+
+        use crate::{BatchSocket, RecvBatch, SendBatch};
+
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let mut stalled = BatchSocket::bind(any).unwrap();
+        let mut sender = BatchSocket::bind(any).unwrap();
+        let before = receive_buffer_errors().unwrap().expect("Linux counts");
+        // Far more than the largest buffer that is asked for: a datagram takes more room than it has bytes.
+        let (mut sent, mut out) = (0, SendBatch::new());
+        let least = 2 * stalled.buffers().receive / 1400 + 1000;
+        while sent < least {
+            for _ in 0..64 {
+                out.push(None, stalled.local_addr(), &[7; 1400]);
+            }
+            sent += usize::try_from(sender.send(&mut out).sent).unwrap();
+        }
+        let (mut received, mut batch) = (0, RecvBatch::new());
+        loop {
+            match stalled.recv(&mut batch).unwrap() {
+                0 => break,
+                more => received += more,
+            }
+        }
+        let lost = (sent - received) as u64;
+        let counted = receive_buffer_errors().unwrap().expect("Linux counts") - before;
+        assert!(lost > 0, "{received} of {sent} received");
+        // Other sockets of the machine may have lost some, too.
+        assert!(counted >= lost, "{counted} counted, {lost} lost");
+    }
 }

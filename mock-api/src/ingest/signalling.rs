@@ -491,3 +491,56 @@ fn check(conversation_id: &str) -> Result<(), RpcError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::ingest::IngestSettings;
+    use crate::ingest::tests::Bench;
+
+    fn line(bench: &Bench) -> Line {
+        let (sender, _) = mpsc::channel(1);
+        Line::new(bench.ingest.clone(), sender)
+    }
+
+    fn seconds(model: racegate_model::time::Duration) -> Duration {
+        Duration::from_nanos(model.as_nanos())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_pinged_and_given_up_unless_it_answers() {
+        let bench = Bench::new(&IngestSettings::default());
+        let line = line(&bench);
+        let mut hearing = Hearing::new();
+        let began = TokioInstant::now();
+        for _ in 0..3 {
+            advance(hearing.due() - TokioInstant::now()).await;
+            assert_eq!(hearing.poll(&line), Silence::Ping);
+            hearing.heard();
+        }
+        assert_eq!(began.elapsed(), 3 * seconds(PING_AFTER));
+        advance(seconds(PING_AFTER)).await;
+        assert_eq!(hearing.poll(&line), Silence::Ping);
+        advance(hearing.due() - TokioInstant::now()).await;
+        assert_eq!(hearing.poll(&line), Silence::Lost);
+        assert_eq!(began.elapsed(), 3 * seconds(PING_AFTER) + seconds(UNHEARD));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_sessions_is_given_up_however_well_it_answers() {
+        let bench = Bench::new(&IngestSettings::default());
+        let line = line(&bench);
+        let mut hearing = Hearing::new();
+        let began = TokioInstant::now();
+        loop {
+            advance(hearing.due() - TokioInstant::now()).await;
+            if hearing.poll(&line) == Silence::Lost {
+                break;
+            }
+            hearing.heard();
+        }
+        assert_eq!(began.elapsed(), IDLE_MAX);
+    }
+}

@@ -33,7 +33,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::storage::layout::RunEpoch;
 use crate::storage::sidecar::Dialect;
-use crate::storage::{StorageFull, Store};
+use crate::storage::{StorageFull, Store, StoreError};
 use deliveries::Deliveries;
 
 /// What the platform made known, in the order in which it happened.
@@ -238,22 +238,27 @@ impl Service {
         &self,
         recording: RecordingIndex,
         media: bytes::Bytes,
-    ) -> Result<(), crate::storage::StoreError> {
-        let call = self.inner.calls.get(recording);
-        match call.map(|call| self.storage_of(&call)) {
-            Some(StorageEnd::Failed) => Ok(()),
-            Some(StorageEnd::Full) => {
+    ) -> Result<(), StoreError> {
+        match self.refused(recording, media.len() as u64) {
+            None => self.inner.store.put_media(recording, media),
+            Some(refused) => refused,
+        }
+    }
+
+    /// What storage answers to that audio, if the scenario says that it does not take it.
+    fn refused(&self, recording: RecordingIndex, wanted: u64) -> Option<Result<(), StoreError>> {
+        let call = self.inner.calls.get(recording)?;
+        match self.storage_of(&call) {
+            StorageEnd::Stored | StorageEnd::Late(_) => None,
+            StorageEnd::Failed => Some(Ok(())),
+            StorageEnd::Full => {
                 let used = self.inner.store.usage().bytes;
-                let wanted = media.len() as u64;
                 let full = StorageFull {
                     used,
                     limit: used,
                     wanted,
                 };
-                Err(full.into())
-            }
-            Some(StorageEnd::Stored | StorageEnd::Late(_)) | None => {
-                self.inner.store.put_media(recording, media)
+                Some(Err(full.into()))
             }
         }
     }
@@ -266,12 +271,11 @@ impl Service {
         &self,
         recording: RecordingIndex,
         media: crate::storage::MediaUpload,
-    ) -> Result<(), crate::storage::StoreError> {
-        let call = self.inner.calls.get(recording);
-        if call.is_some_and(|call| self.storage_of(&call) == StorageEnd::Failed) {
-            return Ok(());
+    ) -> Result<(), StoreError> {
+        match self.refused(recording, media.bytes()) {
+            None => self.inner.store.complete_media(recording, media),
+            Some(refused) => refused,
         }
-        self.inner.store.complete_media(recording, media)
     }
 
     /// Subscribes a tenant to an event; deliveries come out as [`News::Deliver`].

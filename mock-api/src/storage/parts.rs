@@ -55,6 +55,12 @@ impl Store {
 }
 
 impl MediaUpload {
+    /// Bytes that have come so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.len() as u64).sum()
+    }
+
     /// Adds the next part.
     ///
     /// # Errors
