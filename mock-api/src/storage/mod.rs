@@ -11,11 +11,12 @@ pub mod client;
 mod conditions;
 mod disk;
 mod endpoint;
+mod external;
 mod failure;
 pub mod layout;
 mod listing;
 pub mod manifest;
-mod mirror;
+mod media;
 mod multipart;
 mod object;
 mod operations;
@@ -25,8 +26,8 @@ mod usage;
 
 pub use access::AccessKey;
 pub use endpoint::{EndpointError, EndpointLimits, S3Endpoint};
+pub use external::ExternalBucket;
 pub use listing::{ListQuery, PAGE_MAX, Page};
-pub use mirror::ExternalBucket;
 pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
 pub use object::{Attributes, Object};
 pub use store::{

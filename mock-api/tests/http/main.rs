@@ -9,6 +9,7 @@ mod client;
 mod contract;
 mod control;
 mod document;
+mod elsewhere;
 mod faults;
 mod hostile;
 mod jobs;
@@ -16,6 +17,8 @@ mod keeping;
 mod more;
 mod platform;
 mod product;
+mod reset;
+mod shapes;
 mod support;
 mod webhooks;
 
