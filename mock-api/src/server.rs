@@ -40,7 +40,7 @@ use crate::storage::{
 use crate::traffic::{self, Traffic};
 
 /// What is on its way to an external S3 gets so long when the mock stops.
-const MIRROR_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+const EXTERNAL_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Sessions through memory at once, at most.
 const RING_SESSIONS_MAX: usize = 40_000;
@@ -62,7 +62,7 @@ pub struct ServerConfig {
     pub stack: WebrtcStack,
     /// Bytes of storage at most.
     pub storage_max: u64,
-    /// A bucket of somebody else's that objects are put into too.
+    /// A bucket of somebody else's that is used instead of our own S3 endpoint.
     pub external: Option<ExternalBucket>,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
@@ -138,11 +138,32 @@ pub enum ServerError {
     Archive(std::io::Error),
 }
 
+/// Where objects are.
+enum Objects {
+    Here(S3Endpoint),
+    Elsewhere(ExternalBucket),
+}
+
+impl Objects {
+    async fn start(
+        external: Option<ExternalBucket>,
+        address: SocketAddr,
+        (store, keys): (Store, &[AccessKey]),
+    ) -> Result<Self, EndpointError> {
+        let Some(bucket) = external else {
+            let limits = EndpointLimits::default();
+            let endpoint = S3Endpoint::start(address, store, keys, limits).await?;
+            return Ok(Self::Here(endpoint));
+        };
+        Ok(Self::Elsewhere(bucket))
+    }
+}
+
 /// A running mock. The media ingest runs once its [`Station`]s are on shards.
 pub struct MockServer {
     service: Service,
     http: http::Server,
-    s3: S3Endpoint,
+    s3: Objects,
     ingest: IngestShards,
     stations: Vec<Station>,
     stack: Arc<dyn Stack>,
@@ -165,14 +186,12 @@ impl MockServer {
     ) -> Result<(Self, mpsc::UnboundedReceiver<News>), ServerError> {
         let keys: Vec<AccessKey> = config.service.tenants.iter().map(access_key).collect();
         let epoch = config.service.epoch;
-        let store = match config.data_folder {
-            None => Store::new(config.storage_max),
-            Some(folder) => Store::in_folder(config.storage_max, &folder)
+        let store = match (&config.external, config.data_folder) {
+            (Some(bucket), _) => Store::elsewhere(bucket)?,
+            (None, None) => Store::new(config.storage_max),
+            (None, Some(folder)) => Store::in_folder(config.storage_max, &folder)
                 .map_err(|source| ServerError::Folder { folder, source })?,
         };
-        if let Some(bucket) = &config.external {
-            store.mirror_to(bucket)?;
-        }
         let (service, news) = Service::new(config.service, store);
         let traffic = config.control.as_ref().map(|control| {
             let traffic = Traffic::new(service.clone(), control.workload.as_ref());
@@ -183,7 +202,7 @@ impl MockServer {
         let control =
             control.map(|(config, traffic)| Control::new(&service, traffic, config.journal));
         let store = service.store().clone();
-        let s3 = S3Endpoint::start(config.s3, store, &keys, EndpointLimits::default()).await?;
+        let s3 = Objects::start(config.external, config.s3, (store, &keys)).await?;
         let received = Arc::new(PlatformEvents::start(&service, clock)?);
         let settings = IngestSettings {
             address: config.media,
@@ -292,7 +311,19 @@ impl MockServer {
     /// URL of the S3 endpoint.
     #[must_use]
     pub fn s3_url(&self) -> String {
-        self.s3.url()
+        match &self.s3 {
+            Objects::Here(endpoint) => endpoint.url(),
+            Objects::Elsewhere(bucket) => bucket.endpoint.clone(),
+        }
+    }
+
+    /// The bucket of somebody else's that is used instead of our own.
+    #[must_use]
+    pub const fn external(&self) -> Option<&ExternalBucket> {
+        match &self.s3 {
+            Objects::Here(_) => None,
+            Objects::Elsewhere(bucket) => Some(bucket),
+        }
     }
 
     /// URL of the page with a softphone.
@@ -330,9 +361,11 @@ impl MockServer {
         self.received.archive.flushed().await;
         self.driver.abort();
         self.http.shutdown().await;
-        let mirrored = self.service.store().mirrored();
-        drop(tokio::time::timeout(MIRROR_GRACE, mirrored).await);
-        self.s3.shutdown().await;
+        let settled = self.service.store().settled();
+        drop(tokio::time::timeout(EXTERNAL_GRACE, settled).await);
+        if let Objects::Here(endpoint) = self.s3 {
+            endpoint.shutdown().await;
+        }
     }
 }
 
@@ -519,7 +552,7 @@ impl Keeper for Registrar {
         self.digests.lock().insert(ended.conversation_id, received);
         // A session that is not to carry audio has its recording from elsewhere.
         let stored_before =
-            ended.packets_received == 0 && self.service.store().media(call.index).is_some();
+            ended.packets_received == 0 && self.service.store().media_length(call.index).is_some();
         let store = |upload| self.service.complete_media(call.index, upload);
         if !stored_before && let Err(error) = recording.and_then(store) {
             tracing::error!(%error, "a recording could not be stored");

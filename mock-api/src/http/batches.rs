@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::clients::ClientIndex;
-use super::downloads::{CONTENT, Origin, Purpose, signed_url};
+use super::downloads::{CONTENT, Origin, Purpose, media_url};
 use super::error::ApiError;
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
@@ -194,11 +194,12 @@ impl Item<'_> {
         };
         let recording = RecordingId::of(state.service().seed(), index);
         result.recording_id = Some(recording.to_string());
-        match look_now(state, caller, index)?.file_state() {
+        let seen = look_now(state, caller, index)?;
+        match seen.file_state() {
             FileState::Uploading | FileState::Restoring => return None,
             FileState::Available | FileState::Restored => {
                 result.content_type = Some(CONTENT);
-                let url = signed_url(state, caller, origin, recording, Purpose::Batch);
+                let url = media_url(state, caller, origin, (&seen, None), Purpose::Batch);
                 result.result_url = Some(url);
             }
             FileState::Archived => result.error_msg = Some("The recording is archived."),

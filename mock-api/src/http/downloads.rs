@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::time::Duration;
 
 use aws_lc_rs::hmac as checked;
 use axum::extract::{FromRequestParts, State};
@@ -26,6 +27,7 @@ use super::error::ApiError;
 use super::extract::PathOf;
 use super::gateway::Caller;
 use super::params::Params;
+use super::seen::Seen;
 use super::state::ApiState;
 use super::uploads;
 use super::wire::ApiDate;
@@ -99,26 +101,38 @@ pub(super) enum Purpose {
     Batch,
 }
 
-/// The signed address of a recording's audio, for playing it.
+/// The signed address of a recording's audio, to be saved as `name` if there is one. Audio that is
+/// in somebody else's bucket has an address there.
 pub(super) fn media_url(
     state: &ApiState,
     caller: Caller,
     origin: &Origin,
-    recording: RecordingId,
-) -> String {
-    signed_url(state, caller, origin, recording, Purpose::Playback)
-}
-
-/// The signed address of a recording's audio.
-pub(super) fn signed_url(
-    state: &ApiState,
-    caller: Caller,
-    origin: &Origin,
-    recording: RecordingId,
+    (recording, name): (&Seen, Option<&str>),
     purpose: Purpose,
 ) -> String {
-    let file = format_args!("{recording}.ogg");
-    signed(state, caller, origin, file, purpose)
+    let store = state.service().store();
+    if store.is_elsewhere() {
+        let life = Duration::from_secs(u64::from(minutes(state, caller, purpose)) * 60);
+        let name = name.map(plain_name);
+        let url = store.media_url(recording.index, life, name.as_deref());
+        return url.unwrap_or_default();
+    }
+    let file = format_args!("{}.ogg", recording.truth.recording);
+    let mut url = signed(state, caller, origin, file, purpose);
+    if let Some(name) = name {
+        url.push('&');
+        // Two strings are a form.
+        url.push_str(&serde_urlencoded::to_string([("fileName", name)]).unwrap_or_default());
+    }
+    url
+}
+
+fn minutes(state: &ApiState, caller: Caller, purpose: Purpose) -> u32 {
+    let settings = state.desk(caller).settings.get();
+    match purpose {
+        Purpose::Playback => settings.recording_playback_url_ttl,
+        Purpose::Batch => settings.recording_batch_download_url_ttl,
+    }
 }
 
 /// The signed address of a file.
@@ -129,11 +143,7 @@ pub(super) fn signed(
     file: std::fmt::Arguments<'_>,
     purpose: Purpose,
 ) -> String {
-    let settings = state.desk(caller).settings.get();
-    let minutes = match purpose {
-        Purpose::Playback => settings.recording_playback_url_ttl,
-        Purpose::Batch => settings.recording_batch_download_url_ttl,
-    };
+    let minutes = minutes(state, caller, purpose);
     let now = ApiDate::of(state.config().epoch, caller.now)
         .0
         .unix_millis();

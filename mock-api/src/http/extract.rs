@@ -86,7 +86,11 @@ pub(super) fn fitting<T: DeserializeOwned>(
             "" => "it",
             at => at,
         };
-        unfit(&format_args!("{at} must not be an array"))
+        let what = match shape.pointer(&misplaced.at) {
+            Some(Value::Object(_)) => "an object",
+            _ => "an array",
+        };
+        unfit(&format_args!("{at} must not be {what}"))
     })?;
     serde_json::from_slice(json).map_err(|error| unfit(&error))
 }

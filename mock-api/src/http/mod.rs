@@ -82,7 +82,6 @@ fn ungated(state: ApiState) -> Router {
     let (router, _) = documented().split_for_parts();
     router
         .route("/openapi.json", get(document))
-        .merge(admin::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
@@ -98,6 +97,7 @@ pub fn openapi() -> OpenApi {
 fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(health))
+        .merge(admin::routes())
         .merge(oauth::routes())
         .merge(account::routes())
         .merge(analytics::routes())

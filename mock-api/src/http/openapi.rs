@@ -24,6 +24,8 @@ const COMMON: [(&str, &str); 9] = [
 ];
 /// Of those, what may go wrong where no token is needed.
 const OPEN: [&str; 6] = ["400", "401", "404", "408", "413", "415"];
+/// Of those, what the control plane refuses with.
+const CONTROL: [&str; 5] = ["400", "403", "404", "408", "413"];
 const CORRELATION: (&str, &str) = ("ININ-Correlation-Id", "The request's own id");
 const USAGE: [(&str, &str); 3] = [
     ("inin-ratelimit-count", "Requests in this window"),
@@ -37,7 +39,8 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
         .title("racegate mock Recording API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "The v2 Recording API as far as it is known, and the forum threads' dialect.",
+            "The v2 Recording API as far as it is known, and the forum threads' dialect. What is \
+             tagged `admin` is the mock's own control plane, for callers on its machine.",
         ))
         .build();
     let components = document.components.take().unwrap_or_default();
@@ -60,6 +63,8 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
     for (path, item) in &mut document.paths.paths {
         let kind = if path.starts_with("/api/") {
             Kind::Guarded
+        } else if super::admin::is_admin(path) {
+            Kind::Control
         } else {
             Kind::Open
         };
@@ -75,6 +80,8 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
 enum Kind {
     /// It needs a token.
     Guarded,
+    /// It answers to callers on its own machine.
+    Control,
     Open,
 }
 
@@ -110,7 +117,12 @@ fn complete(operation: &mut Operation, kind: Kind) {
     }
     let responses = &mut operation.responses.responses;
     for (status, description) in COMMON {
-        if kind == Kind::Guarded || OPEN.contains(&status) {
+        let may = match kind {
+            Kind::Guarded => true,
+            Kind::Control => CONTROL.contains(&status),
+            Kind::Open => OPEN.contains(&status),
+        };
+        if may {
             responses
                 .entry(status.to_owned())
                 .or_insert_with(|| RefOr::T(refusal(description)));

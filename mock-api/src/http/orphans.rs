@@ -182,10 +182,10 @@ async fn media(
 ) -> Result<Response, ApiError> {
     state.need_any(caller, VIEW)?;
     let seen = find(&state, caller, &id)?;
-    let Some(media) = state.service().store().media(seen.index) else {
+    let Some(media) = state.service().store().read_media(seen.index).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    Ok(([(CONTENT_TYPE, CONTENT)], media.body().clone()).into_response())
+    Ok(([(CONTENT_TYPE, CONTENT)], media).into_response())
 }
 
 fn find(state: &ApiState, caller: Caller, id: &str) -> Result<Seen, ApiError> {
@@ -204,8 +204,8 @@ fn shown(
     let size = state
         .service()
         .store()
-        .media(seen.index)
-        .map_or(0, |media| media.size());
+        .media_length(seen.index)
+        .unwrap_or(0);
     let waits: Timestamp = seen.submitted_at;
     OrphanRecording {
         id: Shown(id),

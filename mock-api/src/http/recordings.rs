@@ -22,7 +22,7 @@ use super::params::{Params, invalid};
 use super::permissions::RETAIN;
 use super::seen::{
     Seen, conversation_index, find, forum_of, look, look_now, metadata_of, readable,
-    recording_index, recording_of,
+    recording_index, recording_named, recording_of,
 };
 use super::state::ApiState;
 use super::wire::recording::{
@@ -139,13 +139,8 @@ async fn one(
     let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    let mut shown = recording_of(&state, caller, &origin, &seen);
-    if let (Some(true), Some(name)) = (download, file_name) {
-        let name = serde_urlencoded::to_string([("fileName", name)]).unwrap_or_default();
-        if let Some(uris) = &mut shown.media_uris {
-            uris.first.media_uri = format!("{}&{name}", uris.first.media_uri);
-        }
-    }
+    let name = file_name.filter(|_| download == Some(true));
+    let shown = recording_named(&state, caller, &origin, (&seen, name));
     Ok(WrittenJson(shown).into_response())
 }
 

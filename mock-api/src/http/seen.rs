@@ -6,7 +6,7 @@ use racegate_model::scenario::ReadPath;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::{Hold, View};
 
-use super::downloads::{Origin, media_url};
+use super::downloads::{Origin, Purpose, media_url};
 use super::error::ApiError;
 use super::gateway::Caller;
 use super::keeping::{Kept, OrphanFate, PendingExport, Protection};
@@ -158,11 +158,21 @@ pub(super) fn recording_of(
     origin: &Origin,
     seen: &Seen,
 ) -> Recording {
+    recording_named(state, caller, origin, (seen, None))
+}
+
+/// The same, its audio to be saved as `name`.
+pub(super) fn recording_named(
+    state: &ApiState,
+    caller: Caller,
+    origin: &Origin,
+    (seen, name): (&Seen, Option<&str>),
+) -> Recording {
     let (conversation, recording, self_uri) = identity(&seen.truth, "recordings");
     let fields = Fields::of(&seen.view, &seen.truth);
     let media_uris = seen.is_playable().then(|| MediaUris {
         first: MediaUri {
-            media_uri: media_url(state, caller, origin, recording),
+            media_uri: media_url(state, caller, origin, (seen, name), Purpose::Playback),
             waveform_data: [],
         },
     });

@@ -1,5 +1,5 @@
-//! Whether the arrays of a body stand where its schema has them. A deserializer would take one for
-//! an object's fields in their order, which nobody means.
+//! Whether the arrays and objects of a body stand where its schema has them. A deserializer would
+//! take an array for an object's fields in their order, which nobody means.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use super::openapi;
 /// How deep schemas are followed; a body is not read deeper than that either.
 const DEPTH_MAX: usize = 128;
 
-/// An array that stands where none may.
+/// An array or object that stands where none may.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Misplaced {
     /// Where, as in `/conversationQuery/segmentFilters/0`; empty for the body itself.
@@ -86,6 +86,9 @@ impl Walk {
                 allowed && self.all_fit(items.iter().enumerate(), |_| &schema["items"], depth)
             }
             Value::Object(members) => {
+                if !admits(schema, "object") && !schema["type"].is_null() {
+                    return false;
+                }
                 let of = |key: &&String| match schema["properties"].get(key.as_str()) {
                     Some(known) => known,
                     None => &schema["additionalProperties"],

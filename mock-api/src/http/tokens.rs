@@ -1,7 +1,7 @@
 //! Access tokens: opaque, random, bound to a client, and gone after a while. Each has a rate limit
 //! of its own: a second token of the same client is a second bucket.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const UNLIMITED: u64 = 2_147_483_647;
 const TOKEN_BYTES: usize = 32;
 
 /// An access token. It is shown by asking for it, never by accident.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(Arc<str>);
 
 impl Token {
@@ -60,7 +60,7 @@ pub(super) struct TokenStore {
 
 #[derive(Debug, Default)]
 struct Known {
-    grants: HashMap<Token, Arc<Session>>,
+    grants: BTreeMap<Token, Arc<Session>>,
     by_client: BTreeMap<ClientIndex, VecDeque<Token>>,
 }
 

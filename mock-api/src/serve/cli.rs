@@ -69,9 +69,9 @@ pub struct ServeArgs {
     /// Write S3 objects to this folder too, and serve those that are in it
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Write S3 objects to this bucket too: http://HOST:PORT/BUCKET, with the keys of
-    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    #[arg(long = "s3", value_name = "URL")]
+    /// Keep objects in this bucket instead of an S3 endpoint of the mock's own:
+    /// http://HOST:PORT/BUCKET, with the keys of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long = "s3", value_name = "URL", conflicts_with_all = ["data_dir", "s3_port"])]
     pub external: Option<String>,
     /// Print nothing
     #[arg(long, short)]

@@ -44,7 +44,7 @@ pub struct Options {
     pub journal: u32,
     /// Where objects are kept.
     pub storage: Storage,
-    /// A bucket of somebody else's that they are put into too.
+    /// A bucket of somebody else's that they are put into instead.
     pub external: Option<ExternalBucket>,
 }
 
@@ -127,7 +127,10 @@ impl Mock {
                 client_id: config.credentials.client_id.clone(),
                 client_secret: config.credentials.client_secret.clone(),
                 organization: config.organization.clone(),
-                bucket: config.organization.clone(),
+                bucket: match self.server.external() {
+                    None => config.organization.clone(),
+                    Some(external) => external.key.bucket.clone(),
+                },
             }
         });
         Addresses {

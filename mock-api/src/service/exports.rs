@@ -66,15 +66,10 @@ fn write_recording(
         truth.conversation,
         truth.recording,
     );
-    let media = if sidecar.view.present.contains(Field::Media) {
-        store.media(sidecar.recording)
-    } else {
-        None
-    };
+    let media = sidecar.view.present.contains(Field::Media)
+        && store.export_media(sidecar.recording, organization, &key)?;
     let mut view = sidecar.view;
-    if let Some(media) = &media {
-        store.copy(media, organization, &key, Attributes::AUDIO)?;
-    } else {
+    if !media {
         // A sidecar does not promise audio that is not there.
         view.present = view.present.without(Field::Media);
     }
@@ -96,7 +91,7 @@ fn write_recording(
     Ok(Some(ManifestEntry {
         conversation: truth.conversation,
         recording: truth.recording,
-        media_key: media.is_some().then_some(key),
+        media_key: media.then_some(key),
         sidecar_key,
     }))
 }

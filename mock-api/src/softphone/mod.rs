@@ -82,11 +82,14 @@ async fn recording(
 ) -> Result<Response, Problem> {
     let call = doors.service.calls().by_conversation(&conversation);
     let call = call.filter(Guests::is_guest);
-    let media = call.and_then(|call| doors.service.store().media(call.index));
+    let media = match call {
+        Some(call) => doors.service.store().read_media(call.index).await,
+        None => None,
+    };
     let media = media.ok_or(Problem::new(
         StatusCode::NOT_FOUND,
         "there is no recording of that call yet",
     ))?;
     let kind = [(header::CONTENT_TYPE, "audio/ogg")];
-    Ok((kind, media.body().clone()).into_response())
+    Ok((kind, media).into_response())
 }

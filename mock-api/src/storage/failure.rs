@@ -20,7 +20,7 @@ pub(super) fn put(error: &StoreError) -> S3Error {
         StoreError::Full(error) => full(error),
         StoreError::NoSuchBucket { .. } => s3_error!(NoSuchBucket, "{error}"),
         StoreError::KeyLength { .. } => s3_error!(KeyTooLongError, "{error}"),
-        StoreError::MirrorFull => s3_error!(SlowDown, "{error}"),
+        StoreError::ExternalFull => s3_error!(SlowDown, "{error}"),
         StoreError::Disk { .. } => s3_error!(InternalError, "{error}"),
         StoreError::ConditionFailed => s3_error!(PreconditionFailed, "{error}"),
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use racegate_model::ids::RecordingIndex;
 
+use super::media::media_key;
 use super::object::{Attributes, Content};
-use super::store::{Condition, MEDIA_BUCKET, Store, StoreError, media_key};
+use super::store::{Condition, MEDIA_BUCKET, Store, StoreError};
 use super::usage::Reservation;
 
 /// A recording as far as it has come; given up when it is dropped.
@@ -40,6 +41,11 @@ impl Store {
         let mut body = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
         for part in parts {
             body.extend_from_slice(&part);
+        }
+        if self.inner.external.is_some() {
+            // Elsewhere it is not charged here.
+            drop(reservation);
+            return self.put_media(recording, body.freeze());
         }
         let content = Arc::new(Content::new(body.freeze(), reservation));
         let key = media_key(recording);

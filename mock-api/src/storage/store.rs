@@ -7,18 +7,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use racegate_model::ids::RecordingIndex;
 
-use super::client::ReaderError;
 use super::disk::Disk;
+use super::external::External;
 use super::listing::{self, ListQuery, Page};
-use super::mirror::{ExternalBucket, Mirror};
 use super::object::{Attributes, Content, Object};
 use super::usage::{Reservation, StorageFull, Usage};
 
@@ -55,7 +53,7 @@ pub enum StoreError {
     },
     /// Too much is on its way to the external S3.
     #[error("too many objects are on their way to the external S3")]
-    MirrorFull,
+    ExternalFull,
     /// The file cannot be written.
     #[error("the object cannot be written to disk: {reason}")]
     Disk {
@@ -100,16 +98,16 @@ pub struct StoreUsage {
 /// An object store. Cheap to clone; clones are the same store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
     usage: Arc<Usage>,
     objects: AtomicU64,
     disk: Option<Disk>,
-    mirror: OnceLock<Mirror>,
+    pub(super) external: Option<External>,
 }
 
 #[derive(Debug)]
@@ -144,7 +142,7 @@ impl Store {
                 usage: Arc::new(Usage::new(limit)),
                 objects: AtomicU64::new(0),
                 disk: None,
-                mirror: OnceLock::new(),
+                external: None,
             }),
         }
     }
@@ -162,24 +160,6 @@ impl Store {
             inner.disk = Some(disk);
         }
         Ok(store)
-    }
-
-    /// From now on everything that is put is put into `bucket` too. Once; needs a tokio runtime.
-    ///
-    /// # Errors
-    /// [`ReaderError`]
-    pub fn mirror_to(&self, bucket: &ExternalBucket) -> Result<(), ReaderError> {
-        let mirror = Mirror::start(bucket)?;
-        // A second bucket would get what the first one gets; there is only one.
-        drop(self.inner.mirror.set(mirror));
-        Ok(())
-    }
-
-    /// Waits until everything is where it is put to.
-    pub async fn mirrored(&self) {
-        if let Some(mirror) = self.inner.mirror.get() {
-            mirror.idle().await;
-        }
     }
 
     /// How full it is.
@@ -286,6 +266,15 @@ impl Store {
         let bucket = self.bucket(name).ok_or_else(missing)?;
         let charge = Reservation::of(&self.inner.usage, KEY_CHARGE)?;
         let object = Object::new(content, attributes, charge);
+        if let Some(external) = &self.inner.external {
+            let content_type = &object.attributes().content_type;
+            let taken = external.put(key, object.body().clone(), content_type);
+            return if taken {
+                Ok(object)
+            } else {
+                Err(StoreError::ExternalFull)
+            };
+        }
         let mut objects = bucket.objects.write();
         if !condition.holds(objects.get(key)) {
             return Err(StoreError::ConditionFailed);
@@ -295,12 +284,6 @@ impl Store {
                 .map_err(|error| StoreError::Disk {
                     reason: error.to_string(),
                 })?;
-        }
-        if let Some(mirror) = self.inner.mirror.get().filter(|_| name != MEDIA_BUCKET) {
-            let content_type = &object.attributes().content_type;
-            if !mirror.put(key, object.body().clone(), content_type) {
-                return Err(StoreError::MirrorFull);
-            }
         }
         let replaced = objects.insert(Arc::from(key), object.clone());
         drop(objects);
@@ -351,27 +334,6 @@ impl Store {
         Some(listing::page(&self.bucket(bucket)?.objects.read(), query))
     }
 
-    /// Keeps the audio of a recording as it was received, out of reach of S3 clients.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`].
-    pub fn put_media(&self, recording: RecordingIndex, media: Bytes) -> Result<(), StoreError> {
-        let key = media_key(recording);
-        self.put(MEDIA_BUCKET, &key, media, Attributes::AUDIO)
-            .map(drop)
-    }
-
-    /// The audio of a recording; [`Store::copy`] puts it into an organization's bucket.
-    #[must_use]
-    pub fn media(&self, recording: RecordingIndex) -> Option<Object> {
-        self.get(MEDIA_BUCKET, &media_key(recording))
-    }
-
-    /// The audio of a recording is gone; what a job has copied is not.
-    pub(crate) fn forget_media(&self, recording: RecordingIndex) {
-        self.delete(MEDIA_BUCKET, &media_key(recording));
-    }
-
     fn bucket(&self, name: &str) -> Option<Arc<Bucket>> {
         self.inner.buckets.read().get(name).cloned()
     }
@@ -387,12 +349,10 @@ impl Condition {
     }
 }
 
-pub(super) fn media_key(recording: RecordingIndex) -> String {
-    recording.0.to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use racegate_model::ids::RecordingIndex;
+
     use super::*;
 
     fn store(limit: u64) -> Store {

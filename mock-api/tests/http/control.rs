@@ -287,39 +287,3 @@ async fn bad_recordings_and_unknown_ids_are_refused_with_the_reason() {
     assert_eq!(mock.ask("GET", "/nonsense", "").await.status, 404);
     assert_eq!(mock.ask("PATCH", "/clock", "").await.status, 405);
 }
-
-#[tokio::test]
-async fn exports_are_put_into_a_bucket_of_somebody_elses_too() {
-    use mock_api::storage::{AccessKey, Attributes, ExternalBucket, ListQuery};
-    let elsewhere = Product::start(&[]).await;
-    let (mock, at) = (Product::start(&[]).await, elsewhere.mock.addresses());
-    let key = AccessKey {
-        id: at.clients[0].client_id.clone(),
-        secret: at.clients[0].client_secret.clone(),
-        bucket: at.clients[0].bucket.clone(),
-    };
-    let store = mock.mock.server().service().store();
-    let bucket = ExternalBucket {
-        endpoint: at.s3,
-        key,
-    };
-    store.mirror_to(&bucket).expect("an http:// address");
-    let own = mock.mock.addresses().clients[1].bucket.clone();
-    for (key, body) in [("b/sidecar.json", "{}"), ("a.opus", "audio")] {
-        let put = store.put(&own, key, body.into(), Attributes::JSON);
-        put.expect("there is room");
-    }
-    store.mirrored().await;
-    let there = elsewhere.mock.server().service().store();
-    let bucket = &at.clients[0].bucket;
-    assert_eq!(
-        there.get(bucket, "a.opus").expect("it is there").body(),
-        "audio"
-    );
-    let sidecar = there.get(bucket, "b/sidecar.json").expect("it is there");
-    assert_eq!(sidecar.attributes().content_type, "application/json");
-    let all = there
-        .list(bucket, &ListQuery::of_prefix(""))
-        .expect("a page");
-    assert_eq!(all.objects.len(), 2);
-}

@@ -362,3 +362,154 @@ async fn a_rule_that_makes_no_sense_is_refused_with_the_reason() {
         json!({"faults": []})
     );
 }
+
+/// A fault's strike in words.
+fn in_words(saw: &Saw, lasting: Duration) -> String {
+    let mut words = match (saw.status, saw.end) {
+        (None, Err(ErrorKind::ConnectionReset)) => "no answer; the connection is reset".to_owned(),
+        (None, end) => format!("no answer; {end:?}"),
+        (Some(status), _) if status >= 400 => {
+            let code = saw.error()["code"].as_str().unwrap_or_default().to_owned();
+            let wait = saw.header("retry-after");
+            let wait = wait.map_or("no `Retry-After`".to_owned(), |w| {
+                format!("`Retry-After: {w}`")
+            });
+            match status {
+                429 | 503 => format!("{status} `{code}`, {wait}"),
+                _ => format!("{status} `{code}`"),
+            }
+        }
+        (Some(status), _) => {
+            let said = saw
+                .header("content-length")
+                .and_then(|said| said.parse().ok());
+            match said {
+                Some(said) if saw.body.len() < said => {
+                    let kept = saw.body.len();
+                    format!("{status}, and the body ends after {kept} of the announced bytes")
+                }
+                _ => format!("{status}, the whole answer"),
+            }
+        }
+    };
+    if !lasting.is_zero() && saw.took >= lasting {
+        words.push_str(&format!(", after {} ms at least", lasting.as_millis()));
+    }
+    words
+}
+
+/// What a request to the API sees of a fault, and what is left of it: jobs that were made.
+async fn seen_of(fault: &Value, lasting: Duration) -> String {
+    let (_mock, api) = struck(fault.clone()).await;
+    let saw = request(&api, "POST", JOBS, &crate::support::export_of(&[])).await;
+    let words = in_words(&saw, lasting);
+    let after = request(&api, "GET", JOBS, "").await;
+    let made = match after.status {
+        Some(200) if after.body.contains(r#""entities":[]"#) => "; nothing was done",
+        Some(200) => "; the job was made",
+        _ => "; so are all later requests",
+    };
+    words + made
+}
+
+#[tokio::test]
+async fn the_documents_table_of_faults_is_what_a_client_saw() {
+    let (zero, some) = (Duration::ZERO, Duration::from_millis(100));
+    let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+    let of_requests = [
+        (json!({"type": "too-many-requests", "retryAfter": 7}), zero),
+        (json!({"type": "too-many-requests"}), zero),
+        (
+            json!({"type": "service-unavailable", "retryAfter": date}),
+            zero,
+        ),
+        (json!({"type": "service-unavailable"}), zero),
+        (json!({"type": "reset"}), zero),
+        (json!({"type": "reset", "moment": "before"}), zero),
+        (json!({"type": "hang", "lasting": "100ms"}), some),
+        (
+            json!({"type": "hang", "lasting": "100ms", "moment": "after"}),
+            some,
+        ),
+        (json!({"type": "delay", "lasting": "100ms"}), some),
+        (
+            json!({"type": "slow-body", "chunk": 64, "every": "20ms"}),
+            some,
+        ),
+        (json!({"type": "truncated-body", "keep": 10}), zero),
+        (json!({"type": "token-expiry"}), zero),
+    ];
+    let mut rows = Vec::new();
+    for (fault, lasting) in of_requests {
+        rows.push((fault.clone(), seen_of(&fault, lasting).await));
+    }
+    rows.push(failed_job().await);
+    rows.push(dropped_socket().await);
+    rows.push(doubled_hook().await);
+    let lines = rows
+        .iter()
+        .map(|(fault, saw)| format!("| `{fault}` | {saw} |\n"));
+    let table: String = lines.collect();
+    let document = include_str!("../../../docs/recording-api.md");
+    assert!(document.contains(&table), "the table should be\n{table}");
+}
+
+async fn failed_job() -> (Value, String) {
+    let mock = Product::start(&["workload.rate=1/h"]).await;
+    let (api, added) = (mock.client(0).await, mock.add("{}").await);
+    let fault = json!({"type": "job-failure"});
+    let rule = json!({"match": {"method": "PUT"}, "when": {"count": 1}, "fault": fault});
+    mock.admin("POST", "/faults", &rule.to_string()).await;
+    let job = mock.export(&api, &added).await;
+    let state = job["state"].as_str().unwrap_or_default();
+    (
+        fault,
+        format!("the job that a PUT starts ends as {state}; nothing is written"),
+    )
+}
+
+async fn dropped_socket() -> (Value, String) {
+    let mock = Product::start(&[]).await;
+    let fault = json!({"type": "websocket-drop", "lasting": "50ms"});
+    let rule = json!({"match": {"path": "/signalling"}, "fault": fault});
+    mock.admin("POST", "/faults", &rule.to_string()).await;
+    let began = Instant::now();
+    let saw = read(websocket(&mock.api).await, began).await;
+    assert_eq!(saw.end, Err(ErrorKind::ConnectionReset));
+    let late = saw.took >= Duration::from_millis(50);
+    (
+        fault,
+        format!(
+            "101, and the WebSocket is reset{}",
+            if late { ", 50 ms later" } else { "" }
+        ),
+    )
+}
+
+async fn doubled_hook() -> (Value, String) {
+    let mock = Product::start(&["workload.rate=1/h"]).await;
+    let api = mock.client(0).await;
+    let receiver = MockServer::start().await;
+    let answer = ResponseTemplate::new(204);
+    Mock::given(method("POST"))
+        .respond_with(answer)
+        .mount(&receiver)
+        .await;
+    let trigger = json!({"name": "t", "topicName": "v2.detail.events.conversation.{id}.customer.end",
+                         "target": {"type": "Webhook", "url": format!("{}/hook", receiver.uri())}});
+    let path = "/api/v2/processautomation/triggers";
+    let made = api.json("POST", path, &trigger.to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let fault = json!({"type": "duplicate-delivery", "copies": 2});
+    let rule = json!({"match": {"path": "/hook"}, "fault": fault});
+    mock.admin("POST", "/faults", &rule.to_string()).await;
+    mock.add("{}").await;
+    let mut received = 0;
+    while received < 3 {
+        tokio::time::sleep(Duration::from_millis(4)).await;
+        received = receiver.received_requests().await.unwrap_or_default().len();
+    }
+    mock.mock.server().webhooks().idle().await;
+    let received = receiver.received_requests().await.unwrap_or_default().len();
+    (fault, format!("the webhook comes {received} times"))
+}

@@ -9,6 +9,7 @@ mod client;
 mod contract;
 mod control;
 mod document;
+mod elsewhere;
 mod faults;
 mod fuzz;
 mod hostile;
@@ -17,6 +18,8 @@ mod keeping;
 mod more;
 mod platform;
 mod product;
+mod reset;
+mod shapes;
 mod support;
 mod webhooks;
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mock_api::clock::Pace;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
+use mock_api::storage::ExternalBucket;
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 use serde_json::Value;
@@ -18,6 +19,15 @@ pub(crate) struct Product {
 impl Product {
     /// With nothing in it: no call has happened yet.
     pub(crate) async fn start(changes: &[&str]) -> Self {
+        Self::start_with(changes, None).await
+    }
+
+    /// Likewise, its objects in somebody else's bucket.
+    pub(crate) async fn start_elsewhere(bucket: ExternalBucket) -> Self {
+        Self::start_with(&[], Some(bucket)).await
+    }
+
+    async fn start_with(changes: &[&str], external: Option<ExternalBucket>) -> Self {
         let overrides: Vec<Override> = changes.iter().copied().map(Override::set).collect();
         let mock = Mock::start(Options {
             scenario: load_scenario(None, &overrides).expect("the built-in scenario is right"),
@@ -30,7 +40,7 @@ impl Product {
             past: Duration::ZERO,
             journal: 1000,
             storage: Storage::Memory,
-            external: None,
+            external,
         })
         .await
         .expect("there are free ports");
@@ -84,6 +94,27 @@ impl Product {
     pub(crate) async fn advance(&self, by: &str) {
         let body = format!(r#"{{"by": "{by}"}}"#);
         self.admin("POST", "/clock/advance", &body).await;
+    }
+
+    pub(crate) fn organization(&self, index: usize) -> String {
+        let tenants = self.mock.server().service().tenants();
+        tenants[index].config().organization.clone()
+    }
+
+    /// Exports a recording with a job and shows how that ended.
+    pub(crate) async fn export(&self, api: &Http, added: &Added) -> Value {
+        let query = crate::support::export_of(std::slice::from_ref(&added.conversation))
+            .replace("2026-03-01", "2020-01-01")
+            .replace("2026-03-30", "2090-01-01");
+        let job = api.json("POST", "/api/v2/recording/jobs", &query).await;
+        assert_eq!(job.status, 202, "{}", job.text);
+        let id = job.json()["id"].as_str().expect("an id").to_owned();
+        let path = format!("/api/v2/recording/jobs/{id}");
+        self.advance("5m").await;
+        let started = api.json("PUT", &path, r#"{"state": "PROCESSING"}"#).await;
+        assert_eq!(started.status, 200, "{}", started.text);
+        self.advance("5m").await;
+        api.get(&path).await.json()
     }
 
     /// Adds a recording and returns its path on the API.

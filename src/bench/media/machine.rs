@@ -10,7 +10,7 @@ const PAGE: u64 = 4096;
 
 /// Processor time of the whole machine at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
+pub(in crate::bench) struct Sample {
     at: Instant,
     /// Time in which any processor worked, steal included; `None` where the system does not tell.
     busy: Option<Duration>,
@@ -19,7 +19,7 @@ pub(super) struct Sample {
 
 impl Sample {
     /// The machine at this moment.
-    pub(super) fn take() -> Self {
+    pub(in crate::bench) fn take() -> Self {
         let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
         Self {
             at: Instant::now(),
@@ -29,7 +29,7 @@ impl Sample {
     }
 
     /// The share of all processors that others took until `later`, given what we took ourselves. 0 where the system does not tell.
-    pub(super) fn others(&self, later: &Self, ours: Duration) -> f64 {
+    pub(in crate::bench) fn others(&self, later: &Self, ours: Duration) -> f64 {
         let passed = later.at.saturating_duration_since(self.at) * self.cores;
         let Some((before, after)) = self.busy.zip(later.busy) else {
             return 0.0;

@@ -8,7 +8,7 @@ mod callers;
 mod ladder;
 mod limit;
 mod lobby;
-mod machine;
+pub(in crate::bench) mod machine;
 mod peer;
 mod recorders;
 mod report;

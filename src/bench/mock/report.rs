@@ -18,7 +18,10 @@ pub(super) struct Numbers {
     cpu_us: BTreeMap<&'static str, Vec<f64>>,
     pub(super) p50_us: Vec<f64>,
     pub(super) p99_us: Vec<f64>,
-    pub(super) p99_over_p50: f64,
+    /// None if others kept the machine too busy to tell.
+    pub(super) p99_over_p50: Option<f64>,
+    /// The largest share of the processors that others took at half load.
+    pub(super) others: f64,
     pub(super) requests: u64,
     pub(super) rss_mb_after: Option<f64>,
     pub(super) journal_mb: f64,
@@ -119,7 +122,8 @@ impl Report {
             "mockoon_skipped": numbers.mockoon_skipped,
             "p50_us_at_half_load": rounded(Some(median(&numbers.p50_us))),
             "p99_us_at_half_load": rounded(Some(median(&numbers.p99_us))),
-            "p99_over_p50": rounded(Some(numbers.p99_over_p50)),
+            "p99_over_p50": rounded(numbers.p99_over_p50),
+            "others_at_half_load": rounded(Some(numbers.others)),
             "requests": numbers.requests,
             "rss_mb_after_1m": rounded(numbers.rss_mb_after),
             "journal_mb": rounded(Some(numbers.journal_mb)),
@@ -160,12 +164,17 @@ impl Report {
         }
         line(
             "half load, p99 over p50",
-            format!(
-                "{:.2} ({:.0} µs over {:.0} µs)",
-                numbers.p99_over_p50,
-                median(&numbers.p99_us),
-                median(&numbers.p50_us)
-            ),
+            match numbers.p99_over_p50 {
+                Some(ratio) => format!(
+                    "{ratio:.2} ({:.0} µs over {:.0} µs)",
+                    median(&numbers.p99_us),
+                    median(&numbers.p50_us)
+                ),
+                None => format!(
+                    "not told: others took up to {:.0} % of the processors",
+                    numbers.others * 100.0
+                ),
+            },
         );
         line(
             &format!("memory after {} requests", numbers.requests),

@@ -1,9 +1,9 @@
 //! `/__admin/clock`: what time it is, and how fast it passes.
 
-use axum::Router;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
 use racegate_model::time::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::guard::{Body, Controls};
 use super::wire::{Advance, ClockBody, ClockUpdate, Span};
@@ -12,14 +12,22 @@ use crate::http::error::ApiError;
 use crate::http::state::ApiState;
 use crate::http::wire::ApiDate;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/__admin/clock", get(read).put(update))
-        .route("/__admin/clock/advance", post(advance))
-        .route("/__admin/clock/pause", post(pause))
-        .route("/__admin/clock/resume", post(resume))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(read, update))
+        .routes(routes!(advance))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
 }
 
+/// What time it is, and how fast it passes.
+#[utoipa::path(
+    get,
+    path = "/__admin/clock",
+    tag = "admin",
+    responses((status = 200, body = ClockBody)),
+    security()
+)]
 async fn read(controls: Controls) -> Response {
     shown(&controls)
 }
@@ -36,6 +44,15 @@ fn shown(controls: &Controls) -> Response {
     .into_response()
 }
 
+/// Sets the clock, which only goes forward, or its pace.
+#[utoipa::path(
+    put,
+    path = "/__admin/clock",
+    tag = "admin",
+    request_body = ClockUpdate,
+    responses((status = 200, body = ClockBody)),
+    security()
+)]
 async fn update(controls: Controls, Body(update): Body<ClockUpdate>) -> Result<Response, ApiError> {
     let pace = update.pace.map(|pace| pace.parse::<Pace>());
     let pace = pace
@@ -62,17 +79,42 @@ async fn update(controls: Controls, Body(update): Body<ClockUpdate>) -> Result<R
     Ok(shown(&controls))
 }
 
+/// Lets time pass, with everything that happens in it.
+#[utoipa::path(
+    post,
+    path = "/__admin/clock/advance",
+    tag = "admin",
+    request_body = Advance,
+    responses((status = 200, body = ClockBody)),
+    security()
+)]
 async fn advance(controls: Controls, Body(advance): Body<Advance>) -> Result<Response, ApiError> {
     let at = controls.state.now() + advance.by.0;
     go(&controls, at).await?;
     Ok(shown(&controls))
 }
 
+/// The clock stands still.
+#[utoipa::path(
+    post,
+    path = "/__admin/clock/pause",
+    tag = "admin",
+    responses((status = 200, body = ClockBody)),
+    security()
+)]
 async fn pause(controls: Controls) -> Result<Response, ApiError> {
     dial(&controls)?.set_pace(Pace::MANUAL);
     Ok(shown(&controls))
 }
 
+/// The clock goes as time does.
+#[utoipa::path(
+    post,
+    path = "/__admin/clock/resume",
+    tag = "admin",
+    responses((status = 200, body = ClockBody)),
+    security()
+)]
 async fn resume(controls: Controls) -> Result<Response, ApiError> {
     dial(&controls)?.set_pace(Pace::REAL);
     Ok(shown(&controls))

@@ -7,10 +7,12 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::Control;
 use crate::http::error::ApiError;
-use crate::http::extract::read_body;
+use crate::http::extract::{fitting, read_body};
+use crate::http::shape;
 use crate::http::state::ApiState;
 
 /// Who is at the other end of the connection.
@@ -84,15 +86,13 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
 /// A JSON body, whatever the client calls it; none means an empty object.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
+impl<T: DeserializeOwned + ToSchema> FromRequest<ApiState> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let bytes = read_body(request, state.config().limits.body_timeout).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text)
-            .map(Self)
-            .map_err(|error| ApiError::bad_request(format!("The body does not fit: {error}.")))
+        fitting(text, shape::check::<T>).map(Self)
     }
 }
 

@@ -17,12 +17,11 @@ pub(super) use wire::{FaultBody, FaultKind, Moment, RetryAfter, Span};
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
 use racegate_model::ids::TenantIndex;
-use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::link::Links;
@@ -30,7 +29,7 @@ use super::state::ApiState;
 use crate::service::{On, Service};
 use crate::traffic::Traffic;
 use guard::{Body, Controls};
-use wire::Whose;
+use wire::{ClientShown, ClientsBody, Dropped, Expired, IndexBody, Whose};
 
 /// Requests that the journal remembers unless told otherwise.
 pub const JOURNAL_DEFAULT: u32 = journal::JOURNAL_DEFAULT;
@@ -102,48 +101,75 @@ pub(super) fn is_admin(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/__admin", get(index))
-        .route("/__admin/clients", get(clients))
-        .route("/__admin/reset", post(reset))
-        .route("/__admin/tokens/expire", post(expire_tokens))
-        .route("/__admin/websockets/drop", post(drop_websockets))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(index))
+        .routes(routes!(clients))
+        .routes(routes!(reset))
+        .routes(routes!(expire_tokens))
+        .routes(routes!(drop_websockets))
         .merge(clock::routes())
         .merge(recordings::routes())
         .merge(requests::routes())
         .merge(rules::routes())
 }
 
+/// What the control plane has.
+#[utoipa::path(
+    get,
+    path = "/__admin",
+    tag = "admin",
+    responses((status = 200, body = IndexBody)),
+    security()
+)]
 async fn index(_: Controls) -> Response {
-    Json(json!({
-        "name": "racegate mock",
-        "version": env!("CARGO_PKG_VERSION"),
-        "clock": "/__admin/clock",
-        "clients": "/__admin/clients",
-        "recordings": "/__admin/recordings",
-        "requests": "/__admin/requests",
-        "faults": "/__admin/faults",
-    }))
+    Json(IndexBody {
+        name: "racegate mock",
+        version: env!("CARGO_PKG_VERSION"),
+        clock: "/__admin/clock",
+        clients: "/__admin/clients",
+        recordings: "/__admin/recordings",
+        requests: "/__admin/requests",
+        faults: "/__admin/faults",
+    })
     .into_response()
 }
 
+/// The clients that may log in; each is an organization of its own.
+#[utoipa::path(
+    get,
+    path = "/__admin/clients",
+    tag = "admin",
+    responses((status = 200, body = ClientsBody)),
+    security()
+)]
 async fn clients(controls: Controls) -> Response {
     let clients = controls.state.service().tenants().iter().map(|tenant| {
         let config = tenant.config();
-        json!({
-            "clientId": config.credentials.client_id,
-            "organization": config.organization,
-            "bucket": config.organization,
-        })
+        ClientShown {
+            client_id: config.credentials.client_id.clone(),
+            organization: config.organization.clone(),
+            bucket: config.organization.clone(),
+        }
     });
-    Json(json!({ "clients": clients.collect::<Vec<_>>() })).into_response()
+    Json(ClientsBody {
+        clients: clients.collect(),
+    })
+    .into_response()
 }
 
 /// Of one client, or of all of them: the journal, faults, holds, recordings that were added, and
 /// what was made through the API (jobs, triggers, channels, batches, reports, what was said of
 /// recordings, settings, rate windows). What stays: the clock, the calls that the scenario makes,
 /// tokens, and objects in buckets.
+#[utoipa::path(
+    post,
+    path = "/__admin/reset",
+    tag = "admin",
+    request_body = Whose,
+    responses((status = 204, description = "It is done")),
+    security()
+)]
 async fn reset(controls: Controls, Body(whose): Body<Whose>) -> Result<Response, ApiError> {
     let Controls { state, control } = &controls;
     let tenant = controls.tenant(whose.client.as_deref())?;
@@ -160,19 +186,37 @@ async fn reset(controls: Controls, Body(whose): Body<Whose>) -> Result<Response,
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// No token is good any more.
+#[utoipa::path(
+    post,
+    path = "/__admin/tokens/expire",
+    tag = "admin",
+    request_body = Whose,
+    responses((status = 200, body = Expired)),
+    security()
+)]
 async fn expire_tokens(controls: Controls, Body(whose): Body<Whose>) -> Result<Response, ApiError> {
     let tenant = controls.tenant(whose.client.as_deref())?;
     let expired = controls.state.expire_tokens(tenant);
-    Ok(Json(json!({ "expired": expired })).into_response())
+    Ok(Json(Expired { expired }).into_response())
 }
 
+/// Cuts WebSockets with a reset.
+#[utoipa::path(
+    post,
+    path = "/__admin/websockets/drop",
+    tag = "admin",
+    request_body = Whose,
+    responses((status = 200, body = Dropped)),
+    security()
+)]
 async fn drop_websockets(
     controls: Controls,
     Body(whose): Body<Whose>,
 ) -> Result<Response, ApiError> {
     let tenant = controls.tenant(whose.client.as_deref())?;
     let dropped = controls.control.links().cut_websockets(tenant);
-    Ok(Json(json!({ "dropped": dropped })).into_response())
+    Ok(Json(Dropped { dropped }).into_response())
 }
 
 impl Controls {

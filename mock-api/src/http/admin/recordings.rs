@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
 use racegate_model::field::{Field, FieldSet, Kind};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantIndex};
 use racegate_model::scenario::ReadPath;
@@ -15,10 +13,13 @@ use racegate_model::timeline::{
 };
 use racegate_model::workload::Call;
 use serde::Deserialize;
-use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::guard::{Body, Controls, Query};
-use super::wire::{HoldBody, NewRecording, RecordingShown, Span, Visible, VisibleAt};
+use super::wire::{
+    HoldBody, NewRecording, RecordingShown, RecordingsBody, Span, Visible, VisibleAt,
+};
 use crate::http::error::ApiError;
 use crate::http::extract::PathOf;
 use crate::http::state::ApiState;
@@ -33,12 +34,12 @@ const DURATION_MAX: Duration = Duration::from_secs(3600);
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 10_000;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/__admin/recordings", get(list).post(add))
-        .route("/__admin/recordings/{id}", get(one))
-        .route("/__admin/recordings/{id}/hold", post(hold))
-        .route("/__admin/recordings/{id}/release", post(release))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(one))
+        .routes(routes!(hold))
+        .routes(routes!(release))
 }
 
 #[derive(Default, Deserialize)]
@@ -47,7 +48,15 @@ struct Window {
     limit: Option<usize>,
 }
 
-/// The calls that ended last come first.
+/// Recordings; the calls that ended last come first.
+#[utoipa::path(
+    get,
+    path = "/__admin/recordings",
+    tag = "admin",
+    params(("limit" = Option<u64>, Query, description = "Shown at most")),
+    responses((status = 200, body = RecordingsBody)),
+    security()
+)]
 async fn list(controls: Controls, Query(window): Query<Window>) -> Response {
     let limit = window.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
     let calls = controls.state.service().calls();
@@ -56,14 +65,36 @@ async fn list(controls: Controls, Query(window): Query<Window>) -> Response {
         .iter()
         .map(|call| shown(&controls.state, call))
         .collect();
-    Json(json!({ "recordings": shown, "count": calls.ended_count() })).into_response()
+    Json(RecordingsBody {
+        recordings: shown,
+        count: calls.ended_count(),
+    })
+    .into_response()
 }
 
+/// A recording as it is now, by its own id or its conversation's.
+#[utoipa::path(
+    get,
+    path = "/__admin/recordings/{id}",
+    tag = "admin",
+    params(("id" = String, Path)),
+    responses((status = 200, body = RecordingShown)),
+    security()
+)]
 async fn one(controls: Controls, PathOf(id): PathOf<String>) -> Result<Response, ApiError> {
     let call = call_of(&controls.state, &id)?;
     Ok(Json(shown(&controls.state, &call)).into_response())
 }
 
+/// Adds a recording.
+#[utoipa::path(
+    post,
+    path = "/__admin/recordings",
+    tag = "admin",
+    request_body = NewRecording,
+    responses((status = 201, body = RecordingShown)),
+    security()
+)]
 async fn add(controls: Controls, Body(new): Body<NewRecording>) -> Result<Response, ApiError> {
     let state = &controls.state;
     let kind = match new.kind.as_deref() {
@@ -111,6 +142,16 @@ async fn add(controls: Controls, Body(new): Body<NewRecording>) -> Result<Respon
     Ok((StatusCode::CREATED, Json(shown(state, &call))).into_response())
 }
 
+/// Holds back metadata that is not visible yet, and news of it.
+#[utoipa::path(
+    post,
+    path = "/__admin/recordings/{id}/hold",
+    tag = "admin",
+    params(("id" = String, Path)),
+    request_body = HoldBody,
+    responses((status = 200, body = RecordingShown)),
+    security()
+)]
 async fn hold(
     controls: Controls,
     PathOf(id): PathOf<String>,
@@ -134,6 +175,16 @@ async fn hold(
     Ok(Json(shown(state, &call)).into_response())
 }
 
+/// What was held back comes now.
+#[utoipa::path(
+    post,
+    path = "/__admin/recordings/{id}/release",
+    tag = "admin",
+    params(("id" = String, Path)),
+    request_body = HoldBody,
+    responses((status = 200, body = RecordingShown)),
+    security()
+)]
 async fn release(
     controls: Controls,
     PathOf(id): PathOf<String>,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantIndex};
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::faults::Matcher;
 use super::guard::{Body, Controls, Query};
@@ -25,10 +25,10 @@ const LIMIT_MAX: usize = 10_000;
 /// Recordings that one request shows.
 const RECORDINGS_SHOWN: usize = 100;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/__admin/requests", get(list).delete(clear))
-        .route("/__admin/requests/verify", post(verify))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, clear))
+        .routes(routes!(verify))
 }
 
 #[derive(Default, Deserialize)]
@@ -43,6 +43,15 @@ struct Filter {
     limit: Option<usize>,
 }
 
+/// The journal: requests, the oldest first, with what was visible then.
+#[utoipa::path(
+    get,
+    path = "/__admin/requests",
+    tag = "admin",
+    params(("method" = Option<String>, Query, description = "GET, POST, …"), ("path" = Option<String>, Query, description = "`*` stands for any text"), ("client" = Option<String>, Query, description = "A client id"), ("status" = Option<u16>, Query, description = "The answer's"), ("recording" = Option<String>, Query, description = "Id of a recording or conversation"), ("after" = Option<u64>, Query, description = "Numbers above this one"), ("limit" = Option<u64>, Query, description = "Shown at most")),
+    responses((status = 200, body = RequestsBody)),
+    security()
+)]
 async fn list(controls: Controls, Query(filter): Query<Filter>) -> Result<Response, ApiError> {
     let limit = filter.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);
     let matching = MatchBody {
@@ -71,6 +80,15 @@ async fn list(controls: Controls, Query(filter): Query<Filter>) -> Result<Respon
     .into_response())
 }
 
+/// Forgets requests.
+#[utoipa::path(
+    delete,
+    path = "/__admin/requests",
+    tag = "admin",
+    params(("client" = Option<String>, Query, description = "A client id")),
+    responses((status = 204, description = "It is done")),
+    security()
+)]
 async fn clear(controls: Controls, Query(whose): Query<Whose>) -> Result<Response, ApiError> {
     let tenant = controls.tenant(whose.client.as_deref())?;
     controls.control.journal().clear(tenant);
@@ -78,6 +96,14 @@ async fn clear(controls: Controls, Query(whose): Query<Whose>) -> Result<Respons
 }
 
 /// 200 if as many requests match as were expected, else 417, so that `curl --fail` fails.
+#[utoipa::path(
+    post,
+    path = "/__admin/requests/verify",
+    tag = "admin",
+    request_body = Verify,
+    responses((status = 200, body = Verified), (status = 417, description = "There are more or fewer", body = crate::http::wire::ErrorBody)),
+    security()
+)]
 async fn verify(controls: Controls, Body(verify): Body<Verify>) -> Result<Response, ApiError> {
     let wanted = Wanted {
         matcher: Matcher::new(&verify.matching, |client| controls.state.tenant_of(client))?,

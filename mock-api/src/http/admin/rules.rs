@@ -1,14 +1,13 @@
 //! `/__admin/faults`: rules that injure answers.
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
-use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::faults::{Matcher, Rule};
 use super::guard::{Body, Controls};
-use super::wire::{FaultBody, FaultKind, RuleBody, RuleShown};
+use super::wire::{FaultBody, FaultKind, RuleBody, RuleShown, RulesBody};
 use crate::http::error::ApiError;
 use crate::http::extract::PathOf;
 use crate::http::state::ApiState;
@@ -18,12 +17,21 @@ const LASTING_MAX_SECS: u64 = 600;
 /// Copies of a delivery at most.
 const COPIES_MAX: u32 = 100;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/__admin/faults", get(list).post(add).delete(remove_all))
-        .route("/__admin/faults/{id}", get(one).delete(remove))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add, remove_all))
+        .routes(routes!(one, remove))
 }
 
+/// A rule: which requests meet which fault.
+#[utoipa::path(
+    post,
+    path = "/__admin/faults",
+    tag = "admin",
+    request_body = RuleBody,
+    responses((status = 201, body = RuleShown)),
+    security()
+)]
 async fn add(controls: Controls, Body(body): Body<RuleBody>) -> Result<Response, ApiError> {
     check(&body)?;
     let matcher = Matcher::new(&body.matching, |client| controls.state.tenant_of(client))?;
@@ -31,12 +39,29 @@ async fn add(controls: Controls, Body(body): Body<RuleBody>) -> Result<Response,
     Ok((StatusCode::CREATED, Json(shown(&rule))).into_response())
 }
 
+/// The rules in force.
+#[utoipa::path(
+    get,
+    path = "/__admin/faults",
+    tag = "admin",
+    responses((status = 200, body = RulesBody)),
+    security()
+)]
 async fn list(controls: Controls) -> Response {
     let rules = controls.control.faults().all();
     let rules: Vec<_> = rules.iter().map(|rule| shown(rule)).collect();
-    Json(json!({ "faults": rules })).into_response()
+    Json(RulesBody { faults: rules }).into_response()
 }
 
+/// A rule, and how often it struck.
+#[utoipa::path(
+    get,
+    path = "/__admin/faults/{id}",
+    tag = "admin",
+    params(("id" = String, Path)),
+    responses((status = 200, body = RuleShown)),
+    security()
+)]
 async fn one(controls: Controls, PathOf(id): PathOf<String>) -> Result<Response, ApiError> {
     let rules = controls.control.faults().all();
     let rule = rules.iter().find(|rule| rule.id.to_string() == id);
@@ -44,6 +69,15 @@ async fn one(controls: Controls, PathOf(id): PathOf<String>) -> Result<Response,
     Ok(Json(shown(rule)).into_response())
 }
 
+/// Ends a rule.
+#[utoipa::path(
+    delete,
+    path = "/__admin/faults/{id}",
+    tag = "admin",
+    params(("id" = String, Path)),
+    responses((status = 204, description = "It is done")),
+    security()
+)]
 async fn remove(controls: Controls, PathOf(id): PathOf<String>) -> Result<Response, ApiError> {
     let removed = controls
         .control
@@ -55,6 +89,14 @@ async fn remove(controls: Controls, PathOf(id): PathOf<String>) -> Result<Respon
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Ends all rules.
+#[utoipa::path(
+    delete,
+    path = "/__admin/faults",
+    tag = "admin",
+    responses((status = 204, description = "It is done")),
+    security()
+)]
 async fn remove_all(controls: Controls) -> Response {
     controls.control.faults().remove(|_| true);
     StatusCode::NO_CONTENT.into_response()
@@ -64,7 +106,9 @@ fn shown(rule: &Rule) -> RuleShown {
     let (matched, fired) = rule.counts();
     RuleShown {
         id: rule.id,
-        rule: rule.body.clone(),
+        matching: rule.body.matching.clone(),
+        when: rule.body.when.clone(),
+        fault: rule.body.fault.clone(),
         matched,
         fired,
     }

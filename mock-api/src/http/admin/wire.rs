@@ -5,6 +5,9 @@ use std::fmt;
 
 use racegate_model::time::{Duration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A length of time as scenarios have it: `250ms`, `1.5s`, `1m30s`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +30,31 @@ impl fmt::Display for Span {
     }
 }
 
+impl PartialSchema for Span {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A length of time: `250ms`, `1.5s`, `1m30s`"))
+            .into()
+    }
+}
+
+impl ToSchema for Span {}
+
+/// A span, or null.
+struct SpanOrNever;
+
+impl PartialSchema for SpanOrNever {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("A length of time, or null for never"))
+            .into()
+    }
+}
+
+impl ToSchema for SpanOrNever {}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -43,7 +71,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// `GET /__admin/clock`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ClockBody {
     /// The run's time, since its start.
@@ -55,7 +83,7 @@ pub(in crate::http) struct ClockBody {
 }
 
 /// `PUT /__admin/clock`: one or both.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct ClockUpdate {
     /// Where to jump, since the run's start.
@@ -66,14 +94,14 @@ pub(in crate::http) struct ClockUpdate {
 }
 
 /// `POST /__admin/clock/advance`.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Advance {
     pub(in crate::http) by: Span,
 }
 
 /// Which requests.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct MatchBody {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +115,7 @@ pub(in crate::http) struct MatchBody {
 }
 
 /// Which of the matching requests. Nothing said means all.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct WhenBody {
     /// The first ones that are spared.
@@ -104,7 +132,7 @@ pub(in crate::http) struct WhenBody {
 }
 
 /// The kinds of trouble.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) enum FaultKind {
     /// 429; with `Retry-After` if `retryAfter` says so.
@@ -133,7 +161,7 @@ pub(in crate::http) enum FaultKind {
 }
 
 /// Whether a request has taken effect when the fault strikes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::http) enum Moment {
     /// It has not.
@@ -143,7 +171,7 @@ pub(in crate::http) enum Moment {
 }
 
 /// A fault.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::http) struct FaultBody {
     #[serde(rename = "type")]
@@ -166,7 +194,7 @@ pub(in crate::http) struct FaultBody {
 }
 
 /// `Retry-After`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(in crate::http) enum RetryAfter {
     /// So many seconds.
@@ -192,7 +220,7 @@ impl FaultBody {
 }
 
 /// `POST /__admin/faults`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::http) struct RuleBody {
     #[serde(rename = "match", default)]
@@ -203,12 +231,14 @@ pub(in crate::http) struct RuleBody {
 }
 
 /// A rule in force.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct RuleShown {
     pub(in crate::http) id: u64,
-    #[serde(flatten)]
-    pub(in crate::http) rule: RuleBody,
+    #[serde(rename = "match")]
+    pub(in crate::http) matching: MatchBody,
+    pub(in crate::http) when: WhenBody,
+    pub(in crate::http) fault: FaultBody,
     /// Requests that matched so far.
     pub(in crate::http) matched: u64,
     /// Those that met the fault.
@@ -216,7 +246,7 @@ pub(in crate::http) struct RuleShown {
 }
 
 /// `POST /__admin/requests/verify`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct Verify {
     #[serde(rename = "match")]
@@ -229,7 +259,7 @@ pub(in crate::http) struct Verify {
 }
 
 /// What a verification found.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Verified {
     pub(in crate::http) count: usize,
@@ -238,7 +268,7 @@ pub(in crate::http) struct Verified {
 }
 
 /// `GET /__admin/requests`.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct RequestsBody {
     pub(in crate::http) requests: Vec<RequestShown>,
@@ -253,7 +283,7 @@ pub(in crate::http) struct RequestsBody {
 }
 
 /// A request of the journal.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct RequestShown {
     pub(in crate::http) sequence: u64,
@@ -285,7 +315,7 @@ const fn is_zero(count: &usize) -> bool {
 }
 
 /// What was visible of a recording at an instant.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::http) struct Visible {
@@ -305,7 +335,7 @@ pub(in crate::http) struct Visible {
 }
 
 /// `POST /__admin/recordings`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct NewRecording {
     /// `webrtc` (the default) or `sip`.
@@ -322,21 +352,25 @@ pub(in crate::http) struct NewRecording {
 }
 
 /// When things become visible, after the end of the session. `null` means never.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct VisibleAt {
     /// The audio; at once if nothing is said.
     #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<Span>)]
     pub(in crate::http) media: Option<Option<Span>>,
     /// `state` COMPLETED; with the last field if nothing is said.
     #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<Span>)]
     pub(in crate::http) state: Option<Option<Span>>,
     /// Every field that is not named below; at once if nothing is said.
     #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<Span>)]
     pub(in crate::http) metadata: Option<Option<Span>>,
     /// The index behind `GET`.
     pub(in crate::http) index_lag: Option<Span>,
     /// By name.
+    #[schema(value_type = BTreeMap<String, SpanOrNever>)]
     pub(in crate::http) fields: BTreeMap<String, Option<Span>>,
     /// Whether a field that is not there yet is absent or null.
     pub(in crate::http) absent_as_null: Option<bool>,
@@ -348,7 +382,7 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Span
 }
 
 /// A recording as it is now.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct RecordingShown {
     pub(in crate::http) conversation_id: String,
@@ -362,7 +396,7 @@ pub(in crate::http) struct RecordingShown {
 }
 
 /// `POST /__admin/recordings/{id}/hold` and `…/release`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct HoldBody {
     /// The fields that are held back; all metadata if none is named.
@@ -372,8 +406,64 @@ pub(in crate::http) struct HoldBody {
 }
 
 /// Of one client, or of all.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(in crate::http) struct Whose {
     pub(in crate::http) client: Option<String>,
+}
+
+/// `GET /__admin`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(in crate::http) struct IndexBody {
+    pub(in crate::http) name: &'static str,
+    pub(in crate::http) version: &'static str,
+    /// Where to find what.
+    pub(in crate::http) clock: &'static str,
+    pub(in crate::http) clients: &'static str,
+    pub(in crate::http) recordings: &'static str,
+    pub(in crate::http) requests: &'static str,
+    pub(in crate::http) faults: &'static str,
+}
+
+/// `GET /__admin/clients`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ClientsBody {
+    pub(in crate::http) clients: Vec<ClientShown>,
+}
+
+/// A client that may log in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct ClientShown {
+    pub(in crate::http) client_id: String,
+    pub(in crate::http) organization: String,
+    pub(in crate::http) bucket: String,
+}
+
+/// `GET /__admin/recordings`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(in crate::http) struct RecordingsBody {
+    pub(in crate::http) recordings: Vec<RecordingShown>,
+    /// Recordings that there are, of which the last ones are shown.
+    pub(in crate::http) count: usize,
+}
+
+/// `GET /__admin/faults`.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub(in crate::http) struct RulesBody {
+    pub(in crate::http) faults: Vec<RuleShown>,
+}
+
+/// `POST /__admin/tokens/expire`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Expired {
+    /// Tokens that were good.
+    pub(in crate::http) expired: usize,
+}
+
+/// `POST /__admin/websockets/drop`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Dropped {
+    /// Connections that were open.
+    pub(in crate::http) dropped: usize,
 }

@@ -137,7 +137,13 @@ impl Fields {
 
     /// Writes what `Serialize` does.
     pub(super) fn write(&self, object: &mut Object<'_>) {
-        object.maybe(key!("legal_hold_flag"), self.legal_hold_flag, Object::flag);
+        object.maybe(
+            key!("legal_hold_flag"),
+            self.legal_hold_flag,
+            |o, key, flag| {
+                o.raw(key, if flag { "true" } else { "false" });
+            },
+        );
         object.maybe(key!("media_type"), self.media_type, Object::text);
         object.maybe(key!("start_time"), self.start_time, Object::date);
         object.maybe(key!("end_time"), self.end_time, Object::date);

@@ -69,10 +69,6 @@ impl<'a> Object<'a> {
         decimal(self.out, value);
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, flag: bool) {
-        self.raw(key, if flag { "true" } else { "false" });
-    }
-
     pub(super) fn date(&mut self, key: &'static str, date: ApiDate) {
         self.plain(key, &date.text());
     }

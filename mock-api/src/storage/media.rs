@@ -1,0 +1,131 @@
+//! The audio of recordings, before a job exports it: in memory, or in a bucket of somebody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use racegate_model::ids::RecordingIndex;
+
+use super::client::ReaderError;
+use super::external::{External, ExternalBucket};
+use super::object::{Attributes, Object};
+use super::store::{MEDIA_BUCKET, Store, StoreError};
+
+impl Store {
+    /// A store that keeps nothing itself: what is put goes to `bucket`, under the same keys, and is
+    /// found there alone. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ReaderError`]
+    pub fn elsewhere(bucket: &ExternalBucket) -> Result<Self, ReaderError> {
+        let external = External::open(bucket)?;
+        let mut store = Self::default();
+        if let Some(inner) = Arc::get_mut(&mut store.inner) {
+            inner.external = Some(external);
+        }
+        Ok(store)
+    }
+
+    /// Waits until everything is where it is put to.
+    pub async fn settled(&self) {
+        if let Some(external) = &self.inner.external {
+            external.idle().await;
+        }
+    }
+
+    /// Keeps the audio of a recording as it was received, out of reach of S3 clients.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`].
+    pub fn put_media(&self, recording: RecordingIndex, media: Bytes) -> Result<(), StoreError> {
+        if let Some(external) = &self.inner.external {
+            let taken = external.put_audio(recording, media, &Attributes::AUDIO.content_type);
+            return if taken {
+                Ok(())
+            } else {
+                Err(StoreError::ExternalFull)
+            };
+        }
+        let key = media_key(recording);
+        self.put(MEDIA_BUCKET, &key, media, Attributes::AUDIO)
+            .map(drop)
+    }
+
+    /// Puts the audio of a recording into an organization's bucket; false if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn export_media(
+        &self,
+        recording: RecordingIndex,
+        bucket: &str,
+        key: &str,
+    ) -> Result<bool, StoreError> {
+        if let Some(external) = &self.inner.external {
+            let known = external.audio_length(recording).is_some();
+            return if !known || external.copy_audio(recording, key) {
+                Ok(known)
+            } else {
+                Err(StoreError::ExternalFull)
+            };
+        }
+        let media = self.media(recording);
+        let copied = media.map(|media| self.copy(&media, bucket, key, Attributes::AUDIO));
+        Ok(copied.transpose()?.is_some())
+    }
+
+    /// Bytes of a recording's audio, if there is any.
+    #[must_use]
+    pub fn media_length(&self, recording: RecordingIndex) -> Option<u64> {
+        match &self.inner.external {
+            Some(external) => external.audio_length(recording),
+            None => self.media(recording).map(|media| media.size()),
+        }
+    }
+
+    /// The audio of a recording, wherever it is.
+    pub async fn read_media(&self, recording: RecordingIndex) -> Option<Bytes> {
+        match &self.inner.external {
+            Some(external) => external.read_audio(recording).await,
+            None => self.media(recording).map(|media| media.body().clone()),
+        }
+    }
+
+    /// Whether others' addresses lead to audio, not ours.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.inner.external.is_some()
+    }
+
+    /// The address of a recording's audio in somebody else's bucket, signed for `life` of real
+    /// time; none if the audio is here.
+    #[must_use]
+    pub fn media_url(
+        &self,
+        recording: RecordingIndex,
+        life: Duration,
+        name: Option<&str>,
+    ) -> Option<String> {
+        let external = self.inner.external.as_ref()?;
+        external.audio_url(recording, life, name)
+    }
+
+    /// The audio of a recording that is held in memory; [`Store::export_media`] puts it into an
+    /// organization's bucket.
+    #[must_use]
+    pub fn media(&self, recording: RecordingIndex) -> Option<Object> {
+        self.get(MEDIA_BUCKET, &media_key(recording))
+    }
+
+    /// The audio of a recording is gone; what a job has copied is not.
+    pub(crate) fn forget_media(&self, recording: RecordingIndex) {
+        match &self.inner.external {
+            Some(external) => external.delete_audio(recording),
+            None => drop(self.delete(MEDIA_BUCKET, &media_key(recording))),
+        }
+    }
+}
+
+pub(super) fn media_key(recording: RecordingIndex) -> String {
+    recording.0.to_string()
+}
