@@ -100,11 +100,16 @@ impl<T: Transport> TenantDriver<T> {
                 message = inbox.recv() => {
                     let Some(message) = message else { return };
                     now = message.at;
-                    if let Input::Ended(recording, _) = message.input {
-                        self.exporter.handle_input(now, message.input);
-                        self.exporter.note_lateness(recording, message.lateness);
+                    let about = if let Input::Ended(recording, _)
+                    | Input::Notified(recording, ..) = message.input
+                    {
+                        Some(recording)
                     } else {
-                        self.exporter.handle_input(now, message.input);
+                        None
+                    };
+                    self.exporter.handle_input(now, message.input);
+                    if let Some(recording) = about {
+                        self.exporter.note_lateness(recording, message.lateness);
                     }
                 }
                 () = sleep_until(self.clock, timeout), if timeout.is_some() => {

@@ -31,7 +31,7 @@ use super::media::{self, Phones};
 use super::network::HttpTransport;
 use super::tenant::{Message, Record, TenantDriver};
 use super::verdicts::Verdicts;
-use super::webhooks;
+use super::webhooks::{self, Dues};
 
 /// Why a live run could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +155,7 @@ struct World<'a> {
     phones: Phones,
     shards: Vec<Shard>,
     webhooks: mock_api::http::Webhooks,
+    dues: Dues,
     generator: GeneratorReport,
     ended: u64,
     settled: u64,
@@ -185,7 +186,8 @@ impl<'a> World<'a> {
         let (record_sender, records) = mpsc::unbounded_channel();
         let (inboxes, receivers): (Vec<_>, Vec<_>) =
             tenants.iter().map(|_| mpsc::unbounded_channel()).unzip();
-        start_webhooks(arms, &server, &inboxes, &tenants, clock).await?;
+        let dues = Dues::default();
+        start_webhooks(arms, &server, &inboxes, &tenants, (clock, &dues)).await?;
         let mut inbox = receivers.into_iter();
         for tenant in &tenants {
             let arm = &arms[tenant.arm.0 as usize];
@@ -224,6 +226,7 @@ impl<'a> World<'a> {
                 .cloned()
                 .collect(),
             webhooks: server.webhooks().clone(),
+            dues,
             news,
             records,
             reports,
@@ -348,6 +351,7 @@ impl<'a> World<'a> {
     }
 
     fn deliver(&self, delivery: &Delivery) {
+        self.dues.note(delivery);
         if let Err(error) = self.webhooks.deliver(delivery) {
             tracing::warn!(%error, "a webhook was not sent");
         }
@@ -500,10 +504,10 @@ async fn start_webhooks(
     server: &MockServer,
     inboxes: &[mpsc::UnboundedSender<Message>],
     tenants: &[TenantConfig],
-    clock: RunClock,
+    (clock, dues): (RunClock, &Dues),
 ) -> Result<(), LiveError> {
     let service = server.service();
-    let address = webhooks::receive(inboxes.to_vec(), service.clone(), clock)
+    let address = webhooks::receive(inboxes.to_vec(), service.clone(), clock, dues.clone())
         .await
         .map_err(|source| LiveError::Socket {
             what: "the webhook receiver",
