@@ -114,7 +114,9 @@ const steps = {
   async recordings() {
     const [conversation] = await conversations(1);
     const options = { maxWaitMs: 5000, formatId: 'WAV', mediaFormats: ['WAV', 'MP3'] };
-    const [recording] = await recordings.getConversationRecordings(conversation, options);
+    // The audio is there before the metadata is.
+    const look = () => recordings.getConversationRecordings(conversation, options);
+    const [recording] = await until('COMPLETED', look, ([seen]) => seen?.state === 'COMPLETED');
     assert.equal(recording.fileState, 'AVAILABLE');
     // The JavaScript SDK passes unknown keys through: the forum dialect is visible to it.
     assert.equal(typeof recording.legal_hold_flag, 'boolean');
