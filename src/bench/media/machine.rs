@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Ticks per second of `/proc/stat`; fixed at 100 on every Linux that runs this.
+/// Ticks per second of `/proc`'s files; fixed at 100 on every Linux that runs this.
 const USER_HZ: u64 = 100;
 
 /// Bytes per page as `/proc/self/statm` counts them on x86-64 and most arm64.
@@ -12,7 +12,8 @@ const PAGE: u64 = 4096;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::bench) struct Sample {
     at: Instant,
-    /// Time in which any processor worked, steal included; `None` where the system does not tell.
+    /// Time that all processes together have worked, and that the host has taken; `None` where the
+    /// system does not tell.
     busy: Option<Duration>,
     cores: u32,
 }
@@ -20,10 +21,9 @@ pub(in crate::bench) struct Sample {
 impl Sample {
     /// The machine at this moment.
     pub(in crate::bench) fn take() -> Self {
-        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
         Self {
             at: Instant::now(),
-            busy: busy(&text),
+            busy: busy(),
             cores: u32::try_from(cores()).unwrap_or(1),
         }
     }
@@ -39,17 +39,38 @@ impl Sample {
     }
 }
 
-/// Busy time from the first line: everything but idle and waiting for disks.
-fn busy(stat: &str) -> Option<Duration> {
+/// What the processes have worked, each with the children that it has waited for, and steal.
+///
+/// The machine's own sum in `/proc/stat` is counted by looking at who works at each tick of the
+/// timer: a loop that begins its work at ticks, as the media loop does, looks as if it worked all
+/// the time. A process's time is measured.
+fn busy() -> Option<Duration> {
+    let machine = std::fs::read_to_string("/proc/stat").ok()?;
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let stats = processes.filter_map(|entry| {
+        let is_process = entry.file_name().to_string_lossy().parse::<u32>().is_ok();
+        // One that has just ended has nothing to read.
+        is_process.then(|| std::fs::read_to_string(entry.path().join("stat")).ok())?
+    });
+    let worked: u64 = stats.filter_map(|stat| worked(&stat)).sum();
+    Some(Duration::from_millis(
+        (worked + steal(&machine)?) * 1000 / USER_HZ,
+    ))
+}
+
+/// Ticks that a process and its ended children have worked.
+fn worked(stat: &str) -> Option<u64> {
+    // The program's name is in parentheses and may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    // utime, stime, cutime and cstime are fields 14 to 17 of proc(5), the state is 3.
+    let times = fields.split_ascii_whitespace().skip(11).take(4);
+    times.map(|field| field.parse::<u64>().ok()).sum()
+}
+
+/// Ticks that the host took: the eighth number of the first line.
+fn steal(stat: &str) -> Option<u64> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
-    let ticks: Vec<u64> = line
-        .split_ascii_whitespace()
-        .map_while(|field| field.parse().ok())
-        .collect();
-    // user nice system idle iowait irq softirq steal; guest time is in user already.
-    let [user, nice, system, _, _, irq, softirq, steal] = *ticks.first_chunk::<8>()?;
-    let busy = user + nice + system + irq + softirq + steal;
-    Some(Duration::from_millis(busy * 1000 / USER_HZ))
+    line.split_ascii_whitespace().nth(7)?.parse().ok()
 }
 
 /// Processors that this process may use.
@@ -76,11 +97,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steal_and_interrupts_are_busy_and_waiting_is_not() {
+    fn a_process_has_worked_with_its_children_whatever_its_name() {
+        let stat = "77 (a) b (c)) S 1 77 77 0 -1 4194560 1 2 3 4 100 50 20 5 20 0 1 0 99 1 2";
+        assert_eq!(worked(stat), Some(175));
+        assert_eq!(worked("77 (a) S 1 2"), Some(0));
+        assert_eq!(worked("77"), None);
+    }
+
+    #[test]
+    fn steal_is_what_the_host_took() {
         let text = "cpu  100 0 50 9000 800 5 15 30 0 0\ncpu0 1 2 3\n";
-        assert_eq!(busy(text), Some(Duration::from_secs(2)));
-        assert_eq!(busy("cpu0 1"), None);
-        assert_eq!(busy(""), None);
+        assert_eq!(steal(text), Some(30));
+        assert_eq!(steal("cpu0 1"), None);
+        assert_eq!(steal(""), None);
     }
 
     #[test]

