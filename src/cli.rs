@@ -226,7 +226,7 @@ struct BenchMediaArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200_000))]
     sessions: Option<u32>,
     /// How long all of it may take, in seconds
-    #[arg(long, value_name = "S", default_value_t = 180, value_parser = clap::value_parser!(u64).range(10..=7200))]
+    #[arg(long, value_name = "S", default_value_t = 360, value_parser = clap::value_parser!(u64).range(10..=7200))]
     budget: u64,
     /// When others keep the machine busy
     #[arg(long, value_enum, default_value = "refuse")]
