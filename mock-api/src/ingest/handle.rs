@@ -349,6 +349,18 @@ impl Ingest {
         self.make(conversation_id, session_id, offer, notices).await
     }
 
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, IngestError>>) -> Command,
+    ) -> Result<T, IngestError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| IngestError::Stopped)?;
+        answer.await.map_err(|_| IngestError::Stopped)?
+    }
+
     async fn make(
         &self,
         conversation_id: &str,
@@ -356,19 +368,14 @@ impl Ingest {
         offer: Option<String>,
         notices: mpsc::Sender<Notice>,
     ) -> Result<String, IngestError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Create {
+        self.ask(|reply| Command::Create {
             conversation_id: conversation_id.to_owned(),
             session_id: session_id.to_owned(),
             offer,
             notices,
             reply,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| IngestError::Stopped)?;
-        answer.await.map_err(|_| IngestError::Stopped)?
+        })
+        .await
     }
 
     /// Gives the session the caller's SDP answer. A session whose answer is refused is over.
@@ -376,17 +383,12 @@ impl Ingest {
     /// # Errors
     /// When there is no such session, or the answer is not one to its offer.
     pub async fn answer(&self, session_id: &str, sdp: &str) -> Result<(), IngestError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Answer {
+        self.ask(|reply| Command::Answer {
             session_id: session_id.to_owned(),
             sdp: sdp.to_owned(),
             reply,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| IngestError::Stopped)?;
-        answer.await.map_err(|_| IngestError::Stopped)?
+        })
+        .await
     }
 
     /// Gives a session that is up the caller's new offer, and returns the answer. A refused offer changes nothing.
@@ -394,17 +396,12 @@ impl Ingest {
     /// # Errors
     /// When there is no such session, or the offer is not one for it.
     pub async fn renegotiate(&self, session_id: &str, offer: &str) -> Result<String, IngestError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Renegotiate {
+        self.ask(|reply| Command::Renegotiate {
             session_id: session_id.to_owned(),
             offer: offer.to_owned(),
             reply,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| IngestError::Stopped)?;
-        answer.await.map_err(|_| IngestError::Stopped)?
+        })
+        .await
     }
 
     /// Begins a further conversation on a session that carries none, or whose conversation is about to end.
@@ -412,17 +409,12 @@ impl Ingest {
     /// # Errors
     /// When there is no such session, or it has no path or a conversation already.
     pub async fn begin(&self, session_id: &str, conversation_id: &str) -> Result<(), IngestError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Begin {
+        self.ask(|reply| Command::Begin {
             session_id: session_id.to_owned(),
             conversation_id: conversation_id.to_owned(),
             reply,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| IngestError::Stopped)?;
-        answer.await.map_err(|_| IngestError::Stopped)?
+        })
+        .await
     }
 
     /// Ends a session as of `end.at`; one that is over already stays as it ended.

@@ -142,9 +142,22 @@ impl Fused<'_> {
         recordings: impl Fn() -> I,
         sink: &mut S,
     ) {
-        if S::DETAIL == Detail::Everything {
-            recordings().for_each(|recording| sink.timeline(self.index, &recording.timeline()));
+        if S::DETAIL == Detail::Settlements {
+            return self.pass_all(recordings, sink);
         }
+        let timelines: Vec<Timeline> = recordings().map(|recording| recording.timeline()).collect();
+        for timeline in &timelines {
+            sink.timeline(self.index, timeline);
+        }
+        self.pass_all(|| timelines.iter(), sink);
+    }
+
+    #[inline(always)]
+    fn pass_all<S: Sink, R: Decided, I: Iterator<Item = R>>(
+        &mut self,
+        recordings: impl Fn() -> I,
+        sink: &mut S,
+    ) {
         // A loop for each way: what it needs of the rules stays in registers.
         for solo in self.solos {
             match solo.way() {
@@ -162,7 +175,7 @@ impl Fused<'_> {
                 }
                 Way::Long => {
                     for recording in recordings() {
-                        self.pass_slowly(solo, &recording.timeline(), sink);
+                        recording.look(|timeline| self.pass_slowly(solo, timeline, sink));
                     }
                 }
             }
@@ -185,7 +198,7 @@ impl Fused<'_> {
                 if S::DETAIL == Detail::Settlements {
                     sink.settlement(&settled, recording.ended_at());
                 } else {
-                    conclude(settled, &recording.timeline(), &self.judge, sink);
+                    conclude(settled, recording, &self.judge, sink);
                     if let Some(job) = job {
                         sink.job(&job);
                     }
@@ -193,7 +206,7 @@ impl Fused<'_> {
             }
             Ran::InFlight => self.waiting += 1,
             Ran::Settled(_) | Ran::Unclear => {
-                self.pass_slowly(solo, &recording.timeline(), sink);
+                recording.look(|timeline| self.pass_slowly(solo, timeline, sink));
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::order::Event;
 use crate::org::RateLimiter;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
-use crate::sim::recordings::Slots;
+use crate::sim::recordings::{Kept, Slots};
 use crate::time::Timestamp;
 use crate::timeline::Decided;
 
@@ -52,6 +52,22 @@ struct Open {
 }
 
 impl Open {
+    /// What its calls meet.
+    const fn behind<'a, R>(
+        &self,
+        solo: &'a Solo,
+        recording: &'a Kept,
+        records: R,
+    ) -> Behind<'a, Kept, R> {
+        Behind {
+            solo,
+            ready_at: self.ready_at,
+            complete_at: self.complete_at,
+            recording,
+            records,
+        }
+    }
+
     /// Something of each of its cache lines.
     #[inline]
     fn fetched(&self) -> u64 {
@@ -228,13 +244,7 @@ impl Tenant {
         let Some(open) = open(&mut self.open, due) else {
             return;
         };
-        let mut behind = Behind {
-            solo: &self.solo,
-            ready_at: open.ready_at,
-            complete_at: open.complete_at,
-            recording: slots.kept(due.slot),
-            records: &mut *records,
-        };
+        let mut behind = open.behind(&self.solo, slots.kept(due.slot), &mut *records);
         let passage = &mut open.passage;
         let mut then = match due.content & CLASS {
             NEWS if due.content >= NOTIFIED => behind.notified(now, passage),
@@ -273,13 +283,7 @@ impl Tenant {
         let Some(open) = open(&mut self.open, due) else {
             return;
         };
-        let mut behind = Behind {
-            solo: &self.solo,
-            ready_at: open.ready_at,
-            complete_at: open.complete_at,
-            recording: slots.kept(due.slot),
-            records: &mut *records,
-        };
+        let mut behind = open.behind(&self.solo, slots.kept(due.slot), &mut *records);
         let then = if due.content >= NOTIFIED {
             behind.notified(due.at, &mut open.passage)
         } else {
@@ -317,13 +321,7 @@ impl Tenant {
             _ => return,
         };
         open.gate_due = Timestamp::NEVER;
-        let mut behind = Behind {
-            solo: &self.solo,
-            ready_at: open.ready_at,
-            complete_at: open.complete_at,
-            recording: slots.kept(due.slot),
-            records: &mut *records,
-        };
+        let mut behind = open.behind(&self.solo, slots.kept(due.slot), &mut *records);
         match (behind.woken(due.at, wake, &mut open.passage), wake) {
             (Then::Call(Call::Create), Wake::Approval) => self.approved[0].push(due.slot),
             (Then::Call(Call::Create), Wake::Gate) => self.approved[1].push(due.slot),
@@ -343,13 +341,7 @@ impl Tenant {
         let Some(Some(open)) = self.open.get_mut(slot as usize) else {
             return;
         };
-        let mut behind = Behind {
-            solo: &self.solo,
-            ready_at: open.ready_at,
-            complete_at: open.complete_at,
-            recording: slots.kept(slot),
-            records: &mut *records,
-        };
+        let mut behind = open.behind(&self.solo, slots.kept(slot), &mut *records);
         let then = behind.call(now, call, &mut self.limiter, &mut open.passage);
         self.follow(now, slot, then, records);
     }
