@@ -69,9 +69,7 @@ impl Distribution {
                 }
             }
             Self::Exponential { mean } => exponential_tails(x / mean.as_nanos() as f64),
-            Self::Lognormal { mu, sigma } => {
-                special::normal_tails((libm::log(x) - LN_NANOS - mu) / sigma)
-            }
+            Self::Lognormal { mu, sigma } => special::normal_tails(normal_of(x, *mu, *sigma)),
             Self::Weibull { shape, scale } => {
                 exponential_tails(libm::pow(x / scale.as_nanos() as f64, *shape))
             }
@@ -83,6 +81,29 @@ impl Distribution {
             }
             Self::Mixture(parts) => mixture::weighted(parts, |part| part.tails(x)),
             Self::Empirical(observed) => observed.tails(x),
+        }
+    }
+
+    /// [`Distribution::tails`] and [`Distribution::partial_means`] of the same point: most of the
+    /// work of the commonest families is the same for both.
+    pub(super) fn sides(&self, x: f64) -> (Tails, Tails) {
+        match self {
+            Self::Exponential { mean } => {
+                let mean = mean.as_nanos() as f64;
+                let tails = exponential_tails(x / mean);
+                (tails, exponential_means(mean, x, tails.above))
+            }
+            Self::Lognormal { mu, sigma } => {
+                let z = normal_of(x, *mu, *sigma);
+                (special::normal_tails(z), lognormal_means(*mu, *sigma, z))
+            }
+            Self::Constant(_)
+            | Self::Uniform { .. }
+            | Self::Weibull { .. }
+            | Self::Pareto { .. }
+            | Self::Gamma { .. }
+            | Self::Mixture(_)
+            | Self::Empirical(_) => (self.tails(x), self.partial_means(x)),
         }
     }
 
@@ -107,16 +128,10 @@ impl Distribution {
             }
             Self::Exponential { mean } => {
                 let mean = mean.as_nanos() as f64;
-                let above = (x + mean) * libm::exp(-x / mean);
-                Tails {
-                    below: mean - above,
-                    above,
-                }
+                exponential_means(mean, x, libm::exp(-x / mean))
             }
             Self::Lognormal { mu, sigma } => {
-                let z = (libm::log(x) - LN_NANOS - mu) / sigma;
-                special::normal_tails(z - sigma)
-                    .times(libm::exp(mu + LN_NANOS + sigma * sigma / 2.0))
+                lognormal_means(*mu, *sigma, normal_of(x, *mu, *sigma))
             }
             Self::Weibull { shape, scale } => {
                 let scale = scale.as_nanos() as f64;
@@ -165,6 +180,25 @@ fn exponential_tails(x: f64) -> Tails {
         below: -libm::expm1(-x),
         above: libm::exp(-x),
     }
+}
+
+/// Partial means of the exponential, of which the share `beyond` is above `x`.
+fn exponential_means(mean: f64, x: f64, beyond: f64) -> Tails {
+    let above = (x + mean) * beyond;
+    Tails {
+        below: mean - above,
+        above,
+    }
+}
+
+/// The standard normal behind `x` nanoseconds of a lognormal.
+fn normal_of(x: f64, mu: f64, sigma: f64) -> f64 {
+    (libm::log(x) - LN_NANOS - mu) / sigma
+}
+
+/// Partial means of the lognormal on either side of `z` standard deviations.
+fn lognormal_means(mu: f64, sigma: f64, z: f64) -> Tails {
+    special::normal_tails(z - sigma).times(libm::exp(mu + LN_NANOS + sigma * sigma / 2.0))
 }
 
 /// Partial means of the Pareto. With t = (shape - 1) ln(x/scale), the lower one is

@@ -53,7 +53,7 @@ enum Shape {
 /// The integers `start ..= start + width - 1`, each as likely as the next. Nanoseconds; the width
 /// is at least 1, so the mean is `start + (width - 1) / 2`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Cell {
+pub(crate) struct Cell {
     start: u64,
     width: u64,
 }
@@ -113,7 +113,7 @@ impl Node {
         let x = law.quantile_nanos(probability);
         // The integral of the quantile function up to F^-1(u) is E[X; X <= x] + x (u - F(x)): the
         // second term splits an atom, and makes an error in x a second-order one.
-        let (tails, means) = (law.tails(x), law.partial_means(x));
+        let (tails, means) = law.sides(x);
         let integral = Tails {
             below: means.below + x * (probability.below - tails.below),
             above: means.above + x * (probability.above - tails.above),
@@ -193,6 +193,16 @@ impl Sampler {
         }
     }
 
+    /// What it samples from, for a loop to keep in registers.
+    #[inline(always)]
+    pub(crate) fn sampling(&self) -> Sampling<'_> {
+        match &self.shape {
+            Shape::Table(cells) => Sampling::Table(cells),
+            Shape::Constant(value) => Sampling::Constant(*value),
+            Shape::Uniform(cell) => Sampling::Uniform(*cell),
+        }
+    }
+
     /// The durations for all `draws` in turn, in place of what `column` holds; makes them only if
     /// the durations depend on them.
     #[inline(always)]
@@ -203,7 +213,10 @@ impl Sampler {
     ) {
         column.clear();
         match &self.shape {
-            Shape::Table(cells) => column.extend(draws.map(|draw| sample_table(cells, draw))),
+            Shape::Table(cells) => {
+                let cells: &[Cell; TABLE] = cells;
+                column.extend(draws.map(move |draw| sample_table(cells, draw)));
+            }
             Shape::Constant(value) => column.resize(draws.len(), *value),
             Shape::Uniform(cell) => column.extend(draws.map(|draw| cell.at(draw))),
         }
@@ -279,6 +292,26 @@ impl Sampler {
             Shape::Table(cells) => {
                 weighted_cells(cells.as_slice()).fold(2, |hash, (_, cell)| fold(hash, cell))
             }
+        }
+    }
+}
+
+/// A [`Sampler`]'s distribution, borrowed.
+#[derive(Clone, Copy)]
+pub(crate) enum Sampling<'a> {
+    Constant(Duration),
+    Uniform(Cell),
+    Table(&'a [Cell; TABLE]),
+}
+
+impl Sampling<'_> {
+    /// As [`Sampler::sample_with`].
+    #[inline(always)]
+    pub(crate) fn sample_with(self, draw: impl FnOnce() -> u64) -> Duration {
+        match self {
+            Self::Table(cells) => sample_table(cells, draw()),
+            Self::Constant(value) => value,
+            Self::Uniform(cell) => cell.at(draw()),
         }
     }
 }

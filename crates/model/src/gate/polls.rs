@@ -64,7 +64,7 @@ impl<'a> Polls<'a> {
     ) -> &'r [Series] {
         let (initial_delay, deadline) = (self.initial_delay, self.deadline);
         rounds.series.clear();
-        let begun = recordings.map(|(start, ready_at, draws)| Series {
+        let begun = recordings.map(move |(start, ready_at, draws)| Series {
             at: start + initial_delay,
             looks: 1,
             found: Ready::Yes,

@@ -7,11 +7,12 @@
 use super::clocks::Clocks;
 use super::decision::{Alike, alike_but_webrtc};
 use super::lags::{Lag, Lags};
+use super::showing::Showing;
 use super::whole::Whole;
 use super::{Pipeline, Platform};
 use crate::distribution::Sampler;
-use crate::draws::{Draws, Purpose, Seed};
-use crate::field::Kind;
+use crate::draws::{Draws, Seed};
+use crate::field::{Kind, PerKind};
 use crate::ids::RecordingIndex;
 use crate::scenario::ReadPath;
 use crate::time::{Duration, Timestamp};
@@ -31,7 +32,6 @@ pub(crate) struct Block {
     /// What they are all taken for, if it is one kind.
     kind: Option<Kind>,
     media: Vec<Duration>,
-    service: Vec<Duration>,
     common: Vec<Duration>,
     index: Vec<Duration>,
     null: Vec<Duration>,
@@ -56,31 +56,34 @@ struct Seen {
     value_at: Timestamp,
     index_at: Timestamp,
     state_at: Timestamp,
-    recording: RecordingIndex,
-    draws: Draws,
     taken_for: Kind,
-    kind: Kind,
 }
 
 /// One recording of a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
     seen: &'a Seen,
+    call: &'a Call,
+    draws: &'a Draws,
     position: usize,
     block: &'a Block,
     platform: &'a Platform,
 }
 
 impl Written {
-    #[inline(always)]
-    fn by(pipeline: &mut Pipeline, ended_at: Timestamp, service: Duration) -> Self {
-        if pipeline.is_empty() {
-            return Self {
-                started_at: Timestamp::NEVER,
-                written_at: ended_at,
-            };
+    /// Where no pipeline writes.
+    const fn directly(ended_at: Timestamp) -> Self {
+        Self {
+            started_at: Timestamp::NEVER,
+            written_at: ended_at,
         }
-        let stage = pipeline.serve(0, ended_at, service);
+    }
+
+    fn by(pipeline: &mut Pipeline, ended_at: Timestamp, draws: Draws) -> Self {
+        if pipeline.is_empty() {
+            return Self::directly(ended_at);
+        }
+        let stage = pipeline.enter(0, ended_at, draws);
         Self {
             started_at: stage.started_at,
             written_at: stage.done_at,
@@ -102,44 +105,50 @@ impl Block {
 
     /// The recordings, on the `platform` that has decided them.
     pub(crate) fn rows<'a>(&'a self, platform: &'a Platform) -> impl Iterator<Item = Row<'a>> {
-        let rows = self.seen.iter().enumerate();
-        rows.map(move |(position, seen)| Row {
+        let rows = self.seen.iter().zip(&self.calls).zip(&self.draws);
+        let rows = rows.enumerate();
+        rows.map(move |(position, ((seen, call), draws))| Row {
             seen,
+            call,
+            draws,
             position,
             block: self,
             platform,
         })
     }
 
-    /// The recording at `position`.
-    pub(crate) fn row<'a>(&'a self, platform: &'a Platform, position: usize) -> Row<'a> {
-        Row {
-            seen: &self.seen[position],
-            position,
-            block: self,
-            platform,
-        }
+    /// By value: what a cold path borrows is kept in memory on the hot one too.
+    #[inline(never)]
+    fn timeline(&self, clocks: &Clocks, position: usize) -> Timeline {
+        self.whole(clocks, position).timeline()
+    }
+
+    /// All that is known of the recording at `position`.
+    pub(crate) fn whole_at(&self, platform: &Platform, position: usize) -> Whole<Alike> {
+        self.whole(&platform.clocks, position)
     }
 
     fn begin(&mut self, clocks: &Clocks) {
         let calls = &self.calls;
         refill(&mut self.ended_at, calls.iter().map(Call::ended_at));
+        let webrtc = calls.iter().filter(|call| call.kind == Kind::Webrtc);
+        let kind = match webrtc.count() {
+            0 => Some(Kind::Sip),
+            count if count == calls.len() => Some(Kind::Webrtc),
+            _ => None,
+        };
+        self.kind = kind.and_then(|kind| clocks.surely_taken_for(kind));
+        if let Some(kind) = self.kind {
+            self.taken_for.clear();
+            return self.taken_for.resize(calls.len(), kind);
+        }
         let rows = calls.iter().zip(&self.draws);
         let taken_for = rows.map(|(call, draws)| clocks.taken_for(call.kind, *draws));
         refill(&mut self.taken_for, taken_for);
-        let webrtc = self.taken_for.iter().filter(|kind| **kind == Kind::Webrtc);
-        self.kind = match webrtc.count() {
-            0 => Some(Kind::Sip),
-            count if count == self.calls.len() => Some(Kind::Webrtc),
-            _ => None,
-        };
     }
 
-    fn draw(&mut self, clocks: &Clocks, pipelines: &[Pipeline]) {
+    fn draw(&mut self, clocks: &Clocks) {
         let (draws, kinds) = (&self.draws[..], (&self.taken_for[..], self.kind));
-        let service = |kind| pipelines[clocks.pipeline_of(kind)].first_service();
-        let draw = |draws: Draws| draws.draw(Purpose::Service);
-        sample(draws, kinds, service, draw, &mut self.service);
         for (lag, column) in [
             (Lag::Media, &mut self.media),
             (Lag::Common, &mut self.common),
@@ -147,38 +156,50 @@ impl Block {
             (Lag::Null, &mut self.null),
             (Lag::State, &mut self.state),
         ] {
-            let sampler = |kind| Some(clocks.sampler(lag, kind));
-            sample(draws, kinds, sampler, |draws| lag.draw(draws), column);
+            let sampler = |kind| clocks.sampler(lag, kind);
+            sample(draws, kinds, sampler, lag, column);
         }
     }
 
     /// Takes all through the one stage of their pipeline.
     fn write(&mut self, clocks: &Clocks, pipelines: &mut [Pipeline]) {
-        let rows = self.ended_at.iter().zip(&self.service);
+        let rows = self.ended_at.iter().zip(&self.draws);
         if let Some(kind) = self.kind {
             let pipeline = &mut pipelines[clocks.pipeline_of(kind)];
-            let written =
-                rows.map(|(ended_at, service)| Written::by(pipeline, *ended_at, *service));
-            return refill(&mut self.written, written);
-        }
-        let written = rows
-            .zip(&self.taken_for)
-            .map(|((ended_at, service), kind)| {
-                let pipeline = &mut pipelines[clocks.pipeline_of(*kind)];
-                Written::by(pipeline, *ended_at, *service)
+            if pipeline.is_empty() {
+                let direct = self.ended_at.iter().copied().map(Written::directly);
+                return refill(&mut self.written, direct);
+            }
+            self.written
+                .resize(self.calls.len(), Written::directly(Timestamp::NEVER));
+            let rows = rows.zip(&mut self.written);
+            let rows = rows.map(|((ended_at, draws), written)| (written, *ended_at, *draws));
+            return pipeline.serve_first(rows, |written, started_at, service| {
+                *written = Written {
+                    started_at,
+                    written_at: started_at + service,
+                };
             });
+        }
+        let written = rows.zip(&self.taken_for).map(|((ended_at, draws), kind)| {
+            let pipeline = &mut pipelines[clocks.pipeline_of(*kind)];
+            Written::by(pipeline, *ended_at, *draws)
+        });
         refill(&mut self.written, written);
     }
 
     fn decide(&mut self, clocks: &Clocks) {
-        match self.kind {
-            Some(kind) => self.decide_as(clocks, |_| kind),
-            None => self.decide_as(clocks, |taken_for| taken_for),
+        if let Some(kind) = self.kind {
+            let showing = clocks.showing(kind);
+            self.decide_as(move |_| (kind, showing));
+        } else {
+            let showing = PerKind::of(|kind| clocks.showing(kind));
+            self.decide_as(move |taken_for| (taken_for, *showing.get(taken_for)));
         }
     }
 
     #[inline(always)]
-    fn decide_as(&mut self, clocks: &Clocks, known: impl Fn(Kind) -> Kind) {
+    fn decide_as(&mut self, known: impl Fn(Kind) -> (Kind, Showing)) {
         let instants = self.ended_at.iter().zip(&self.written);
         let lags = self
             .media
@@ -186,33 +207,27 @@ impl Block {
             .zip(&self.common)
             .zip(&self.index)
             .zip(&self.state);
-        let calls = self.calls.iter().zip(&self.draws).zip(&self.taken_for);
-        let rows = instants.zip(lags).zip(calls);
-        let seen = rows.map(
-            |(((ended_at, written), lags), ((call, draws), taken_for))| {
-                let (((media, common), index), state) = lags;
-                let taken_for = known(*taken_for);
-                let lags = Lags {
-                    common: *common,
-                    index: *index,
-                    state: *state,
-                    // Seen by those alone who look at a whole timeline.
-                    null: Duration::ZERO,
-                };
-                let alike = clocks.alike(taken_for, *ended_at, written.written_at, &lags);
-                Seen {
-                    ended_at: *ended_at,
-                    media_at: *ended_at + *media,
-                    value_at: alike.clock.value_at,
-                    index_at: alike.clock.index_at,
-                    state_at: alike.state_at,
-                    recording: call.index,
-                    draws: *draws,
-                    taken_for,
-                    kind: call.kind,
-                }
-            },
-        );
+        let rows = instants.zip(lags).zip(&self.taken_for);
+        let seen = rows.map(move |(((ended_at, written), lags), taken_for)| {
+            let (((media, common), index), state) = lags;
+            let (taken_for, showing) = known(*taken_for);
+            let lags = Lags {
+                common: *common,
+                index: *index,
+                state: *state,
+                // Seen by those alone who look at a whole timeline.
+                null: Duration::ZERO,
+            };
+            let alike = showing.of(taken_for, *ended_at, written.written_at, &lags);
+            Seen {
+                ended_at: *ended_at,
+                media_at: *ended_at + *media,
+                value_at: alike.clock.value_at,
+                index_at: alike.clock.index_at,
+                state_at: alike.state_at,
+                taken_for,
+            }
+        });
         refill(&mut self.seen, seen);
     }
 
@@ -235,7 +250,9 @@ impl Block {
             media_at: self.seen[position].media_at,
             written_at,
             started_at,
-            decision: clocks.alike(taken_for, ended_at, written_at, &lags),
+            decision: clocks
+                .showing(taken_for)
+                .of(taken_for, ended_at, written_at, &lags),
         }
     }
 }
@@ -245,22 +262,21 @@ fn refill<T>(column: &mut Vec<T>, rows: impl Iterator<Item = T>) {
     column.extend(rows);
 }
 
-/// Samples a column, by the recordings' kinds; nothing for kinds that nobody samples.
+/// Samples a column, by the recordings' kinds.
 fn sample<'a>(
     draws: &[Draws],
     (kinds, only): (&[Kind], Option<Kind>),
-    sampler: impl Fn(Kind) -> Option<&'a Sampler>,
-    draw: impl Fn(Draws) -> u64,
+    sampler: impl Fn(Kind) -> &'a Sampler,
+    lag: Lag,
     column: &mut Vec<Duration>,
 ) {
-    if let Some(sampler) = only.and_then(&sampler) {
-        return sampler.fill(draws.iter().map(|draws| draw(*draws)), column);
+    let (purpose, nth) = lag.purpose();
+    let draw = move |draws: &Draws| draws.draw_nth(purpose, nth);
+    if let Some(kind) = only {
+        return sampler(kind).fill(draws.iter().map(draw), column);
     }
     let rows = draws.iter().zip(kinds);
-    let lags = rows.map(|(draws, kind)| match sampler(*kind) {
-        Some(sampler) => sampler.sample_with(|| draw(*draws)),
-        None => Duration::ZERO,
-    });
+    let lags = rows.map(|(draws, kind)| sampler(*kind).sample_with(|| draw(draws)));
     refill(column, lags);
 }
 
@@ -269,30 +285,22 @@ impl Platform {
     /// a platform that shows all groups alike.
     pub(crate) fn decide_block(&mut self, block: &mut Block) {
         block.begin(&self.clocks);
-        block.draw(&self.clocks, &self.pipelines);
+        block.draw(&self.clocks);
         block.write(&self.clocks, &mut self.pipelines);
         block.decide(&self.clocks);
-    }
-}
-
-impl Row<'_> {
-    /// All that is known of it.
-    #[inline]
-    pub(crate) fn whole(&self) -> Whole<Alike> {
-        self.block.whole(&self.platform.clocks, self.position)
     }
 }
 
 impl Decided for Row<'_> {
     #[inline(always)]
     fn recording(&self) -> RecordingIndex {
-        self.seen.recording
+        self.call.index
     }
 
     #[inline(always)]
     fn draws(&self, seed: Seed) -> Draws {
         debug_assert_eq!(seed, self.platform.seed, "a run has one seed");
-        self.seen.draws
+        *self.draws
     }
 
     #[inline(always)]
@@ -312,7 +320,7 @@ impl Decided for Row<'_> {
 
     #[inline(always)]
     fn is_true(&self) -> bool {
-        self.seen.taken_for == self.seen.kind
+        self.seen.taken_for == self.call.kind
     }
 
     #[inline(always)]
@@ -326,8 +334,8 @@ impl Decided for Row<'_> {
         latest_needed(need, seen.ended_at, groups, seen.media_at, seen.state_at)
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn timeline(&self) -> Timeline {
-        self.whole().timeline()
+        self.block.timeline(&self.platform.clocks, self.position)
     }
 }

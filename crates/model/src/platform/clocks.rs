@@ -1,7 +1,8 @@
 //! The clocks: from a session's end and its way through the pipeline to every visible instant.
 
-use super::decision::{Alike, Clocked, Decision};
+use super::decision::{Clocked, Decision};
 use super::lags::{Lag, Lags};
+use super::showing::{Grid, Showing, StateAfter};
 use crate::distribution::{Distribution, Sampler};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
@@ -17,8 +18,7 @@ use crate::workload::Call;
 #[derive(Clone, Debug)]
 pub(super) struct Clocks {
     kinds: PerKind<KindClocks>,
-    index_refresh: Duration,
-    index_phase: Duration,
+    refreshes: Grid,
     index_lag: Sampler,
     hold_set_at: HoldSetAt,
     hold_missed: Probability,
@@ -74,15 +74,9 @@ struct KindClocks {
     groups: [(Sampler, GroupSource); FieldGroup::COUNT],
     null_phase: Sampler,
     after_call_work: Sampler,
-    state: StateClock,
+    state: (StateAfter, Sampler),
     /// The lag of every group, where the same clock shows them all.
     groups_alike: Option<Duration>,
-}
-
-#[derive(Clone, Debug)]
-enum StateClock {
-    AfterFields(Sampler),
-    AfterSession(Sampler),
 }
 
 impl Clocks {
@@ -90,13 +84,22 @@ impl Clocks {
         let platform = &arm.platform;
         let refresh = platform.index.refresh;
         let phase = Draws::of_stream(seed, "index", 0).draw(Purpose::IndexPhase);
+        let PerKind { webrtc, sip } = &platform.kinds;
+        let of_webrtc = KindClocks::new(webrtc, &platform.hold);
+        // Tables are dear: kinds that are alike share theirs.
+        let of_sip = if sip == webrtc {
+            of_webrtc.clone()
+        } else {
+            KindClocks::new(sip, &platform.hold)
+        };
+        let kinds = PerKind {
+            webrtc: of_webrtc,
+            sip: of_sip,
+        };
+        let phase = Duration::from_nanos(phase % refresh.as_nanos().max(1));
         Self {
-            kinds: PerKind {
-                webrtc: KindClocks::new(&platform.kinds.webrtc, &platform.hold),
-                sip: KindClocks::new(&platform.kinds.sip, &platform.hold),
-            },
-            index_refresh: refresh,
-            index_phase: Duration::from_nanos(phase % refresh.as_nanos().max(1)),
+            kinds,
+            refreshes: Grid::new(refresh, phase),
             index_lag: Sampler::new(&platform.index.lag),
             hold_set_at: set_at,
             hold_missed: platform.hold.missed,
@@ -132,6 +135,12 @@ impl Clocks {
         }
     }
 
+    /// The same, if chance has no part in it.
+    pub(super) fn surely_taken_for(&self, kind: Kind) -> Option<Kind> {
+        let sure = kind == Kind::Sip || self.misclassified == Probability::ZERO;
+        sure.then_some(kind)
+    }
+
     /// When the media of a session that has ended at `now` is in storage.
     #[inline]
     pub(super) fn media_at(&self, taken_for: Kind, now: Timestamp, draws: Draws) -> Timestamp {
@@ -162,7 +171,7 @@ impl Clocks {
     /// When the index shows what was written at `at`.
     pub(super) fn indexed_at(&self, at: Timestamp, draws: Draws) -> Timestamp {
         let lag = self.index_lag.sample_with(|| draws.draw(Purpose::IndexLag));
-        next_on_grid(at + lag, self.index_refresh, self.index_phase)
+        self.refreshes.next(at + lag)
     }
 
     /// Whether there is one region only.
@@ -273,15 +282,17 @@ impl Clocks {
             } else {
                 decision.lost_cause = arrival.cause.or(decision.lost_cause);
             }
-            decision.set(group, self.field_clock(now, &arrival, &lags));
+            let (value_at, indexable_at) = (arrival.value_at, arrival.indexable_at);
+            decision.set(
+                group,
+                self.refreshes.clock(now, value_at, indexable_at, &lags),
+            );
         }
         let values = decision.clocks.iter().map(|clock| clock.value_at);
         let last = values.filter(|at| !at.is_never()).max();
         let last = last.unwrap_or(Timestamp::NEVER);
-        let (state, ends) = (
-            &self.kinds.get(facts.taken_for).state,
-            (facts.ended_at, facts.written_at),
-        );
+        let state = self.kinds.get(facts.taken_for).state.0;
+        let ends = (facts.ended_at, facts.written_at);
         decision.state_at = state.at(now, ends, last, lags.state);
         decision
     }
@@ -307,30 +318,18 @@ impl Clocks {
             Lag::Common => &clocks.metadata_lag,
             Lag::Index => &self.index_lag,
             Lag::Null => &clocks.null_phase,
-            Lag::State => clocks.state.lag(),
+            Lag::State => &clocks.state.1,
         }
     }
 
-    /// The same where the pipeline writes all groups at once and one clock shows them all.
-    #[inline(always)]
-    pub(super) fn alike(
-        &self,
-        taken_for: Kind,
-        ended_at: Timestamp,
-        written_at: Timestamp,
-        lags: &Lags,
-    ) -> Alike {
-        let kind = self.kinds.get(taken_for);
-        let lag = kind.groups_alike.unwrap_or(Duration::ZERO);
-        let arrival = Arrival::at(written_at + lags.common + lag);
-        let clock = self.field_clock(ended_at, &arrival, lags);
-        let (value_at, now) = (clock.value_at, ended_at);
-        Alike {
-            clock,
-            taken_for,
-            state_at: kind
-                .state
-                .at(now, (ended_at, written_at), value_at, lags.state),
+    /// How one clock shows all groups of recordings taken for `kind`, on a platform that shows them
+    /// alike.
+    pub(super) fn showing(&self, kind: Kind) -> Showing {
+        let clocks = self.kinds.get(kind);
+        Showing {
+            lag: clocks.groups_alike.unwrap_or(Duration::ZERO),
+            refreshes: self.refreshes,
+            state: clocks.state.0,
         }
     }
 
@@ -410,54 +409,13 @@ impl Clocks {
             arrival.cause = Some(Cause::HoldWindow);
             arrival.value_at = match self.hold_sweep {
                 Sweep::Never => Timestamp::NEVER,
-                Sweep::Every(interval) => next_on_grid(arrival.value_at, interval, Duration::ZERO),
+                Sweep::Every(interval) => {
+                    Grid::new(interval, Duration::ZERO).next(arrival.value_at)
+                }
             };
         }
         arrival.indexable_at = arrival.indexable_at.max(arrival.value_at);
         arrival
-    }
-
-    #[inline(always)]
-    fn field_clock(&self, now: Timestamp, arrival: &Arrival, lags: &Lags) -> FieldClock {
-        let value_at = arrival.value_at;
-        if value_at.is_never() {
-            return FieldClock::NEVER;
-        }
-        let null_at = (value_at - lags.null).max(now).min(value_at);
-        let ready_at = arrival.indexable_at + lags.index;
-        let index_at = next_on_grid(ready_at, self.index_refresh, self.index_phase);
-        FieldClock {
-            null_at,
-            value_at,
-            index_at,
-        }
-    }
-}
-
-impl StateClock {
-    /// When `state` is COMPLETED, as far as that is known at `now`, for a session that ended and
-    /// was written at these instants; the `last` of its values comes then, if any comes.
-    #[inline(always)]
-    fn at(
-        &self,
-        now: Timestamp,
-        (ended_at, written_at): (Timestamp, Timestamp),
-        last: Timestamp,
-        lag: Duration,
-    ) -> Timestamp {
-        match self {
-            Self::AfterSession(_) => ended_at + lag,
-            Self::AfterFields(_) if written_at.is_never() => Timestamp::NEVER,
-            // Where the last field never comes, the platform knows that now at the earliest.
-            Self::AfterFields(_) if last.is_never() => written_at.max(now) + lag,
-            Self::AfterFields(_) => last.max(now) + lag,
-        }
-    }
-
-    const fn lag(&self) -> &Sampler {
-        match self {
-            Self::AfterFields(lag) | Self::AfterSession(lag) => lag,
-        }
     }
 }
 
@@ -500,8 +458,8 @@ impl KindClocks {
             null_phase: Sampler::new(&spec.null_phase),
             after_call_work: Sampler::new(&spec.after_call_work),
             state: match &spec.state {
-                StateSpec::AfterFields(lag) => StateClock::AfterFields(Sampler::new(lag)),
-                StateSpec::AfterSession(lag) => StateClock::AfterSession(Sampler::new(lag)),
+                StateSpec::AfterFields(lag) => (StateAfter::Fields, Sampler::new(lag)),
+                StateSpec::AfterSession(lag) => (StateAfter::Session, Sampler::new(lag)),
             },
         }
     }
@@ -522,35 +480,4 @@ fn is_plain(hold: &HoldSpec) -> bool {
         && hold.level == HoldLevel::Interaction
         && hold.propagation == Distribution::Constant(Duration::ZERO)
         && hold.propagation_loss == Probability::ZERO
-}
-
-/// The first instant not before `at` on the grid `phase + k × interval`; `at` itself when the
-/// interval is zero.
-fn next_on_grid(at: Timestamp, interval: Duration, phase: Duration) -> Timestamp {
-    let (interval, phase) = (interval.as_nanos(), phase.as_nanos());
-    if interval == 0 || at.is_never() {
-        return at;
-    }
-    let since_phase = at.as_nanos().saturating_sub(phase);
-    let steps = since_phase.div_ceil(interval);
-    Timestamp::from_nanos(steps.saturating_mul(interval).saturating_add(phase))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refresh_shows_what_was_ready_at_that_very_instant() {
-        let (second, phase) = (Duration::from_secs(1), Duration::from_millis(300));
-        for (at, expected) in [(0, 300), (300, 300), (301, 1300), (1300, 1300)] {
-            let at = Timestamp::ZERO + Duration::from_millis(at);
-            let expected = Timestamp::ZERO + Duration::from_millis(expected);
-            assert_eq!(next_on_grid(at, second, phase), expected);
-        }
-        assert_eq!(
-            next_on_grid(Timestamp::NEVER, second, phase),
-            Timestamp::NEVER
-        );
-    }
 }

@@ -17,16 +17,23 @@ pub(super) enum Lag {
 }
 
 impl Lag {
+    /// What it is drawn for, and its position among those draws.
+    #[inline(always)]
+    pub(super) const fn purpose(self) -> (Purpose, u32) {
+        match self {
+            Self::Media => (Purpose::MediaLag, 0),
+            Self::Common => (Purpose::FieldLag, COMMON_LAG),
+            Self::Index => (Purpose::IndexLag, 0),
+            Self::Null => (Purpose::NullPhase, 0),
+            Self::State => (Purpose::StateLag, 0),
+        }
+    }
+
     /// Its draw.
     #[inline(always)]
     pub(super) const fn draw(self, draws: Draws) -> u64 {
-        match self {
-            Self::Media => draws.draw(Purpose::MediaLag),
-            Self::Common => draws.draw_nth(Purpose::FieldLag, COMMON_LAG),
-            Self::Index => draws.draw(Purpose::IndexLag),
-            Self::Null => draws.draw(Purpose::NullPhase),
-            Self::State => draws.draw(Purpose::StateLag),
-        }
+        let (purpose, nth) = self.purpose();
+        draws.draw_nth(purpose, nth)
     }
 }
 

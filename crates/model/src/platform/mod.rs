@@ -12,6 +12,7 @@ mod lags;
 mod notification;
 mod pipeline;
 mod reads;
+mod showing;
 mod signalling;
 mod versions;
 mod whole;

@@ -58,11 +58,6 @@ impl Pipeline {
         }
     }
 
-    /// How long the first stage takes, if there is one.
-    pub(super) fn first_service(&self) -> Option<&Sampler> {
-        self.stages.first().map(|stage| &stage.service)
-    }
-
     /// Number of stages.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -90,25 +85,40 @@ impl Pipeline {
     /// A recording joins the queue of `stage` at `queued_at`, which never goes back.
     pub fn enter(&mut self, stage: usize, queued_at: Timestamp, draws: Draws) -> StageTimes {
         let nth = u32::try_from(stage).unwrap_or(u32::MAX);
-        let service = self.stages[stage]
-            .service
-            .sample_with(|| draws.draw_nth(Purpose::Service, nth));
-        self.serve(stage, queued_at, service)
-    }
-
-    /// The same where its service takes so long.
-    #[inline(always)]
-    pub(super) fn serve(
-        &mut self,
-        stage: usize,
-        queued_at: Timestamp,
-        service: Duration,
-    ) -> StageTimes {
-        let started_at = self.stages[stage].take(queued_at, service);
+        let stage = &mut self.stages[stage];
+        let draw = || draws.draw_nth(Purpose::Service, nth);
+        let service = stage.service.sample_with(draw);
+        let started_at = stage.take(queued_at, service);
         StageTimes {
             queued_at,
             started_at,
             done_at: started_at + service,
+        }
+    }
+
+    /// Recordings join the queue of the first stage in turn, if there is one. Tells of each when
+    /// it is taken and how long its service takes.
+    #[inline(always)]
+    pub(super) fn serve_first<T>(
+        &mut self,
+        recordings: impl Iterator<Item = (T, Timestamp, Draws)>,
+        mut taken: impl FnMut(T, Timestamp, Duration),
+    ) {
+        let Some(stage) = self.stages.first_mut() else {
+            return;
+        };
+        let service = stage.service.clone();
+        let service = service.sampling();
+        let rows = recordings.map(|(recording, queued_at, draws)| {
+            let service = service.sample_with(|| draws.draw(Purpose::Service));
+            (recording, queued_at, service)
+        });
+        if stage.outages.is_empty() {
+            return stage.workers.take_all(rows, taken);
+        }
+        for (recording, queued_at, service) in rows {
+            let started_at = stage.take_with_fewer(queued_at, service);
+            taken(recording, started_at, service);
         }
     }
 

@@ -20,7 +20,8 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub struct Signalling {
     spec: SignallingSpec,
-    calls: Calls,
+    /// None where no call is ever cut: nobody asks for them.
+    calls: Option<Calls>,
     /// Arrivals below this one are decided.
     decided: u64,
     connections: BinaryHeap<Reverse<Timestamp>>,
@@ -34,7 +35,7 @@ impl Signalling {
     pub fn new(spec: SignallingSpec, workload: &Workload, seed: Seed) -> Self {
         Self {
             spec,
-            calls: Calls::new(workload, seed),
+            calls: (!spec.is_unlimited()).then(|| Calls::new(workload, seed)),
             decided: 0,
             connections: BinaryHeap::new(),
             window: (0, 0),
@@ -44,18 +45,20 @@ impl Signalling {
 
     /// Whether no call is ever cut.
     pub(crate) const fn cuts_none(&self) -> bool {
-        self.spec.is_unlimited()
+        self.calls.is_none()
     }
 
     /// Whether `call` is cut. Each call can be asked for once.
     #[inline]
     pub fn is_cut(&mut self, call: RecordingIndex) -> bool {
-        !self.spec.is_unlimited() && self.cuts(call)
+        self.calls.is_some() && self.cuts(call)
     }
 
     fn cuts(&mut self, call: RecordingIndex) -> bool {
         while self.decided <= call.0 {
-            let Some(next) = self.calls.next() else { break };
+            let Some(next) = self.calls.as_mut().and_then(Iterator::next) else {
+                break;
+            };
             self.decided = next.index.0 + 1;
             if next.kind == Kind::Webrtc && !self.accepts(&next) {
                 self.cut.insert(next.index);

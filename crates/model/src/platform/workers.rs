@@ -105,6 +105,19 @@ impl Workers {
         started_at
     }
 
+    /// The same for all `rows` in turn, each with its name. Tells of each when it is taken, and its
+    /// service.
+    #[inline(always)]
+    pub(super) fn take_all<T>(
+        &mut self,
+        rows: impl Iterator<Item = (T, Timestamp, Duration)>,
+        mut taken: impl FnMut(T, Timestamp, Duration),
+    ) {
+        for (row, queued_at, service) in rows {
+            taken(row, self.take(queued_at, service), service);
+        }
+    }
+
     /// The first free worker is busy until `until`.
     pub(super) fn occupy_first(&mut self, until: Timestamp) {
         let nanos = until.as_nanos();

@@ -284,7 +284,7 @@ impl<'a> World<'a> {
             self.ended += block.len() as u64;
             self.platform.decide_block(&mut block);
             for position in 0..block.len() {
-                let whole = block.row(&self.platform, position).whole();
+                let whole = block.whole_at(&self.platform, position);
                 self.decided(Kept::Whole(whole), sink);
             }
         }

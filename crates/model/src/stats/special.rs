@@ -11,9 +11,24 @@ const LIMIT: u32 = 10_000;
 /// Tails of the standard normal at `z`.
 pub(crate) fn normal_tails(z: f64) -> Tails {
     let scaled = z * std::f64::consts::FRAC_1_SQRT_2;
+    let (below, above) = erfc_of_both(scaled);
     Tails {
-        below: libm::erfc(-scaled) / 2.0,
-        above: libm::erfc(scaled) / 2.0,
+        below: below / 2.0,
+        above: above / 2.0,
+    }
+}
+
+/// The complementary error function of `-x` and of `x`.
+fn erfc_of_both(x: f64) -> (f64, f64) {
+    // Below this `libm` has other polynomials, and `2 - erfc` is another number.
+    if x.abs() < 0.84375 || x.is_nan() {
+        return (libm::erfc(-x), libm::erfc(x));
+    }
+    let far = libm::erfc(x.abs());
+    if x > 0.0 {
+        (2.0 - far, far)
+    } else {
+        (far, 2.0 - far)
     }
 }
 
@@ -239,6 +254,20 @@ const F: [f64; 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_sides_of_the_error_function_are_what_the_library_gives() {
+        let steps = (-60_000..=60_000).map(|step| f64::from(step) / 2_000.0);
+        let border = [0.84375_f64, 0.84375_f64.next_down(), 6.0, 28.0];
+        let others = [0.0, -0.0, 1e-300, f64::INFINITY, f64::MAX];
+        let points = steps.chain(border).chain(others);
+        for x in points.flat_map(|x| [x, -x]) {
+            let (below, above) = erfc_of_both(x);
+            assert_eq!(below.to_bits(), libm::erfc(-x).to_bits(), "erfc(-{x})");
+            assert_eq!(above.to_bits(), libm::erfc(x).to_bits(), "erfc({x})");
+        }
+        assert!(erfc_of_both(f64::NAN).0.is_nan());
+    }
 
     #[test]
     fn the_normal_quantile_inverts_both_tails() {

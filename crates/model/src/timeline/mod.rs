@@ -266,7 +266,7 @@ pub(crate) trait Decided {
     /// The whole timeline.
     fn timeline(&self) -> Timeline;
     /// Looks at the whole timeline.
-    #[inline]
+    #[inline(always)]
     fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
         look(&self.timeline())
     }

@@ -14,7 +14,7 @@ use crate::draws::{Draws, Purpose, Seed, mix64};
 use crate::field::Kind;
 use crate::ids::RecordingIndex;
 use crate::scenario::{Executor, Stage, StageShape, Workload};
-use crate::time::{Duration, Timestamp};
+use crate::time::{Duration, Probability, Timestamp};
 use crate::timeline::Hold;
 
 /// One planned call.
@@ -67,8 +67,10 @@ pub struct Calls {
 struct Rules {
     seed: Seed,
     call_duration: Sampler,
-    webrtc_share: crate::time::Probability,
-    hold_fraction: crate::time::Probability,
+    webrtc_share: Probability,
+    hold_fraction: Probability,
+    /// A call, if chance has no part in what they are like.
+    same: Option<Call>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,12 +97,15 @@ impl Calls {
                 pause: *pause,
             }),
         };
-        let rules = Rules {
+        let mut rules = Rules {
             seed,
             call_duration: Sampler::new(&workload.call_duration),
             webrtc_share: workload.webrtc_share,
             hold_fraction: workload.hold.fraction,
+            same: None,
         };
+        let any = rules.call(0, Timestamp::ZERO, Draws::of_call(seed, 0));
+        rules.same = rules.are_all_alike().then_some(any);
         Self {
             source,
             rules,
@@ -110,6 +115,13 @@ impl Calls {
 }
 
 impl Rules {
+    fn are_all_alike(&self) -> bool {
+        let sure = |probability| [Probability::ZERO, Probability::ONE].contains(&probability);
+        sure(self.webrtc_share)
+            && sure(self.hold_fraction)
+            && self.call_duration.as_constant().is_some()
+    }
+
     #[inline(always)]
     fn call(&self, index: u64, arrival: Timestamp, draws: Draws) -> Call {
         let webrtc = self.webrtc_share.occurs_with(|| draws.draw(Purpose::Kind));
@@ -143,9 +155,17 @@ impl Calls {
             }
             draws.extend_from_slice(some);
             let rows = (first..self.next).zip(arrivals).zip(some);
-            calls.extend(
-                rows.map(|((index, arrival), draws)| self.rules.call(index, *arrival, *draws)),
-            );
+            let rows = rows.map(|((index, arrival), draws)| (index, *arrival, *draws));
+            if let Some(same) = self.rules.same {
+                calls.extend(rows.map(|(index, arrival, _)| Call {
+                    index: RecordingIndex(index),
+                    arrival,
+                    ..same
+                }));
+            } else {
+                let rules = &self.rules;
+                calls.extend(rows.map(|(index, arrival, draws)| rules.call(index, arrival, draws)));
+            }
         }
     }
 

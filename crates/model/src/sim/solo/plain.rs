@@ -87,9 +87,17 @@ impl Plainly<'_, Polls<'_>> {
         rounds: &mut Rounds,
         mut note: impl FnMut(&R, Ran<(Settled, Option<JobRecord>)>),
     ) {
-        let starts = recordings().map(|recording| {
-            let (start, ready_at) = (self.start(&recording), self.solo.ready_at(&recording));
-            (start, ready_at, recording.draws(self.solo.seed))
+        let Solo {
+            start, path, seed, ..
+        } = *self.solo;
+        let need = self.solo.need;
+        let starts = recordings().map(move |recording| {
+            let start = match start {
+                GateStart::SessionEnd => recording.ended_at(),
+                GateStart::Media => recording.media_at(),
+            };
+            let ready_at = recording.first_seen(path, need.get(recording.taken_for()));
+            (start, ready_at, recording.draws(seed))
         });
         let series = self.gate.run(starts, rounds);
         let rows = recordings().zip(series);
