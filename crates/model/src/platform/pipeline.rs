@@ -114,7 +114,11 @@ impl Pipeline {
             (recording, queued_at, service)
         });
         if stage.outages.is_empty() {
-            return stage.workers.take_all(rows, taken);
+            for (recording, queued_at, service) in rows {
+                let started_at = stage.workers.take(queued_at, service);
+                taken(recording, started_at, service);
+            }
+            return;
         }
         for (recording, queued_at, service) in rows {
             let started_at = stage.take_with_fewer(queued_at, service);
@@ -175,15 +179,15 @@ impl Stage {
 
     #[inline(never)]
     fn take_with_fewer(&mut self, queued_at: Timestamp, service: Duration) -> Timestamp {
-        let free_at = self.workers.first_free_at().max(queued_at);
+        let free_at = self.workers.free_for(queued_at);
         let at = self.start_with_fewer(free_at.max(self.last_started_at));
         self.last_started_at = at;
-        self.workers.occupy_first(at + service);
+        self.workers.occupy(at + service);
         at
     }
 
     /// The first instant from `at` on at which fewer workers are busy than there are.
-    fn start_with_fewer(&self, mut at: Timestamp) -> Timestamp {
+    fn start_with_fewer(&mut self, mut at: Timestamp) -> Timestamp {
         loop {
             let outage = self.outages.iter().find(|outage| {
                 let from = Timestamp::ZERO + outage.from;
@@ -191,7 +195,7 @@ impl Stage {
             });
             let Some(outage) = outage else { return at };
             let workers = outage.workers.min(self.count);
-            let (busy, next_free) = self.workers.others_busy_after(at);
+            let (busy, next_free) = self.workers.busy_after(at);
             if busy < workers as usize {
                 return at;
             }
