@@ -152,7 +152,7 @@ impl Agenda {
         };
         wheel.coming().iter().for_each(|due| look(*due));
         for (queue, shown) in self.lanes.iter().zip(&mut self.shown) {
-            if *shown == 0 {
+            if *shown == 0 && !queue.is_empty() {
                 *shown = queue.len().min(AHEAD);
                 queue.range(..*shown).for_each(|due| look(*due));
             }

@@ -124,6 +124,7 @@ impl Block {
     }
 
     /// All that is known of the recording at `position`.
+    #[inline(always)]
     pub(crate) fn whole_at(&self, platform: &Platform, position: usize) -> Whole<Alike> {
         self.whole(&platform.clocks, position)
     }
@@ -231,6 +232,7 @@ impl Block {
         refill(&mut self.seen, seen);
     }
 
+    #[inline(always)]
     fn whole(&self, clocks: &Clocks, position: usize) -> Whole<Alike> {
         let (call, taken_for) = (self.calls[position], self.taken_for[position]);
         let ended_at = self.ended_at[position];

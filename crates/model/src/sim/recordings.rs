@@ -99,13 +99,42 @@ impl Slots {
             self.entries[slot as usize] = entry;
             slot
         } else {
-            self.entries.push(entry);
-            u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 recordings in flight")
+            self.append(entry)
         };
         if let Some(names) = &mut self.by_recording {
             names.insert(recording, slot);
         }
         (slot, true)
+    }
+
+    /// A recording is new, and all of it is decided. Returns its slot.
+    ///
+    /// Inlined, so that it is put together where it stays: a copy of what was just written in
+    /// pieces waits for them.
+    #[inline(always)]
+    pub(super) fn put_whole(&mut self, whole: Whole<Alike>) -> u32 {
+        let recording = whole.recording();
+        let entry = Entry {
+            kept: Kept::Whole(whole),
+            progress: Progress::Decided,
+            settled: 0,
+        };
+        let slot = if let Some(slot) = self.free.pop() {
+            self.entries[slot as usize] = entry;
+            slot
+        } else {
+            self.append(entry)
+        };
+        if let Some(names) = &mut self.by_recording {
+            names.insert(recording, slot);
+        }
+        slot
+    }
+
+    #[cold]
+    fn append(&mut self, entry: Entry) -> u32 {
+        self.entries.push(entry);
+        u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 recordings in flight")
     }
 
     /// Everything of the recording is decided. Returns what was settled before.

@@ -285,7 +285,10 @@ impl<'a> World<'a> {
             self.platform.decide_block(&mut block);
             for position in 0..block.len() {
                 let whole = block.whole_at(&self.platform, position);
-                self.decided(Kept::Whole(whole), sink);
+                let slot = self.slots.put_whole(whole);
+                self.announce(slot);
+                self.show(slot, sink);
+                self.slots.release(slot);
             }
         }
         self.block = block;
@@ -370,6 +373,15 @@ impl<'a> World<'a> {
 
     fn decided<S: Sink>(&mut self, kept: Kept, sink: &mut S) {
         let slot = self.put(kept);
+        self.show(slot, sink);
+        for settled in self.slots.decide(slot) {
+            conclude(settled, self.slots.kept(slot), &self.judge, sink);
+        }
+        self.slots.release(slot);
+    }
+
+    /// All of the recording in `slot` is decided.
+    fn show<S: Sink>(&mut self, slot: u32, sink: &mut S) {
         self.notify(slot, Known::WhenDecided);
         let kept = self.slots.kept(slot);
         self.orders
@@ -377,38 +389,35 @@ impl<'a> World<'a> {
         if S::DETAIL == Detail::Everything {
             kept.look(|timeline| sink.timeline(self.index, timeline));
         }
-        for settled in self.slots.decide(slot) {
-            conclude(settled, self.slots.kept(slot), &self.judge, sink);
-        }
-        self.slots.release(slot);
     }
 
     fn put(&mut self, kept: Kept) -> u32 {
         let (slot, is_new) = self.slots.put(kept);
-        let kept = self.slots.kept(slot);
         if is_new {
-            self.orders
-                .platform(kept, |timeline| (timeline.ended_at, 0));
-        }
-        match &mut self.tenants {
-            Tenants::Batch(tenants) if is_new => {
-                tenants.iter_mut().for_each(|tenant| tenant.announce(kept));
-            }
-            Tenants::Batch(_) => {}
-            Tenants::Solo(tenants) => {
-                for tenant in tenants {
-                    if is_new {
-                        tenant.announce(slot, kept);
-                    } else {
-                        tenant.decided(slot, kept);
-                    }
-                }
-            }
-        }
-        if is_new {
-            self.notify(slot, Known::AtEnd);
+            self.announce(slot);
+        } else if let Tenants::Solo(tenants) = &mut self.tenants {
+            let kept = self.slots.kept(slot);
+            tenants
+                .iter_mut()
+                .for_each(|tenant| tenant.decided(slot, kept));
         }
         slot
+    }
+
+    /// The recording in `slot` is new.
+    fn announce(&mut self, slot: u32) {
+        let kept = self.slots.kept(slot);
+        self.orders
+            .platform(kept, |timeline| (timeline.ended_at, 0));
+        match &mut self.tenants {
+            Tenants::Batch(tenants) => tenants.iter_mut().for_each(|tenant| tenant.announce(kept)),
+            Tenants::Solo(tenants) => {
+                tenants
+                    .iter_mut()
+                    .for_each(|tenant| tenant.announce(slot, kept));
+            }
+        }
+        self.notify(slot, Known::AtEnd);
     }
 
     fn notify(&mut self, slot: u32, known: Known) {
