@@ -10,11 +10,12 @@ use std::collections::VecDeque;
 use super::calls::Behind;
 use super::{Call, Passage, Solo, Then, UNNAMED, Wake};
 use crate::agenda::{Agenda, Due};
-use crate::field::Kind;
+use crate::field::{FieldSet, Kind};
 use crate::history::{JobRecord, Settled};
 use crate::ids::JobOrdinal;
 use crate::order::Event;
 use crate::org::RateLimiter;
+use crate::outcome::OutcomeKind;
 use crate::platform::Notification;
 use crate::scenario::{GateStart, RateLimit};
 use crate::sim::recordings::{Kept, Slots};
@@ -66,6 +67,34 @@ impl Open {
             recording,
             records,
         }
+    }
+
+    /// It waits until `at`.
+    #[inline]
+    fn wait(&mut self, at: Timestamp, wake: Wake, slot: u32, agenda: &mut Agenda) {
+        let due = self.due(at, wake, slot);
+        // Polls are half a second apart; a call that waits for the limit would block the lane.
+        if wake == Wake::Job(Call::Poll) {
+            agenda.push_in_order(JOBS_LANE, due);
+        } else {
+            agenda.push(due);
+        }
+    }
+
+    #[inline]
+    fn due(&mut self, at: Timestamp, wake: Wake, slot: u32) -> Due {
+        let content = match wake {
+            Wake::Gate => {
+                self.gate_due = at;
+                GATE | self.passage.recording().0
+            }
+            Wake::Approval => APPROVAL | self.passage.recording().0,
+            Wake::Job(call) => {
+                self.job_call = call;
+                JOB | self.passage.job.ordinal.0
+            }
+        };
+        Due { at, content, slot }
     }
 
     /// Something of each of its cache lines.
@@ -124,7 +153,6 @@ const NOTIFIED: u64 = NEWS | 4 << SUBJECT;
 const ENDS_LANE: usize = 0;
 const STARTS_LANE: usize = 1;
 const JOBS_LANE: usize = 2;
-const OUT_OF_ORDER: usize = usize::MAX;
 
 impl Tenant {
     /// An idle tenant.
@@ -271,8 +299,10 @@ impl Tenant {
                     open.gate_due = Timestamp::NEVER;
                     behind.woken(now, Wake::Gate, passage)
                 }
-                Then::Wait | Then::At(..) | Then::Settle(..) => {
-                    break self.follow(now, due.slot, then, records);
+                Then::Wait => break,
+                Then::At(at, wake) => break open.wait(at, wake, due.slot, &mut self.agenda),
+                Then::Settle(outcome, missing) => {
+                    break self.settle(now, due.slot, (outcome, missing), records);
                 }
             };
         }
@@ -290,7 +320,8 @@ impl Tenant {
             behind.started(due.at, &mut open.passage)
         };
         if let Then::At(at, Wake::Gate) = then {
-            self.wait_for_gate(at, due.slot, STARTS_LANE);
+            let due = open.due(at, Wake::Gate, due.slot);
+            self.agenda.push_in_order(STARTS_LANE, due);
         } else {
             self.follow(due.at, due.slot, then, records);
         }
@@ -350,21 +381,26 @@ impl Tenant {
         match then {
             Then::Wait => {}
             Then::Call(call) => self.call(slot, call),
-            Then::At(at, Wake::Gate) => self.wait_for_gate(at, slot, OUT_OF_ORDER),
-            Then::At(at, Wake::Approval) => {
-                if let Some(Some(open)) = self.open.get(slot as usize) {
-                    let content = APPROVAL | open.passage.recording().0;
-                    self.agenda.push(Due { at, content, slot });
+            Then::At(at, wake) => {
+                if let Some(Some(open)) = self.open.get_mut(slot as usize) {
+                    open.wait(at, wake, slot, &mut self.agenda);
                 }
             }
-            Then::At(at, Wake::Job(call)) => self.wait_for_job(at, slot, call),
-            Then::Settle(outcome, missing) => {
-                if let Some(open) = self.open[slot as usize].take() {
-                    self.open_count -= 1;
-                    let settled = open.passage.settled(&self.solo, now, outcome, missing);
-                    records.settled(slot, settled);
-                }
-            }
+            Then::Settle(outcome, missing) => self.settle(now, slot, (outcome, missing), records),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        now: Timestamp,
+        slot: u32,
+        (outcome, missing): (OutcomeKind, FieldSet),
+        records: &mut impl Records,
+    ) {
+        if let Some(open) = self.open[slot as usize].take() {
+            self.open_count -= 1;
+            let settled = open.passage.settled(&self.solo, now, outcome, missing);
+            records.settled(slot, settled);
         }
     }
 
@@ -377,35 +413,6 @@ impl Tenant {
             self.next_job = JobOrdinal(self.next_job.0 + 1);
         }
         self.calls.push_back((slot, call));
-    }
-
-    fn wait_for_gate(&mut self, at: Timestamp, slot: u32, lane: usize) {
-        let Some(Some(open)) = self.open.get_mut(slot as usize) else {
-            return;
-        };
-        open.gate_due = at;
-        let content = GATE | open.passage.recording().0;
-        let due = Due { at, content, slot };
-        if lane == OUT_OF_ORDER {
-            self.agenda.push(due);
-        } else {
-            self.agenda.push_in_order(lane, due);
-        }
-    }
-
-    fn wait_for_job(&mut self, at: Timestamp, slot: u32, call: Call) {
-        let Some(Some(open)) = self.open.get_mut(slot as usize) else {
-            return;
-        };
-        open.job_call = call;
-        let content = JOB | open.passage.job.ordinal.0;
-        let due = Due { at, content, slot };
-        // Polls are half a second apart; a call that waits for the limit would block the lane.
-        if call == Call::Poll {
-            self.agenda.push_in_order(JOBS_LANE, due);
-        } else {
-            self.agenda.push(due);
-        }
     }
 }
 
