@@ -58,7 +58,7 @@ impl<'a> RunSink<'a> {
     }
 
     fn write(&mut self, entry: impl FnOnce() -> Entry) {
-        if let Some(history) = &self.history {
+        if let Some(history) = &mut self.history {
             history.write(entry());
         }
     }

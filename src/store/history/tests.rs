@@ -64,7 +64,7 @@ impl Disk for Memory {
 /// A history of frames of three or four entries.
 fn written(entries: u64) -> Memory {
     let memory = Memory::of(usize::MAX);
-    let writer = HistoryWriter::spawn(Box::new(memory.clone()), WhenFull::Wait, 200).unwrap();
+    let mut writer = HistoryWriter::spawn(Box::new(memory.clone()), WhenFull::Wait, 200).unwrap();
     (0..entries).for_each(|number| writer.write(entry(number)));
     assert_eq!(writer.finish().unwrap(), entries);
     memory
@@ -92,7 +92,8 @@ fn what_was_written_is_read() {
 #[test]
 fn instants_that_never_come_survive() {
     let memory = Memory::of(usize::MAX);
-    let writer = HistoryWriter::spawn(Box::new(memory.clone()), WhenFull::Lose, 1 << 20).unwrap();
+    let mut writer =
+        HistoryWriter::spawn(Box::new(memory.clone()), WhenFull::Lose, 1 << 20).unwrap();
     let end = Entry::End(End {
         at: Timestamp::NEVER,
         reason: EndReason::Interrupted,
@@ -163,7 +164,7 @@ fn a_frame_that_unpacks_to_too_much_is_refused() {
 #[test]
 fn a_full_disk_keeps_whole_frames_and_says_what_is_lost() {
     let memory = Memory::of(500);
-    let writer = HistoryWriter::spawn(Box::new(memory.clone()), WhenFull::Wait, 200).unwrap();
+    let mut writer = HistoryWriter::spawn(Box::new(memory.clone()), WhenFull::Wait, 200).unwrap();
     (0..100).for_each(|number| writer.write(entry(number)));
     let error = writer.finish().unwrap_err();
     assert!(matches!(&error.reason, HistoryLost::Disk(disk)
@@ -193,7 +194,7 @@ fn entries_that_a_stuck_disk_cannot_take_are_counted() {
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().unwrap();
     let disk = Box::new(Stuck(Arc::clone(&gate)));
-    let writer = HistoryWriter::spawn(disk, WhenFull::Lose, 1).unwrap();
+    let mut writer = HistoryWriter::spawn(disk, WhenFull::Lose, 1).unwrap();
     let given = 2 * 65_536;
     (0..given).for_each(|number| writer.write(entry(number)));
     drop(held);

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,6 +11,9 @@ use racegate_model::history::Entry;
 
 /// Entries between the run and the disk: at 5,000 per second, a stall of thirteen seconds.
 const QUEUE: usize = 65_536;
+/// Entries that are handed over together where the clock is virtual: one by one, both threads wait
+/// for the queue's lock.
+const BATCH: usize = 256;
 /// A crash loses at most this much.
 const FRAME_TIME: Duration = Duration::from_secs(1);
 /// A frame is closed early when it holds this much, so that a reader's memory is bounded.
@@ -26,6 +28,16 @@ pub(in crate::store) enum WhenFull {
     Wait,
     /// Lose it, and say so at the end: the load must not wait.
     Lose,
+}
+
+impl WhenFull {
+    /// Entries that are handed over together: under load each at once.
+    const fn batch(self) -> usize {
+        match self {
+            Self::Wait => BATCH,
+            Self::Lose => 1,
+        }
+    }
 }
 
 /// What became of a history that could not be written whole.
@@ -80,9 +92,11 @@ impl Disk for File {
 pub struct HistoryWriter {
     when_full: WhenFull,
     /// None once finished.
-    sender: Option<SyncSender<Entry>>,
+    sender: Option<SyncSender<Vec<Entry>>>,
     thread: Option<JoinHandle<Written>>,
-    lost: AtomicU64,
+    /// Not handed over yet.
+    pending: Vec<Entry>,
+    lost: u64,
 }
 
 impl fmt::Debug for HistoryWriter {
@@ -113,7 +127,7 @@ impl HistoryWriter {
         when_full: WhenFull,
         frame_bytes: usize,
     ) -> io::Result<Self> {
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = sync_channel(QUEUE / when_full.batch());
         let frames = Frames::new(disk, frame_bytes);
         let thread = std::thread::Builder::new()
             .name("history".to_owned())
@@ -122,22 +136,33 @@ impl HistoryWriter {
             when_full,
             sender: Some(sender),
             thread: Some(thread),
-            lost: AtomicU64::new(0),
+            pending: Vec::new(),
+            lost: 0,
         })
     }
 
     /// Hands over an entry; a failure of the disk is told by [`HistoryWriter::finish`].
-    pub fn write(&self, entry: Entry) {
+    pub fn write(&mut self, entry: Entry) {
+        self.pending.push(entry);
+        if self.pending.len() >= self.when_full.batch() {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let next = Vec::with_capacity(self.when_full.batch());
+        let batch = std::mem::replace(&mut self.pending, next);
+        let count = batch.len() as u64;
         let Some(sender) = &self.sender else { return };
         let sent = match self.when_full {
-            WhenFull::Wait => sender.send(entry).is_ok(),
-            WhenFull::Lose => match sender.try_send(entry) {
+            WhenFull::Wait => sender.send(batch).is_ok(),
+            WhenFull::Lose => match sender.try_send(batch) {
                 Ok(()) => true,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
             },
         };
         if !sent {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lost += count;
         }
     }
 
@@ -148,7 +173,7 @@ impl HistoryWriter {
     /// Says what was lost and why.
     pub fn finish(mut self) -> Result<u64, HistoryError> {
         let written = self.join();
-        let lost_here = self.lost.load(Ordering::Relaxed);
+        let lost_here = self.lost;
         let Some(Written { kept, lost, error }) = written else {
             return Err(HistoryError {
                 kept: 0,
@@ -173,6 +198,7 @@ impl HistoryWriter {
     }
 
     fn join(&mut self) -> Option<Written> {
+        self.hand_over();
         drop(self.sender.take());
         self.thread.take()?.join().ok()
     }
@@ -221,7 +247,7 @@ impl Frames {
         }
     }
 
-    fn run(mut self, receiver: &Receiver<Entry>) -> Written {
+    fn run(mut self, receiver: &Receiver<Vec<Entry>>) -> Written {
         loop {
             let wait = self
                 .due
@@ -231,7 +257,7 @@ impl Frames {
                 Some(wait) => receiver.recv_timeout(wait),
             };
             match received {
-                Ok(entry) => self.add(&entry),
+                Ok(entries) => entries.iter().for_each(|entry| self.add(entry)),
                 Err(RecvTimeoutError::Timeout) => self.close_frame(),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.close_frame();
