@@ -221,13 +221,14 @@ fn a_taken_port_is_named_with_a_way_out() {
 
 #[test]
 fn a_bad_command_line_exits_2_and_says_what_would_do() {
-    let table: [(&[&str], &str); 6] = [
+    let table: [(&[&str], &str); 7] = [
         (&["--clock", "x0"], "as in x10"),
         (&["--client", "a b"], "is no client id"),
         (&["--client", "a", "--client", "a"], "named twice"),
         (&["--host", "0.0.0.0"], "--allow-remote"),
         (&["--s3-port", "65536"], "65536"),
         (&["--past", "2"], "without a unit"),
+        (&["--shards", "0"], "invalid value '0'"),
     ];
     for (arguments, about) in table {
         let output = racegate(&["serve", "--port", "0"])

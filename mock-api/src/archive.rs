@@ -118,7 +118,7 @@ type Open<'a> = std::collections::btree_map::Entry<'a, TakeNumber, Result<MediaU
 fn append(open: Open<'_>, store: &Store, part: Bytes) {
     let recording = open.or_insert_with(|| Ok(store.begin_media()));
     if let Ok(upload) = recording
-        && let Err(error) = upload.append(part)
+        && let Err(error) = upload.append(&part)
     {
         *recording = Err(error);
     }

@@ -10,15 +10,11 @@ use mock_api::storage::manifest::{JobManifest, ManifestEntry};
 use mock_api::storage::sidecar::{Dialect, SidecarDocument, Truth};
 use mock_api::storage::{AccessKey, Attributes, EndpointLimits, S3Endpoint, Store};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
-    HttpResponse, HttpResponseBody, HttpService,
-};
+use object_store::client::HttpRequestBody;
 use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{
-    ClientOptions, Error, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt,
-    PutMode, RetryConfig,
+    Error, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, RetryConfig,
 };
 use racegate_model::draws::Seed;
 use racegate_model::field::{FieldSet, Kind};
@@ -26,35 +22,8 @@ use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, SessionId
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::{Hold, RecordingState, View};
 
-type HyperClient = hyper_util::client::legacy::Client<
-    hyper_util::client::legacy::connect::HttpConnector,
-    HttpRequestBody,
->;
-
-#[derive(Debug)]
-struct Hyper;
-
-#[derive(Debug)]
-struct Plain(HyperClient);
-
-impl HttpConnector for Hyper {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let executor = hyper_util::rt::TokioExecutor::new();
-        let client = hyper_util::client::legacy::Client::builder(executor).build_http();
-        Ok(HttpClient::new(Plain(client)))
-    }
-}
-
-#[async_trait::async_trait]
-impl HttpService for Plain {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        use http_body_util::BodyExt as _;
-        let response = self.0.request(request).await;
-        let response = response.map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
-        let broken = |error| HttpError::new(HttpErrorKind::Interrupted, error);
-        Ok(response.map(|body| HttpResponseBody::new(body.map_err(broken))))
-    }
-}
+mod transport;
+use transport::{Hyper, HyperClient};
 
 fn key(tenant: &str) -> AccessKey {
     AccessKey {

@@ -106,11 +106,7 @@ impl InProcess {
     fn read_export(&self, tenant: &Tenant, job: LocalJob) -> ExportRead {
         let store = self.service.store();
         let organization = &tenant.config().organization;
-        let get = |key: &str| {
-            store
-                .get(organization, key)
-                .map(|object| object.body().clone())
-        };
+        let get = |key: &str| store.get(organization, key).map(|object| object.body());
         let id = job_id(tenant.config(), self.ordinal(job)).to_string();
         let manifest = get(&manifest_key(organization, &id));
         let manifest = manifest.and_then(|bytes| JobManifest::parse(&bytes).ok());

@@ -127,7 +127,7 @@ fn differs(received: &Received, outcome: &CallOutcome) -> bool {
 /// Whether the stored file holds what was received: each packet of audio once and in order, with nothing but concealment between. A
 /// session without audio has its recording from elsewhere.
 fn keeps(stored: &Object, received: &Received) -> bool {
-    let Ok(recording) = ogg::read(stored.body()) else {
+    let Ok(recording) = ogg::read(&stored.body()) else {
         return false;
     };
     let mut digest = PayloadDigest::new();

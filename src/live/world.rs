@@ -1,5 +1,6 @@
 //! A live run from start to end: servers up, calls made, gates raced, everything told to the sink.
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -399,7 +400,11 @@ impl<'a> World<'a> {
                 continue;
             };
             let id = RecordingId::of(self.scenario.seed, recording);
-            std::fs::write(folder.join(format!("{id}.opus")), media.body()).map_err(failed)?;
+            let file = std::fs::File::create(folder.join(format!("{id}.opus")));
+            let mut file = file.map_err(failed)?;
+            for piece in media.pieces() {
+                file.write_all(piece).map_err(failed)?;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 mod support;
 
 use racegate_model::fault::{
-    CONSENT, Effect, Fault, FaultPlan, SessionOutcome, SignallingEnd, predict,
+    CONSENT, Effect, Fault, FaultPlan, RECONNECT, SessionOutcome, SignallingEnd, predict,
 };
 use racegate_model::ids::RecordingIndex;
 use racegate_model::outcome::{Cause, OutcomeKind};
@@ -131,6 +131,24 @@ fn the_rule_says_when_and_how_a_session_ends() {
         (SessionOutcome::PartialWrite, at)
     );
     assert_eq!(cut.ending.signalling, SignallingEnd::Lost);
+    let back_after = |lasts| predict(&call, Effect::Reconnect, at, lasts);
+    let in_time = back_after(Duration::from_secs(4));
+    assert_eq!(
+        (in_time.outcome, in_time.ended_at),
+        (SessionOutcome::Unharmed, call.ended_at())
+    );
+    let too_late = back_after(RECONNECT);
+    assert_eq!(
+        (too_late.outcome, too_late.ended_at),
+        (SessionOutcome::PartialWrite, at + RECONNECT)
+    );
+    assert_eq!(too_late.ending.signalling, SignallingEnd::Lost);
+    let back_to_hang_up = Call {
+        duration: Duration::from_secs(24),
+        ..call
+    };
+    let in_time = of(Effect::Reconnect, &back_to_hang_up);
+    assert_eq!(in_time.outcome, SessionOutcome::Unharmed);
     let late = of(Effect::LateSetUp(Duration::from_secs(2)), &call);
     assert_eq!(late.outcome, SessionOutcome::Unharmed);
     let never = of(Effect::LateSetUp(Duration::from_secs(60)), &call);

@@ -152,6 +152,11 @@ impl IngestEndpoint {
                 // Whoever asked and did not wait has no use for it.
                 drop(reply.send(self.renegotiate(&session_id, &offer)));
             }
+            Command::Attach {
+                session_id,
+                notices,
+                reply,
+            } => drop(reply.send(self.attach(session_id, notices))),
             Command::Begin {
                 session_id,
                 conversation_id,
@@ -170,6 +175,18 @@ impl IngestEndpoint {
                 end,
             } => self.request_end(&session_id, conversation_id.as_deref(), end),
         }
+    }
+
+    fn attach(
+        &mut self,
+        session_id: String,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<(), IngestError> {
+        let key = self.keys.get(&session_id).copied();
+        let session = key.and_then(|key| self.sessions.get_mut(key));
+        let session = session.ok_or(IngestError::Unknown { session_id })?;
+        session.notices = notices;
+        Ok(())
     }
 
     fn create(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::rpc::{self, Incoming};
-use super::signalling::Line;
+use super::signalling::{Line, Parting};
 use super::tests::Log;
 use super::{Ingest, IngestSettings};
 
@@ -56,7 +56,7 @@ async fn take(text: &str) {
             }
         }
     }
-    line.lose(Instant::now()).await;
+    line.lose(Instant::now(), Parting::Closed).await;
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::endpoint::IngestEndpoint;
 use super::events::{EndReason, SessionEvents};
+use super::parked::Parked;
 
 /// Commands that may wait for the media thread; senders beyond that wait in turn.
 const COMMANDS_MAX: usize = 1024;
@@ -167,6 +168,12 @@ pub(super) enum Command {
         offer: String,
         reply: oneshot::Sender<Result<String, IngestError>>,
     },
+    /// The session has another WebSocket.
+    Attach {
+        session_id: String,
+        notices: mpsc::Sender<Notice>,
+        reply: oneshot::Sender<Result<(), IngestError>>,
+    },
     /// A further conversation on a session that carries none.
     Begin {
         session_id: String,
@@ -200,6 +207,7 @@ pub struct Ingest {
     events: Arc<dyn SessionEvents>,
     address: SocketAddrV4,
     ordinal: Arc<AtomicU64>,
+    parked: Arc<Parked>,
 }
 
 impl fmt::Debug for Ingest {
@@ -254,6 +262,7 @@ impl Ingest {
             events,
             address,
             ordinal,
+            parked: Arc::default(),
         };
         (ingest, endpoint)
     }
@@ -261,6 +270,10 @@ impl Ingest {
     /// Takes its session ids from where `other` takes them.
     pub(super) fn number_like(&mut self, other: &Self) {
         self.ordinal = Arc::clone(&other.ordinal);
+    }
+
+    pub(super) fn parked(&self) -> &Parked {
+        &self.parked
     }
 
     pub(super) fn events(&self) -> &dyn SessionEvents {
@@ -399,6 +412,23 @@ impl Ingest {
         self.ask(|reply| Command::Renegotiate {
             session_id: session_id.to_owned(),
             offer: offer.to_owned(),
+            reply,
+        })
+        .await
+    }
+
+    /// From now on the session's end is told to `notices`.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub async fn attach(
+        &self,
+        session_id: &str,
+        notices: mpsc::Sender<Notice>,
+    ) -> Result<(), IngestError> {
+        self.ask(|reply| Command::Attach {
+            session_id: session_id.to_owned(),
+            notices,
             reply,
         })
         .await

@@ -10,6 +10,7 @@ mod fuzz;
 mod handle;
 #[cfg(test)]
 mod hostile;
+mod parked;
 pub mod rpc;
 mod session;
 mod shards;

@@ -24,6 +24,14 @@ pub enum Method {
         /// What the session is to carry.
         #[serde(default, skip_serializing_if = "CallMedia::is_audio")]
         media: CallMedia,
+        /// What becomes of the session when this connection breaks.
+        #[serde(default, skip_serializing_if = "CallConnection::is_per_call")]
+        connection: CallConnection,
+    },
+    /// Softphone: the connection of this persistent session broke; from now on this is its connection. The server answers with `info`.
+    Reconnect {
+        /// The session.
+        session_id: String,
     },
     /// Server: a session is to be had.
     Propose {
@@ -62,7 +70,8 @@ pub enum Method {
         /// A media section with one candidate line.
         sdp: String,
     },
-    /// How it goes: `active` when the path is up, and from the server when a session that was there before carries the conversation.
+    /// How it goes: `active` when the path is up, and from the server when a session that was there before carries the conversation,
+    /// or is reached by another connection.
     Info {
         /// The session.
         session_id: String,
@@ -103,6 +112,27 @@ impl CallMedia {
     )]
     fn is_audio(&self) -> bool {
         *self == Self::Audio
+    }
+}
+
+/// What becomes of a session when its connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallConnection {
+    /// It ends.
+    #[default]
+    PerCall,
+    /// Its media goes on, and for a time the softphone may come back to it.
+    Persistent,
+}
+
+impl CallConnection {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_per_call(&self) -> bool {
+        *self == Self::PerCall
     }
 }
 
@@ -152,8 +182,9 @@ pub enum Incoming {
     Result,
 }
 
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 9] = [
     "call",
+    "reconnect",
     "propose",
     "proceed",
     "offer",

@@ -15,7 +15,8 @@ use racegate_media::Sha256;
 
 use super::events::EndReason;
 use super::handle::{End, Ingest, Notice};
-use super::rpc::{self, CallMedia, Incoming, Method, RpcError};
+use super::parked;
+use super::rpc::{self, CallConnection, CallMedia, Incoming, Method, RpcError};
 use super::silent::SILENT_OFFER;
 
 /// The longest frame that is read, in bytes; a session description has one or two thousand.
@@ -41,12 +42,13 @@ pub fn upgrade_signalling(upgrade: WebSocketUpgrade, ingest: Ingest) -> Response
         .on_upgrade(move |socket| serve_signalling(socket, ingest))
 }
 
-/// Serves one signalling WebSocket until it closes; then what is left of its sessions ends as [`EndReason::SignallingLost`].
+/// Serves one signalling WebSocket until it closes; then what is left of its sessions ends as [`EndReason::SignallingLost`]. If it
+/// broke, persistent ones that are up may be reached by another one for [`RECONNECT`](racegate_model::fault::RECONNECT).
 pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
     let (sender, mut notices) = mpsc::channel(SESSIONS_MAX);
     let mut line = Line::new(ingest, sender);
     let mut hearing = Hearing::new();
-    loop {
+    let parting = loop {
         let replies = tokio::select! {
             frame = socket.recv() => {
                 hearing.heard();
@@ -54,7 +56,8 @@ pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
                     Some(Ok(Message::Text(text))) => line.handle(&text, Instant::now()).await,
                     Some(Ok(Message::Binary(_))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                    Some(Ok(Message::Close(_))) => break Parting::Closed,
+                    Some(Err(_)) | None => break Parting::Broken,
                 }
             }
             Some(notice) = notices.recv() => line.notice(notice),
@@ -64,14 +67,14 @@ pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
                     drop(timeout(IDLE_MAX, socket.send(Message::Ping(Bytes::new()))).await);
                     Vec::new()
                 }
-                Silence::Lost => break,
+                Silence::Lost => break Parting::Broken,
             }
         };
         if !line.sessions.is_empty() {
             hearing.busy();
         }
         if send_all(&mut socket, replies).await.is_err() {
-            break;
+            break Parting::Broken;
         }
         if line.strikes > STRIKES_MAX {
             let frame = CloseFrame {
@@ -80,10 +83,10 @@ pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
             };
             // It is over either way.
             drop(timeout(IDLE_MAX, socket.send(Message::Close(Some(frame)))).await);
-            break;
+            break Parting::Closed;
         }
-    }
-    line.lose(Instant::now()).await;
+    };
+    line.lose(Instant::now(), parting).await;
 }
 
 async fn send_all(socket: &mut WebSocket, frames: Vec<String>) -> Result<(), ()> {
@@ -94,6 +97,15 @@ async fn send_all(socket: &mut WebSocket, frames: Vec<String>) -> Result<(), ()>
         }
     }
     Ok(())
+}
+
+/// How a WebSocket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// One side said so.
+    Closed,
+    /// Without a word.
+    Broken,
 }
 
 /// What is to be done about a WebSocket on which nothing is heard.
@@ -159,12 +171,24 @@ enum Stage {
     ProposedAgain,
 }
 
-struct Leg {
+pub(super) struct Leg {
     conversation_id: String,
     stage: Stage,
     media: CallMedia,
+    connection: CallConnection,
     /// Of a session without media: when it was answered.
     established_at: Option<Instant>,
+}
+
+impl Leg {
+    /// Whether it may go on without its WebSocket for a time.
+    fn waits(&self) -> bool {
+        let up = matches!(
+            self.stage,
+            Stage::Answered | Stage::Idle | Stage::ProposedAgain
+        );
+        self.connection == CallConnection::Persistent && up
+    }
 }
 
 /// One WebSocket's sessions: frames in, frames out.
@@ -211,19 +235,22 @@ impl Line {
                 conversation_id,
                 session_id: None,
                 media,
-            } => self.propose(conversation_id, media),
+                connection,
+            } => self.propose(conversation_id, media, connection),
             Method::Call {
                 conversation_id,
                 session_id: Some(session_id),
                 ..
             } => self.propose_again(conversation_id, session_id),
             Method::Proceed { session_id } => {
-                if self.leg(&session_id)?.stage == Stage::ProposedAgain {
-                    self.resume(session_id, now).await
-                } else {
-                    self.offer(session_id).await
+                match self.leg(&session_id)?.stage {
+                    Stage::ProposedAgain => self.resume(session_id, now).await,
+                    // It was, and the connection broke before we said so.
+                    Stage::Answered => Ok(self.active(session_id)),
+                    Stage::Proposed | Stage::Offered | Stage::Idle => self.offer(session_id).await,
                 }
             }
+            Method::Reconnect { session_id } => self.reconnect(session_id).await,
             Method::Answer { session_id, sdp } => self.answer(&session_id, &sdp, now).await,
             // The server is ICE-lite: it learns a caller's addresses from its checks.
             Method::IceCandidate { session_id, .. } | Method::Info { session_id, .. } => {
@@ -244,7 +271,7 @@ impl Line {
                 if let Some(conversation_id) = conversation_id {
                     self.rest(&session_id, &conversation_id, end).await;
                 } else if let Some(leg) = self.sessions.remove(&session_id) {
-                    self.end(&session_id, leg, end).await;
+                    self::end(&self.ingest, &session_id, leg, end).await;
                 }
                 Ok(Vec::new())
             }
@@ -261,19 +288,16 @@ impl Line {
         &mut self,
         conversation_id: String,
         media: CallMedia,
+        connection: CallConnection,
     ) -> Result<Vec<String>, RpcError> {
         check(&conversation_id)?;
-        if self.sessions.len() >= SESSIONS_MAX {
-            return Err(RpcError::new(
-                RpcError::SERVER,
-                "too many sessions on this connection",
-            ));
-        }
+        self.expect_room()?;
         let session_id = self.ingest.next_session_id(&conversation_id);
         let leg = Leg {
             conversation_id: conversation_id.clone(),
             stage: Stage::Proposed,
             media,
+            connection,
             established_at: None,
         };
         self.sessions.insert(session_id.clone(), leg);
@@ -284,6 +308,33 @@ impl Line {
         }))
     }
 
+    fn expect_room(&self) -> Result<(), RpcError> {
+        if self.sessions.len() < SESSIONS_MAX {
+            return Ok(());
+        }
+        let message = "too many sessions on this connection";
+        Err(RpcError::new(RpcError::SERVER, message))
+    }
+
+    /// Takes over a session whose WebSocket broke.
+    async fn reconnect(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
+        self.expect_room()?;
+        let Some(mut leg) = self.ingest.parked().take(&session_id) else {
+            let message = "no such session waits for its softphone";
+            return Err(RpcError::new(RpcError::SERVER, message));
+        };
+        if leg.media == CallMedia::Audio {
+            let attached = self.ingest.attach(&session_id, self.notices.clone()).await;
+            attached.map_err(|error| RpcError::new(RpcError::SERVER, error.to_string()))?;
+        }
+        // What was asked just before it broke has to be asked again.
+        if leg.stage == Stage::ProposedAgain {
+            leg.stage = Stage::Idle;
+        }
+        self.sessions.insert(session_id.clone(), leg);
+        Ok(self.active(session_id))
+    }
+
     /// A further conversation for a session whose last one is over.
     fn propose_again(
         &mut self,
@@ -291,10 +342,14 @@ impl Line {
         session_id: String,
     ) -> Result<Vec<String>, RpcError> {
         check(&conversation_id)?;
-        self.advance(&session_id, Stage::Idle, Stage::ProposedAgain)?;
-        self.leg(&session_id)?
-            .conversation_id
-            .clone_from(&conversation_id);
+        let leg = self.leg(&session_id)?;
+        // A softphone whose connection broke may not know that it has been heard.
+        if leg.stage != Stage::Answered || leg.conversation_id != conversation_id {
+            self.advance(&session_id, Stage::Idle, Stage::ProposedAgain)?;
+            self.leg(&session_id)?
+                .conversation_id
+                .clone_from(&conversation_id);
+        }
         Ok(self.frame(&Method::Propose {
             session_id,
             conversation_id,
@@ -315,8 +370,7 @@ impl Line {
             self.leg(&session_id)?.stage = Stage::Idle;
             return Err(RpcError::new(RpcError::SERVER, error.to_string()));
         }
-        let status = "active".to_owned();
-        Ok(self.frame(&Method::Info { session_id, status }))
+        Ok(self.active(session_id))
     }
 
     /// Ends the conversation that a session carries, and keeps the session.
@@ -443,43 +497,41 @@ impl Line {
         })
     }
 
+    fn active(&mut self, session_id: String) -> Vec<String> {
+        let status = "active".to_owned();
+        self.frame(&Method::Info { session_id, status })
+    }
+
     fn frame(&mut self, method: &Method) -> Vec<String> {
         self.next_id += 1;
         vec![rpc::frame(self.next_id, method)]
     }
 
-    async fn end(&self, session_id: &str, leg: Leg, end: End) {
-        if leg.media == CallMedia::None {
-            let carries = matches!(leg.stage, Stage::Offered | Stage::Answered);
-            if carries {
-                let Leg {
-                    conversation_id,
-                    established_at,
-                    ..
-                } = leg;
-                self.ingest.silent_ended(
-                    conversation_id,
-                    session_id.to_owned(),
-                    established_at,
-                    end,
-                );
-            }
-            return;
-        }
-        if let Err(error) = self.ingest.end(session_id, end).await {
-            tracing::debug!(session_id, %error, "a session could not be ended");
-        }
-    }
-
-    pub(super) async fn lose(mut self, at: Instant) {
-        let end = End {
+    pub(super) async fn lose(mut self, at: Instant, parting: Parting) {
+        let lost = End {
             reason: EndReason::SignallingLost,
             at,
             digest: None,
         };
         for (session_id, leg) in std::mem::take(&mut self.sessions) {
-            self.end(&session_id, leg, end).await;
+            if parting == Parting::Broken && leg.waits() {
+                parked::park(self.ingest.clone(), session_id, leg);
+            } else {
+                end(&self.ingest, &session_id, leg, lost).await;
+            }
         }
+    }
+}
+
+/// Ends a session as of `end.at`.
+pub(super) async fn end(ingest: &Ingest, session_id: &str, leg: Leg, end: End) {
+    if leg.media == CallMedia::Audio {
+        if let Err(error) = ingest.end(session_id, end).await {
+            tracing::debug!(session_id, %error, "a session could not be ended");
+        }
+    } else if matches!(leg.stage, Stage::Offered | Stage::Answered) {
+        let session_id = session_id.to_owned();
+        ingest.silent_ended(leg.conversation_id, session_id, leg.established_at, end);
     }
 }
 

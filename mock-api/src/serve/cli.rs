@@ -1,6 +1,7 @@
 //! The arguments of a served mock. The only file of the crate that knows clap.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -41,6 +42,14 @@ pub struct ServeArgs {
     /// UDP port of the media [default: the API's plus 2; any if that is 0]
     #[arg(long, value_name = "N")]
     pub media_port: Option<u16>,
+    /// Media threads, each with a UDP port of its own: --media-port and those after it
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        conflicts_with = "no_media"
+    )]
+    pub shards: NonZeroU16,
     /// Take no media: recordings are synthetic only
     #[arg(long)]
     pub no_media: bool,

@@ -116,7 +116,7 @@ async fn serve(options: Options, args: &ServeArgs) -> Result<(), ServeError> {
     let mock = tokio::select! {
         biased;
         () = stopped.as_mut() => return Ok(()),
-        mock = Mock::start(options) => mock?,
+        mock = Mock::start_sharded(options, args.shards.into()) => mock?,
     };
     // Starting is mostly computing, during which no signal is heard.
     if stopped.as_mut().now_or_never().is_some() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use racegate_model::scenario::Scenario;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::workload::Call;
-use racegate_udp::Shard;
+use racegate_udp::{Shard, ShardError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -60,7 +60,7 @@ pub enum Storage {
 /// A served mock.
 pub struct Mock {
     server: MockServer,
-    shard: Option<Shard>,
+    shards: Vec<Shard>,
     deliveries: JoinHandle<()>,
     scenario: String,
     clock: RunClock,
@@ -68,11 +68,19 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// Starts everything.
+    /// Starts everything, with one media thread.
     ///
     /// # Errors
     /// [`ServeError`]
     pub async fn start(options: Options) -> Result<Self, ServeError> {
+        Self::start_sharded(options, NonZeroUsize::MIN).await
+    }
+
+    /// The same with so many media threads; the first has the media port, and each further one the next.
+    ///
+    /// # Errors
+    /// [`ServeError`]
+    pub async fn start_sharded(options: Options, shards: NonZeroUsize) -> Result<Self, ServeError> {
         let secrets = if options.host.is_loopback() {
             Secrets::OfSeed
         } else {
@@ -84,20 +92,23 @@ impl Mock {
         let clock = RunClock::dialled(Timestamp::ZERO + past, options.pace);
         let scenario = options.scenario.name.clone();
         let media_port = options.media_port;
-        let config = server_config(options, tenants);
+        let mut config = server_config(options, tenants);
+        config.shards = shards;
         let (mut server, news) = MockServer::start(config, clock).await?;
         let stations = server.take_stations();
         let media = media_port.and_then(|_| Some(server.ingest().get(0)?.address()));
-        let shard = media.map(|_| Shard::spawn("media-0", stations)).transpose();
-        let shard = shard.map_err(|error| ServeError::Machine {
-            what: "cannot start the media thread",
+        let wanted = stations.into_iter().filter(|_| media.is_some());
+        let spawn = |(nth, station)| Shard::spawn(&format!("media-{nth}"), vec![station]);
+        let shards = wanted.enumerate().map(spawn).collect();
+        let shards = Result::map_err(shards, |error: ShardError| ServeError::Machine {
+            what: "cannot start the media threads",
             source: std::io::Error::other(error),
         })?;
         let deliveries = deliver(news, server.webhooks().clone(), server.control().cloned());
         Ok(Self {
             deliveries: tokio::spawn(deliveries),
             server,
-            shard,
+            shards,
             scenario,
             clock,
             media,
@@ -160,8 +171,10 @@ impl Mock {
     pub async fn stop(self) {
         self.deliveries.abort();
         self.server.stop().await;
-        if let Some(Err(error)) = self.shard.map(Shard::stop) {
-            tracing::warn!(%error, "the media thread did not end well");
+        for shard in self.shards {
+            if let Err(error) = shard.stop() {
+                tracing::warn!(%error, "a media thread did not end well");
+            }
         }
     }
 }
@@ -214,5 +227,67 @@ async fn deliver(
                 tracing::debug!(%error, "a webhook was not sent");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use futures_util::{SinkExt, StreamExt};
+    use serde_json::{Value, json};
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+
+    fn options() -> Options {
+        Options {
+            scenario: super::super::load_scenario(None, &[]).unwrap(),
+            clients: Vec::new(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            s3_port: 0,
+            media_port: Some(0),
+            pace: Pace::MANUAL,
+            past: Duration::ZERO,
+            journal: 10,
+            storage: Storage::Memory,
+            external: None,
+        }
+    }
+
+    /// The media address that a call on a connection of its own is offered.
+    async fn offered(signalling: &str) -> String {
+        let (mut socket, _) = tokio_tungstenite::connect_async(signalling).await.unwrap();
+        let mut say = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "call", "params": { "conversationId": "c" },
+        });
+        loop {
+            socket.send(Message::text(say.to_string())).await.unwrap();
+            let heard = socket.next().await.unwrap().unwrap();
+            let heard: Value = serde_json::from_str(heard.to_text().unwrap()).unwrap();
+            if let Some(sdp) = heard["params"]["sdp"].as_str() {
+                let candidate = sdp.lines().find(|line| line.starts_with("a=candidate"));
+                let words: Vec<_> = candidate.unwrap().split(' ').collect();
+                return format!("{}:{}", words[4], words[5]);
+            }
+            say["method"] = json!("proceed");
+            say["params"] = json!({ "sessionId": heard["params"]["sessionId"] });
+        }
+    }
+
+    #[tokio::test]
+    async fn every_media_thread_has_its_turn_and_a_port_of_its_own() {
+        let three = NonZeroUsize::new(3).unwrap();
+        let mock = Mock::start_sharded(options(), three).await.unwrap();
+        let signalling = mock.addresses().signalling;
+        let mut seen = BTreeSet::new();
+        for _ in 0..3 {
+            seen.insert(offered(&signalling).await);
+        }
+        let shards = mock.server().ingest().iter();
+        let bound: BTreeSet<_> = shards.map(|shard| shard.address().to_string()).collect();
+        assert_eq!((seen.len(), seen), (3, bound));
+        mock.stop().await;
     }
 }

@@ -1,12 +1,18 @@
 //! Answers of the S3 endpoint: objects and pages as S3 shows them.
 
 use std::fmt::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use futures_util::Stream;
 use s3s::dto::{self, CommonPrefix, ETag, GetObjectOutput, HeadObjectOutput, Range, StreamingBlob};
-use s3s::{Body, S3Result, s3_error};
+use s3s::stream::{ByteStream, RemainingLength};
+use s3s::{Body, S3Result, StdError, s3_error};
 
 use super::listing::{ListQuery, PAGE_MAX, Page};
 use super::object::{Attributes, Object};
+use super::pieces::Pieces;
 use super::store::Store;
 
 pub(super) fn etag(object: &Object) -> ETag {
@@ -41,30 +47,53 @@ fn user_metadata(object: &Object) -> Option<dto::Metadata> {
 
 pub(super) fn object(object: &Object, range: Option<Range>) -> S3Result<GetObjectOutput> {
     let (body, content_range) = match range {
-        None => (object.body().clone(), None),
+        None => (object.content().body().clone(), None),
         Some(range) => {
             let part = range
                 .check(object.size())
                 .map_err(|_| s3_error!(InvalidRange, "The object has {} bytes.", object.size()))?;
             let shown = format!("bytes {}-{}/{}", part.start, part.end - 1, object.size());
-            let at = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
-            (
-                object.body().slice(at(part.start)..at(part.end)),
-                Some(shown),
-            )
+            let slice = object.content().body().slice(part.start..part.end);
+            (slice, Some(shown))
         }
     };
     Ok(GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
-        content_length: Some(size(body.len() as u64)),
+        content_length: Some(size(body.len())),
         content_range,
         content_type: Some(object.attributes().content_type.clone().into_owned()),
         e_tag: Some(etag(object)),
         last_modified: Some(object.last_modified().into()),
         metadata: user_metadata(object),
-        body: Some(StreamingBlob::from(Body::from(body))),
+        body: Some(blob(body)),
         ..GetObjectOutput::default()
     })
+}
+
+/// Goes out piece by piece.
+fn blob(body: Pieces) -> StreamingBlob {
+    match body.as_slice() {
+        [] | [_] => StreamingBlob::from(Body::from(body.joined())),
+        _ => StreamingBlob::new(Flow(body.into_iter())),
+    }
+}
+
+/// Pieces as a stream that knows how much is left.
+struct Flow(std::vec::IntoIter<Bytes>);
+
+impl Stream for Flow {
+    type Item = Result<Bytes, StdError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.next().map(Ok))
+    }
+}
+
+impl ByteStream for Flow {
+    fn remaining_length(&self) -> RemainingLength {
+        let left = self.0.as_slice().iter().map(Bytes::len).sum();
+        RemainingLength::new_exact(left)
+    }
 }
 
 pub(super) fn head(object: &Object) -> HeadObjectOutput {

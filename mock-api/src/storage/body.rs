@@ -12,6 +12,7 @@ use s3s::{S3Result, s3_error};
 
 use super::failure;
 use super::object::{Content, hex};
+use super::pieces::trimmed;
 use super::store::Store;
 
 /// What is allocated at once for a body that says how long it is.
@@ -66,7 +67,7 @@ pub(super) async fn read(
         return Err(s3_error!(BadDigest, "The body does not match Content-MD5."));
     }
     Ok(Content::with_etag(
-        trimmed(bytes),
+        trimmed(bytes).into(),
         reservation,
         hex(&digest),
     ))
@@ -87,13 +88,4 @@ fn too_large(limits: BodyLimits) -> s3s::S3Error {
         "A body may have {} bytes; upload it in parts.",
         limits.size
     )
-}
-
-/// A body that grew by doubling would hold up to twice what it was charged.
-fn trimmed(bytes: BytesMut) -> Bytes {
-    if bytes.capacity() - bytes.len() > bytes.len() / 4 {
-        Bytes::copy_from_slice(&bytes)
-    } else {
-        bytes.freeze()
-    }
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use super::object::Attributes;
 
 /// A folder of objects.
@@ -46,7 +48,7 @@ impl Disk {
         &self,
         bucket: &str,
         key: &str,
-        body: &[u8],
+        body: &[Bytes],
         attributes: &Attributes,
     ) -> io::Result<()> {
         let path = self.path(bucket, key);
@@ -61,7 +63,7 @@ impl Disk {
                 "contentType": attributes.content_type,
                 "userMetadata": attributes.user_metadata,
             });
-            write(&beside, said.to_string().as_bytes())?;
+            write(&beside, &[said.to_string().into()])?;
         }
         write(&path, body)
     }
@@ -143,10 +145,10 @@ fn implied(key: &str) -> Attributes {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write(path: &Path, pieces: &[Bytes]) -> io::Result<()> {
     let partial = with_ending(path, PARTIAL);
     let written = fs::File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|mut file| pieces.iter().try_for_each(|piece| file.write_all(piece)))
         .and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
         drop(fs::remove_file(&partial));

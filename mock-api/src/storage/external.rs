@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -13,13 +13,19 @@ use futures_util::FutureExt;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt as _, PutOptions};
+use object_store::{
+    Attribute, Attributes, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMultipartOptions,
+    PutOptions,
+};
 use parking_lot::Mutex;
 use racegate_model::ids::RecordingIndex;
 use tokio::sync::{Notify, mpsc};
 
 use super::access::AccessKey;
 use super::client::{self, ReaderError, ReaderLimits};
+use super::object;
+use super::pieces::Pieces;
+use super::usage::Reservation;
 
 /// Objects on their way at most; a job that would write more fails.
 const QUEUE: usize = 65_536;
@@ -52,6 +58,16 @@ pub(super) struct External {
     under_way: Arc<UnderWay>,
     /// Lengths of the recordings whose audio was put there.
     audio: Mutex<BTreeMap<RecordingIndex, u64>>,
+    /// Recordings that were begun before they ended.
+    flows: AtomicU64,
+}
+
+/// A recording on its way there, part by part.
+#[derive(Debug)]
+pub(super) struct Flow {
+    number: u64,
+    /// Bytes in the parts.
+    pub(super) bytes: u64,
 }
 
 /// Steps that have not been taken.
@@ -65,8 +81,23 @@ struct UnderWay {
 enum Step {
     Put {
         key: String,
-        body: Bytes,
+        body: Pieces,
         content_type: String,
+    },
+    /// Charged until it is there.
+    Part {
+        flow: u64,
+        body: Pieces,
+        _charge: Reservation,
+    },
+    Finish {
+        flow: u64,
+        rest: Pieces,
+        to: String,
+        _charge: Reservation,
+    },
+    GiveUp {
+        flow: u64,
     },
     Copy {
         from: String,
@@ -86,36 +117,87 @@ impl External {
         let store = client::open(&bucket.endpoint, &bucket.key, ReaderLimits::default())?;
         let (sender, steps) = mpsc::channel(QUEUE);
         let under_way = Arc::<UnderWay>::default();
-        drop(tokio::spawn(take(
-            store.clone(),
-            steps,
-            Arc::clone(&under_way),
-        )));
+        let taker = Taker {
+            store: store.clone(),
+            open: BTreeMap::new(),
+        };
+        drop(tokio::spawn(take(taker, steps, Arc::clone(&under_way))));
         Ok(Self {
             store,
             sender,
             under_way,
             audio: Mutex::default(),
+            flows: AtomicU64::new(0),
         })
     }
 
     /// Takes an object to be put there; false if too much is on its way.
-    pub(super) fn put(&self, key: &str, body: Bytes, content_type: &str) -> bool {
+    pub(super) fn put(&self, key: &str, body: &Pieces, content_type: &str) -> bool {
         self.take(Step::Put {
             key: key.to_owned(),
-            body,
+            body: body.clone(),
             content_type: content_type.to_owned(),
         })
     }
 
     /// The same of a recording's audio.
-    pub(super) fn put_audio(&self, recording: RecordingIndex, audio: Bytes, kind: &str) -> bool {
-        let length = audio.len() as u64;
-        let taken = self.put(&audio_key(recording), audio, kind);
+    pub(super) fn put_audio(&self, recording: RecordingIndex, audio: &Pieces, kind: &str) -> bool {
+        let step = Step::Put {
+            key: audio_key(recording),
+            body: audio.clone(),
+            content_type: kind.to_owned(),
+        };
+        self.take_audio(recording, audio.len(), step)
+    }
+
+    fn take_audio(&self, recording: RecordingIndex, length: u64, step: Step) -> bool {
+        let taken = self.take(step);
         if taken {
             self.audio.lock().insert(recording, length);
         }
         taken
+    }
+
+    /// Begins a recording whose number nobody knows yet.
+    pub(super) fn begin(&self) -> Flow {
+        Flow {
+            number: self.flows.fetch_add(1, Ordering::Relaxed),
+            bytes: 0,
+        }
+    }
+
+    /// Takes the next part of a recording: as long as S3 wants them to be.
+    pub(super) fn part(&self, flow: &mut Flow, body: Pieces, charge: Reservation) -> bool {
+        flow.bytes += body.len();
+        self.take(Step::Part {
+            flow: flow.number,
+            body,
+            _charge: charge,
+        })
+    }
+
+    /// Takes the rest of a recording, and who it is; its length is that of the whole.
+    pub(super) fn finish(
+        &self,
+        flow: &Flow,
+        recording: RecordingIndex,
+        (rest, length): (Pieces, u64),
+        charge: Reservation,
+    ) -> bool {
+        let step = Step::Finish {
+            flow: flow.number,
+            rest,
+            to: audio_key(recording),
+            _charge: charge,
+        };
+        self.take_audio(recording, length, step)
+    }
+
+    /// Forgets a recording that was begun.
+    pub(super) fn give_up(&self, flow: &Flow) {
+        if !self.take(Step::GiveUp { flow: flow.number }) {
+            tracing::error!("a part of a recording stays in the external S3");
+        }
     }
 
     /// The length of a recording's audio, if there is any.
@@ -213,28 +295,106 @@ fn audio_key(recording: RecordingIndex) -> String {
     format!("recordings/{}.ogg", recording.0)
 }
 
-async fn take(store: AmazonS3, mut steps: mpsc::Receiver<Step>, under_way: Arc<UnderWay>) {
+/// Where a recording grows whose number is not known yet.
+fn flow_key(flow: u64) -> Path {
+    Path::from(format!("recordings/growing/{flow}.ogg"))
+}
+
+/// Takes the steps.
+struct Taker {
+    store: AmazonS3,
+    /// Recordings that grow; none in place of one of which a part was refused.
+    open: BTreeMap<u64, Option<Box<dyn MultipartUpload>>>,
+}
+
+async fn take(mut taker: Taker, mut steps: mpsc::Receiver<Step>, under_way: Arc<UnderWay>) {
     while let Some(step) = steps.recv().await {
-        if let Err(error) = taken(&store, step).await {
+        if let Err(error) = taker.taken(step).await {
             tracing::error!(%error, "the external S3 refuses");
         }
         under_way.done();
     }
 }
 
-async fn taken(store: &AmazonS3, step: Step) -> Result<(), object_store::Error> {
-    match step {
-        Step::Put {
-            key,
-            body,
-            content_type,
-        } => {
-            let attributes = Attributes::from_iter([(Attribute::ContentType, content_type)]);
-            let options = PutOptions::from(attributes);
-            let path = Path::parse(&key)?;
-            store.put_opts(&path, body.into(), options).await.map(drop)
+impl Taker {
+    async fn taken(&mut self, step: Step) -> Result<(), object_store::Error> {
+        let store = &self.store;
+        match step {
+            Step::Put {
+                key,
+                body,
+                content_type,
+            } => {
+                let options = PutOptions::from(of_type(content_type));
+                let path = Path::parse(&key)?;
+                let body = body.into_iter().collect();
+                store.put_opts(&path, body, options).await.map(drop)
+            }
+            Step::Part {
+                flow,
+                body,
+                _charge,
+            } => self.grow(flow, body).await,
+            Step::Finish {
+                flow,
+                rest,
+                to,
+                _charge,
+            } => self.finish(flow, rest, &Path::parse(&to)?).await,
+            Step::GiveUp { flow } => match self.open.remove(&flow).flatten() {
+                Some(mut upload) => upload.abort().await,
+                None => Ok(()),
+            },
+            Step::Copy { from, to } => store.copy(&Path::parse(&from)?, &Path::parse(&to)?).await,
+            Step::Delete { key } => store.delete(&Path::parse(&key)?).await,
         }
-        Step::Copy { from, to } => store.copy(&Path::parse(&from)?, &Path::parse(&to)?).await,
-        Step::Delete { key } => store.delete(&Path::parse(&key)?).await,
     }
+
+    async fn grow(&mut self, flow: u64, body: Pieces) -> Result<(), object_store::Error> {
+        if !self.open.contains_key(&flow) {
+            let kind = object::Attributes::AUDIO.content_type.into_owned();
+            let options = PutMultipartOptions::from(of_type(kind));
+            let begun = self
+                .store
+                .put_multipart_opts(&flow_key(flow), options)
+                .await;
+            // If it is refused, so is all that follows.
+            self.open.insert(flow, None);
+            self.open.insert(flow, Some(begun?));
+        }
+        let Some(upload) = self.open.get_mut(&flow).and_then(Option::as_mut) else {
+            return Ok(());
+        };
+        let sent = upload.put_part(body.into_iter().collect()).await;
+        if sent.is_err() {
+            let refused = self.open.insert(flow, None).flatten();
+            if let Some(mut refused) = refused {
+                refused.abort().await?;
+            }
+        }
+        sent
+    }
+
+    async fn finish(
+        &mut self,
+        flow: u64,
+        rest: Pieces,
+        to: &Path,
+    ) -> Result<(), object_store::Error> {
+        if rest.len() > 0 {
+            self.grow(flow, rest).await?;
+        }
+        // What was refused was reported when it was.
+        let Some(mut upload) = self.open.remove(&flow).flatten() else {
+            return Ok(());
+        };
+        upload.complete().await?;
+        let from = flow_key(flow);
+        self.store.copy(&from, to).await?;
+        self.store.delete(&from).await
+    }
+}
+
+fn of_type(content_type: String) -> Attributes {
+    Attributes::from_iter([(Attribute::ContentType, content_type)])
 }

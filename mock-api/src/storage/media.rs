@@ -39,7 +39,8 @@ impl Store {
     /// [`StoreError::Full`].
     pub fn put_media(&self, recording: RecordingIndex, media: Bytes) -> Result<(), StoreError> {
         if let Some(external) = &self.inner.external {
-            let taken = external.put_audio(recording, media, &Attributes::AUDIO.content_type);
+            let taken =
+                external.put_audio(recording, &media.into(), &Attributes::AUDIO.content_type);
             return if taken {
                 Ok(())
             } else {
@@ -87,7 +88,7 @@ impl Store {
     pub async fn read_media(&self, recording: RecordingIndex) -> Option<Bytes> {
         match &self.inner.external {
             Some(external) => external.read_audio(recording).await,
-            None => self.media(recording).map(|media| media.body().clone()),
+            None => self.media(recording).map(|media| media.body()),
         }
     }
 

@@ -21,6 +21,7 @@ mod multipart;
 mod object;
 mod operations;
 mod parts;
+mod pieces;
 pub mod sidecar;
 mod store;
 mod usage;

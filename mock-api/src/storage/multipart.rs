@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use super::object::{Attributes, Content, Object, etag_of_parts};
+use super::pieces::Pieces;
 use super::store::{Condition, Store, StoreError};
 
 /// Uploads under way at most.
@@ -15,7 +15,7 @@ pub const UPLOADS_MAX: usize = 1000;
 /// The highest number of a part, as in S3.
 pub const PARTS_MAX: i32 = 10_000;
 /// Length of a part at least, but for the last, as in S3.
-pub const PART_SIZE_MIN: usize = 5 << 20;
+pub const PART_SIZE_MIN: u64 = 5 << 20;
 
 /// Why an upload in parts was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub(super) enum UploadError {
     #[error("parts must be listed in ascending order, each once, and there must be one")]
     PartOrder,
     #[error("part {number} has {size} bytes; all but the last have at least {PART_SIZE_MIN}")]
-    PartTooSmall { number: i32, size: usize },
+    PartTooSmall { number: i32, size: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -190,10 +190,11 @@ impl Uploads {
 fn joined(store: &Store, parts: Vec<Content>) -> Content {
     let etag = etag_of_parts(parts.iter().map(Content::etag));
     let mut reservation = store.reservation();
-    let mut body = BytesMut::with_capacity(parts.iter().map(|part| part.body().len()).sum());
+    let mut body = Pieces::default();
     for part in parts {
-        body.extend_from_slice(part.body());
-        reservation.absorb(part.into_reservation());
+        let (pieces, charge) = part.into_parts();
+        body.extend(pieces);
+        reservation.absorb(charge);
     }
-    Content::with_etag(body.freeze(), reservation, etag)
+    Content::with_etag(body, reservation, etag)
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use super::pieces::Pieces;
 use super::usage::Reservation;
 
 /// What a key says of its object beside the bytes.
@@ -48,7 +49,7 @@ pub struct Object {
 /// Bytes, shared by all keys that they were copied to, and charged once.
 #[derive(Debug)]
 pub(super) struct Content {
-    body: Bytes,
+    body: Pieces,
     etag: OnceLock<Box<str>>,
     reservation: Reservation,
 }
@@ -62,7 +63,7 @@ struct Entry {
 
 impl Content {
     /// `reservation` is what the body was charged with.
-    pub(super) const fn new(body: Bytes, reservation: Reservation) -> Self {
+    pub(super) const fn new(body: Pieces, reservation: Reservation) -> Self {
         Self {
             body,
             etag: OnceLock::new(),
@@ -71,7 +72,7 @@ impl Content {
     }
 
     /// Content put in parts, whose etag is not the digest of its body.
-    pub(super) fn with_etag(body: Bytes, reservation: Reservation, etag: String) -> Self {
+    pub(super) fn with_etag(body: Pieces, reservation: Reservation, etag: String) -> Self {
         Self {
             body,
             etag: OnceLock::from(etag.into_boxed_str()),
@@ -79,18 +80,23 @@ impl Content {
         }
     }
 
-    pub(super) const fn body(&self) -> &Bytes {
+    pub(super) const fn body(&self) -> &Pieces {
         &self.body
     }
 
     /// Computed when it is first asked for: most media objects are written and never listed.
     pub(super) fn etag(&self) -> &str {
-        self.etag
-            .get_or_init(|| hex(&Md5::digest(&self.body)).into_boxed_str())
+        self.etag.get_or_init(|| {
+            let mut digest = Md5::new();
+            for piece in self.body.as_slice() {
+                digest.update(piece);
+            }
+            hex(&digest.finalize()).into_boxed_str()
+        })
     }
 
-    pub(super) fn into_reservation(self) -> Reservation {
-        self.reservation
+    pub(super) fn into_parts(self) -> (Pieces, Reservation) {
+        (self.body, self.reservation)
     }
 }
 
@@ -112,16 +118,22 @@ impl Object {
         &self.content
     }
 
-    /// Its bytes.
+    /// Its bytes, all in one: a copy, if they came in several pieces.
     #[must_use]
-    pub fn body(&self) -> &Bytes {
-        self.content.body()
+    pub fn body(&self) -> Bytes {
+        self.content.body().joined()
+    }
+
+    /// Its bytes in the pieces in which they are held, none longer than what was put at once.
+    #[must_use]
+    pub fn pieces(&self) -> &[Bytes] {
+        self.content.body().as_slice()
     }
 
     /// Its length in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.content.body().len() as u64
+        self.content.body().len()
     }
 
     /// Its etag as S3 has it, without quotes: MD5 in hex; `…-N` for an object put in N parts.

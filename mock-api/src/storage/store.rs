@@ -228,7 +228,7 @@ impl Store {
         attributes: Attributes,
     ) -> Result<Object, StoreError> {
         let reservation = Reservation::of(&self.inner.usage, body.len() as u64)?;
-        let content = Arc::new(Content::new(body, reservation));
+        let content = Arc::new(Content::new(body.into(), reservation));
         self.put_content(bucket, key, content, attributes, &Condition::Always)
     }
 
@@ -268,7 +268,7 @@ impl Store {
         let object = Object::new(content, attributes, charge);
         if let Some(external) = &self.inner.external {
             let content_type = &object.attributes().content_type;
-            let taken = external.put(key, object.body().clone(), content_type);
+            let taken = external.put(key, object.content().body(), content_type);
             return if taken {
                 Ok(object)
             } else {
@@ -280,7 +280,7 @@ impl Store {
             return Err(StoreError::ConditionFailed);
         }
         if let Some(disk) = self.inner.disk.as_ref().filter(|_| name != MEDIA_BUCKET) {
-            disk.put(name, key, object.body(), object.attributes())
+            disk.put(name, key, object.pieces(), object.attributes())
                 .map_err(|error| StoreError::Disk {
                     reason: error.to_string(),
                 })?;

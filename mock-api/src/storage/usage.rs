@@ -77,6 +77,16 @@ impl Reservation {
         Ok(())
     }
 
+    /// Gives away `bytes` of what it holds, or all if that is less.
+    pub(super) fn split(&mut self, bytes: u64) -> Self {
+        let given = bytes.min(self.bytes);
+        self.bytes -= given;
+        Self {
+            usage: Arc::clone(&self.usage),
+            bytes: given,
+        }
+    }
+
     /// Takes over what `other` holds; both are of the same store.
     pub(super) fn absorb(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);

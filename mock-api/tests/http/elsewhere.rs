@@ -1,6 +1,7 @@
 //! An S3 of somebody else's in place of our own: here that of a second mock.
 
 use mock_api::storage::{AccessKey, ExternalBucket, ListQuery};
+use racegate_model::ids::RecordingIndex;
 use serde_json::Value;
 
 use crate::product::Product;
@@ -113,4 +114,49 @@ async fn audio_has_an_address_there_that_needs_no_keys_and_cannot_be_bent() {
         (saved.status, saved.header("content-disposition")),
         (200, Some("attachment; filename=\"call 1.ogg\""))
     );
+}
+
+#[tokio::test]
+async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_up_is_not() {
+    let other = Product::start(&[]).await;
+    let bucket = bucket_of(&other);
+    let mock = Product::start_elsewhere(bucket.clone()).await;
+    let store = mock.mock.server().service().store();
+    let part = bytes::Bytes::from(vec![7; 1 << 20]);
+    let mut uploads = [store.begin_media(), store.begin_media()];
+    for _ in 0..12 {
+        for upload in &mut uploads {
+            upload.append(&part).expect("there is room");
+        }
+    }
+    let [kept, given_up] = uploads;
+    drop(given_up);
+    let recording = RecordingIndex(1_000_000);
+    store.complete_media(recording, kept).expect("it is taken");
+    assert_eq!(
+        store.export_media(recording, &bucket.key.bucket, "long.opus"),
+        Ok(true)
+    );
+    store.settled().await;
+    assert_eq!(store.usage().bytes, 0);
+    let there = other.mock.server().service().store();
+    let found = |prefix: &str| {
+        let query = ListQuery::of_prefix(prefix);
+        let page = there.list(&bucket.key.bucket, &query).expect("a page");
+        let objects = page.objects.into_iter();
+        objects
+            .map(|(key, object)| (key.to_string(), object.size()))
+            .collect::<Vec<_>>()
+    };
+    assert!(found("recordings/growing/").is_empty());
+    let length = 12 << 20;
+    let own = "recordings/1000000.ogg".to_owned();
+    assert_eq!(found("recordings/1000000"), [(own, length)]);
+    let exported = there
+        .get(&bucket.key.bucket, "long.opus")
+        .expect("the export");
+    assert_eq!(exported.size(), length);
+    assert!(exported.body().iter().all(|byte| *byte == 7));
+    let read = store.read_media(recording).await.expect("it can be read");
+    assert_eq!(read.len() as u64, length);
 }

@@ -40,13 +40,13 @@ async fn export(world: &World, api: &Http, more: &Value) -> Vec<Value> {
     let id = job.rsplit('/').next().unwrap();
     let key = format!("{bucket}/jobs/{id}/manifest.json");
     let manifest = world.service.store().get(bucket, &key).expect("a manifest");
-    let manifest: Value = serde_json::from_slice(manifest.body()).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest.body()).unwrap();
     let written = manifest["recordings"].as_array().unwrap().iter();
     written
         .map(|one| {
             let key = one["metadataKey"].as_str().unwrap();
             let sidecar = world.service.store().get(bucket, key).expect("a sidecar");
-            serde_json::from_slice(sidecar.body()).unwrap()
+            serde_json::from_slice(&sidecar.body()).unwrap()
         })
         .collect()
 }

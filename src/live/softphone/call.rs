@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use mock_api::ingest::rpc::{self, CallMedia, Incoming, Method};
+use mock_api::ingest::rpc::{self, CallConnection, CallMedia, Incoming, Method};
 use racegate_model::fault::Fault;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +11,7 @@ use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::back::Away;
 use super::connect::connect;
 use super::endpoint::{Answered, Command};
 use super::phone::{Finished, Progress};
@@ -42,6 +43,8 @@ pub(super) struct Call<'a> {
     /// How often it did something by that.
     pub(super) acts: u64,
     next_id: u64,
+    /// Its connection broke, and it will come back.
+    pub(super) away: Option<Away>,
 }
 
 /// What stays of a call when its connection does.
@@ -82,20 +85,24 @@ pub(super) async fn place_on(
         struck: 0,
         acts: 0,
         next_id: 0,
+        away: None,
     };
     let (sender, mut progress) = mpsc::channel(PROGRESS);
     let hang_up_at = TokioInstant::from_std(dial.hang_up_at);
     let set_up = async {
         match kept {
             None => call.set_up(sender).await,
-            Some(kept) => call.resume(kept, sender).await,
+            Some(kept) => call.resume_or_set_up(kept, sender).await,
         }
     };
-    let ended = match timeout_at(hang_up_at, set_up).await {
+    let mut ended = match timeout_at(hang_up_at, set_up).await {
         Ok(Ok(())) => call.talk(&mut progress).await,
         Ok(Err(cause)) => Ended::without_media(cause),
         Err(_) => Ended::without_media("not set up when it was time to hang up".to_owned()),
     };
+    // To hang up it comes back at once.
+    let lost = call.come_back().await;
+    ended.cause = ended.cause.or(lost);
     if dial.meets(Fault::Vanish) {
         if ended.cause.is_none() {
             call.linger().await;
@@ -142,6 +149,11 @@ impl Call<'_> {
             conversation_id,
             session_id: None,
             media,
+            connection: if self.stays_in_touch() {
+                CallConnection::Persistent
+            } else {
+                CallConnection::PerCall
+            },
         })
         .await?;
         let session_id = self.proceed().await?;
@@ -181,21 +193,33 @@ impl Call<'_> {
         Ok(session_id)
     }
 
+    /// The call is made on a session that is there; if that has gone with its connection, on one of its own.
+    async fn resume_or_set_up(
+        &mut self,
+        kept: Kept,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<(), String> {
+        let resumed = self.resume(kept, progress.clone()).await;
+        if resumed.is_ok() || self.socket.is_some() {
+            return resumed;
+        }
+        self.hang_up_media().await;
+        self.set_up(progress).await
+    }
+
     /// The same as [`Call::set_up`] on a session that is there: nothing is negotiated.
     async fn resume(&mut self, kept: Kept, progress: mpsc::Sender<Progress>) -> Result<(), String> {
         self.socket = Some(kept.socket);
         self.ordinal = kept.ordinal;
         self.next_id = kept.next_id;
-        self.session_id = Some(kept.session_id.clone());
+        self.session_id = Some(kept.session_id);
         self.stage = CallStage::Propose;
-        self.send(&Method::Call {
-            conversation_id: self.dial.conversation_id.clone(),
-            session_id: Some(kept.session_id),
-            media: CallMedia::Audio,
-        })
-        .await?;
-        self.proceed().await?;
-        while !matches!(self.receive().await?, Method::Info { .. }) {}
+        let mut asked = self.ask_again().await;
+        if asked.is_err() && self.is_cut_off() {
+            self.wait_until_back().await?;
+            asked = self.ask_again().await;
+        }
+        asked?;
         self.stage = CallStage::Handshake;
         let Some(ordinal) = self.ordinal else {
             self.established_at = Some(Instant::now());
@@ -209,6 +233,20 @@ impl Call<'_> {
         };
         let sent = self.phones.commands.send(command).await;
         sent.map_err(|_| "the softphones have stopped".to_owned())
+    }
+
+    /// Asks for a further conversation on the session.
+    async fn ask_again(&mut self) -> Result<(), String> {
+        self.send(&Method::Call {
+            conversation_id: self.dial.conversation_id.clone(),
+            session_id: self.session_id.clone(),
+            media: CallMedia::Audio,
+            connection: CallConnection::Persistent,
+        })
+        .await?;
+        self.proceed().await?;
+        while !matches!(self.receive().await?, Method::Info { .. }) {}
+        Ok(())
     }
 
     /// Whether the session may stay for another conversation.
@@ -283,6 +321,7 @@ impl Call<'_> {
         let mut cause = None;
         loop {
             let strike = self.strikes_at();
+            let back = self.away.as_ref().map(|away| away.back_at);
             tokio::select! {
                 biased;
                 news = progress.recv(), if !silent => match news {
@@ -294,8 +333,15 @@ impl Call<'_> {
                     Some(Progress::Finished(finished)) => return Ended { finished: Some(finished), cause },
                     None => return Ended { finished: None, cause: cause.or(Some("the softphones have stopped".to_owned())) },
                 },
-                frame = self.receive(), if cause.is_none() && !self.is_deaf() => {
-                    if let Some(end) = self.ending(frame) {
+                frame = self.receive(), if cause.is_none() && back.is_none() && !self.is_deaf() => {
+                    let lost = frame.is_err() && self.is_cut_off();
+                    if let Some(end) = self.ending(frame).filter(|_| !lost) {
+                        cause = Some(end);
+                        self.hang_up_media().await;
+                    }
+                }
+                () = tokio::time::sleep_until(back.unwrap_or(hang_up_at)), if back.is_some() => {
+                    if let Some(end) = self.come_back().await {
                         cause = Some(end);
                         self.hang_up_media().await;
                     }
@@ -356,19 +402,17 @@ impl Call<'_> {
         }
         let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
         let frame = Message::Text(Utf8Bytes::from(text));
-        socket.send(frame).await.map_err(|error| error.to_string())
+        let sent = socket.send(frame).await;
+        sent.map_err(|error| self.lose(error.to_string()))
     }
 
     /// The next method that the server calls.
     pub(super) async fn receive(&mut self) -> Result<Method, String> {
-        let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
+        let closed = "the server closed the WebSocket";
         loop {
-            let frame = socket
-                .next()
-                .await
-                .ok_or("the server closed the WebSocket")?;
-            match frame.map_err(|error| error.to_string())? {
-                Message::Text(text) => {
+            let socket = self.socket.as_mut().ok_or("the WebSocket is not open")?;
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => {
                     match rpc::parse(&text).map_err(|(_, error)| error.to_string())? {
                         Incoming::Method { method, .. } => return Ok(method),
                         // It was asked for.
@@ -377,8 +421,11 @@ impl Call<'_> {
                         Incoming::Result => {}
                     }
                 }
-                Message::Close(_) => return Err("the server closed the WebSocket".to_owned()),
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                Some(Ok(Message::Close(_))) | None => return Err(self.lose(closed.to_owned())),
+                Some(Err(error)) => return Err(self.lose(error.to_string())),
+                Some(Ok(
+                    Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+                )) => {}
             }
         }
     }

@@ -3,6 +3,9 @@
 //! Each call has its own WebSocket, its own ICE, DTLS and SRTP, and its own source address. Signalling is a task on tokio; media is
 //! one [`Endpoint`](racegate_udp::Endpoint) with one socket for all, on the shard of the ingest that it calls.
 
+mod back;
+#[cfg(test)]
+mod broken;
 mod call;
 mod connect;
 mod endpoint;

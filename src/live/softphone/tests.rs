@@ -16,6 +16,7 @@ use racegate_media::ogg::read;
 use racegate_media::{RtcStack, Speech};
 use racegate_udp::Shard;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
@@ -23,21 +24,39 @@ use super::{
 };
 
 #[derive(Default)]
-struct Ended(Mutex<Vec<EndedMedia>>);
+pub(super) struct Ended {
+    pub(super) media: Mutex<Vec<EndedMedia>>,
+    /// Told when audio can flow.
+    pub(super) established: Arc<Notify>,
+    /// Told when a conversation is over.
+    pub(super) over: Arc<Notify>,
+}
 
 impl SessionEvents for Ended {
     fn started(&self, _session: &Started) {}
-    fn established(&self, _conversation_id: &str, _session_id: &str, _at: Instant) {}
+    fn established(&self, _conversation_id: &str, _session_id: &str, _at: Instant) {
+        self.established.notify_one();
+    }
     fn part(&self, _take: TakeNumber, _part: Bytes) -> Result<(), NoRoom> {
-        panic!("a call of seconds has one part");
+        Ok(())
     }
     fn ended(&self, media: EndedMedia) {
-        self.0.lock().unwrap().push(media);
+        self.media.lock().unwrap().push(media);
+        self.over.notify_one();
+    }
+}
+
+impl Ended {
+    /// Waits until so many conversations are over: a softphone does not wait for the server when it hangs up.
+    pub(super) async fn all(&self, conversations: usize) {
+        while self.media.lock().unwrap().len() < conversations {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
 /// A server with softphones that call it, on one shard.
-async fn platform(settings: &IngestSettings) -> (Softphones, Arc<Ended>, Shard) {
+pub(super) async fn platform(settings: &IngestSettings) -> (Softphones, Arc<Ended>, Shard) {
     let stack = Arc::new(RtcStack::new().unwrap());
     let ended = Arc::new(Ended::default());
     let (ingest, server) = Ingest::bind(settings, stack.clone(), ended.clone()).unwrap();
@@ -54,7 +73,7 @@ async fn platform(settings: &IngestSettings) -> (Softphones, Arc<Ended>, Shard) 
     (phones, ended, shard)
 }
 
-fn dial(n: usize, length: Duration) -> Dial {
+pub(super) fn dial(n: usize, length: Duration) -> Dial {
     Dial::new(format!("conversation-{n}"), Instant::now() + length, n)
 }
 
@@ -71,7 +90,7 @@ async fn what_is_recorded_is_what_was_said() {
         outcomes.insert(outcome.conversation_id.clone(), outcome);
     }
     shard.stop().unwrap();
-    let ended = ended.0.lock().unwrap();
+    let ended = ended.media.lock().unwrap();
     assert_eq!(ended.len(), 8);
     for media in ended.iter() {
         let outcome = &outcomes[&media.conversation_id];
@@ -185,7 +204,7 @@ async fn garbage_frames_are_answered_until_it_is_enough_and_harm_no_other_call()
     assert_eq!(code, Some(1008), "policy violation");
     assert_eq!(call.await.unwrap().end, CallEnd::HungUp);
     shard.stop().unwrap();
-    assert_eq!(ended.0.lock().unwrap().len(), 1);
+    assert_eq!(ended.media.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,7 +262,7 @@ async fn several_conversations_share_one_connection_and_end_apart() {
     let mut reasons = Vec::new();
     while reasons.len() < 3 {
         tokio::task::yield_now().await;
-        let ended = ended.0.lock().unwrap();
+        let ended = ended.media.lock().unwrap();
         let of = |media: &EndedMedia| (media.conversation_id.clone(), media.reason);
         reasons = ended.iter().map(of).collect();
     }
@@ -256,7 +275,7 @@ async fn several_conversations_share_one_connection_and_end_apart() {
     );
 }
 
-fn persistent(n: usize, length: Duration, media: DialMedia) -> Dial {
+pub(super) fn persistent(n: usize, length: Duration, media: DialMedia) -> Dial {
     Dial {
         media,
         connection: Connection::Persistent,
@@ -283,11 +302,12 @@ async fn persistent_connections_carry_call_after_call_each_recorded_apart() {
             outcomes.insert(outcome.conversation_id.clone(), outcome);
         }
     }
+    ended.all(6).await;
     shard.stop().unwrap();
     sessions.sort();
     sessions.dedup();
     assert_eq!((sessions.len(), phones.report().lines), (2, 2));
-    let ended = ended.0.lock().unwrap();
+    let ended = ended.media.lock().unwrap();
     assert_eq!((ended.len(), outcomes.len()), (6, 6));
     for media in ended.iter() {
         let outcome = &outcomes[&media.conversation_id];
@@ -325,9 +345,10 @@ async fn a_persistent_connection_may_be_signalling_only_or_without_a_word() {
             assert_eq!(outcome.end, CallEnd::HungUp, "{outcome:?}");
         }
     }
+    ended.all(6).await;
     shard.stop().unwrap();
     assert_eq!(phones.report().lines, 2, "one of each kind");
-    let ended = ended.0.lock().unwrap();
+    let ended = ended.media.lock().unwrap();
     assert_eq!(ended.len(), 6);
     assert!(ended.iter().all(|media| media.established_at.is_some()));
 }
@@ -349,5 +370,5 @@ async fn a_line_that_breaks_while_it_rests_is_replaced_by_a_new_one() {
         .await
         .unwrap();
     assert!(matches!(second.end, CallEnd::NotEstablished { .. }));
-    assert_eq!(ended.0.lock().unwrap().len(), 1);
+    assert_eq!(ended.media.lock().unwrap().len(), 1);
 }

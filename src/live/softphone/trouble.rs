@@ -41,6 +41,7 @@ impl Call<'_> {
                 | Fault::SameCallTwice
                 | Fault::ReconnectStorm
                 | Fault::JitteredReconnects
+                | Fault::LineReconnect
                 | Fault::SendBufferFull
                 | Fault::PingWithoutPong,
                 0,
@@ -86,6 +87,11 @@ impl Call<'_> {
             }
             Fault::SendBufferFull => self.read_nothing(&met).await,
             Fault::PingWithoutPong => None,
+            Fault::LineReconnect => {
+                self.break_off();
+                self.leave(&met);
+                None
+            }
             Fault::ReconnectStorm | Fault::JitteredReconnects => {
                 self.break_off();
                 self.reconnect(&met);

@@ -5,7 +5,7 @@ use crate::time::Duration;
 
 use Effect::{
     Altered, Consent, Cut, CutLate, LateSetUp, MediaLate, MediaLost, NoRoom, NoSession,
-    PartialWrite, Silence, Unharmed, Unheard,
+    PartialWrite, Reconnect, Silence, Unharmed, Unheard,
 };
 use FaultGroup::{Dtls, Ice, Network, Platform, Rtp, Session, Signalling};
 use Strike::{At, Over, SetUp};
@@ -91,6 +91,8 @@ pub enum Effect {
     PartialWrite,
     /// The same, once the server has pinged in vain.
     Unheard,
+    /// Nothing, if the softphone comes back in time; the server waits for it, and then it is a partial write.
+    Reconnect,
     /// The audio is stored later than it would be.
     MediaLate,
     /// The audio is never stored.
@@ -222,6 +224,7 @@ catalogue! {
     PingWithoutPong "ping-without-pong" Signalling At Unheard, 0, "The caller no longer answers the server's pings; its audio flows on.";
     ReconnectStorm "reconnect-storm" Signalling At PartialWrite, 0, "The WebSocket is cut, and 50 new ones are opened at once.";
     JitteredReconnects "jittered-reconnects" Signalling Over PartialWrite, 2000, "The WebSocket is cut, and 50 new ones are opened at random times.";
+    LineReconnect "line-reconnect" Signalling Over Reconnect, 1000, "A persistent session's WebSocket is cut; the softphone comes back to it by a new one.";
     SendBufferFull "send-buffer-full" Signalling Over Unharmed, 1000, "The caller asks much and reads nothing for a time: the server must wait for it.";
     ResetDuringAnswer "reset-during-answer" Signalling SetUp NoSession, 0, "The connection breaks in the midst of the answer.";
     HugeAnswer "huge-answer" Signalling SetUp NoSession, 0, "The answer is longer than any frame may be.";

@@ -23,6 +23,9 @@ pub const PING_AFTER: Duration = Duration::from_secs(5);
 /// It gives a WebSocket up on which it has heard nothing for so long, pongs included.
 pub const UNHEARD: Duration = Duration::from_secs(10);
 
+/// A server keeps a persistent session whose WebSocket broke for so long: its media goes on, and the softphone may come back to it.
+pub const RECONNECT: Duration = Duration::from_secs(5);
+
 /// What becomes of a session, in a word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -121,7 +124,7 @@ pub struct Prediction {
 /// The rule: what becomes of `call` when it is struck at `at` by a fault of that `effect`.
 #[must_use]
 pub fn predict(call: &Call, effect: Effect, at: Timestamp, lasts: Duration) -> Prediction {
-    let mut prediction = without_storage(call, effect, at);
+    let mut prediction = without_storage(call, effect, (at, lasts));
     match effect {
         Effect::MediaLate | Effect::CutLate => prediction.ending.storage = StorageEnd::Late(lasts),
         Effect::MediaLost => prediction.ending.storage = StorageEnd::Failed,
@@ -134,13 +137,14 @@ pub fn predict(call: &Call, effect: Effect, at: Timestamp, lasts: Duration) -> P
         | Effect::Silence
         | Effect::Cut
         | Effect::PartialWrite
+        | Effect::Reconnect
         | Effect::Unheard => {}
     }
     prediction
 }
 
 /// What becomes of the session itself.
-fn without_storage(call: &Call, effect: Effect, at: Timestamp) -> Prediction {
+fn without_storage(call: &Call, effect: Effect, (at, lasts): (Timestamp, Duration)) -> Prediction {
     let planned = call.ended_at();
     let mut prediction = Prediction {
         outcome: SessionOutcome::Unharmed,
@@ -179,6 +183,15 @@ fn without_storage(call: &Call, effect: Effect, at: Timestamp) -> Prediction {
             prediction.outcome = SessionOutcome::PartialWrite;
             prediction.ended_at = at;
             prediction.ending.signalling = SignallingEnd::Lost;
+        }
+        Effect::Reconnect => {
+            let ended_at = at + RECONNECT;
+            // It comes back to hang up, too.
+            if lasts >= RECONNECT && ended_at < planned {
+                prediction.outcome = SessionOutcome::PartialWrite;
+                prediction.ended_at = ended_at;
+                prediction.ending.signalling = SignallingEnd::Lost;
+            }
         }
         Effect::Unheard => {
             let ended_at = last_heard(call, at) + UNHEARD;

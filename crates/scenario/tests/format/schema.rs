@@ -1,6 +1,6 @@
 //! The JSON Schema and the parser agree.
 
-use racegate_model::fault::{CONSENT, Effect, Fault, FaultKind, Strike, UNHEARD};
+use racegate_model::fault::{CONSENT, Effect, Fault, FaultKind, RECONNECT, Strike, UNHEARD};
 use racegate_model::time::Duration;
 use racegate_scenario::{Source, json_schema, parse};
 use serde_json::{Map, Value, json};
@@ -100,6 +100,9 @@ fn row(kind: &FaultKind) -> String {
         Effect::PartialWrite => "partial-write".to_owned(),
         Effect::Unheard => {
             format!("partial-write within {UNHEARD}, if the call lasts so long")
+        }
+        Effect::Reconnect => {
+            format!("unharmed; partial-write {RECONNECT} later if it stays away for longer")
         }
         Effect::MediaLate => "media-late".to_owned(),
         Effect::MediaLost | Effect::NoRoom => "media-lost".to_owned(),
