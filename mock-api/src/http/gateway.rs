@@ -8,7 +8,7 @@ use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderValue, Request, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
@@ -68,15 +68,30 @@ impl Entry {
         state: &ApiState,
         request: &mut Request<B>,
     ) -> (Self, Result<(), ApiError>) {
+        let (entry, judged) = Self::judge(state, request.uri(), request.headers());
+        if judged.is_ok()
+            && let Some(caller) = entry.caller
+        {
+            request.extensions_mut().insert(caller);
+        }
+        (entry, judged)
+    }
+
+    /// The same of a request that no handler gets to see.
+    pub(super) fn judge(
+        state: &ApiState,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> (Self, Result<(), ApiError>) {
         let mut entry = Self {
             correlation: state.next_correlation(),
             caller: None,
             usage: None,
         };
-        if !request.uri().path().starts_with("/api/") {
+        if !uri.path().starts_with("/api/") {
             return (entry, Ok(()));
         }
-        let (caller, session) = match authenticate(state, request.headers()) {
+        let (caller, session) = match authenticate(state, headers) {
             Ok(found) => found,
             Err(error) => return (entry, Err(error)),
         };
@@ -86,7 +101,6 @@ impl Entry {
         if let Err(throttled) = admitted {
             return (entry, Err(ApiError::RateLimited(throttled.retry_after)));
         }
-        request.extensions_mut().insert(caller);
         (entry, Ok(()))
     }
 

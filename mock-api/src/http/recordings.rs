@@ -136,12 +136,37 @@ async fn one(
     let wait = max_wait(&params)?;
     let index = recording_index(&state, &conversation, &recording)?;
     let first = look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
-    let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
-        return Ok(StatusCode::ACCEPTED.into_response());
-    };
+    let seen = available(&state, caller, (index, Some(first)), wait).await;
     let name = file_name.filter(|_| download == Some(true));
-    let shown = recording_named(&state, caller, &origin, (&seen, name));
-    Ok(WrittenJson(shown).into_response())
+    Ok(shown(&state, caller, &origin, (seen, name)))
+}
+
+/// What [`one`] answers to a request without parameters.
+pub(super) fn one_plainly(
+    state: &ApiState,
+    caller: Caller,
+    origin: &Origin,
+    ids: (&str, &str),
+) -> Result<Response, ApiError> {
+    readable(state, caller)?;
+    let seen = find(state, caller, ids)?;
+    let available = seen.view.present.contains(Field::Media).then_some(seen);
+    Ok(shown(state, caller, origin, (available, None)))
+}
+
+/// A recording, its audio to be saved under a name, or that it is not there yet.
+fn shown(
+    state: &ApiState,
+    caller: Caller,
+    origin: &Origin,
+    (seen, name): (Option<Seen>, Option<&str>),
+) -> Response {
+    match seen {
+        Some(seen) => {
+            WrittenJson(recording_named(state, caller, origin, (&seen, name))).into_response()
+        }
+        None => StatusCode::ACCEPTED.into_response(),
+    }
 }
 
 /// Changes when a recording goes to the archive and when it is deleted.
