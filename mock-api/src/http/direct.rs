@@ -3,10 +3,11 @@
 //! Whatever is not exactly that read goes to the router, and is answered by the same functions.
 
 use axum::body::Body;
-use axum::http::{Method, Request, Response, Uri};
+use axum::http::{Method, Request, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 
 use super::downloads::Origin;
+use super::error::ApiError;
 use super::gateway::{Caller, Entry};
 use super::recordings;
 use super::state::ApiState;
@@ -27,15 +28,16 @@ pub(super) fn answer<B>(
     let (uri, headers) = (request.uri(), request.headers());
     let ids = ids(uri)?;
     let (mut entry, judged) = Entry::judge(state, uri, headers);
-    let answer = match (judged, entry.caller) {
-        (Ok(()), Some(caller)) => {
-            let origin = Origin::of(state, uri, headers);
-            recordings::one_plainly(state, caller, &origin, ids)
-        }
-        (Ok(()), None) => return None,
-        (Err(error), _) => Err(error),
+    let answer = judged.and_then(|()| {
+        let caller = entry.caller.ok_or(ApiError::AuthenticationRequired)?;
+        let origin = Origin::of(state, uri, headers);
+        recordings::one_plainly(state, caller, &origin, ids)
+    });
+    let mut response = match answer {
+        Ok(Some(json)) => return Some((entry.shown(json), entry.caller)),
+        Ok(None) => StatusCode::ACCEPTED.into_response(),
+        Err(error) => error.into_response(),
     };
-    let mut response = answer.unwrap_or_else(|error| error.into_response());
     entry.finish(&mut response);
     Some((response, entry.caller))
 }

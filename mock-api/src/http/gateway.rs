@@ -53,6 +53,23 @@ impl FromRequestParts<ApiState> for Caller {
     }
 }
 
+/// The headers of an answer that shows something, their values yet to be said: to copy a map takes
+/// less than to hash its names again.
+static SHOWN: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let names = [
+        CONTENT_TYPE,
+        RATE_COUNT,
+        RATE_ALLOWED,
+        RATE_RESET,
+        CORRELATION,
+    ];
+    let nothing = HeaderValue::from_static("");
+    names
+        .map(|name| (name, nothing.clone()))
+        .into_iter()
+        .collect()
+});
+
 /// What the gateway has found of a request.
 pub(super) struct Entry {
     correlation: Uuid,
@@ -104,6 +121,27 @@ impl Entry {
         (entry, Ok(()))
     }
 
+    /// The finished response to a caller who is shown that JSON.
+    pub(super) fn shown(&mut self, json: Vec<u8>) -> Response {
+        let mut response = Response::new(Body::from(json));
+        match self.usage.take() {
+            Some((usage, allowed)) => {
+                let [count, reset] = usage_values(usage);
+                let values = [JSON, count, allowed, reset, self.correlation.header()];
+                let mut headers = SHOWN.clone();
+                for (place, value) in headers.values_mut().zip(values) {
+                    *place = value;
+                }
+                *response.headers_mut() = headers;
+            }
+            None => {
+                response.headers_mut().insert(CONTENT_TYPE, JSON);
+                self.finish(&mut response);
+            }
+        }
+        response
+    }
+
     /// Finishes the response.
     pub(super) fn finish(&mut self, response: &mut Response) {
         if let Some((usage, allowed)) = self.usage.take() {
@@ -149,13 +187,19 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn write_usage(usage: Option<RateUsage>, allowed: HeaderValue, headers: &mut HeaderMap) {
+    let [count, reset] = usage_values(usage);
+    headers.insert(RATE_COUNT, count);
+    headers.insert(RATE_ALLOWED, allowed);
+    headers.insert(RATE_RESET, reset);
+}
+
+/// How much is used, and when that is over.
+fn usage_values(usage: Option<RateUsage>) -> [HeaderValue; 2] {
     let (used, reset) = match usage {
         Some(usage) => (usage.used, whole_seconds(usage.reset)),
         None => (0, WINDOW_SECONDS),
     };
-    headers.insert(RATE_COUNT, used.into());
-    headers.insert(RATE_ALLOWED, allowed);
-    headers.insert(RATE_RESET, seconds(reset));
+    [used.into(), seconds(reset)]
 }
 
 /// Every answer says how many seconds are left, and they are few.

@@ -136,37 +136,26 @@ async fn one(
     let wait = max_wait(&params)?;
     let index = recording_index(&state, &conversation, &recording)?;
     let first = look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
-    let seen = available(&state, caller, (index, Some(first)), wait).await;
+    let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    };
     let name = file_name.filter(|_| download == Some(true));
-    Ok(shown(&state, caller, &origin, (seen, name)))
+    let shown = recording_named(&state, caller, &origin, (&seen, name));
+    Ok(WrittenJson(shown).into_response())
 }
 
-/// What [`one`] answers to a request without parameters.
+/// The recording that [`one`] answers to a request without parameters; none while its media is not
+/// there.
 pub(super) fn one_plainly(
     state: &ApiState,
     caller: Caller,
     origin: &Origin,
     ids: (&str, &str),
-) -> Result<Response, ApiError> {
+) -> Result<Option<Vec<u8>>, ApiError> {
     readable(state, caller)?;
     let seen = find(state, caller, ids)?;
-    let available = seen.view.present.contains(Field::Media).then_some(seen);
-    Ok(shown(state, caller, origin, (available, None)))
-}
-
-/// A recording, its audio to be saved under a name, or that it is not there yet.
-fn shown(
-    state: &ApiState,
-    caller: Caller,
-    origin: &Origin,
-    (seen, name): (Option<Seen>, Option<&str>),
-) -> Response {
-    match seen {
-        Some(seen) => {
-            WrittenJson(recording_named(state, caller, origin, (&seen, name))).into_response()
-        }
-        None => StatusCode::ACCEPTED.into_response(),
-    }
+    let there = seen.view.present.contains(Field::Media);
+    Ok(there.then(|| WrittenJson(recording_of(state, caller, origin, &seen)).into_bytes()))
 }
 
 /// Changes when a recording goes to the archive and when it is deleted.
