@@ -112,7 +112,7 @@ async fn the_journal_names_the_recordings_of_a_job() {
 
 #[tokio::test]
 async fn a_recording_that_is_held_back_comes_when_it_is_released() {
-    let mock = Product::start(&[]).await;
+    let mock = Product::start(&["workload.rate=1/h"]).await;
     let api = mock.client(0).await;
     let added = mock.add(r#"{"visible": {"metadata": "2s"}}"#).await;
     let flag = async || api.get(&added.metadata()).await.json()["legal_hold_flag"].clone();
