@@ -1,7 +1,12 @@
 //! What a fuzz target does under `cargo test`: it takes its corpus, and the same bytes damaged, the same way every time. A fuzzer
 //! (`cargo bolero test NAME`) goes on from there for as long as it is let.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Names a number of milliseconds: each target goes on with damaged bytes for so long, and says how many it has taken.
+const LONGER: &str = "RACEGATE_FUZZ_MS";
 
 /// Hands every file of a corpus to `target`, and each of them `rounds` times damaged.
 ///
@@ -21,6 +26,34 @@ pub(crate) fn replay(corpus: &Path, rounds: u64, target: impl Fn(&[u8])) {
             target(&damage(seed, &mut chance));
         }
     }
+    let longer = std::env::var(LONGER).ok();
+    if let Some(longer) = longer.and_then(|text| text.parse().ok()) {
+        go_on(corpus, &seeds, Duration::from_millis(longer), target);
+    }
+}
+
+/// Damage upon damage, and pieces of one file in another, for a time.
+fn go_on(corpus: &Path, seeds: &[Vec<u8>], time: Duration, target: impl Fn(&[u8])) {
+    let began = Instant::now();
+    let mut chance = Chance(0x5eed);
+    let mut taken = 0_u64;
+    while began.elapsed() < time {
+        let mut bytes = seeds[chance.below(seeds.len())].clone();
+        if chance.below(4) == 0 {
+            let other = &seeds[chance.below(seeds.len())];
+            let cut = chance.below(bytes.len().max(1));
+            bytes.truncate(cut);
+            bytes.extend_from_slice(&other[chance.below(other.len().max(1))..]);
+        }
+        for _ in 0..=chance.below(4) {
+            bytes = damage(&bytes, &mut chance);
+        }
+        target(&bytes);
+        taken += 1;
+    }
+    let said = format!("{}: {taken} more inputs\n", corpus.display());
+    // Whoever asked for more may not want to know how much.
+    drop(std::io::stderr().write_all(said.as_bytes()));
 }
 
 /// Some bytes overwritten, and now and then a piece cut out, doubled, or cut off.

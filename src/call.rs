@@ -3,11 +3,11 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::Uri;
-use racegate_media::DenseStack;
+use mock_api::server::stack_of;
+use racegate_model::scenario::WebrtcStack;
 use racegate_udp::Shard;
 use serde::Serialize;
 
@@ -26,6 +26,8 @@ pub struct CallOptions {
     pub calls: u32,
     /// How long each lasts.
     pub duration: Duration,
+    /// The WebRTC stack of the callers.
+    pub stack: WebrtcStack,
     /// What goes to stdout.
     pub output: Output,
 }
@@ -61,10 +63,9 @@ fn try_call(options: &CallOptions) -> Result<CallSummary, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::internal)?;
-    let stack = DenseStack::new().map_err(Failure::internal)?;
+    let stack = stack_of(options.stack).map_err(Failure::internal)?;
     let settings = SoftphoneSettings::new("");
-    let (phones, station) =
-        Softphones::bind(&settings, Arc::new(stack)).map_err(Failure::internal)?;
+    let (phones, station) = Softphones::bind(&settings, stack).map_err(Failure::internal)?;
     let shard = Shard::spawn("media-0", vec![station]).map_err(Failure::internal)?;
     let outcomes = runtime.block_on(place(&phones, options));
     shard.stop().map_err(Failure::internal)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use racegate_model::scenario::Engine;
+use racegate_model::scenario::{Engine, WebrtcStack};
 use racegate_scenario::Override;
 
 use crate::bench::media as bench_media;
@@ -261,9 +261,21 @@ struct CallArgs {
     /// How long each lasts, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     duration: u64,
+    /// WebRTC stack of the callers. (Our own endpoint takes offers from outside by str0m,
+    /// whatever the scenario's stack is: they are of every kind)
+    #[arg(long, value_enum, default_value_t = CallStackArg::Str0m)]
+    stack: CallStackArg,
     /// Print JSON on stdout
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CallStackArg {
+    /// Made for many calls: one audio stream, and answers that are as plain
+    Dense,
+    /// Takes every kind of answer
+    Str0m,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -436,6 +448,10 @@ pub fn main() -> ExitCode {
             url: args.url,
             calls: args.calls,
             duration: std::time::Duration::from_secs(args.duration),
+            stack: match args.stack {
+                CallStackArg::Dense => WebrtcStack::Dense,
+                CallStackArg::Str0m => WebrtcStack::Str0m,
+            },
             output: if args.json {
                 Output::Json
             } else {

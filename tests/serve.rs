@@ -148,6 +148,27 @@ fn what_is_printed_works_when_it_is_pasted_and_secrets_stay_out_of_the_log() {
 
 #[cfg(unix)]
 #[test]
+fn callers_of_either_stack_reach_every_media_thread_by_whip() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("ports.json");
+    let path = file.to_str().expect("text");
+    let served = Served::start(&["--port-file", path, "--shards", "2"], "warn");
+    let url = format!("{}/whip", addresses(&file)["api"].as_str().expect("text"));
+    for stack in ["dense", "str0m"] {
+        let call = ["call", &url, "--calls", "4", "--duration", "2", "--json"];
+        let output = racegate(&call).args(["--stack", stack]).output();
+        let output = output.expect("the program can be started");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{stack}: {shown}");
+        let summary: Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(summary["hung_up"], 4, "{stack}: {shown}");
+    }
+    let (code, log) = served.stop("-TERM");
+    assert_eq!((code, log.as_str()), (Some(0), ""));
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupt_ends_it_in_good_order_even_with_a_connection_open() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("ports.json");

@@ -406,7 +406,11 @@ fn upgrade_on(ingest: &IngestShards, wanted: &Wanted, upgrade: WebSocketUpgrade)
     }
 }
 
-fn stack_of(stack: WebrtcStack) -> Result<Arc<dyn Stack>, PeerError> {
+/// Makes a stack.
+///
+/// # Errors
+/// When no certificate can be made.
+pub fn stack_of(stack: WebrtcStack) -> Result<Arc<dyn Stack>, PeerError> {
     Ok(match stack {
         WebrtcStack::Dense => Arc::new(DenseStack::new()?),
         WebrtcStack::Str0m => Arc::new(RtcStack::new()?),

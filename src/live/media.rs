@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use mock_api::ingest::IngestCounters;
-use mock_api::server::MockServer;
-use racegate_media::{DenseStack, PeerError, RtcStack, Stack};
-use racegate_model::scenario::{Fidelity, Scenario, WebrtcStack};
+use mock_api::server::{MockServer, stack_of};
+use racegate_model::scenario::{Fidelity, Scenario};
 use racegate_model::summary::GeneratorSummary;
 use racegate_model::time::Duration;
 use racegate_udp::{BatchSocket, Shard, ShardError, Station};
@@ -61,7 +60,7 @@ pub(super) fn start(
 ) -> Result<(Phones, Vec<Shard>), LiveError> {
     let mix = &scenario.workload.fidelity.webrtc;
     let failed = |error: &dyn std::fmt::Display| LiveError::Media(error.to_string());
-    let stack = stack(scenario.workload.live.softphone_stack).map_err(|error| failed(&error))?;
+    let stack = stack_of(scenario.workload.live.softphone_stack).map_err(|error| failed(&error))?;
     let stations = server.take_stations().into_iter();
     let mut shards: Vec<Vec<Station>> = stations.map(|station| vec![station]).collect();
     let mut phones = Phones::default();
@@ -107,13 +106,6 @@ pub(super) fn stop(shards: Vec<Shard>) -> Result<(), ShardError> {
 /// Softphones that call one shard of the server.
 fn settings(url: &str, shard: usize) -> SoftphoneSettings {
     SoftphoneSettings::new(format!("{url}?shard={shard}"))
-}
-
-fn stack(stack: WebrtcStack) -> Result<Arc<dyn Stack>, PeerError> {
-    Ok(match stack {
-        WebrtcStack::Dense => Arc::new(DenseStack::new()?),
-        WebrtcStack::Str0m => Arc::new(RtcStack::new()?),
-    })
 }
 
 /// What the softphones say of themselves: the histograms of both kinds are one.

@@ -21,10 +21,10 @@ pub use dense::rtp::is_rtcp;
 pub use dense::{Curve, DenseStack};
 pub use digest::{PayloadDigest, Sha256};
 pub use peer::{
-    Caller, Departure, Flow, Form, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received,
-    Recorder, Stack,
+    Caller, Departure, Flow, Form, Frame, Invitation, Peer, PeerError, PeerEvent, PeerOutput,
+    Received, Recorder, Stack,
 };
-pub use rtc::{Invitation, RtcStack};
+pub use rtc::RtcStack;
 pub use stun::{DatagramKind, binding_ufrag};
 pub use toc::{SAMPLE_RATE, duration_of};
 

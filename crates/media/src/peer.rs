@@ -187,6 +187,19 @@ pub trait Caller: Peer {
     }
 }
 
+/// A softphone's end that has offered and waits for the answer.
+pub trait Invitation: Send + fmt::Debug {
+    /// Takes the server's answer.
+    ///
+    /// # Errors
+    /// When the answer is not one to the offer, or has no audio for us.
+    fn accept_answer(
+        self: Box<Self>,
+        now: Instant,
+        answer: &str,
+    ) -> Result<Box<dyn Caller>, PeerError>;
+}
+
 /// A WebRTC stack: it makes the two kinds of peers.
 pub trait Stack: Send + Sync + fmt::Debug {
     /// A server's end on `local` (ICE-lite, that one candidate), and its offer.
@@ -209,6 +222,16 @@ pub trait Stack: Send + Sync + fmt::Debug {
         local: SocketAddr,
         offer: &str,
     ) -> Result<(Box<dyn Caller>, String), PeerError>;
+
+    /// A softphone's end on `local` that calls a server by itself, and its offer: what WHIP asks of a client.
+    ///
+    /// # Errors
+    /// When the stack cannot make one.
+    fn invite(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+    ) -> Result<(Box<dyn Invitation>, String), PeerError>;
 
     /// A server's end on `local` (ICE-lite) that takes an offer from outside, and its answer. Offers from outside are of many kinds;
     /// a stack that knows only its own refuses.

@@ -16,7 +16,8 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig,
 use crate::FRAME_SAMPLES;
 use crate::crypto::{self, DtlsVersion};
 use crate::peer::{
-    Caller, Departure, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
+    Caller, Departure, Frame, Invitation, Peer, PeerError, PeerEvent, PeerOutput, Received,
+    Recorder, Stack,
 };
 
 /// Makes peers on str0m.
@@ -114,6 +115,23 @@ impl Stack for RtcStack {
         Ok((Box::new(RtcCaller { session, mid, pt }), answer))
     }
 
+    fn invite(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+    ) -> Result<(Box<dyn Invitation>, String), PeerError> {
+        let mut session = Session::new(self.config(), now, local)?;
+        let mut changes = session.rtc.sdp_api();
+        let mid = changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+        let (offer, pending) = changes.apply().ok_or(PeerError::NoAudio)?;
+        let invitation = RtcInvitation {
+            session,
+            mid,
+            pending,
+        };
+        Ok((Box::new(invitation), offer.to_sdp_string()))
+    }
+
     fn accept(
         &self,
         now: Instant,
@@ -142,65 +160,37 @@ impl Stack for RtcStack {
     }
 }
 
-/// A softphone's end that has offered and waits for the answer.
+/// A softphone's end that has offered.
 #[derive(Debug)]
-pub struct Invitation {
+struct RtcInvitation {
     session: Session,
     mid: Mid,
     pending: SdpPendingOffer,
 }
 
-impl RtcStack {
-    /// A softphone's end on `local` that calls a server by itself, and its offer: what WHIP asks of a client.
-    ///
-    /// # Errors
-    /// When the stack cannot make one.
-    pub fn invite(
-        &self,
-        now: Instant,
-        local: SocketAddr,
-    ) -> Result<(Invitation, String), PeerError> {
-        let mut session = Session::new(self.config(), now, local)?;
-        let mut changes = session.rtc.sdp_api();
-        let mid = changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
-        let (offer, pending) = changes.apply().ok_or(PeerError::NoAudio)?;
-        let invitation = Invitation {
-            session,
-            mid,
-            pending,
-        };
-        Ok((invitation, offer.to_sdp_string()))
-    }
-}
-
-impl Invitation {
-    /// Takes the server's answer.
-    ///
-    /// # Errors
-    /// When the answer is not one to the offer, or has no audio for us.
-    pub fn accept_answer(
-        mut self,
+impl Invitation for RtcInvitation {
+    fn accept_answer(
+        self: Box<Self>,
         now: Instant,
         answer: &str,
     ) -> Result<Box<dyn Caller>, PeerError> {
         let (_, pt) = audio_of(answer).ok_or(PeerError::NoAudio)?;
         let answer = SdpAnswer::from_sdp_string(answer)
             .map_err(|error| PeerError::Parse(error.to_string()))?;
-        self.session
+        let Self {
+            mut session,
+            mid,
+            pending,
+        } = *self;
+        session
             .rtc
             .sdp_api()
-            .accept_answer(self.pending, answer)
+            .accept_answer(pending, answer)
             .map_err(|error| PeerError::Refused(error.to_string()))?;
-        if let Some(stream) = self
-            .session
-            .rtc
-            .direct_api()
-            .stream_tx_by_mid(self.mid, None)
-        {
+        if let Some(stream) = session.rtc.direct_api().stream_tx_by_mid(mid, None) {
             stream.set_rtx_cache(0, Duration::ZERO, None);
         }
-        self.session.handle_timeout(now);
-        let (session, mid) = (self.session, self.mid);
+        session.handle_timeout(now);
         Ok(Box::new(RtcCaller { session, mid, pt }))
     }
 }

@@ -1,7 +1,9 @@
 //! `[[fault]]`: what goes wrong with sessions.
 
-use racegate_model::fault::{Fault, FaultKind, Strike};
-use racegate_model::scenario::{Executor, FaultShare, FaultSpec, Fidelity, Workload};
+use racegate_model::fault::{DenseEnds, Fault, FaultKind, Strike};
+use racegate_model::scenario::{
+    Executor, FaultShare, FaultSpec, Fidelity, LiveSessions, WebrtcStack, Workload,
+};
 use racegate_model::time::{Duration, Probability};
 
 use crate::reader::{Field, Table};
@@ -35,12 +37,8 @@ fn fault(mut table: Table<'_>, workload: &Workload) -> Option<FaultSpec> {
     table.finish();
     let kind = kind?;
     refuse_without_meaning(kind, &at, &lasts, &loss);
-    if let Some(name) = name.filter(|_| !acts_on_any(kind, workload)) {
-        let needs = kind.group.needs().name();
-        name.wrong(
-            format!("is `{}`, which acts on no session here", kind.name),
-            format!("it needs WebRTC sessions of fidelity `{needs}` or above (or `model`)"),
-        );
+    if let Some(name) = name {
+        refuse_without_effect(kind, &name, workload);
     }
     let half = Probability::new(0.5).unwrap_or(Probability::ONE);
     let loss_default = Probability::new(0.05).unwrap_or(Probability::ZERO);
@@ -56,6 +54,36 @@ fn fault(mut table: Table<'_>, workload: &Workload) -> Option<FaultSpec> {
             .and_then(|field| field.probability())
             .unwrap_or(loss_default),
     })
+}
+
+/// A fault that no session of the workload could meet.
+fn refuse_without_effect(kind: &FaultKind, name: &Field<'_>, workload: &Workload) {
+    if !acts_on_any(kind, workload) {
+        let needs = kind.group.needs().name();
+        name.wrong(
+            format!("is `{}`, which acts on no session here", kind.name),
+            format!("it needs WebRTC sessions of fidelity `{needs}` or above (or `model`)"),
+        );
+    } else if is_real(kind, workload) && !stack_can(kind.fault, &workload.live) {
+        let stack = match kind.fault.dense_ends() {
+            DenseEnds::Both => "\"dense\"",
+            DenseEnds::Softphone | DenseEnds::Neither => "{ softphones = \"dense\" }",
+        };
+        name.wrong(
+            format!("is `{}`, which str0m cannot follow", kind.name),
+            format!("write `stack = {stack}` in `[workload]`, or leave the fault out"),
+        );
+    }
+}
+
+fn stack_can(fault: Fault, live: &LiveSessions) -> bool {
+    let softphones = live.softphone_stack == WebrtcStack::Dense;
+    let ingest = live.ingest_stack == WebrtcStack::Dense;
+    match fault.dense_ends() {
+        DenseEnds::Neither => true,
+        DenseEnds::Softphone => softphones,
+        DenseEnds::Both => softphones && ingest,
+    }
 }
 
 /// Keys that say nothing of this fault.
@@ -136,10 +164,15 @@ fn phase(field: &Field<'_>, workload: &Workload) -> Option<usize> {
 
 /// Whether any session is real enough for the fault, or not real at all.
 fn acts_on_any(kind: &FaultKind, workload: &Workload) -> bool {
+    let modelled = workload.fidelity.webrtc.has(Fidelity::Model);
+    workload.webrtc_share > Probability::ZERO && (modelled || is_real(kind, workload))
+}
+
+/// Whether any session is real enough for the fault.
+fn is_real(kind: &FaultKind, workload: &Workload) -> bool {
     let mix = &workload.fidelity.webrtc;
-    workload.webrtc_share > Probability::ZERO
-        && Fidelity::ALL.into_iter().any(|fidelity| {
-            let enough = fidelity == Fidelity::Model || fidelity >= kind.group.needs();
-            enough && mix.has(fidelity)
-        })
+    let mut all = Fidelity::ALL.into_iter();
+    all.any(|fidelity| {
+        fidelity != Fidelity::Model && fidelity >= kind.group.needs() && mix.has(fidelity)
+    })
 }

@@ -66,5 +66,5 @@ fn any_frames_are_answered_or_struck() {
         .for_each(signal);
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let corpus = folder.join("src/ingest/__fuzz__/signalling/corpus");
-    replay(&corpus, 300, signal);
+    replay(&corpus, 1500, signal);
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use racegate_media::{DenseStack, RtcStack};
+use racegate_media::{DenseStack, RtcStack, Stack as _};
 use racegate_model::draws::Seed;
 use racegate_udp::{Endpoint, SendBatch};
 use tower::ServiceExt as _;

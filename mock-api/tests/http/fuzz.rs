@@ -64,7 +64,7 @@ fn any_body_is_taken_or_refused_and_never_a_fault_of_ours() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     replay(
         &folder.join("tests/http/__fuzz__/http_bodies/corpus"),
-        60,
+        400,
         send,
     );
 }

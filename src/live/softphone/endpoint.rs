@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use racegate_media::{
-    DatagramKind, Departure, Flow, Invitation, PeerError, PeerEvent, PeerOutput, RtcStack, Speech,
-    Stack,
+    DatagramKind, Departure, Flow, Invitation, PeerError, PeerEvent, PeerOutput, Speech, Stack,
 };
 use racegate_model::fault::Fault;
 use racegate_udp::{Datagram, Endpoint, SendBatch, SendCount, Wheel};
@@ -77,8 +76,7 @@ pub struct SoftphoneEndpoint {
     stack: Arc<dyn Stack>,
     oddities: Oddities,
     /// For calls to foreign servers.
-    door: Option<RtcStack>,
-    invited: BTreeMap<u32, Invitation>,
+    invited: BTreeMap<u32, Box<dyn Invitation>>,
     commands: mpsc::Receiver<Command>,
     meter: Arc<Meter>,
     first_address: Ipv4Addr,
@@ -115,7 +113,6 @@ impl SoftphoneEndpoint {
         Self {
             stack,
             oddities: Oddities::default(),
-            door: None,
             invited: BTreeMap::new(),
             commands,
             meter,
@@ -184,15 +181,11 @@ impl SoftphoneEndpoint {
         }
     }
 
-    /// Makes an offer by itself. Foreign servers take every kind of description: str0m's is the complete one.
+    /// Makes an offer by itself.
     fn invite(&mut self, now: Instant) -> Result<Answered, PeerError> {
-        let door = match self.door.take() {
-            Some(door) => door,
-            None => RtcStack::new()?,
-        };
         let ordinal = self.next;
         let address = caller_address(self.first_address, ordinal, self.port);
-        let (invitation, sdp) = self.door.insert(door).invite(now, address)?;
+        let (invitation, sdp) = self.stack.invite(now, address)?;
         self.next = self.next.wrapping_add(1);
         self.invited.insert(ordinal, invitation);
         Ok(Answered { ordinal, sdp })

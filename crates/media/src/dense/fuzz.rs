@@ -97,7 +97,7 @@ fn stun(bytes: &[u8]) {
 #[test]
 fn any_stun_is_an_answerable_check_or_dropped() {
     check!(name = "stun").with_iterations(0).for_each(stun);
-    replay(&corpus("stun"), 300, stun);
+    replay(&corpus("stun"), 1000, stun);
 }
 
 /// A handshake's records, at both ends when each waits for the other's first flight.
@@ -109,7 +109,7 @@ fn dtls(bytes: &[u8]) {
 #[test]
 fn any_handshake_goes_on_or_ends_and_nothing_else() {
     check!(name = "dtls").with_iterations(0).for_each(dtls);
-    replay(&corpus("dtls"), 200, dtls);
+    replay(&corpus("dtls"), 600, dtls);
 }
 
 const PROFILES: [Profile; 3] = [Profile::AesGcm128, Profile::AesGcm256, Profile::AesCm128];
@@ -153,7 +153,7 @@ fn srtp(bytes: &[u8]) {
 #[test]
 fn any_audio_packet_opens_once_or_leaves_no_trace() {
     check!(name = "srtp").with_iterations(0).for_each(srtp);
-    replay(&corpus("srtp"), 300, srtp);
+    replay(&corpus("srtp"), 600, srtp);
 }
 
 /// A compound packet in the clear, sealed as it is, and sealed with the right keys.
@@ -172,7 +172,7 @@ fn srtcp(bytes: &[u8]) {
 #[test]
 fn any_report_is_read_or_refused() {
     check!(name = "srtcp").with_iterations(0).for_each(srtcp);
-    replay(&corpus("srtcp"), 300, srtcp);
+    replay(&corpus("srtcp"), 600, srtcp);
 }
 
 /// A description as an answer, as an offer, and as one in a session that is up; at the door too, where every kind comes.
@@ -198,7 +198,7 @@ fn any_description_is_taken_or_refused() {
     check!(name = "sdp")
         .with_iterations(0)
         .for_each(description);
-    replay(&corpus("sdp"), 100, description);
+    replay(&corpus("sdp"), 200, description);
 }
 
 fn recording(bytes: &[u8]) {
@@ -223,7 +223,7 @@ fn recording(bytes: &[u8]) {
 #[test]
 fn any_file_is_a_recording_or_an_error() {
     check!(name = "ogg").with_iterations(0).for_each(recording);
-    replay(&corpus("ogg"), 40, recording);
+    replay(&corpus("ogg"), 200, recording);
 }
 
 /// A corpus of noise would only ever reach the first refusal.

@@ -18,6 +18,7 @@ mod send;
 mod session;
 mod srtp;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,11 +29,12 @@ pub use send::{MediaSender, Origin, Sent};
 
 use identity::{HandshakeRole, Identity};
 use rtcp::Parting;
-use session::Session;
+use session::{Agreed, Session};
 
 use crate::DtlsVersion;
 use crate::peer::{
-    Caller, Flow, Form, Frame, Peer, PeerError, PeerEvent, PeerOutput, Received, Recorder, Stack,
+    Caller, Flow, Form, Frame, Invitation, Peer, PeerError, PeerEvent, PeerOutput, Received,
+    Recorder, Stack,
 };
 use crate::stun::DatagramKind;
 
@@ -110,15 +112,7 @@ impl DenseStack {
         let answer = sdp::answer(&session.describe(), &remote);
         let payload_type = remote.audio.payload_type;
         session.connect(now, remote, HandshakeRole::Client);
-        let caller = DenseCaller {
-            session,
-            sender: None,
-            payload_type,
-            sent: Sent::default(),
-            sent_at: now,
-            reception: None,
-        };
-        Ok((caller, answer))
+        Ok((DenseCaller::new(session, now, payload_type), answer))
     }
 }
 
@@ -140,6 +134,85 @@ impl Stack for DenseStack {
     ) -> Result<(Box<dyn Caller>, String), PeerError> {
         let (caller, answer) = self.caller(now, local, offer)?;
         Ok((Box::new(caller), answer))
+    }
+
+    fn invite(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+    ) -> Result<(Box<dyn Invitation>, String), PeerError> {
+        let mut session = Session::new(Arc::clone(&self.0), now, local)?;
+        session.set_controlling();
+        let offer = sdp::invitation(&session.describe());
+        let caller = DenseCaller::new(session, now, sdp::OPUS);
+        Ok((Box::new(Invited(caller)), offer))
+    }
+}
+
+/// What differs between the two ends of a session; what they have in common is [`Peer`].
+trait End: Send + fmt::Debug {
+    fn session(&self) -> &Session;
+    fn session_mut(&mut self) -> &mut Session;
+    /// Audio can flow with these keys.
+    fn agree(&mut self, agreed: &Agreed);
+    fn report(&mut self, now: Instant, parting: Parting);
+    /// What the other side says of our audio.
+    fn note(&mut self, reception: Option<Reception>);
+    /// An audio packet came.
+    fn hear(&mut self, now: Instant, bytes: &[u8]);
+
+    fn arm(&mut self) {
+        if let Some(agreed) = self.session_mut().take_agreed() {
+            self.agree(&agreed);
+        }
+    }
+}
+
+impl<E: End> Peer for E {
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let session = self.session_mut();
+        match DatagramKind::of(bytes) {
+            DatagramKind::Stun => session.handle_stun(now, source, destination, bytes),
+            DatagramKind::Dtls => {
+                session.handle_dtls(now, source, bytes);
+                self.arm();
+            }
+            DatagramKind::Srtp if rtp::is_rtcp(bytes) => {
+                let heard = session.handle_rtcp(now, bytes, session.origin.ssrc);
+                self.note(heard);
+            }
+            DatagramKind::Srtp => self.hear(now, bytes),
+            DatagramKind::Other => session.count(Drop::Malformed),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.session().is_report_due(now) {
+            self.report(now, Parting::Stays);
+        }
+        self.session_mut().handle_timeout(now);
+        self.arm();
+    }
+
+    fn poll_output(&mut self) -> Option<PeerOutput> {
+        self.session_mut().pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.session().deadline()
+    }
+
+    fn close(&mut self, now: Instant) {
+        if self.session().is_established() {
+            self.report(now, Parting::Leaves);
+        }
+        self.session_mut().close(now);
     }
 }
 
@@ -172,14 +245,29 @@ impl DenseRecorder {
         }
         self.session.handle_timeout(now);
     }
+}
 
-    fn arm(&mut self) {
-        if let Some(agreed) = self.session.take_agreed() {
-            let epoch = self.session.epoch();
-            let receiver = MediaReceiver::new(agreed.receive.rtp(), sdp::OPUS, epoch);
-            self.receiver = Some(receiver);
-        }
+impl End for DenseRecorder {
+    fn session(&self) -> &Session {
+        &self.session
     }
+
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    fn agree(&mut self, agreed: &Agreed) {
+        let epoch = self.session.epoch();
+        self.receiver = Some(MediaReceiver::new(agreed.receive.rtp(), sdp::OPUS, epoch));
+    }
+
+    fn report(&mut self, now: Instant, parting: Parting) {
+        let reception = self.receiver.as_mut().and_then(MediaReceiver::report);
+        self.session.report(now, None, reception, parting);
+    }
+
+    /// We send nothing that could be reported on.
+    fn note(&mut self, _: Option<Reception>) {}
 
     fn hear(&mut self, now: Instant, bytes: &[u8]) {
         let Some(receiver) = self
@@ -204,59 +292,6 @@ impl DenseRecorder {
             Opened::Dropped(drop) => self.session.count(drop),
         }
     }
-
-    fn report(&mut self, now: Instant, parting: Parting) {
-        let reception = self.receiver.as_mut().and_then(MediaReceiver::report);
-        self.session.report(now, None, reception, parting);
-    }
-}
-
-impl Peer for DenseRecorder {
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        bytes: &[u8],
-    ) {
-        match DatagramKind::of(bytes) {
-            DatagramKind::Stun => self.session.handle_stun(now, source, destination, bytes),
-            DatagramKind::Dtls => {
-                self.session.handle_dtls(now, source, bytes);
-                self.arm();
-            }
-            DatagramKind::Srtp if rtp::is_rtcp(bytes) => {
-                // We send nothing that could be reported on.
-                self.session
-                    .handle_rtcp(now, bytes, self.session.origin.ssrc);
-            }
-            DatagramKind::Srtp => self.hear(now, bytes),
-            DatagramKind::Other => self.session.count(Drop::Malformed),
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.session.is_report_due(now) {
-            self.report(now, Parting::Stays);
-        }
-        self.session.handle_timeout(now);
-        self.arm();
-    }
-
-    fn poll_output(&mut self) -> Option<PeerOutput> {
-        self.session.pop()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.session.deadline()
-    }
-
-    fn close(&mut self, now: Instant) {
-        if self.session.is_established() {
-            self.report(now, Parting::Leaves);
-        }
-        self.session.close(now);
-    }
 }
 
 impl Recorder for DenseRecorder {
@@ -265,14 +300,7 @@ impl Recorder for DenseRecorder {
     }
 
     fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), PeerError> {
-        let remote = sdp::parse(answer)?;
-        if remote.audio.payload_type != sdp::OPUS {
-            return Err(PeerError::NoAudio);
-        }
-        if remote.setup == sdp::Setup::Either {
-            let text = "an answer must say who begins the handshake";
-            return Err(PeerError::Refused(text.to_owned()));
-        }
+        let remote = sdp::parse_answer(answer)?;
         if remote.ice_lite {
             let text = "neither side would check the path";
             return Err(PeerError::Refused(text.to_owned()));
@@ -305,7 +333,35 @@ pub struct DenseCaller {
     reception: Option<Reception>,
 }
 
+/// One that has offered by itself.
+#[derive(Debug)]
+struct Invited(DenseCaller);
+
+impl Invitation for Invited {
+    fn accept_answer(
+        self: Box<Self>,
+        now: Instant,
+        answer: &str,
+    ) -> Result<Box<dyn Caller>, PeerError> {
+        let Self(mut caller) = *self;
+        let remote = sdp::parse_answer(answer)?;
+        caller.session.connect(now, remote, HandshakeRole::Client);
+        Ok(Box::new(caller))
+    }
+}
+
 impl DenseCaller {
+    fn new(session: Session, now: Instant, payload_type: u8) -> Self {
+        Self {
+            session,
+            sender: None,
+            payload_type,
+            sent: Sent::default(),
+            sent_at: now,
+            reception: None,
+        }
+    }
+
     /// Hands the media over to a driver that seals frames itself. From then on the session sends none; the driver tells it with
     /// [`DenseCaller::note_sent`], before time passes and before it closes, what its reports shall say.
     pub fn take_sender(&mut self) -> Option<MediaSender> {
@@ -329,16 +385,21 @@ impl DenseCaller {
     pub fn reception(&self) -> Option<Reception> {
         self.reception
     }
+}
 
-    fn arm(&mut self) {
-        if let Some(agreed) = self.session.take_agreed() {
-            let origin = self.session.origin;
-            self.sender = Some(MediaSender::new(
-                agreed.send.rtp(),
-                self.payload_type,
-                origin,
-            ));
-        }
+impl End for DenseCaller {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    fn agree(&mut self, agreed: &Agreed) {
+        let origin = self.session.origin;
+        let sender = MediaSender::new(agreed.send.rtp(), self.payload_type, origin);
+        self.sender = Some(sender);
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {
@@ -346,54 +407,14 @@ impl DenseCaller {
         let sent = spoke.then_some((self.sent, self.sent_at));
         self.session.report(now, sent, None, parting);
     }
-}
 
-impl Peer for DenseCaller {
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        bytes: &[u8],
-    ) {
-        match DatagramKind::of(bytes) {
-            DatagramKind::Stun => self.session.handle_stun(now, source, destination, bytes),
-            DatagramKind::Dtls => {
-                self.session.handle_dtls(now, source, bytes);
-                self.arm();
-            }
-            DatagramKind::Srtp if rtp::is_rtcp(bytes) => {
-                let ours = self.session.origin.ssrc;
-                let heard = self.session.handle_rtcp(now, bytes, ours);
-                self.reception = heard.or(self.reception);
-            }
-            // We agreed to send and not to receive.
-            DatagramKind::Srtp => self.session.count(Drop::PayloadType),
-            DatagramKind::Other => self.session.count(Drop::Malformed),
-        }
+    fn note(&mut self, reception: Option<Reception>) {
+        self.reception = reception.or(self.reception);
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.session.is_report_due(now) {
-            self.report(now, Parting::Stays);
-        }
-        self.session.handle_timeout(now);
-        self.arm();
-    }
-
-    fn poll_output(&mut self) -> Option<PeerOutput> {
-        self.session.pop()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.session.deadline()
-    }
-
-    fn close(&mut self, now: Instant) {
-        if self.session.is_established() {
-            self.report(now, Parting::Leaves);
-        }
-        self.session.close(now);
+    /// We agreed to send and not to receive.
+    fn hear(&mut self, _: Instant, _: &[u8]) {
+        self.session.count(Drop::PayloadType);
     }
 }
 

@@ -239,7 +239,39 @@ catalogue! {
     ShardStall "shard-stall" Platform Over Unharmed, 200, "The media thread stands still; what comes meanwhile waits in the kernel.";
 }
 
+/// The ends of a session that must be on the dense stack for a fault to be brought about and borne as predicted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DenseEnds {
+    /// None: it is made of datagrams or signalling.
+    Neither,
+    /// The softphone.
+    Softphone,
+    /// The softphone and the ingest.
+    Both,
+}
+
 impl Fault {
+    /// Which ends must be on the dense stack. str0m offers once, has one source and one address, and sends plain packets; as an
+    /// ingest it neither takes a new offer or a new source nor hears a BYE.
+    #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "of some eighty faults these are within a stack"
+    )]
+    pub const fn dense_ends(self) -> DenseEnds {
+        match self {
+            Self::ReInvite | Self::HoldResume | Self::SsrcChange | Self::ByeThenAudio => {
+                DenseEnds::Both
+            }
+            Self::TwoPaths
+            | Self::ClockStep
+            | Self::UnknownPayloadType
+            | Self::HeaderExtensions
+            | Self::Red => DenseEnds::Softphone,
+            _ => DenseEnds::Neither,
+        }
+    }
+
     /// Its entry in the catalogue.
     #[must_use]
     pub const fn kind(self) -> &'static FaultKind {

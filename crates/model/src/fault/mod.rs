@@ -6,7 +6,7 @@
 mod catalogue;
 mod plan;
 
-pub use catalogue::{Effect, Fault, FaultGroup, FaultKind, Strike};
+pub use catalogue::{DenseEnds, Effect, Fault, FaultGroup, FaultKind, Strike};
 pub use plan::{FaultPlan, Struck};
 
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,15 @@
-//! Descriptions of a session that is up: a caller's new offer, and the answer to it.
+//! A caller's offers, the first to a server that waits to be called and new ones of a session that is up, and the answer to these.
 
 use std::fmt::Write as _;
 
-use super::{Local, Remote, candidate, head, opus, transport};
+use super::{Local, OPUS, Remote, candidate, head, opus, transport};
 use crate::peer::Flow;
+
+/// A caller's first offer, to a server that waits to be called.
+#[must_use]
+pub(in crate::dense) fn invitation(local: &Local<'_>) -> String {
+    offer_again(local, OPUS, Flow::Flowing)
+}
 
 /// A caller's new offer: the same path and keys, and whether audio is to flow.
 #[must_use]

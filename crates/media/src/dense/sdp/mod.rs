@@ -9,7 +9,7 @@ use crate::peer::{Flow, PeerError};
 
 mod again;
 
-pub(super) use again::{answer_again, offer_again};
+pub(super) use again::{answer_again, invitation, offer_again};
 
 /// Bytes of a description that are read; a browser's with everything on has a tenth of it.
 const DESCRIPTION_MAX: usize = 64 << 10;
@@ -168,6 +168,22 @@ pub(super) fn parse(text: &str) -> Result<Remote, PeerError> {
         flow: flow(audio),
         sections: media.iter().filter_map(outline).collect(),
     })
+}
+
+/// Reads an answer to an offer of ours.
+///
+/// # Errors
+/// As [`parse`], and when it is none.
+pub(super) fn parse_answer(text: &str) -> Result<Remote, PeerError> {
+    let remote = parse(text)?;
+    if remote.audio.payload_type != OPUS {
+        return Err(PeerError::NoAudio);
+    }
+    if remote.setup == Setup::Either {
+        let text = "an answer must say who begins the handshake";
+        return Err(PeerError::Refused(text.to_owned()));
+    }
+    Ok(remote)
 }
 
 /// On hold the offerer sends nothing (RFC 3264, section 8.4).
