@@ -27,7 +27,10 @@ pub(super) struct Kept {
 
 /// A recording was taken back from the archive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Restored;
+pub(super) struct Restored {
+    /// When its audio can be played again.
+    pub(super) at: ApiDate,
+}
 
 /// Deletion protection, said by hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,8 +67,12 @@ impl Kept {
             FileState::Deleted
         } else if self.archive_at.is_some_and(|at| at <= now) {
             FileState::Archived
-        } else if self.restored.is_some() {
-            FileState::Restored
+        } else if let Some(restored) = self.restored {
+            if restored.at <= now {
+                FileState::Restored
+            } else {
+                FileState::Restoring
+            }
         } else {
             FileState::Available
         }
@@ -138,20 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_recording_goes_back_at_its_new_date() {
+    fn a_recording_is_restoring_then_restored_then_back_in_the_archive() {
         let kept = Kept {
             archive_at: date("2026-03-08"),
-            restored: Some(Restored),
+            restored: date("2026-03-07").map(|at| Restored { at }),
             ..Kept::default()
         };
-        let (before, after) = (date("2026-03-07").unwrap(), date("2026-03-09").unwrap());
-        assert_eq!(
-            kept.file_state(before, Protection::Revoked),
-            FileState::Restored
-        );
-        assert_eq!(
-            kept.file_state(after, Protection::Revoked),
-            FileState::Archived
-        );
+        for (now, state) in [
+            ("2026-03-06T23:59:59.999Z", FileState::Restoring),
+            ("2026-03-07", FileState::Restored),
+            ("2026-03-07T23:59:59.999Z", FileState::Restored),
+            ("2026-03-08", FileState::Archived),
+        ] {
+            let now = date(now).unwrap();
+            assert_eq!(kept.file_state(now, Protection::Revoked), state);
+        }
     }
 }

@@ -28,7 +28,7 @@ use super::state::ApiState;
 use super::wire::recording::{
     FileState, ForumRecording, Recording, RecordingMetadata, RecordingUpdate,
 };
-use super::wire::words;
+use super::wire::{ApiDate, words};
 
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -179,12 +179,15 @@ async fn update(
         | FileState::Uploading
         | FileState::Error => state.need_any(caller, RETAIN)?,
     }
+    let epoch = state.config().epoch;
+    let asked = Restored {
+        at: ApiDate::of(epoch, caller.now + state.config().delays.restore),
+    };
     let archived = seen.file_state() == FileState::Archived;
     state.desk(caller).keeping.change(seen.index, |kept| {
         let later = update.archive_date.is_none_or(|date| date > seen.seen_at);
-        kept.restored = (kept.restored.is_some() || archived)
-            .then_some(Restored)
-            .filter(|_| later);
+        let restored = if archived { Some(asked) } else { kept.restored };
+        kept.restored = restored.filter(|_| later);
         kept.archive_at = update.archive_date;
         kept.archive_medium = update.archive_date.and(update.archive_medium);
         kept.delete_at = update.delete_date;
@@ -193,8 +196,8 @@ async fn update(
         }
     });
     let seen = look_now(&state, caller, seen.index).ok_or(ApiError::NotFound)?;
-    if archived && seen.file_state() == FileState::Restored {
-        notifications::restored(&state, caller, seen.index);
+    if archived && seen.kept.restored.is_some() {
+        notifications::restoring(&state, caller, (seen.index, asked.at.instant(epoch)));
     }
     Ok(Json(recording_of(&state, caller, &origin, &seen)).into_response())
 }

@@ -1,7 +1,7 @@
 //! What a tenant sees of a recording, and how it is shown.
 
 use racegate_model::field::{Field, Kind};
-use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
+use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantIndex};
 use racegate_model::scenario::ReadPath;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::{Hold, View};
@@ -100,16 +100,27 @@ pub(super) fn look(
     index: RecordingIndex,
     path: ReadPath,
 ) -> Option<Seen> {
+    look_as(state, caller.tenant, now, index, path)
+}
+
+/// Likewise, when nobody asks.
+pub(super) fn look_as(
+    state: &ApiState,
+    tenant: TenantIndex,
+    now: Timestamp,
+    index: RecordingIndex,
+    path: ReadPath,
+) -> Option<Seen> {
     let service = state.service();
     let epoch = state.config().epoch;
-    let seen = state.tenant(caller).read(service, index, |timeline| {
+    let seen = service.tenant(tenant)?.read(service, index, |timeline| {
         (timeline.ended_at <= now).then(|| Seen {
             index,
             truth: truth_of_timeline(service.seed(), epoch, timeline),
             view: timeline.view(now, path),
             length: timeline.ended_at.since(timeline.started_at),
             submitted_at: timeline.submitted_at,
-            kept: state.desk(caller).keeping.of(index),
+            kept: state.desk_of(tenant).keeping.of(index),
             seen_at: ApiDate::of(epoch, now),
         })
     });
