@@ -22,6 +22,7 @@ pub(super) struct Kept {
     pub(super) protection: Option<Protection>,
     pub(super) export: PendingExport,
     pub(super) orphan: OrphanFate,
+    pub(super) file: FileSoundness,
     pub(super) annotations: Vec<Annotation>,
 }
 
@@ -59,12 +60,22 @@ pub(super) enum OrphanFate {
     Deleted,
 }
 
+/// Whether the platform can make anything of a recording's file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum FileSoundness {
+    #[default]
+    Sound,
+    Damaged,
+}
+
 impl Kept {
     /// The state of a file that is stored, at the date `now`.
     pub(super) fn file_state(&self, now: ApiDate, protection: Protection) -> FileState {
         let deleted = self.delete_at.is_some_and(|at| at <= now);
         if self.orphan == OrphanFate::Deleted || deleted && protection == Protection::Revoked {
             FileState::Deleted
+        } else if self.file == FileSoundness::Damaged {
+            FileState::Error
         } else if self.archive_at.is_some_and(|at| at <= now) {
             FileState::Archived
         } else if let Some(restored) = self.restored {
@@ -142,6 +153,24 @@ mod tests {
             kept.file_state(after, Protection::Applied),
             FileState::Available
         );
+    }
+
+    #[test]
+    fn a_damaged_recording_is_an_error_until_it_is_deleted() {
+        let kept = Kept {
+            archive_at: date("2026-03-06"),
+            delete_at: date("2026-03-08"),
+            file: FileSoundness::Damaged,
+            ..Kept::default()
+        };
+        for (now, state) in [
+            ("2026-03-05", FileState::Error),
+            ("2026-03-07", FileState::Error),
+            ("2026-03-08", FileState::Deleted),
+        ] {
+            let now = date(now).unwrap();
+            assert_eq!(kept.file_state(now, Protection::Revoked), state);
+        }
     }
 
     #[test]

@@ -113,8 +113,10 @@ async fn list(
         ("messageFormatId" = Option<words::ArchiveFormat>, Query),
         ("mediaFormats" = Option<Vec<words::MediaFormat>>, Query, style = Form,
             explode = false),
-        ("download" = Option<bool>, Query),
-        ("fileName" = Option<String>, Query, description = "Name to be saved under"),
+        ("download" = Option<bool>, Query,
+            description = "The address is of a file to be saved"),
+        ("fileName" = Option<String>, Query,
+            description = "Name to be saved under; the recording's id if there is none"),
         ("locale" = Option<String>, Query, max_length = 35),
     ),
     responses(
@@ -139,7 +141,15 @@ async fn one(
     let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    let name = file_name.filter(|_| download == Some(true));
+    let own_name;
+    let name = match (download, file_name) {
+        (Some(true), None | Some("")) => {
+            own_name = format!("{}.ogg", seen.truth.recording);
+            Some(own_name.as_str())
+        }
+        (Some(true), said) => said,
+        (Some(false) | None, _) => None,
+    };
     let shown = recording_named(&state, caller, &origin, (&seen, name));
     Ok(WrittenJson(shown).into_response())
 }

@@ -486,6 +486,22 @@ async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
         audio.header("content-disposition"),
         Some("attachment; filename=\"ab.ogg\"")
     );
+    let own_name = format!("attachment; filename=\"{}.ogg\"", recording(1));
+    for (query, saved) in [
+        ("?download=true", Some(own_name.as_str())),
+        ("?download=true&fileName=", Some(own_name.as_str())),
+        ("?download=false&fileName=a.ogg", None),
+        ("?formatId=WAV&mediaFormats=MP3,WEBM&locale=de", None),
+    ] {
+        let shown = get_here(&api, &format!("{}{query}", one(1))).await;
+        let audio = follow(&api, shown["mediaUris"]["0"]["mediaUri"].as_str().unwrap()).await;
+        assert_eq!(audio.header("content-disposition"), saved, "{query}");
+        assert_eq!(
+            (audio.header("content-type"), &*audio.text),
+            (Some("audio/ogg"), "OggS"),
+            "it is called what it is, whatever was asked for: {query}"
+        );
+    }
     let organization = &world.tenant_config(0).organization;
     let other = &world.tenant_config(1).organization;
     world.advance(Duration::from_secs(3599));

@@ -279,12 +279,12 @@ pub(super) fn index_of(state: &ApiState, id: &str) -> Option<RecordingIndex> {
         .or_else(|| ConversationId::parse(id)?.index(seed))
 }
 
-fn call_of(state: &ApiState, id: &str) -> Result<Call, ApiError> {
+pub(super) fn call_of(state: &ApiState, id: &str) -> Result<Call, ApiError> {
     let index = index_of(state, id).ok_or(ApiError::NotFound)?;
     state.service().calls().get(index).ok_or(ApiError::NotFound)
 }
 
-fn shown(state: &ApiState, call: &Call) -> RecordingShown {
+pub(super) fn shown(state: &ApiState, call: &Call) -> RecordingShown {
     let (seed, epoch) = (state.service().seed(), state.config().epoch);
     let now = state.now();
     let clients = state.service().tenants().iter().filter_map(|tenant| {
