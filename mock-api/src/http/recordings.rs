@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use racegate_model::field::Field;
-use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
+use racegate_model::ids::RecordingIndex;
 use racegate_model::scenario::ReadPath;
 use racegate_model::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,8 +21,8 @@ use super::paging::NUMBER_MAX;
 use super::params::{Params, invalid};
 use super::permissions::RETAIN;
 use super::seen::{
-    Seen, conversation_index, find, forum_of, look, look_now, metadata_of, readable,
-    recording_index, recording_named, recording_of,
+    Seen, conversation_index, find, forum_of, index_of_either, look, look_now, metadata_of,
+    readable, recording_index, recording_named, recording_of, there,
 };
 use super::state::ApiState;
 use super::wire::recording::{
@@ -137,7 +137,7 @@ async fn one(
     let file_name = params.text("fileName")?;
     let wait = max_wait(&params)?;
     let index = recording_index(&state, &conversation, &recording)?;
-    let first = look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
+    let first = there(&state, caller, index)?;
     let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
@@ -205,7 +205,7 @@ async fn update(
             kept.export = PendingExport::Cleared;
         }
     });
-    let seen = look_now(&state, caller, seen.index).ok_or(ApiError::NotFound)?;
+    let seen = there(&state, caller, seen.index)?;
     if archived && seen.kept.restored.is_some() {
         notifications::restoring(&state, caller, (seen.index, asked.at.instant(epoch)));
     }
@@ -278,11 +278,7 @@ async fn forum_one(
         Some("index") => ReadPath::Index,
         _ => ReadPath::Primary,
     };
-    let seed = state.service().seed();
-    let index = RecordingId::parse(&id)
-        .and_then(|id| id.index(seed))
-        .or_else(|| ConversationId::parse(&id)?.index(seed))
-        .ok_or(ApiError::NotFound)?;
+    let index = index_of_either(&state, &id).ok_or(ApiError::NotFound)?;
     let seen = look(&state, caller, caller.now, index, path).ok_or(ApiError::NotFound)?;
     Ok(Json(forum_of(&seen)).into_response())
 }

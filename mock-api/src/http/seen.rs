@@ -160,7 +160,24 @@ pub(super) fn find(
     (conversation, recording): (&str, &str),
 ) -> Result<Seen, ApiError> {
     let index = recording_index(state, conversation, recording)?;
+    there(state, caller, index)
+}
+
+/// The recording of that call as it is now, or the API's refusal.
+pub(super) fn there(
+    state: &ApiState,
+    caller: Caller,
+    index: RecordingIndex,
+) -> Result<Seen, ApiError> {
     look_now(state, caller, index).ok_or(ApiError::NotFound)
+}
+
+/// The call of a recording's or a conversation's id.
+pub(super) fn index_of_either(state: &ApiState, id: &str) -> Option<RecordingIndex> {
+    let seed = state.service().seed();
+    RecordingId::parse(id)
+        .and_then(|id| id.index(seed))
+        .or_else(|| ConversationId::parse(id)?.index(seed))
 }
 
 pub(super) fn recording_of(
