@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mock_api::storage::{
-    AccessKey, EndpointLimits, ExternalBucket, MediaUpload, PART_SIZE_MIN, S3Endpoint, Store,
+    AccessKey, EndpointLimits, ExternalBucket, MediaUpload, PART_SIZE_MIN, S3Endpoint, Store, Write,
 };
 use object_store::ObjectStoreExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -97,7 +97,8 @@ async fn a_recording_of_thousands_of_parts_is_held_once_and_served_piece_by_piec
             .complete_media(RECORDING, upload)
             .expect("it is room that it had");
         store.create_bucket("org").expect("a bucket");
-        store.export_media(RECORDING, "org", "a.opus")
+        let write = Write::new(&Arc::default(), Some(RECORDING));
+        store.export_media(RECORDING, "org", "a.opus", write)
     });
     assert_eq!(done, Ok(true));
     assert!(joined < MIB, "nothing is joined to export it: {joined}");

@@ -128,24 +128,58 @@ fn decode(seed: Seed, id: u128, kind: IdKind) -> Option<RecordingIndex> {
     (encode(seed, index, kind) == id).then_some(index)
 }
 
-fn parse_uuid(text: &str) -> Option<u128> {
-    let bytes = text.as_bytes();
-    let hyphens = [8, 13, 18, 23];
-    if bytes.len() != 36 || hyphens.iter().any(|at| bytes[*at] != b'-') {
+/// What a byte that is no digit counts as.
+const NO_DIGIT: u8 = 0xFF;
+
+/// By byte, its value as a hexadecimal digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let (lower, upper) = (b"0123456789abcdef", b"0123456789ABCDEF");
+    let mut value: u8 = 0;
+    while value < 16 {
+        digits[lower[value as usize] as usize] = value;
+        digits[upper[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
+/// By byte, its two hexadecimal digits.
+const PAIRS: [[u8; 2]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [HEX[byte >> 4], HEX[byte & 0xF]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// The bits of a UUID in hyphenated form, lower case or upper.
+#[must_use]
+pub fn parse_uuid(text: &str) -> Option<u128> {
+    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|at| bytes[*at] != b'-') {
         return None;
     }
-    bytes
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !hyphens.contains(at))
-        .try_fold(0_u128, |id, (_, byte)| {
-            let digit = char::from(*byte).to_digit(16)?;
-            Some((id << 4) | u128::from(digit))
+    // No early end: every request names two ids, and they are good.
+    let mut seen = 0;
+    let mut digits = |from: usize, to: usize| {
+        bytes[from..to].iter().fold(0_u64, |id, byte| {
+            let digit = DIGITS[usize::from(*byte)];
+            seen |= digit;
+            (id << 4) | u64::from(digit & 0xF)
         })
+    };
+    let high = (digits(0, 8) << 32) | (digits(9, 13) << 16) | digits(14, 18);
+    let low = (digits(19, 23) << 48) | digits(24, 36);
+    (seen <= 0xF).then_some((u128::from(high) << 64) | u128::from(low))
 }
 
-const fn uuid_text(id: u128) -> [u8; 36] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The hyphenated form of a UUID, lower case.
+#[must_use]
+pub const fn uuid_text(id: u128) -> [u8; 36] {
     let bytes = id.to_be_bytes();
     let mut text = [b'-'; 36];
     let (mut nth, mut at) = (0, 0);
@@ -153,8 +187,9 @@ const fn uuid_text(id: u128) -> [u8; 36] {
         if matches!(nth, 4 | 6 | 8 | 10) {
             at += 1;
         }
-        text[at] = HEX[(bytes[nth] >> 4) as usize];
-        text[at + 1] = HEX[(bytes[nth] & 0xF) as usize];
+        let [first, second] = PAIRS[bytes[nth] as usize];
+        text[at] = first;
+        text[at + 1] = second;
         nth += 1;
         at += 2;
     }
@@ -192,6 +227,18 @@ mod tests {
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]));
         assert_eq!(RecordingId::parse("nonsense"), None);
+        assert_eq!(
+            RecordingId::parse(&id.to_uppercase()),
+            RecordingId::parse(&id)
+        );
+        for at in (0..36).filter(|at| ![8, 13, 18, 23].contains(at)) {
+            for wrong in ["g", "-", "/", ":", "@", "`"] {
+                let mut text = id.clone();
+                text.replace_range(at..=at, wrong);
+                assert_eq!(RecordingId::parse(&text), None, "{text}");
+            }
+        }
+        assert_eq!(RecordingId::parse(&id.replace('-', "0")), None);
         assert_eq!(
             RecordingId::parse("zzzzzzzz-zzzz-4zzz-8zzz-zzzzzzzzzzzz"),
             None

@@ -32,9 +32,15 @@ pub(super) struct WrittenJson<T>(pub(super) T);
 
 impl<T: Written> IntoResponse for WrittenJson<T> {
     fn into_response(self) -> Response {
+        answer(self.into_bytes())
+    }
+}
+
+impl<T: Written> WrittenJson<T> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(CAPACITY);
         self.0.write(&mut bytes);
-        answer(bytes)
+        bytes
     }
 }
 

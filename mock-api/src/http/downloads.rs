@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac as checked;
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap, HeaderValue,
     RANGE,
 };
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,7 +27,7 @@ use super::error::ApiError;
 use super::extract::PathOf;
 use super::gateway::Caller;
 use super::params::Params;
-use super::seen::Seen;
+use super::seen::{Seen, push_id};
 use super::state::ApiState;
 use super::uploads;
 use super::wire::ApiDate;
@@ -35,6 +35,11 @@ use super::wire::ApiDate;
 const MINUTE_MILLIS: i64 = 60_000;
 /// An address takes about 200 bytes.
 const URL_CAPACITY: usize = 256;
+/// A recording's file is an id and `.ogg`.
+const FILE_CAPACITY: usize = 40;
+/// Stands between a file and its date where they are signed; nothing else that the key signs has one.
+/// The whole is short enough for one block of the hash.
+const BETWEEN: &str = "\n";
 const AUDIO: HeaderValue = HeaderValue::from_static("audio/ogg");
 const TABLE: HeaderValue = HeaderValue::from_static("text/csv");
 /// What audio is here, whatever format was asked for: nothing is transcoded.
@@ -67,11 +72,18 @@ impl FromRequestParts<ApiState> for Origin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        Ok(Self::of(state, &parts.uri, &parts.headers))
+    }
+}
+
+impl Origin {
+    /// Where a request with that address and those headers came to.
+    pub(super) fn of(state: &ApiState, uri: &Uri, headers: &HeaderMap) -> Self {
         if let Some(url) = &state.config().public_url {
-            return Ok(Self(url.trim_end_matches('/').to_owned()));
+            return Self(url.trim_end_matches('/').to_owned());
         }
-        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         let good = host.filter(|host| {
             is_plain(host)
                 || host
@@ -82,7 +94,7 @@ impl FromRequestParts<ApiState> for Origin {
         let mut origin = String::with_capacity("http://".len() + good.len());
         origin.push_str("http://");
         origin.push_str(good);
-        Ok(Self(origin))
+        Self(origin)
     }
 }
 
@@ -117,8 +129,10 @@ pub(super) fn media_url(
         let url = store.media_url(recording.index, life, name.as_deref());
         return url.unwrap_or_default();
     }
-    let file = format_args!("{}.ogg", recording.truth.recording);
-    let mut url = signed(state, caller, origin, file, purpose);
+    let mut file = String::with_capacity(FILE_CAPACITY);
+    push_id(&mut file, recording.truth.recording.text());
+    file.push_str(".ogg");
+    let mut url = signed(state, caller, origin, &file, purpose);
     if let Some(name) = name {
         url.push('&');
         // Two strings are a form.
@@ -140,7 +154,7 @@ pub(super) fn signed(
     state: &ApiState,
     caller: Caller,
     origin: &Origin,
-    file: std::fmt::Arguments<'_>,
+    file: &str,
     purpose: Purpose,
 ) -> String {
     let minutes = minutes(state, caller, purpose);
@@ -154,15 +168,12 @@ pub(super) fn signed(
     url.push_str("/downloads/");
     url.push_str(organization);
     url.push('/');
+    url.push_str(file);
+    url.push_str("?expires=");
     let from = url.len();
     // Writing to a string does not fail.
-    let _ = url.write_fmt(file);
-    let until = url.len();
-    let _ = write!(url, "?expires={expires}");
-    let signature = state
-        .desk(caller)
-        .signer
-        .sign(&url[from..until], &url[until + "?expires=".len()..]);
+    let _ = write!(url, "{expires}");
+    let signature = state.desk(caller).signer.sign(file, &url[from..]);
     url.push_str("&signature=");
     URL_SAFE_NO_PAD.encode_string(signature, &mut url);
     url
@@ -179,16 +190,15 @@ impl Signer {
 
     fn sign(&self, file: &str, expires: &str) -> [u8; 32] {
         let mut mac = self.0.clone();
-        mac.update(b"download ");
         mac.update(file.as_bytes());
-        mac.update(b" until ");
+        mac.update(BETWEEN.as_bytes());
         mac.update(expires.as_bytes());
         mac.finalize().into_bytes().into()
     }
 }
 
 fn signed_text(file: &str, expires: i64) -> String {
-    format!("download {file} until {expires}")
+    format!("{file}{BETWEEN}{expires}")
 }
 
 /// The audio or report behind a signed address. Needs no token.

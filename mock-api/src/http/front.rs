@@ -2,8 +2,10 @@
 //! journal. Without a control plane it is the router alone.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration as StdDuration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -18,6 +20,7 @@ use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use super::admin::{Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin};
+use super::direct;
 use super::gateway::{CORRELATION, Caller, Entry, bearer};
 use super::jobs::Doomed;
 use super::link::Link;
@@ -47,7 +50,25 @@ pub(super) struct Front {
 }
 
 type Answer = Result<Response<Body>, Cut>;
-type Passing = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What becomes of a request.
+pub(super) enum Passing {
+    /// It has been answered.
+    Done(Ready<Answer>),
+    /// It is on its way.
+    UnderWay(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+impl Future for Passing {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self.get_mut() {
+            Self::Done(answer) => Pin::new(answer).poll(cx),
+            Self::UnderWay(passing) => passing.as_mut().poll(cx),
+        }
+    }
+}
 
 impl Front {
     /// `state` is that of an API, whose gateway is passed here rather than in the router: a layer
@@ -68,6 +89,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.link.request_begins();
+        if let Some(response) = self.direct(&request) {
+            return Passing::Done(ready(Ok(response)));
+        }
         let mut request = request.map(Body::new);
         let way = Way {
             router: self.router.clone(),
@@ -88,17 +112,42 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             method: request.method().clone(),
             uri: request.uri().clone(),
         };
-        Box::pin(passage.pass(way, request))
+        Passing::UnderWay(Box::pin(passage.pass(way, request)))
+    }
+}
+
+impl Front {
+    /// The answer to a read that needs no router, if that is what it is and no fault could meet it.
+    fn direct(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+        let state = self.state.as_ref()?;
+        let control = state.control();
+        if control.is_some_and(|control| !control.faults().is_empty()) {
+            return None;
+        }
+        let (response, caller) = direct::answer(state, request)?;
+        self.link.request_ends(response.status());
+        if let Some(control) = control {
+            control.journal().record(Record {
+                at: caller.map_or_else(|| state.now(), |caller| caller.now),
+                wall_millis: wall_millis(),
+                tenant: caller.map(|caller| caller.tenant),
+                method: request.method().clone(),
+                uri: request.uri(),
+                status: response.status().as_u16(),
+                fault: None,
+            });
+        }
+        Some(response)
     }
 }
 
 /// Neither faults nor journal.
 fn plain(way: Way, request: Request<Body>, link: Arc<Link>) -> Passing {
-    Box::pin(async move {
+    Passing::UnderWay(Box::pin(async move {
         let (response, _) = way.go(request).await;
         link.request_ends(response.status());
         Ok(response)
-    })
+    }))
 }
 
 /// The way to a handler and back.

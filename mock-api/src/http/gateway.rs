@@ -8,7 +8,7 @@ use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderValue, Request, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use racegate_model::ids::TenantIndex;
@@ -53,6 +53,23 @@ impl FromRequestParts<ApiState> for Caller {
     }
 }
 
+/// The headers of an answer that shows something, their values yet to be said: to copy a map takes
+/// less than to hash its names again.
+static SHOWN: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let names = [
+        CONTENT_TYPE,
+        RATE_COUNT,
+        RATE_ALLOWED,
+        RATE_RESET,
+        CORRELATION,
+    ];
+    let nothing = HeaderValue::from_static("");
+    names
+        .map(|name| (name, nothing.clone()))
+        .into_iter()
+        .collect()
+});
+
 /// What the gateway has found of a request.
 pub(super) struct Entry {
     correlation: Uuid,
@@ -68,15 +85,30 @@ impl Entry {
         state: &ApiState,
         request: &mut Request<B>,
     ) -> (Self, Result<(), ApiError>) {
+        let (entry, judged) = Self::judge(state, request.uri(), request.headers());
+        if judged.is_ok()
+            && let Some(caller) = entry.caller
+        {
+            request.extensions_mut().insert(caller);
+        }
+        (entry, judged)
+    }
+
+    /// The same of a request that no handler gets to see.
+    pub(super) fn judge(
+        state: &ApiState,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> (Self, Result<(), ApiError>) {
         let mut entry = Self {
             correlation: state.next_correlation(),
             caller: None,
             usage: None,
         };
-        if !request.uri().path().starts_with("/api/") {
+        if !uri.path().starts_with("/api/") {
             return (entry, Ok(()));
         }
-        let (caller, session) = match authenticate(state, request.headers()) {
+        let (caller, session) = match authenticate(state, headers) {
             Ok(found) => found,
             Err(error) => return (entry, Err(error)),
         };
@@ -86,8 +118,28 @@ impl Entry {
         if let Err(throttled) = admitted {
             return (entry, Err(ApiError::RateLimited(throttled.retry_after)));
         }
-        request.extensions_mut().insert(caller);
         (entry, Ok(()))
+    }
+
+    /// The finished response to a caller who is shown that JSON.
+    pub(super) fn shown(&mut self, json: Vec<u8>) -> Response {
+        let mut response = Response::new(Body::from(json));
+        match self.usage.take() {
+            Some((usage, allowed)) => {
+                let [count, reset] = usage_values(usage);
+                let values = [JSON, count, allowed, reset, self.correlation.header()];
+                let mut headers = SHOWN.clone();
+                for (place, value) in headers.values_mut().zip(values) {
+                    *place = value;
+                }
+                *response.headers_mut() = headers;
+            }
+            None => {
+                response.headers_mut().insert(CONTENT_TYPE, JSON);
+                self.finish(&mut response);
+            }
+        }
+        response
     }
 
     /// Finishes the response.
@@ -135,13 +187,19 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn write_usage(usage: Option<RateUsage>, allowed: HeaderValue, headers: &mut HeaderMap) {
+    let [count, reset] = usage_values(usage);
+    headers.insert(RATE_COUNT, count);
+    headers.insert(RATE_ALLOWED, allowed);
+    headers.insert(RATE_RESET, reset);
+}
+
+/// How much is used, and when that is over.
+fn usage_values(usage: Option<RateUsage>) -> [HeaderValue; 2] {
     let (used, reset) = match usage {
         Some(usage) => (usage.used, whole_seconds(usage.reset)),
         None => (0, WINDOW_SECONDS),
     };
-    headers.insert(RATE_COUNT, used.into());
-    headers.insert(RATE_ALLOWED, allowed);
-    headers.insert(RATE_RESET, seconds(reset));
+    [used.into(), seconds(reset)]
 }
 
 /// Every answer says how many seconds are left, and they are few.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::hmac;
 use axum::http::HeaderValue;
 use racegate_model::draws::mix64;
-use racegate_model::ids::JobOrdinal;
+use racegate_model::ids::{JobOrdinal, parse_uuid, uuid_text};
 
 use crate::service::TenantConfig;
 
@@ -34,33 +34,11 @@ impl Uuid {
     /// Parses the hyphenated form, lower case or upper.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|at| bytes[*at] != b'-') {
-            return None;
-        }
-        let digits = bytes.iter().filter(|byte| **byte != b'-');
-        let mut count = 0;
-        let id = digits
-            .inspect(|_| count += 1)
-            .try_fold(0_u128, |id, byte| {
-                Some((id << 4) | u128::from(char::from(*byte).to_digit(16)?))
-            })?;
-        (count == 32).then_some(Self(id))
+        parse_uuid(text).map(Self)
     }
 
-    fn text(self) -> [u8; 36] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [b'-'; 36];
-        let mut at = 0;
-        for (nth, byte) in self.0.to_be_bytes().into_iter().enumerate() {
-            if matches!(nth, 4 | 6 | 8 | 10) {
-                at += 1;
-            }
-            text[at] = HEX[usize::from(byte >> 4)];
-            text[at + 1] = HEX[usize::from(byte & 0xF)];
-            at += 2;
-        }
-        text
+    const fn text(self) -> [u8; 36] {
+        uuid_text(self.0)
     }
 }
 

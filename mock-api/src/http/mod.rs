@@ -17,6 +17,7 @@ mod config;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod conversations;
+mod direct;
 mod downloads;
 mod error;
 mod extract;
@@ -32,6 +33,7 @@ mod openapi;
 mod orphans;
 mod paging;
 mod params;
+mod patience;
 mod pending;
 mod permissions;
 mod recordings;

@@ -154,6 +154,20 @@ async fn one(
     Ok(WrittenJson(shown).into_response())
 }
 
+/// The recording that [`one`] answers to a request without parameters; none while its media is not
+/// there.
+pub(super) fn one_plainly(
+    state: &ApiState,
+    caller: Caller,
+    origin: &Origin,
+    ids: (&str, &str),
+) -> Result<Option<Vec<u8>>, ApiError> {
+    readable(state, caller)?;
+    let seen = find(state, caller, ids)?;
+    let there = seen.view.present.contains(Field::Media);
+    Ok(there.then(|| WrittenJson(recording_of(state, caller, origin, &seen)).into_bytes()))
+}
+
 /// Changes when a recording goes to the archive and when it is deleted.
 #[utoipa::path(
     put,

@@ -8,7 +8,7 @@ use std::time::Duration as StdDuration;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::config::ServerLimits;
 use super::front::Front;
 use super::link::{Link, Tap};
+use super::patience::Patience;
 use super::state::ApiState;
 use super::ungated;
 
@@ -151,7 +152,7 @@ async fn connection(
     permit: OwnedSemaphorePermit,
 ) {
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(Patience::new())
         .header_read_timeout(limits.idle_timeout)
         .max_buf_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), front)

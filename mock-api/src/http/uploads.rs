@@ -96,15 +96,7 @@ fn shown(
     report: &UploadReport,
 ) -> Report {
     let done = report.done_at <= caller.now;
-    let url = || {
-        signed(
-            state,
-            caller,
-            origin,
-            format_args!("{id}.csv"),
-            Purpose::Batch,
-        )
-    };
+    let url = || signed(state, caller, origin, &format!("{id}.csv"), Purpose::Batch);
     Report {
         id: id.to_owned(),
         state: if done {

@@ -1,5 +1,8 @@
 //! What a fulfilled job leaves in storage: audio, sidecars and a manifest.
 
+use std::sync::Arc;
+
+use racegate_model::draws::Seed;
 use racegate_model::field::Field;
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::org::{Export, Sidecar};
@@ -10,10 +13,16 @@ use crate::http::wire::truth_of_timeline;
 use crate::storage::layout::{manifest_key, media_key, sidecar_key};
 use crate::storage::manifest::{FailedEntry, JobManifest, ManifestEntry};
 use crate::storage::sidecar::SidecarDocument;
-use crate::storage::{Attributes, StoreError};
+use crate::storage::{JobWrites, StoreError, Write};
 
-/// Writes everything; the manifest comes last, so whoever finds it finds the rest.
-pub(super) fn write(service: &Service, tenant: &TenantConfig, export: &Export) {
+/// Writes everything; the manifest comes last, so whoever finds it finds the rest. `writes` knows
+/// what is under way, and what was refused.
+pub(super) fn write(
+    service: &Service,
+    tenant: &TenantConfig,
+    export: &Export,
+    writes: &Arc<JobWrites>,
+) {
     let mut manifest = JobManifest {
         job: job_id(tenant, export.job).to_string(),
         organization: tenant.organization.clone(),
@@ -23,12 +32,12 @@ pub(super) fn write(service: &Service, tenant: &TenantConfig, export: &Export) {
         failed: Vec::new(),
     };
     for sidecar in &export.sidecars {
-        match write_recording(service, tenant, export, sidecar) {
+        match write_recording(service, tenant, export, (sidecar, writes)) {
             Ok(Some(entry)) => manifest.recordings.push(entry),
             Ok(None) => {}
             Err(error) => {
                 tracing::error!(%error, "an export could not be stored");
-                manifest.failed.push(failed(service, sidecar.recording));
+                writes.refuse(sidecar.recording);
             }
         }
     }
@@ -36,13 +45,20 @@ pub(super) fn write(service: &Service, tenant: &TenantConfig, export: &Export) {
         export
             .failed
             .iter()
-            .map(|recording| failed(service, *recording)),
+            .map(|recording| failed(service.seed(), *recording)),
     );
     let key = manifest_key(&tenant.organization, &manifest.job);
-    let body = manifest.to_json(service.epoch());
+    let (seed, epoch, refused) = (service.seed(), service.epoch(), Arc::clone(writes));
+    let body = move || {
+        let refused = refused.refused();
+        let refused = refused.iter().map(|recording| failed(seed, *recording));
+        manifest.fail(refused);
+        manifest.to_json(epoch)
+    };
+    let last = Write::new(writes, None);
     let stored = service
         .store()
-        .put(&tenant.organization, &key, body, Attributes::JSON);
+        .export_last(&tenant.organization, &key, body, last);
     if let Err(error) = stored {
         tracing::error!(%error, "a manifest could not be stored");
     }
@@ -52,12 +68,13 @@ fn write_recording(
     service: &Service,
     tenant: &TenantConfig,
     export: &Export,
-    sidecar: &Sidecar,
+    (sidecar, writes): (&Sidecar, &Arc<JobWrites>),
 ) -> Result<Option<ManifestEntry>, StoreError> {
     let Some(timeline) = service.timelines(tenant.arm).get(sidecar.recording) else {
         return Ok(None);
     };
     let store = service.store();
+    let write = || Write::new(writes, Some(sidecar.recording));
     let truth = truth_of_timeline(service.seed(), service.epoch(), &timeline);
     let organization = &tenant.organization;
     let key = media_key(
@@ -67,7 +84,7 @@ fn write_recording(
         truth.recording,
     );
     let media = sidecar.view.present.contains(Field::Media)
-        && store.export_media(sidecar.recording, organization, &key)?;
+        && store.export_media(sidecar.recording, organization, &key, write())?;
     let mut view = sidecar.view;
     if !media {
         // A sidecar does not promise audio that is not there.
@@ -82,12 +99,7 @@ fn write_recording(
         epoch: service.epoch(),
     };
     let sidecar_key = sidecar_key(&key);
-    store.put(
-        organization,
-        &sidecar_key,
-        document.to_json(),
-        Attributes::JSON,
-    )?;
+    store.export(organization, &sidecar_key, document.to_json(), write())?;
     Ok(Some(ManifestEntry {
         conversation: truth.conversation,
         recording: truth.recording,
@@ -96,9 +108,9 @@ fn write_recording(
     }))
 }
 
-fn failed(service: &Service, recording: RecordingIndex) -> FailedEntry {
+fn failed(seed: Seed, recording: RecordingIndex) -> FailedEntry {
     FailedEntry {
-        conversation: ConversationId::of(service.seed(), recording),
-        recording: RecordingId::of(service.seed(), recording),
+        conversation: ConversationId::of(seed, recording),
+        recording: RecordingId::of(seed, recording),
     }
 }

@@ -1,6 +1,7 @@
 //! One organization of the service, with its credentials and its export jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use racegate_model::draws::{Draws, Purpose, Seed};
@@ -13,6 +14,7 @@ use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 
 use super::{Service, exports};
+use crate::storage::JobWrites;
 
 /// What a tenant logs in with, for the API and for storage alike.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub struct Tenant {
     org: Mutex<Org>,
     /// Jobs that change dates and write nothing.
     writes_nothing: Mutex<BTreeSet<JobOrdinal>>,
+    /// What fulfilled jobs put into storage.
+    writes: Mutex<BTreeMap<JobOrdinal, Arc<JobWrites>>>,
     /// Jobs that fail as a whole when they are done.
     doomed: Mutex<BTreeSet<JobOrdinal>>,
 }
@@ -104,6 +108,7 @@ impl Tenant {
             refuses_reading: org.refuses_reading(),
             org: Mutex::new(org),
             writes_nothing: Mutex::default(),
+            writes: Mutex::default(),
             doomed: Mutex::default(),
         }
     }
@@ -237,6 +242,7 @@ impl Tenant {
     pub fn forget_job(&self, job: JobOrdinal) {
         self.org.lock().forget(job);
         self.writes_nothing.lock().remove(&job);
+        self.writes.lock().remove(&job);
         self.doomed.lock().remove(&job);
     }
 
@@ -269,17 +275,36 @@ impl Tenant {
         Ok(job)
     }
 
-    /// GET: a job's state.
+    /// GET: a job's state. It is not fulfilled before everything is in storage.
     ///
     /// # Errors
     /// See [`Org::job_state`].
     pub fn job_state(&self, job: JobOrdinal) -> Result<JobState, JobError> {
-        self.org.lock().job_state(job)
+        let state = self.org.lock().job_state(job)?;
+        let writing = state == JobState::Fulfilled && self.is_writing(job);
+        Ok(if writing { JobState::Processing } else { state })
+    }
+
+    fn is_writing(&self, job: JobOrdinal) -> bool {
+        let writes = self.writes.lock();
+        writes
+            .get(&job)
+            .is_some_and(|writes| writes.are_under_way())
+    }
+
+    /// Recordings of a fulfilled job that storage did not take.
+    #[must_use]
+    pub fn unwritten(&self, job: JobOrdinal) -> BTreeSet<RecordingIndex> {
+        let writes = self.writes.lock();
+        writes
+            .get(&job)
+            .map(|writes| writes.refused())
+            .unwrap_or_default()
     }
 
     /// What a fulfilled job has written; none before.
     pub fn read_export<T>(&self, job: JobOrdinal, read: impl FnOnce(&Export) -> T) -> Option<T> {
-        if self.doomed.lock().contains(&job) {
+        if self.doomed.lock().contains(&job) || self.is_writing(job) {
             return None;
         }
         self.org.lock().export(job).map(read)
@@ -331,7 +356,9 @@ impl Tenant {
                 continue;
             }
             if let Some(export) = org.export(job) {
-                exports::write(service, &self.config, export);
+                let writes = Arc::<JobWrites>::default();
+                exports::write(service, &self.config, export, &writes);
+                self.writes.lock().insert(job, writes);
             }
         }
     }

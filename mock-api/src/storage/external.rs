@@ -15,7 +15,7 @@ use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use object_store::{
     Attribute, Attributes, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMultipartOptions,
-    PutOptions,
+    PutOptions, PutPayload,
 };
 use parking_lot::Mutex;
 use racegate_model::ids::RecordingIndex;
@@ -26,6 +26,7 @@ use super::client::{self, ReaderError, ReaderLimits};
 use super::object;
 use super::pieces::Pieces;
 use super::usage::Reservation;
+use super::writes::Write;
 
 /// Objects on their way at most; a job that would write more fails.
 const QUEUE: usize = 65_536;
@@ -54,7 +55,7 @@ impl fmt::Debug for ExternalBucket {
 #[derive(Debug)]
 pub(super) struct External {
     store: AmazonS3,
-    sender: mpsc::Sender<Step>,
+    sender: mpsc::Sender<Order>,
     under_way: Arc<UnderWay>,
     /// Lengths of the recordings whose audio was put there.
     audio: Mutex<BTreeMap<RecordingIndex, u64>>,
@@ -77,12 +78,22 @@ struct UnderWay {
     idle: Notify,
 }
 
-#[derive(Debug)]
+/// A step, and the job that it is a part of.
+struct Order {
+    step: Step,
+    of: Option<Write>,
+}
+
 enum Step {
     Put {
         key: String,
         body: Pieces,
         content_type: String,
+    },
+    /// Put together when its turn comes: it tells what became of what went before.
+    PutLast {
+        key: String,
+        body: Box<dyn FnOnce() -> Bytes + Send>,
     },
     /// Charged until it is there.
     Part {
@@ -206,11 +217,33 @@ impl External {
     }
 
     /// A recording's audio shall be under `key` too.
-    pub(super) fn copy_audio(&self, recording: RecordingIndex, key: &str) -> bool {
-        self.take(Step::Copy {
+    pub(super) fn copy_audio(&self, recording: RecordingIndex, key: &str, of: Write) -> bool {
+        let step = Step::Copy {
             from: audio_key(recording),
             to: key.to_owned(),
-        })
+        };
+        self.order(step, Some(of))
+    }
+
+    /// Takes a document of a job.
+    pub(super) fn put_of(&self, key: &str, body: Bytes, of: Write) -> bool {
+        let step = Step::Put {
+            key: key.to_owned(),
+            body: body.into(),
+            content_type: object::Attributes::JSON.content_type.into_owned(),
+        };
+        self.order(step, Some(of))
+    }
+
+    /// Takes the last document of a job.
+    pub(super) fn put_last(
+        &self,
+        key: &str,
+        body: impl FnOnce() -> Bytes + Send + 'static,
+        of: Write,
+    ) -> bool {
+        let (key, body) = (key.to_owned(), Box::new(body));
+        self.order(Step::PutLast { key, body }, Some(of))
     }
 
     pub(super) fn delete_audio(&self, recording: RecordingIndex) {
@@ -262,8 +295,12 @@ impl External {
     }
 
     fn take(&self, step: Step) -> bool {
+        self.order(step, None)
+    }
+
+    fn order(&self, step: Step, of: Option<Write>) -> bool {
         self.under_way.count.fetch_add(1, Ordering::AcqRel);
-        let taken = self.sender.try_send(step).is_ok();
+        let taken = self.sender.try_send(Order { step, of }).is_ok();
         if !taken {
             self.under_way.done();
         }
@@ -307,11 +344,13 @@ struct Taker {
     open: BTreeMap<u64, Option<Box<dyn MultipartUpload>>>,
 }
 
-async fn take(mut taker: Taker, mut steps: mpsc::Receiver<Step>, under_way: Arc<UnderWay>) {
-    while let Some(step) = steps.recv().await {
+async fn take(mut taker: Taker, mut orders: mpsc::Receiver<Order>, under_way: Arc<UnderWay>) {
+    while let Some(Order { step, of }) = orders.recv().await {
         if let Err(error) = taker.taken(step).await {
             tracing::error!(%error, "the external S3 refuses");
+            of.iter().for_each(Write::refuse);
         }
+        drop(of);
         under_way.done();
     }
 }
@@ -325,10 +364,12 @@ impl Taker {
                 body,
                 content_type,
             } => {
-                let options = PutOptions::from(of_type(content_type));
-                let path = Path::parse(&key)?;
                 let body = body.into_iter().collect();
-                store.put_opts(&path, body, options).await.map(drop)
+                put(store, &key, body, content_type).await
+            }
+            Step::PutLast { key, body } => {
+                let kind = object::Attributes::JSON.content_type.into_owned();
+                put(store, &key, body().into(), kind).await
             }
             Step::Part {
                 flow,
@@ -393,6 +434,17 @@ impl Taker {
         self.store.copy(&from, to).await?;
         self.store.delete(&from).await
     }
+}
+
+async fn put(
+    store: &AmazonS3,
+    key: &str,
+    body: PutPayload,
+    content_type: String,
+) -> Result<(), object_store::Error> {
+    let options = PutOptions::from(of_type(content_type));
+    let path = Path::parse(key)?;
+    store.put_opts(&path, body, options).await.map(drop)
 }
 
 fn of_type(content_type: String) -> Attributes {

@@ -103,6 +103,15 @@ struct WireFailed {
 }
 
 impl JobManifest {
+    /// The job failed for these recordings after all.
+    pub fn fail(&mut self, recordings: impl Iterator<Item = FailedEntry>) {
+        for failed in recordings {
+            self.recordings
+                .retain(|entry| entry.recording != failed.recording);
+            self.failed.push(failed);
+        }
+    }
+
     /// The manifest as JSON.
     #[must_use]
     pub fn to_json(&self, epoch: RunEpoch) -> Bytes {

@@ -10,6 +10,7 @@ use super::client::ReaderError;
 use super::external::{External, ExternalBucket};
 use super::object::{Attributes, Object};
 use super::store::{MEDIA_BUCKET, Store, StoreError};
+use super::writes::Write;
 
 impl Store {
     /// A store that keeps nothing itself: what is put goes to `bucket`, under the same keys, and is
@@ -52,7 +53,8 @@ impl Store {
             .map(drop)
     }
 
-    /// Puts the audio of a recording into an organization's bucket; false if there is none.
+    /// Puts the audio of a recording into an organization's bucket, as a part of a job; false if
+    /// there is none.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -61,10 +63,11 @@ impl Store {
         recording: RecordingIndex,
         bucket: &str,
         key: &str,
+        of: Write,
     ) -> Result<bool, StoreError> {
         if let Some(external) = &self.inner.external {
             let known = external.audio_length(recording).is_some();
-            return if !known || external.copy_audio(recording, key) {
+            return if !known || external.copy_audio(recording, key, of) {
                 Ok(known)
             } else {
                 Err(StoreError::ExternalFull)
@@ -73,6 +76,42 @@ impl Store {
         let media = self.media(recording);
         let copied = media.map(|media| self.copy(&media, bucket, key, Attributes::AUDIO));
         Ok(copied.transpose()?.is_some())
+    }
+
+    /// Puts a JSON document of a job into an organization's bucket.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) fn export(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Bytes,
+        of: Write,
+    ) -> Result<(), StoreError> {
+        let Some(external) = &self.inner.external else {
+            return self.put(bucket, key, body, Attributes::JSON).map(drop);
+        };
+        let taken = external.put_of(key, body, of);
+        taken.then_some(()).ok_or(StoreError::ExternalFull)
+    }
+
+    /// The same for its last one, which is put together when it is known what became of the others.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) fn export_last(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: impl FnOnce() -> Bytes + Send + 'static,
+        of: Write,
+    ) -> Result<(), StoreError> {
+        let Some(external) = &self.inner.external else {
+            return self.put(bucket, key, body(), Attributes::JSON).map(drop);
+        };
+        let taken = external.put_last(key, body, of);
+        taken.then_some(()).ok_or(StoreError::ExternalFull)
     }
 
     /// Bytes of a recording's audio, if there is any.

@@ -25,6 +25,7 @@ mod pieces;
 pub mod sidecar;
 mod store;
 mod usage;
+mod writes;
 
 pub use access::AccessKey;
 pub use endpoint::{EndpointError, EndpointLimits, S3Endpoint};
@@ -37,3 +38,4 @@ pub use store::{
     BUCKETS_MAX, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage, TooManyBuckets,
 };
 pub use usage::StorageFull;
+pub use writes::{JobWrites, Write};

@@ -150,7 +150,7 @@ async fn a_damaged_recording_is_an_error_to_whom_it_is_meant_until_it_is_repaire
 
 #[tokio::test]
 async fn a_recording_that_is_held_back_comes_when_it_is_released() {
-    let mock = Product::start(&[]).await;
+    let mock = Product::start(&["workload.rate=1/h"]).await;
     let api = mock.client(0).await;
     let added = mock.add(r#"{"visible": {"metadata": "2s"}}"#).await;
     let flag = async || api.get(&added.metadata()).await.json()["legal_hold_flag"].clone();

@@ -1,8 +1,13 @@
 //! An S3 of somebody else's in place of our own: here that of a second mock.
 
-use mock_api::storage::{AccessKey, ExternalBucket, ListQuery};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+
+use mock_api::storage::{AccessKey, ExternalBucket, ListQuery, Write};
 use racegate_model::ids::RecordingIndex;
 use serde_json::Value;
+use wiremock::matchers::{method, path_regex};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::product::Product;
 use crate::support::{Answer, Http};
@@ -133,8 +138,9 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     drop(given_up);
     let recording = RecordingIndex(1_000_000);
     store.complete_media(recording, kept).expect("it is taken");
+    let write = Write::new(&Arc::default(), Some(recording));
     assert_eq!(
-        store.export_media(recording, &bucket.key.bucket, "long.opus"),
+        store.export_media(recording, &bucket.key.bucket, "long.opus", write),
         Ok(true)
     );
     store.settled().await;
@@ -159,4 +165,104 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     assert!(exported.body().iter().all(|byte| *byte == 7));
     let read = store.read_media(recording).await.expect("it can be read");
     assert_eq!(read.len() as u64, length);
+}
+
+/// An S3 that takes everything but what `refusing` answers.
+async fn hostile(pattern: &str, refusing: impl Respond + 'static) -> (MockServer, ExternalBucket) {
+    let server = MockServer::start().await;
+    let copied = "<CopyObjectResult><ETag>\"1\"</ETag></CopyObjectResult>";
+    Mock::given(method("PUT"))
+        .and(path_regex(pattern))
+        .respond_with(refusing)
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("PUT"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .insert_header("etag", "\"1\"")
+                .set_body_string(copied),
+        )
+        .with_priority(9)
+        .mount(&server)
+        .await;
+    let key = AccessKey {
+        id: "theirs".to_owned(),
+        secret: "secret".to_owned(),
+        bucket: "bucket".to_owned(),
+    };
+    let endpoint = server.uri();
+    (server, ExternalBucket { endpoint, key })
+}
+
+/// The manifest that was put there.
+async fn manifest(server: &MockServer) -> Value {
+    let requests = server.received_requests().await.expect("they are recorded");
+    let last = requests
+        .iter()
+        .rfind(|request| request.url.path().ends_with("manifest.json"))
+        .expect("a manifest");
+    serde_json::from_slice(&last.body).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_recording_that_the_other_bucket_refuses_is_a_failed_one_of_its_job() {
+    for pattern in ["_metadata.json$", "[.]opus$"] {
+        let (server, bucket) = hostile(pattern, ResponseTemplate::new(403)).await;
+        let mock = Product::start_elsewhere(bucket).await;
+        let api = mock.client(0).await;
+        let added = mock.add(r#"{"visible": {}}"#).await;
+        let job = mock.export(&api, &added).await;
+        assert_eq!(
+            (&job["state"], &job["totalFailedRecordings"]),
+            (&"FULFILLED".into(), &1.into()),
+            "{pattern}: {job}"
+        );
+        assert_eq!(job["totalProcessedRecordings"], 0, "{pattern}: {job}");
+        let failed = job["failedRecordings"].as_str().expect("a path");
+        let failed = api.get(failed).await.json();
+        assert_eq!(
+            failed["entities"][0]["recording"]["id"], added.recording,
+            "{failed}"
+        );
+        let manifest = manifest(&server).await;
+        assert_eq!(manifest["recordings"], serde_json::json!([]), "{pattern}");
+        assert_eq!(
+            manifest["failedRecordings"][0]["recordingId"],
+            added.recording
+        );
+    }
+}
+
+/// Answers once it is told to.
+struct Held(Mutex<Receiver<()>>);
+
+impl Respond for Held {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        let released = self.0.lock().expect("nobody panics").recv();
+        ResponseTemplate::new(if released.is_ok() { 200 } else { 500 })
+            .insert_header("etag", "\"1\"")
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_not_done_before_the_other_bucket_has_everything() {
+    let (release, held) = channel();
+    let (_server, bucket) = hostile("_metadata.json$", Held(Mutex::new(held))).await;
+    let mock = Product::start_elsewhere(bucket).await;
+    let api = mock.client(0).await;
+    let added = mock.add(r#"{"visible": {}}"#).await;
+    let job = mock.begin_export(&api, &added).await;
+    for _ in 0..3 {
+        let shown = api.get(&job).await.json();
+        assert_eq!(shown["state"], "PROCESSING", "{shown}");
+        assert_eq!(shown["percentProgress"], 0, "{shown}");
+    }
+    release.send(()).expect("it is waited for");
+    let done = mock.done(&api, &job).await;
+    assert_eq!(
+        (&done["state"], &done["totalProcessedRecordings"]),
+        (&"FULFILLED".into(), &1.into()),
+        "{done}"
+    );
 }

@@ -8,6 +8,7 @@ mod channels;
 mod client;
 mod contract;
 mod control;
+mod direct;
 mod document;
 mod elsewhere;
 mod faults;

@@ -103,6 +103,12 @@ impl Product {
 
     /// Exports a recording with a job and shows how that ended.
     pub(crate) async fn export(&self, api: &Http, added: &Added) -> Value {
+        let job = self.begin_export(api, added).await;
+        self.done(api, &job).await
+    }
+
+    /// Exports a recording with a job whose time is over. Returns its path.
+    pub(crate) async fn begin_export(&self, api: &Http, added: &Added) -> String {
         let query = crate::support::export_of(std::slice::from_ref(&added.conversation))
             .replace("2026-03-01", "2020-01-01")
             .replace("2026-03-30", "2090-01-01");
@@ -114,7 +120,18 @@ impl Product {
         let started = api.json("PUT", &path, r#"{"state": "PROCESSING"}"#).await;
         assert_eq!(started.status, 200, "{}", started.text);
         self.advance("5m").await;
-        api.get(&path).await.json()
+        path
+    }
+
+    /// What a job came to, once everything is where it was put to.
+    pub(crate) async fn done(&self, api: &Http, job: &str) -> Value {
+        loop {
+            let shown = api.get(job).await.json();
+            if shown["state"] != "PROCESSING" {
+                return shown;
+            }
+            self.mock.server().service().store().settled().await;
+        }
     }
 
     /// Adds a recording and returns its path on the API.

@@ -16,10 +16,11 @@ pub(super) struct Numbers {
     /// request in microseconds.
     per_second: BTreeMap<&'static str, Vec<f64>>,
     cpu_us: BTreeMap<&'static str, Vec<f64>>,
-    pub(super) p50_us: Vec<f64>,
-    pub(super) p99_us: Vec<f64>,
-    /// None if others kept the machine too busy to tell.
-    pub(super) p99_over_p50: Option<f64>,
+    /// By server, a number per quiet round at half of its load.
+    p50_us: BTreeMap<&'static str, Vec<f64>>,
+    p99_us: BTreeMap<&'static str, Vec<f64>>,
+    /// Quiet rounds without which nothing is told.
+    pub(super) quiet_min: usize,
     /// The largest share of the processors that others took at half load.
     pub(super) others: f64,
     pub(super) requests: u64,
@@ -43,6 +44,28 @@ impl Numbers {
         self.per_second
             .get(server)
             .map_or(f64::NAN, |rates| median(rates))
+    }
+
+    /// A quiet round at half load: its median and its 99th percentile in microseconds.
+    pub(super) fn add_tail(&mut self, server: &'static str, p50: f64, p99: f64) {
+        self.p50_us.entry(server).or_default().push(p50);
+        self.p99_us.entry(server).or_default().push(p99);
+    }
+
+    /// Quiet rounds so far.
+    pub(super) fn quiet(&self, server: &str) -> usize {
+        self.p50_us.get(server).map_or(0, Vec::len)
+    }
+
+    /// The medians of p99 over p50, of p99 and of p50; none if others kept the machine too busy to
+    /// tell.
+    fn tail(&self, server: &str) -> Option<(f64, f64, f64)> {
+        let (p50, p99) = (self.p50_us.get(server)?, self.p99_us.get(server)?);
+        if p50.len() < self.quiet_min {
+            return None;
+        }
+        let ratios: Vec<f64> = p99.iter().zip(p50).map(|(p99, p50)| p99 / p50).collect();
+        Some((median(&ratios), median(p99), median(p50)))
     }
 
     fn cpu_us(&self, server: &str) -> Option<f64> {
@@ -95,6 +118,7 @@ impl Report {
             let value = value.filter(|value| value.is_finite());
             value.map_or(Value::Null, |value| json!((value * 1e3).round() / 1e3))
         };
+        let tail = numbers.tail("ours");
         let servers = SERVERS.into_iter().filter(|name| {
             let measured = numbers.per_second.get(name);
             measured.is_some()
@@ -120,9 +144,10 @@ impl Report {
             "vs_axum_cpu": rounded(numbers.cpu_ratio("ours", "axum")),
             "vs_wiremock_cpu": rounded(numbers.cpu_ratio("ours", "wiremock")),
             "mockoon_skipped": numbers.mockoon_skipped,
-            "p50_us_at_half_load": rounded(Some(median(&numbers.p50_us))),
-            "p99_us_at_half_load": rounded(Some(median(&numbers.p99_us))),
-            "p99_over_p50": rounded(numbers.p99_over_p50),
+            "p50_us_at_half_load": rounded(tail.map(|(_, _, p50)| p50)),
+            "p99_us_at_half_load": rounded(tail.map(|(_, p99, _)| p99)),
+            "p99_over_p50": rounded(tail.map(|(ratio, _, _)| ratio)),
+            "p99_over_p50_axum": rounded(numbers.tail("axum").map(|(ratio, _, _)| ratio)),
             "others_at_half_load": rounded(Some(numbers.others)),
             "requests": numbers.requests,
             "rss_mb_after_1m": rounded(numbers.rss_mb_after),
@@ -162,20 +187,19 @@ impl Report {
         if let Some(why) = &numbers.mockoon_skipped {
             line("mockoon", format!("skipped: {why}"));
         }
-        line(
-            "half load, p99 over p50",
-            match numbers.p99_over_p50 {
-                Some(ratio) => format!(
-                    "{ratio:.2} ({:.0} µs over {:.0} µs)",
-                    median(&numbers.p99_us),
-                    median(&numbers.p50_us)
-                ),
-                None => format!(
-                    "not told: others took up to {:.0} % of the processors",
-                    numbers.others * 100.0
-                ),
-            },
-        );
+        for (about, server) in [
+            ("half load, p99 over p50", "ours"),
+            ("the same of axum at half of its load", "axum"),
+        ] {
+            let told = numbers.tail(server).map_or_else(
+                || {
+                    let others = numbers.others * 100.0;
+                    format!("not told: others took up to {others:.0} % of the processors")
+                },
+                |(ratio, p99, p50)| format!("{ratio:.2} ({p99:.0} µs over {p50:.0} µs)"),
+            );
+            line(about, told);
+        }
         line(
             &format!("memory after {} requests", numbers.requests),
             format!(
@@ -214,5 +238,25 @@ mod tests {
         assert_eq!(numbers.ratio("ours", "mockoon"), None);
         assert!(near(Some(median(&[4.0, 1.0, 3.0, 2.0])), 2.0));
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_tail_is_told_of_each_server_once_enough_rounds_were_quiet() {
+        let mut numbers = Numbers {
+            quiet_min: 2,
+            ..Numbers::default()
+        };
+        numbers.add_tail("ours", 100.0, 300.0);
+        assert_eq!(numbers.tail("ours"), None);
+        numbers.add_tail("ours", 100.0, 200.0);
+        numbers.add_tail("ours", 50.0, 500.0);
+        assert_eq!(numbers.tail("ours"), Some((3.0, 300.0, 100.0)));
+        assert_eq!((numbers.tail("axum"), numbers.quiet("axum")), (None, 0));
+        numbers.add_tail("axum", 10.0, 20.0);
+        numbers.add_tail("axum", 10.0, 20.0);
+        let shown: Value = serde_json::from_str(&Report { numbers }.json()).unwrap();
+        assert_eq!(shown["p99_over_p50"], 3.0);
+        assert_eq!(shown["p99_over_p50_axum"], 2.0);
+        assert_eq!(shown["p99_us_at_half_load"], 300.0);
     }
 }

@@ -95,16 +95,7 @@ impl Slots {
             progress: Progress::Undecided,
             settled: 0,
         };
-        let slot = if let Some(slot) = self.free.pop() {
-            self.entries[slot as usize] = entry;
-            slot
-        } else {
-            self.append(entry)
-        };
-        if let Some(names) = &mut self.by_recording {
-            names.insert(recording, slot);
-        }
-        (slot, true)
+        (self.place(recording, entry), true)
     }
 
     /// A recording is new, and all of it is decided. Returns its slot.
@@ -119,6 +110,11 @@ impl Slots {
             progress: Progress::Decided,
             settled: 0,
         };
+        self.place(recording, entry)
+    }
+
+    #[inline(always)]
+    fn place(&mut self, recording: RecordingIndex, entry: Entry) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = entry;
             slot

@@ -359,14 +359,19 @@ async fn failed_recordings(
     Ok(Json(listing).into_response())
 }
 
-/// Recordings for which the job failed: by chance, or since they are protected.
+/// Recordings for which the job failed: by chance, since they are protected, or since storage did
+/// not take them.
 fn failed(state: &ApiState, caller: Caller, entry: &JobEntry) -> Vec<RecordingIndex> {
+    let unwritten = state.tenant(caller).unwritten(entry.ordinal);
     let written = state.tenant(caller).read_export(entry.ordinal, |export| {
         let kept = export.sidecars.iter().map(|sidecar| sidecar.recording);
         let kept = kept.filter(|recording| {
-            matches!(entry.action, Action::Delete(..))
-                && look_now(state, caller, *recording)
+            let protected = || {
+                look_now(state, caller, *recording)
                     .is_some_and(|seen| fails(entry.action, seen.protection()))
+            };
+            unwritten.contains(recording)
+                || matches!(entry.action, Action::Delete(..)) && protected()
         });
         export.failed.iter().copied().chain(kept).collect()
     });

@@ -87,23 +87,37 @@ impl ApiDate {
         };
         let year = year_of_era + era * 400 + u64::from(month <= 2);
         let mut text = *b"0000-00-00T00:00:00.000Z";
-        for (at, digits, value) in [
-            (0, 4, year),
-            (5, 2, month),
-            (8, 2, day),
-            (11, 2, millis / 3_600_000),
-            (14, 2, millis / 60_000 % 60),
-            (17, 2, millis / 1_000 % 60),
-            (20, 3, millis % 1_000),
+        let (seconds, millis) = (millis / 1_000, millis % 1_000);
+        for (at, value) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, month),
+            (8, day),
+            (11, seconds / 3_600),
+            (14, seconds / 60 % 60),
+            (17, seconds % 60),
+            (20, millis / 10),
         ] {
-            let mut rest = value;
-            for place in text[at..at + digits].iter_mut().rev() {
-                *place = b"0123456789"[usize::try_from(rest % 10).unwrap_or(0)];
-                rest /= 10;
-            }
+            [text[at], text[at + 1]] = two_digits(value);
         }
+        text[22] = two_digits(millis % 10)[1];
         text
     }
+}
+
+/// The digits of a number below a hundred.
+fn two_digits(value: u64) -> [u8; 2] {
+    const PAIRS: [[u8; 2]; 100] = {
+        let mut pairs = [[0; 2]; 100];
+        let mut value: u8 = 0;
+        while value < 100 {
+            pairs[value as usize] = [b'0' + value / 10, b'0' + value % 10];
+            value += 1;
+        }
+        pairs
+    };
+    let at = usize::try_from(value).unwrap_or(0);
+    PAIRS.get(at).copied().unwrap_or(*b"00")
 }
 
 impl fmt::Display for ApiDate {

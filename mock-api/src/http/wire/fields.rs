@@ -144,7 +144,9 @@ impl Fields {
                 o.raw(key, if flag { "true" } else { "false" });
             },
         );
-        object.maybe(key!("media_type"), self.media_type, Object::text);
+        object.maybe(key!("media_type"), self.media_type, |o, key, kind| {
+            o.plain(key, kind.as_bytes());
+        });
         object.maybe(key!("start_time"), self.start_time, Object::date);
         object.maybe(key!("end_time"), self.end_time, Object::date);
         object.maybe(

@@ -73,13 +73,13 @@ impl Written for Recording {
         object.plain(key!("conversationId"), &self.conversation_id.0.text());
         object.maybe(key!("startTime"), self.start_time, Object::date);
         object.maybe(key!("endTime"), self.end_time, Object::date);
-        object.text(key!("media"), self.media);
-        object.text(key!("mediaSubtype"), self.media_subtype);
+        object.plain(key!("media"), self.media.as_bytes());
+        object.plain(key!("mediaSubtype"), self.media_subtype.as_bytes());
         match self.annotations.as_slice() {
             [] => object.raw(key!("annotations"), "[]"),
             some => object.value(key!("annotations"), &some),
         }
-        object.text(key!("fileState"), self.file_state.name());
+        object.plain(key!("fileState"), self.file_state.name().as_bytes());
         match &self.media_uris {
             None => object.raw(key!("mediaUris"), "null"),
             Some(uris) => object.object(key!("mediaUris"), |o| uris.write(o)),
@@ -88,17 +88,20 @@ impl Written for Recording {
         self.retention.write(&mut object);
         object.maybe(key!("sessionId"), self.session_id, Object::session);
         object.raw(key!("users"), "[]");
-        object.text(key!("recordingFileRole"), self.recording_file_role);
+        object.plain(
+            key!("recordingFileRole"),
+            self.recording_file_role.as_bytes(),
+        );
         object.date(key!("creationTime"), self.creation_time);
         if let Some(forum) = &self.forum {
             let state = match forum.state {
                 RecordingState::Processing => "PROCESSING",
                 RecordingState::Completed => "COMPLETED",
             };
-            object.text(key!("state"), state);
+            object.plain(key!("state"), state.as_bytes());
             forum.fields.write(&mut object);
         }
-        object.text(key!("selfUri"), &self.self_uri);
+        object.plain(key!("selfUri"), self.self_uri.as_bytes());
         object.close();
     }
 }
