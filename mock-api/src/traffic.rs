@@ -22,6 +22,10 @@ use crate::synthetic;
 /// The index of the first call that is asked for. Planned ones lie below: a timeline's place is
 /// its index, and half of the places are enough for either.
 const ASKED_FROM: u64 = 1 << 25;
+/// The index of the first guest of the softphone page. Calls that are asked for lie below.
+pub(crate) const GUESTS_FROM: u64 = ASKED_FROM + (1 << 24);
+/// Calls that may be asked for in all.
+const ASKED_MAX: u64 = GUESTS_FROM - ASKED_FROM;
 /// Calls that may be under way at once.
 const UNDER_WAY_MAX: usize = 1 << 20;
 
@@ -47,7 +51,7 @@ struct Ending {
 
 /// No further call can be placed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("too many calls: {UNDER_WAY_MAX} may be under way, and {ASKED_FROM} be asked for in all")]
+#[error("too many calls: {UNDER_WAY_MAX} may be under way, and {ASKED_MAX} be asked for in all")]
 pub struct TooManyCalls;
 
 impl Traffic {
@@ -79,7 +83,7 @@ impl Traffic {
         told: impl FnOnce(&Call) -> Option<Timeline>,
     ) -> Result<Call, TooManyCalls> {
         let mut feeder = self.feeder.lock();
-        if feeder.next_asked >= 2 * ASKED_FROM || feeder.ending.len() >= UNDER_WAY_MAX {
+        if feeder.next_asked >= GUESTS_FROM || feeder.ending.len() >= UNDER_WAY_MAX {
             return Err(TooManyCalls);
         }
         let call = call(RecordingIndex(feeder.next_asked));
@@ -209,5 +213,42 @@ pub async fn drive(traffic: Traffic, clock: RunClock) {
             }
             None => alarmed.await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use racegate_model::draws::Seed;
+    use racegate_model::field::Kind;
+    use racegate_model::time::Duration;
+    use racegate_model::timeline::Hold;
+
+    use super::*;
+    use crate::http::conformance::platform::{platform, service_config};
+    use crate::storage::Store;
+    use crate::storage::layout::RunEpoch;
+
+    #[test]
+    fn a_call_that_would_take_a_guests_place_is_refused() {
+        let epoch = RunEpoch::from_unix_millis(1_772_874_000_000);
+        let config = service_config(Seed(42), epoch, platform());
+        let (service, _news) = Service::new(config, Store::default());
+        let traffic = Traffic::new(service.clone(), None);
+        traffic.feeder.lock().next_asked = GUESTS_FROM - 1;
+        let ask = || {
+            let call = |index| Call {
+                index,
+                arrival: Timestamp::ZERO,
+                duration: Duration::from_millis(20),
+                kind: Kind::Sip,
+                hold: Hold::Free,
+            };
+            traffic.place(Timestamp::ZERO, On::Every, call, |_| None)
+        };
+        let last = ask().map(|call| call.index);
+        assert_eq!(last, Ok(RecordingIndex(GUESTS_FROM - 1)));
+        assert_eq!(ask(), Err(TooManyCalls));
+        let guest = service.calls().get(RecordingIndex(GUESTS_FROM));
+        assert_eq!(guest, None, "the first guest's place is free");
     }
 }

@@ -228,11 +228,7 @@ async fn status(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
-    let job = state
-        .desk(caller)
-        .details
-        .find(&id)
-        .ok_or(ApiError::NotFound)?;
+    let job = state.desk(caller).details.find(&id)?;
     let date = |at| ApiDate::of(state.config().epoch, at);
     let job_state = job.state(caller.now);
     let done = matches!(job_state, DetailsState::Fulfilled | DetailsState::Expired);
@@ -259,11 +255,7 @@ async fn cancel(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
-    let job = state
-        .desk(caller)
-        .details
-        .find(&id)
-        .ok_or(ApiError::NotFound)?;
+    let job = state.desk(caller).details.find(&id)?;
     job.cancelled.store(true, Ordering::Release);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -288,23 +280,17 @@ async fn results(
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
     let paging = Paging::by_cursor(&params, PageSize::RESULTS)?;
-    let job = state
-        .desk(caller)
-        .details
-        .find(&id)
-        .ok_or(ApiError::NotFound)?;
+    let job = state.desk(caller).details.find(&id)?;
     if job.state(caller.now) != DetailsState::Fulfilled {
         return Err(ApiError::bad_request("The job has no results."));
     }
-    let rest = job.found.get(paging.offset()..).unwrap_or_default();
-    let calls = rest.iter().take(paging.size());
-    let next = paging.offset().saturating_add(paging.size());
+    let part = paging.part(&job.found, |index| {
+        let call = state.calls(caller).get(*index)?;
+        Some(shown(&state, caller, &call))
+    });
     Ok(Json(DetailsResults {
-        conversations: calls
-            .filter_map(|index| state.calls(caller).get(*index))
-            .map(|call| shown(&state, caller, &call))
-            .collect(),
-        cursor: (next < job.found.len()).then(|| cursor_of(next)),
+        conversations: part.entities,
+        cursor: part.next.map(cursor_of),
         data_availability_date: ApiDate::of(state.config().epoch, job.watermark),
     })
     .into_response())

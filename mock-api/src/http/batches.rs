@@ -99,8 +99,7 @@ async fn one(
     origin: Origin,
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
-    let batch = state.desk(caller).batches.find(&id);
-    let batch = batch.ok_or(ApiError::NotFound)?;
+    let batch = state.desk(caller).batches.find(&id)?;
     if batch.client != caller.client {
         return Err(ApiError::NotAuthorized(
             "Only the user that submitted the job may retrieve its results.",

@@ -22,7 +22,7 @@ use crate::storage::layout::RunEpoch;
 
 /// The same platform as in the tests from outside.
 #[path = "../../tests/http/platform.rs"]
-mod platform;
+pub(crate) mod platform;
 
 const SEED: Seed = Seed(7);
 const EPOCH: RunEpoch = RunEpoch::from_unix_millis(1_772_874_000_000);

@@ -22,12 +22,16 @@ pub(super) struct Kept {
     pub(super) protection: Option<Protection>,
     pub(super) export: PendingExport,
     pub(super) orphan: OrphanFate,
+    pub(super) file: FileSoundness,
     pub(super) annotations: Vec<Annotation>,
 }
 
 /// A recording was taken back from the archive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Restored;
+pub(super) struct Restored {
+    /// When its audio can be played again.
+    pub(super) at: ApiDate,
+}
 
 /// Deletion protection, said by hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,16 +60,30 @@ pub(super) enum OrphanFate {
     Deleted,
 }
 
+/// Whether the platform can make anything of a recording's file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum FileSoundness {
+    #[default]
+    Sound,
+    Damaged,
+}
+
 impl Kept {
     /// The state of a file that is stored, at the date `now`.
     pub(super) fn file_state(&self, now: ApiDate, protection: Protection) -> FileState {
         let deleted = self.delete_at.is_some_and(|at| at <= now);
         if self.orphan == OrphanFate::Deleted || deleted && protection == Protection::Revoked {
             FileState::Deleted
+        } else if self.file == FileSoundness::Damaged {
+            FileState::Error
         } else if self.archive_at.is_some_and(|at| at <= now) {
             FileState::Archived
-        } else if self.restored.is_some() {
-            FileState::Restored
+        } else if let Some(restored) = self.restored {
+            if restored.at <= now {
+                FileState::Restored
+            } else {
+                FileState::Restoring
+            }
         } else {
             FileState::Available
         }
@@ -138,20 +156,38 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_recording_goes_back_at_its_new_date() {
+    fn a_damaged_recording_is_an_error_until_it_is_deleted() {
         let kept = Kept {
-            archive_at: date("2026-03-08"),
-            restored: Some(Restored),
+            archive_at: date("2026-03-06"),
+            delete_at: date("2026-03-08"),
+            file: FileSoundness::Damaged,
             ..Kept::default()
         };
-        let (before, after) = (date("2026-03-07").unwrap(), date("2026-03-09").unwrap());
-        assert_eq!(
-            kept.file_state(before, Protection::Revoked),
-            FileState::Restored
-        );
-        assert_eq!(
-            kept.file_state(after, Protection::Revoked),
-            FileState::Archived
-        );
+        for (now, state) in [
+            ("2026-03-05", FileState::Error),
+            ("2026-03-07", FileState::Error),
+            ("2026-03-08", FileState::Deleted),
+        ] {
+            let now = date(now).unwrap();
+            assert_eq!(kept.file_state(now, Protection::Revoked), state);
+        }
+    }
+
+    #[test]
+    fn a_recording_is_restoring_then_restored_then_back_in_the_archive() {
+        let kept = Kept {
+            archive_at: date("2026-03-08"),
+            restored: date("2026-03-07").map(|at| Restored { at }),
+            ..Kept::default()
+        };
+        for (now, state) in [
+            ("2026-03-06T23:59:59.999Z", FileState::Restoring),
+            ("2026-03-07", FileState::Restored),
+            ("2026-03-07T23:59:59.999Z", FileState::Restored),
+            ("2026-03-08", FileState::Archived),
+        ] {
+            let now = date(now).unwrap();
+            assert_eq!(kept.file_state(now, Protection::Revoked), state);
+        }
     }
 }

@@ -15,7 +15,7 @@ mod client;
 mod clients;
 mod config;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod conversations;
 mod direct;
 mod downloads;

@@ -17,7 +17,7 @@ use super::gateway::Caller;
 use super::keeping::OrphanFate;
 use super::paging::{PageSize, Paging};
 use super::params::Params;
-use super::seen::{Seen, look_now, recording_of};
+use super::seen::{Seen, look_now, recording_of, there};
 use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::fields::Shown;
@@ -140,7 +140,7 @@ async fn adopt(
         kept.archive_at = update.archive_date;
         kept.delete_at = update.delete_date;
     });
-    let seen = look_now(&state, caller, seen.index).ok_or(ApiError::NotFound)?;
+    let seen = there(&state, caller, seen.index)?;
     Ok(Json(recording_of(&state, caller, &origin, &seen)).into_response())
 }
 

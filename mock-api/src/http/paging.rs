@@ -12,6 +12,13 @@ pub(super) struct Paging {
     style: Style,
 }
 
+/// A part of a list, and where the next one begins if there is one.
+#[derive(Debug)]
+pub(super) struct Part<T> {
+    pub(super) entities: Vec<T>,
+    pub(super) next: Option<usize>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Style {
     Page,
@@ -75,20 +82,31 @@ impl Paging {
         self.offset
     }
 
-    /// The part of `all`, shown by `show`; `base` is the listing's own path.
+    /// What was asked for of `all`, shown by `show`.
+    pub(super) fn part<'a, T, U>(
+        self,
+        all: &'a [T],
+        show: impl FnMut(&'a T) -> Option<U>,
+    ) -> Part<U> {
+        let rest = all.get(self.offset..).unwrap_or_default();
+        let next = self.offset.saturating_add(self.size);
+        Part {
+            entities: rest.iter().take(self.size).filter_map(show).collect(),
+            next: (next < all.len()).then_some(next),
+        }
+    }
+
+    /// Likewise, as a listing; `base` is its own path.
     pub(super) fn listing<'a, T, U>(
         self,
         base: &str,
         all: &'a [T],
         show: impl FnMut(&'a T) -> Option<U>,
     ) -> Listing<U> {
-        let rest = all.get(self.offset..).unwrap_or_default();
-        let entities = rest.iter().take(self.size).filter_map(show).collect();
-        let next = self.offset.saturating_add(self.size);
-        let more = next < all.len();
+        let Part { entities, next } = self.part(all, show);
         match self.style {
             Style::Cursor => {
-                let cursor = more.then(|| cursor_of(next));
+                let cursor = next.map(cursor_of);
                 let next_uri = cursor.as_ref().map(|cursor| {
                     format!(
                         "{base}?pageSize={}&includeTotal=false&cursor={cursor}",
@@ -121,7 +139,7 @@ impl Paging {
                     },
                     cursor: None,
                     self_uri: uri(number),
-                    next_uri: more.then(|| uri(number + 1)),
+                    next_uri: next.map(|_| uri(number + 1)),
                     previous_uri: (number > 1).then(|| uri(number - 1)),
                 }
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::error::ApiError;
 use super::ids::Uuid;
 
 /// Things of a kind that a tenant's shelf holds, and the bytes that they may take.
@@ -64,8 +65,11 @@ impl<T> Shelf<T> {
         *self.known.lock() = Known::default();
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<Arc<T>> {
-        self.known.lock().things.get(&Uuid::parse(id)?).cloned()
+    /// The thing of that id, or the API's refusal.
+    pub(super) fn find(&self, id: &str) -> Result<Arc<T>, ApiError> {
+        let id = Uuid::parse(id).ok_or(ApiError::NotFound)?;
+        let known = self.known.lock();
+        known.things.get(&id).cloned().ok_or(ApiError::NotFound)
     }
 }
 
@@ -80,12 +84,12 @@ mod tests {
         for nth in 0..=SHELF_MAX {
             shelf.put(id(nth), nth, 1);
         }
-        assert!(shelf.find(&id(0).to_string()).is_none());
+        assert!(shelf.find(&id(0).to_string()).is_err());
         assert_eq!(
-            shelf.find(&id(SHELF_MAX).to_string()).as_deref(),
+            shelf.find(&id(SHELF_MAX).to_string()).ok().as_deref(),
             Some(&SHELF_MAX)
         );
-        assert!(shelf.find("nonsense").is_none());
+        assert!(shelf.find("nonsense").is_err());
         assert_eq!(shelf.known.lock().things.len(), SHELF_MAX);
         shelf.put(id(SHELF_MAX + 1), 0, WEIGHT_MAX + 1);
         assert_eq!(

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use racegate_model::field::Field;
-use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
+use racegate_model::ids::RecordingIndex;
 use racegate_model::scenario::ReadPath;
 use racegate_model::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,14 +21,14 @@ use super::paging::NUMBER_MAX;
 use super::params::{Params, invalid};
 use super::permissions::RETAIN;
 use super::seen::{
-    Seen, conversation_index, find, forum_of, look, look_now, metadata_of, readable,
-    recording_index, recording_named, recording_of,
+    Seen, conversation_index, find, forum_of, index_of_either, look, look_now, metadata_of,
+    readable, recording_index, recording_named, recording_of, there,
 };
 use super::state::ApiState;
 use super::wire::recording::{
     FileState, ForumRecording, Recording, RecordingMetadata, RecordingUpdate,
 };
-use super::wire::words;
+use super::wire::{ApiDate, words};
 
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -113,8 +113,10 @@ async fn list(
         ("messageFormatId" = Option<words::ArchiveFormat>, Query),
         ("mediaFormats" = Option<Vec<words::MediaFormat>>, Query, style = Form,
             explode = false),
-        ("download" = Option<bool>, Query),
-        ("fileName" = Option<String>, Query, description = "Name to be saved under"),
+        ("download" = Option<bool>, Query,
+            description = "The address is of a file to be saved"),
+        ("fileName" = Option<String>, Query,
+            description = "Name to be saved under; the recording's id if there is none"),
         ("locale" = Option<String>, Query, max_length = 35),
     ),
     responses(
@@ -135,11 +137,19 @@ async fn one(
     let file_name = params.text("fileName")?;
     let wait = max_wait(&params)?;
     let index = recording_index(&state, &conversation, &recording)?;
-    let first = look_now(&state, caller, index).ok_or(ApiError::NotFound)?;
+    let first = there(&state, caller, index)?;
     let Some(seen) = available(&state, caller, (index, Some(first)), wait).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    let name = file_name.filter(|_| download == Some(true));
+    let own_name;
+    let name = match (download, file_name) {
+        (Some(true), None | Some("")) => {
+            own_name = format!("{}.ogg", seen.truth.recording);
+            Some(own_name.as_str())
+        }
+        (Some(true), said) => said,
+        (Some(false) | None, _) => None,
+    };
     let shown = recording_named(&state, caller, &origin, (&seen, name));
     Ok(WrittenJson(shown).into_response())
 }
@@ -193,12 +203,15 @@ async fn update(
         | FileState::Uploading
         | FileState::Error => state.need_any(caller, RETAIN)?,
     }
+    let epoch = state.config().epoch;
+    let asked = Restored {
+        at: ApiDate::of(epoch, caller.now + state.config().delays.restore),
+    };
     let archived = seen.file_state() == FileState::Archived;
     state.desk(caller).keeping.change(seen.index, |kept| {
         let later = update.archive_date.is_none_or(|date| date > seen.seen_at);
-        kept.restored = (kept.restored.is_some() || archived)
-            .then_some(Restored)
-            .filter(|_| later);
+        let restored = if archived { Some(asked) } else { kept.restored };
+        kept.restored = restored.filter(|_| later);
         kept.archive_at = update.archive_date;
         kept.archive_medium = update.archive_date.and(update.archive_medium);
         kept.delete_at = update.delete_date;
@@ -206,9 +219,9 @@ async fn update(
             kept.export = PendingExport::Cleared;
         }
     });
-    let seen = look_now(&state, caller, seen.index).ok_or(ApiError::NotFound)?;
-    if archived && seen.file_state() == FileState::Restored {
-        notifications::restored(&state, caller, seen.index);
+    let seen = there(&state, caller, seen.index)?;
+    if archived && seen.kept.restored.is_some() {
+        notifications::restoring(&state, caller, (seen.index, asked.at.instant(epoch)));
     }
     Ok(Json(recording_of(&state, caller, &origin, &seen)).into_response())
 }
@@ -279,11 +292,7 @@ async fn forum_one(
         Some("index") => ReadPath::Index,
         _ => ReadPath::Primary,
     };
-    let seed = state.service().seed();
-    let index = RecordingId::parse(&id)
-        .and_then(|id| id.index(seed))
-        .or_else(|| ConversationId::parse(&id)?.index(seed))
-        .ok_or(ApiError::NotFound)?;
+    let index = index_of_either(&state, &id).ok_or(ApiError::NotFound)?;
     let seen = look(&state, caller, caller.now, index, path).ok_or(ApiError::NotFound)?;
     Ok(Json(forum_of(&seen)).into_response())
 }

@@ -1,7 +1,7 @@
 //! What a tenant sees of a recording, and how it is shown.
 
 use racegate_model::field::{Field, Kind};
-use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
+use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantIndex};
 use racegate_model::scenario::ReadPath;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::{Hold, View};
@@ -100,16 +100,27 @@ pub(super) fn look(
     index: RecordingIndex,
     path: ReadPath,
 ) -> Option<Seen> {
+    look_as(state, caller.tenant, now, index, path)
+}
+
+/// Likewise, when nobody asks.
+pub(super) fn look_as(
+    state: &ApiState,
+    tenant: TenantIndex,
+    now: Timestamp,
+    index: RecordingIndex,
+    path: ReadPath,
+) -> Option<Seen> {
     let service = state.service();
     let epoch = state.config().epoch;
-    let seen = state.tenant(caller).read(service, index, |timeline| {
+    let seen = service.tenant(tenant)?.read(service, index, |timeline| {
         (timeline.ended_at <= now).then(|| Seen {
             index,
             truth: truth_of_timeline(service.seed(), epoch, timeline),
             view: timeline.view(now, path),
             length: timeline.ended_at.since(timeline.started_at),
             submitted_at: timeline.submitted_at,
-            kept: state.desk(caller).keeping.of(index),
+            kept: state.desk_of(tenant).keeping.of(index),
             seen_at: ApiDate::of(epoch, now),
         })
     });
@@ -149,7 +160,24 @@ pub(super) fn find(
     (conversation, recording): (&str, &str),
 ) -> Result<Seen, ApiError> {
     let index = recording_index(state, conversation, recording)?;
+    there(state, caller, index)
+}
+
+/// The recording of that call as it is now, or the API's refusal.
+pub(super) fn there(
+    state: &ApiState,
+    caller: Caller,
+    index: RecordingIndex,
+) -> Result<Seen, ApiError> {
     look_now(state, caller, index).ok_or(ApiError::NotFound)
+}
+
+/// The call of a recording's or a conversation's id.
+pub(super) fn index_of_either(state: &ApiState, id: &str) -> Option<RecordingIndex> {
+    let seed = state.service().seed();
+    RecordingId::parse(id)
+        .and_then(|id| id.index(seed))
+        .or_else(|| ConversationId::parse(id)?.index(seed))
 }
 
 pub(super) fn recording_of(

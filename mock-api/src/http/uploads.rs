@@ -84,11 +84,7 @@ async fn one(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["recording:uploadReport:view"])?;
-    let report = state
-        .desk(caller)
-        .reports
-        .find(&id)
-        .ok_or(ApiError::NotFound)?;
+    let report = state.desk(caller).reports.find(&id)?;
     Ok(Json(shown(&state, caller, &origin, &id, &report)).into_response())
 }
 
@@ -115,7 +111,7 @@ fn shown(
 
 /// The lines of a report.
 pub(super) fn lines(state: &ApiState, tenant: TenantIndex, id: &str) -> Option<String> {
-    let report = state.desk_of(tenant).reports.find(id)?;
+    let report = state.desk_of(tenant).reports.find(id).ok()?;
     let service = state.service();
     let tenant = service.tenant(tenant)?;
     let calls = service.calls().seen_on(tenant.config().arm);

@@ -12,9 +12,8 @@ use racegate_model::workload::Call;
 use super::problem::Problem;
 use crate::clock::RunClock;
 use crate::service::Service;
+use crate::traffic::GUESTS_FROM;
 
-/// The index of the first guest. Planned calls and those that are asked for lie below.
-const FIRST: u64 = (1 << 25) + (1 << 24);
 /// Guests of one server, at most: each keeps its place for as long as the server runs.
 const GUESTS_MAX: u64 = 100_000;
 
@@ -36,7 +35,7 @@ impl Guests {
 
     /// Whether the call is a guest's.
     pub(super) fn is_guest(call: &Call) -> bool {
-        call.index.0 >= FIRST
+        call.index.0 >= GUESTS_FROM
     }
 
     /// A call for a new guest: it begins now, and ends when it ends.
@@ -51,7 +50,7 @@ impl Guests {
             ));
         }
         let call = Call {
-            index: RecordingIndex(FIRST + nth),
+            index: RecordingIndex(GUESTS_FROM + nth),
             arrival: self.clock.now(),
             duration: Duration::ZERO,
             kind: Kind::Webrtc,

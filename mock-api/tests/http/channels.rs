@@ -186,8 +186,9 @@ async fn a_notification_that_the_platform_doubles_comes_twice() {
 }
 
 #[tokio::test]
-async fn a_restored_recording_is_told_of() {
-    let world = World::start(platform()).await;
+async fn a_restored_recording_is_told_of_when_it_is_back() {
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
     let api = world.tenant(0).await;
     world.end_call(1, Kind::Sip, Hold::Free);
     let me = me(&api).await;
@@ -200,14 +201,23 @@ async fn a_restored_recording_is_told_of() {
         conversation(1),
         recording(1)
     );
-    for date in ["2026-03-01", "2027-03-01"] {
-        api.json("PUT", &path, &json!({"archiveDate": date}).to_string())
-            .await;
-    }
-    assert_eq!(
-        receive(&mut socket).await["eventBody"]["fileState"],
-        "RESTORED"
-    );
+    let archive = async |date: &str| {
+        let body = json!({"archiveDate": date}).to_string();
+        api.json("PUT", &path, &body).await.json()["fileState"].clone()
+    };
+    // It goes back to the archive on its way out, of which nobody is told.
+    assert_eq!(archive("2026-03-01").await, "ARCHIVED");
+    assert_eq!(archive("2027-03-01").await, "RESTORING");
+    assert_eq!(archive("2026-03-01").await, "ARCHIVED");
+    world.advance(Duration::from_millis(500));
+    assert_eq!(archive("2027-03-01").await, "RESTORING");
+    ping(&mut socket).await;
+    world.advance(Duration::from_millis(500));
+    let frame = receive(&mut socket).await;
+    assert_eq!(frame["eventBody"]["fileState"], "RESTORED");
+    assert_eq!(frame["eventBody"]["id"], recording(1).to_string());
+    ping(&mut socket).await;
+    assert_eq!(api.get(&path).await.json()["fileState"], "RESTORED");
 }
 
 #[tokio::test]

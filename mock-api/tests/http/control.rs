@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::product::Product;
+use crate::support::Http;
 
 const CALLS: &str = "workload.rate=120/min";
 
@@ -108,6 +109,43 @@ async fn the_journal_names_the_recordings_of_a_job() {
         assert_eq!(recordings, Some(2), "{request}");
     }
     assert_eq!(journal["count"], 2);
+}
+
+#[tokio::test]
+async fn a_damaged_recording_is_an_error_to_whom_it_is_meant_until_it_is_repaired() {
+    let mock = Product::start(&[]).await;
+    let (api, other) = (mock.client(0).await, mock.client(1).await);
+    let added = mock.add(r#"{"visible": {"media": "2s"}}"#).await;
+    let one = added.metadata().replace("recordingmetadata", "recordings");
+    let path = format!("/recordings/{}", added.recording);
+    let state = async |api: &Http| api.get(&added.metadata()).await.json()["fileState"].clone();
+    let body = r#"{"client": "client-1"}"#;
+    mock.admin("POST", &format!("{path}/damage"), body).await;
+    assert_eq!(state(&api).await, "UPLOADING", "it is not there yet");
+    mock.advance("2s").await;
+    let shown = api.get(&one).await;
+    assert_eq!(shown.status, 200, "it will never be more ready than this");
+    assert_eq!(shown.json()["fileState"], "ERROR");
+    assert_eq!(shown.json()["mediaUris"], Value::Null);
+    assert_eq!(state(&api).await, "ERROR");
+    assert_eq!(state(&other).await, "AVAILABLE");
+    let asked = json!({"batchDownloadRequestList": [{"conversationId": added.conversation}]});
+    let batches = "/api/v2/recording/batchrequests";
+    let batch = api.json("POST", batches, &asked.to_string()).await.json();
+    mock.advance("1s").await;
+    let batch = format!("{batches}/{}", batch["id"].as_str().unwrap());
+    let result = api.get(&batch).await.json()["results"][0].clone();
+    assert_eq!(result["errorMsg"], "The recording is damaged.", "{result}");
+    mock.admin("POST", &format!("{path}/repair"), "").await;
+    assert!(api.get(&one).await.json()["mediaUris"]["0"].is_object());
+    mock.admin("POST", &format!("{path}/damage"), "").await;
+    assert_eq!(
+        (state(&api).await, state(&other).await),
+        ("ERROR".into(), "ERROR".into())
+    );
+    mock.admin("POST", "/reset", "").await;
+    let unknown = mock.ask("POST", "/recordings/nobody/damage", "").await;
+    assert_eq!(unknown.status, 404);
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ async fn until(what: impl AsyncFn() -> Option<Value>) -> Value {
 
 #[tokio::test]
 async fn dates_move_a_recording_to_the_archive_and_back_and_away() {
-    let world = World::start(platform()).await;
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
     let api = world.tenant(0).await;
     world.end_call(1, Kind::Sip, Hold::Free);
     let path = one(1);
@@ -84,9 +85,18 @@ async fn dates_move_a_recording_to_the_archive_and_back_and_away() {
         metadata.get("annotations").is_none(),
         "annotations come with the file"
     );
-    let restored = put(json!({"archiveDate": future})).await;
+    let restoring = put(json!({"archiveDate": future})).await;
+    assert_eq!(
+        (&restoring["fileState"], &restoring["mediaUris"]),
+        (&json!("RESTORING"), &Value::Null)
+    );
+    assert_eq!(restoring["restoreExpirationTime"], future);
+    world.advance(Duration::from_millis(499));
+    assert_eq!(api.get(&path).await.json()["fileState"], "RESTORING");
+    world.advance(Duration::from_millis(1));
+    let restored = api.get(&path).await.json();
     assert_eq!(restored["fileState"], "RESTORED");
-    assert_eq!(restored["restoreExpirationTime"], future);
+    assert!(restored["mediaUris"]["0"]["mediaUri"].is_string());
     let gone = put(json!({"deleteDate": "2026-03-01T00:00:00Z"})).await;
     assert_eq!(
         (&gone["fileState"], &gone["archiveDate"]),
@@ -476,6 +486,22 @@ async fn a_signed_address_needs_no_token_and_no_other_leads_anywhere() {
         audio.header("content-disposition"),
         Some("attachment; filename=\"ab.ogg\"")
     );
+    let own_name = format!("attachment; filename=\"{}.ogg\"", recording(1));
+    for (query, saved) in [
+        ("?download=true", Some(own_name.as_str())),
+        ("?download=true&fileName=", Some(own_name.as_str())),
+        ("?download=false&fileName=a.ogg", None),
+        ("?formatId=WAV&mediaFormats=MP3,WEBM&locale=de", None),
+    ] {
+        let shown = get_here(&api, &format!("{}{query}", one(1))).await;
+        let audio = follow(&api, shown["mediaUris"]["0"]["mediaUri"].as_str().unwrap()).await;
+        assert_eq!(audio.header("content-disposition"), saved, "{query}");
+        assert_eq!(
+            (audio.header("content-type"), &*audio.text),
+            (Some("audio/ogg"), "OggS"),
+            "it is called what it is, whatever was asked for: {query}"
+        );
+    }
     let organization = &world.tenant_config(0).organization;
     let other = &world.tenant_config(1).organization;
     world.advance(Duration::from_secs(3599));

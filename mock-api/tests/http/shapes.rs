@@ -102,7 +102,7 @@ fn what_does_not_fit_is_noticed() {
 }
 
 /// Method, path below `/__admin`, and body; `{id}` is that of a recording, or of the first rule.
-const ASKED: [(&str, &str, &str); 26] = [
+const ASKED: [(&str, &str, &str); 28] = [
     ("GET", "", ""),
     ("GET", "/clients", ""),
     ("GET", "/clock", ""),
@@ -119,6 +119,8 @@ const ASKED: [(&str, &str, &str); 26] = [
     ("GET", "/recordings/{id}", ""),
     ("POST", "/recordings/{id}/hold", ""),
     ("POST", "/recordings/{id}/release", ""),
+    ("POST", "/recordings/{id}/damage", ""),
+    ("POST", "/recordings/{id}/repair", ""),
     (
         "POST",
         "/faults",

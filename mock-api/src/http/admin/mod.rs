@@ -2,6 +2,7 @@
 //! only, and never a web page of another origin.
 
 mod clock;
+mod damage;
 mod faults;
 mod guard;
 mod journal;
@@ -110,6 +111,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(drop_websockets))
         .merge(clock::routes())
         .merge(recordings::routes())
+        .merge(damage::routes())
         .merge(requests::routes())
         .merge(rules::routes())
 }

@@ -22,6 +22,7 @@ use super::wire::{
 };
 use crate::http::error::ApiError;
 use crate::http::extract::PathOf;
+use crate::http::seen::index_of_either;
 use crate::http::state::ApiState;
 use crate::http::wire::ApiDate;
 use crate::service::HoldError;
@@ -271,20 +272,12 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
     }
 }
 
-/// The recording of a recording's or a conversation's id.
-pub(super) fn index_of(state: &ApiState, id: &str) -> Option<RecordingIndex> {
-    let seed = state.service().seed();
-    RecordingId::parse(id)
-        .and_then(|id| id.index(seed))
-        .or_else(|| ConversationId::parse(id)?.index(seed))
-}
-
-fn call_of(state: &ApiState, id: &str) -> Result<Call, ApiError> {
-    let index = index_of(state, id).ok_or(ApiError::NotFound)?;
+pub(super) fn call_of(state: &ApiState, id: &str) -> Result<Call, ApiError> {
+    let index = index_of_either(state, id).ok_or(ApiError::NotFound)?;
     state.service().calls().get(index).ok_or(ApiError::NotFound)
 }
 
-fn shown(state: &ApiState, call: &Call) -> RecordingShown {
+pub(super) fn shown(state: &ApiState, call: &Call) -> RecordingShown {
     let (seed, epoch) = (state.service().seed(), state.config().epoch);
     let now = state.now();
     let clients = state.service().tenants().iter().filter_map(|tenant| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex, TenantIndex};
+use racegate_model::ids::{RecordingIndex, TenantIndex};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,9 +12,10 @@ use utoipa_axum::routes;
 use super::faults::Matcher;
 use super::guard::{Body, Controls, Query};
 use super::journal::Entry;
-use super::recordings::{index_of, visible};
+use super::recordings::visible;
 use super::wire::{MatchBody, RequestShown, RequestsBody, Span, Verified, Verify, Whose};
 use crate::http::error::ApiError;
+use crate::http::seen::index_of_either;
 use crate::http::state::ApiState;
 use crate::http::wire::ApiDate;
 use crate::storage::layout::WallTime;
@@ -162,7 +163,7 @@ fn recording(controls: &Controls, id: Option<&str>) -> Result<Option<RecordingIn
     let Some(id) = id else {
         return Ok(None);
     };
-    let index = index_of(&controls.state, id);
+    let index = index_of_either(&controls.state, id);
     let unknown = || ApiError::bad_request(format!("`{id}` is no recording's id here."));
     index.map(Some).ok_or_else(unknown)
 }
@@ -171,13 +172,9 @@ fn recording(controls: &Controls, id: Option<&str>) -> Result<Option<RecordingIn
 /// or of the job that it made.
 fn concerned(state: &ApiState, entry: &Entry) -> Vec<RecordingIndex> {
     let path = entry.target.split('?').next().unwrap_or_default();
-    let seed = state.service().seed();
     let named: BTreeSet<_> = path
         .split('/')
-        .filter_map(|part| {
-            let conversation = ConversationId::parse(part).and_then(|id| id.index(seed));
-            conversation.or_else(|| RecordingId::parse(part)?.index(seed))
-        })
+        .filter_map(|part| index_of_either(state, part))
         .collect();
     if !named.is_empty() {
         return named.into_iter().collect();

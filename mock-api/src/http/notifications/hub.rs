@@ -1,6 +1,7 @@
 //! The channels: who has which, what each listens to, and the connection that it feeds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -8,6 +9,7 @@ use racegate_model::ids::TenantIndex;
 use racegate_model::time::Timestamp;
 use tokio::sync::mpsc;
 
+use super::restores::Restores;
 use super::topics::Topic;
 use crate::http::clients::ClientIndex;
 use crate::http::config::ChannelLimits;
@@ -20,6 +22,7 @@ pub(in crate::http) struct Hub {
     known: Mutex<Known>,
     lost: AtomicU64,
     pumping: AtomicBool,
+    restores: Arc<Restores>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +87,13 @@ impl Hub {
             known: Mutex::default(),
             lost: AtomicU64::new(0),
             pumping: AtomicBool::new(false),
+            restores: Arc::default(),
         }
+    }
+
+    /// Recordings on their way back from the archive.
+    pub(in crate::http) const fn restores(&self) -> &Arc<Restores> {
+        &self.restores
     }
 
     /// True once: then somebody has to feed the channels.

@@ -3,6 +3,7 @@
 
 mod hub;
 mod pump;
+mod restores;
 mod socket;
 mod topics;
 
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use racegate_model::draws::{Draws, Purpose, Seed, mix64};
 use racegate_model::ids::RecordingIndex;
+use racegate_model::time::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -49,9 +51,14 @@ pub(super) fn participant_id(seed: Seed, recording: RecordingIndex, purpose: &st
     Uuid::of((u128::from(word) << 64) | u128::from(mix64(word)))
 }
 
-/// Tells the user of a tenant that a recording was taken back from the archive.
-pub(super) fn restored(state: &ApiState, caller: Caller, recording: RecordingIndex) {
-    pump::restored(state, caller.tenant, recording);
+/// Tells the user of a tenant, at that instant, that a recording is back from the archive.
+pub(super) fn restoring(
+    state: &ApiState,
+    caller: Caller,
+    (recording, at): (RecordingIndex, Timestamp),
+) {
+    let restores = state.hub().restores();
+    restores.expect((at, recording, caller.tenant));
 }
 
 /// A channel. It lives a day from its last subscription; a client's twenty-first pushes another
@@ -72,7 +79,12 @@ async fn create(
     let id = state.secret_id();
     if state.hub().must_be_fed() {
         let notices = state.service().watch();
-        drop(tokio::spawn(pump::feed(state.downgrade(), notices)));
+        let restores = state.hub().restores().clone();
+        drop(tokio::spawn(pump::feed(
+            state.downgrade(),
+            notices,
+            restores,
+        )));
     }
     let owner = (caller.tenant, caller.client);
     let channel = state.hub().create(id, owner, caller.now);

@@ -15,14 +15,17 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::restores::{Restore, Restores};
 use super::topics::Topic;
 use crate::http::ids::Uuid;
+use crate::http::seen::look_as;
 use crate::http::state::{ApiState, WeakState};
 use crate::http::wire::ApiDate;
 use crate::http::wire::notification::{
     AvailabilityEvent, ConversationEvent, Frame, FrameMetadata, RecordingEvent,
     UserConversationEvent,
 };
+use crate::http::wire::recording::FileState;
 use crate::service::{Due, Notice};
 
 /// How often the data lake's watermark is looked at.
@@ -40,13 +43,20 @@ enum Happening {
 }
 
 /// Runs until the API is gone.
-pub(super) async fn feed(state: WeakState, mut notices: broadcast::Receiver<Notice>) {
+pub(super) async fn feed(
+    state: WeakState,
+    mut notices: broadcast::Receiver<Notice>,
+    restores: Arc<Restores>,
+) {
     let mut pump = Pump::default();
     loop {
         let Some((clock, now)) = state.upgrade().map(|state| (state.clock(), state.now())) else {
             return;
         };
-        let next = pump.next_at(now);
+        let next = restores
+            .next_at()
+            .into_iter()
+            .fold(pump.next_at(now), Timestamp::min);
         tokio::select! {
             notice = notices.recv() => match notice {
                 Ok(notice) => {
@@ -59,9 +69,13 @@ pub(super) async fn feed(state: WeakState, mut notices: broadcast::Receiver<Noti
                 }
                 Err(RecvError::Closed) => return,
             },
+            () = restores.changed() => {}
             () = clock.sleep_until(next) => {
                 let Some(state) = state.upgrade() else { return };
                 pump.happen(&state);
+                for restore in restores.take_due(state.now()) {
+                    restored(&state, restore);
+                }
             }
         }
     }
@@ -225,10 +239,17 @@ fn recording_event(
     }
 }
 
-/// A recording was taken back from the archive.
-pub(super) fn restored(state: &ApiState, tenant: TenantIndex, recording: RecordingIndex) {
-    let body = recording_body(state, recording, "RESTORED");
-    publish(state, tenant, Topic::Restored, recording, &body);
+/// A recording is back from the archive, unless it went elsewhere on its way.
+fn restored(state: &ApiState, (at, recording, tenant): Restore) {
+    let seen = look_as(state, tenant, at, recording, ReadPath::Primary);
+    let back = seen.is_some_and(|seen| {
+        let waited_for = seen.kept.restored.is_some_and(|by| by.at == seen.seen_at);
+        waited_for && seen.file_state() == FileState::Restored
+    });
+    if back {
+        let body = recording_body(state, recording, "RESTORED");
+        publish(state, tenant, Topic::Restored, recording, &body);
+    }
 }
 
 fn recording_body(
