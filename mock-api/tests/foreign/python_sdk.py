@@ -229,7 +229,9 @@ def retention():
     assert changed.file_state == "ARCHIVED" and not changed.media_uris, changed
     recording.archive_date = later
     changed = RECORDINGS.put_conversation_recording(conversation, recording.id, recording)
-    assert changed.file_state == "RESTORED" and changed.restore_expiration_time, changed
+    assert changed.file_state == "RESTORING" and changed.restore_expiration_time, changed
+    look = lambda: RECORDINGS.get_conversation_recording(conversation, recording.id)
+    until("restored", look, lambda seen: seen.file_state == "RESTORED" and seen.media_uris)
     guest = G.RecordingApi(GUEST)
     refused(
         403,
