@@ -81,7 +81,7 @@ async fn list(
     }
     orphans.truncate(ORPHANS_MAX);
     let expand = params.all("expand").contains(&"recording");
-    let listing = paging.listing(BASE, &orphans, |seen| {
+    let listing = paging.listing(&params.address_of(BASE), &orphans, |seen| {
         let recording = expand.then(|| recording_of(&state, caller, &origin, seen));
         Some(shown(&state, caller, seen, recording))
     });

@@ -96,7 +96,7 @@ impl Paging {
         }
     }
 
-    /// Likewise, as a listing; `base` is its own path.
+    /// Likewise, as a listing; `base` is [`Params::address_of`] it.
     pub(super) fn listing<'a, T, U>(
         self,
         base: &str,
@@ -109,11 +109,11 @@ impl Paging {
                 let cursor = next.map(cursor_of);
                 let next_uri = cursor.as_ref().map(|cursor| {
                     format!(
-                        "{base}?pageSize={}&includeTotal=false&cursor={cursor}",
+                        "{base}pageSize={}&includeTotal=false&cursor={cursor}",
                         self.size
                     )
                 });
-                let self_uri = format!("{base}?pageSize={}&includeTotal=false", self.size);
+                let self_uri = format!("{base}pageSize={}&includeTotal=false", self.size);
                 Listing {
                     entities,
                     page: Page::default(),
@@ -126,7 +126,7 @@ impl Paging {
             Style::Page => {
                 let number = self.offset / self.size + 1;
                 let count = all.len().div_ceil(self.size);
-                let uri = |page| format!("{base}?pageSize={}&pageNumber={page}", self.size);
+                let uri = |page| format!("{base}pageSize={}&pageNumber={page}", self.size);
                 Listing {
                     entities,
                     page: Page {
@@ -174,12 +174,15 @@ mod tests {
 
     fn walk(style: &str) -> Vec<u32> {
         let all: Vec<u32> = (0..7).collect();
-        let mut query = format!("pageSize=3&includeTotal={style}");
+        let mut query = format!("state=A%26B&pageSize=3&includeTotal={style}&expand=a&expand=b");
         let mut seen = Vec::new();
         loop {
             let params = Params::parse(&query).unwrap();
             let paging = Paging::of(&params, PageSize::USUAL).unwrap();
-            let listing = paging.listing("/x", &all, |n| Some(*n));
+            let listing = paging.listing(&params.address_of("/x"), &all, |n| Some(*n));
+            assert_eq!(params.text("state").unwrap(), Some("A&B"), "{query}");
+            assert_eq!(params.all("expand"), ["a", "b"], "{query}");
+            assert!(listing.self_uri.contains("state=A%26B"));
             seen.extend(&listing.entities);
             let Some(next) = listing.next_uri else {
                 return seen;
@@ -215,7 +218,7 @@ mod tests {
         let far = Params::parse("pageNumber=2147483647").unwrap();
         let listing = Paging::of(&far, PageSize::USUAL)
             .unwrap()
-            .listing("/x", &[1, 2], |n| Some(*n));
+            .listing("/x?", &[1, 2], |n| Some(*n));
         assert!(listing.entities.is_empty());
     }
 }

@@ -112,6 +112,21 @@ impl Params {
         words.map(str::trim).collect()
     }
 
+    /// The address of the listing at `path`, up to the part of it that is shown: with every parameter
+    /// that says what is listed, and how.
+    pub(super) fn address_of(&self, path: &str) -> String {
+        let paging = ["pageSize", "pageNumber", "includeTotal", "cursor"];
+        let others = self
+            .0
+            .iter()
+            .filter(|(name, _)| !paging.contains(&name.as_str()));
+        let others: Vec<_> = others.collect();
+        match serde_urlencoded::to_string(&others) {
+            Ok(query) if !query.is_empty() => format!("{path}?{query}&"),
+            _ => format!("{path}?"),
+        }
+    }
+
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let of_name = self.0.iter().filter(move |(key, _)| key == name);
         of_name.map(|(_, value)| value.as_str())

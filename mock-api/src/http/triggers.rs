@@ -263,7 +263,9 @@ async fn list(
     let paging = Paging::of(&params, PageSize::USUAL)?;
     let known = state.desk(caller).triggers.known.lock();
     let all: Vec<&Entry> = known.triggers.values().collect();
-    let listing = paging.listing(BASE, &all, |entry| Some(entry.trigger.clone()));
+    let listing = paging.listing(&params.address_of(BASE), &all, |entry| {
+        Some(entry.trigger.clone())
+    });
     drop(known);
     Ok(Json(listing).into_response())
 }

@@ -20,6 +20,7 @@ use object_store::{
 use parking_lot::Mutex;
 use racegate_model::ids::RecordingIndex;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
 use super::access::AccessKey;
 use super::client::{self, ReaderError, ReaderLimits};
@@ -30,6 +31,8 @@ use super::writes::Write;
 
 /// Objects on their way at most; a job that would write more fails.
 const QUEUE: usize = 65_536;
+/// The longest that one step may take: what comes after it waits.
+const STEP_MAX: Duration = Duration::from_secs(30);
 /// The longest that S3 lets a signed address live.
 const SIGNED_MAX: Duration = Duration::from_secs(7 * 86_400);
 
@@ -117,6 +120,17 @@ enum Step {
     Delete {
         key: String,
     },
+}
+
+impl Step {
+    /// The recording that it is a part of, if more of it follows.
+    const fn flow(&self) -> Option<u64> {
+        if let Self::Part { flow, .. } = self {
+            Some(*flow)
+        } else {
+            None
+        }
+    }
 }
 
 impl External {
@@ -346,9 +360,23 @@ struct Taker {
 
 async fn take(mut taker: Taker, mut orders: mpsc::Receiver<Order>, under_way: Arc<UnderWay>) {
     while let Some(Order { step, of }) = orders.recv().await {
-        if let Err(error) = taker.taken(step).await {
-            tracing::error!(%error, "the external S3 refuses");
+        let flow = step.flow();
+        if of.as_ref().is_some_and(Write::is_hopeless) {
             of.iter().for_each(Write::refuse);
+        } else {
+            match timeout(STEP_MAX, taker.taken(step)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the external S3 refuses");
+                    of.iter().for_each(Write::refuse);
+                }
+                Err(_) => {
+                    tracing::error!("the external S3 does not answer");
+                    of.iter().for_each(Write::give_up);
+                    // Of a recording of which a part may be missing nothing more is sent.
+                    taker.open.extend(flow.map(|flow| (flow, None)));
+                }
+            }
         }
         drop(of);
         under_way.done();
@@ -449,4 +477,49 @@ async fn put(
 
 fn of_type(content_type: String) -> Attributes {
     Attributes::from_iter([(Attribute::ContentType, content_type)])
+}
+
+#[cfg(test)]
+mod tests {
+    use racegate_model::ids::RecordingIndex;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::storage::writes::JobWrites;
+
+    /// A bucket whose server takes connections and never answers.
+    async fn dead() -> (tokio::net::TcpListener, External) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let key = AccessKey {
+            id: "id".to_owned(),
+            secret: "secret".to_owned(),
+            bucket: "bucket".to_owned(),
+        };
+        let external = External::open(&ExternalBucket { endpoint, key }).unwrap();
+        (listener, external)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_is_over_though_the_other_bucket_never_answers() {
+        let (_listener, external) = dead().await;
+        let writes = Arc::<JobWrites>::default();
+        let began = Instant::now();
+        for recording in (0..20).map(RecordingIndex) {
+            let write = Write::new(&writes, Some(recording));
+            assert!(external.put_of("a.json", Bytes::from("{}"), write));
+        }
+        let told = Arc::new(Mutex::new(0));
+        let (known, tell) = (Arc::clone(&writes), Arc::clone(&told));
+        let manifest = move || {
+            *tell.lock() = known.refused().len();
+            Bytes::new()
+        };
+        assert!(external.put_last("m.json", manifest, Write::new(&writes, None)));
+        assert!(writes.are_under_way());
+        external.idle().await;
+        assert!(!writes.are_under_way());
+        assert_eq!((writes.refused().len(), *told.lock()), (20, 20));
+        assert!(began.elapsed() < 3 * STEP_MAX, "{:?}", began.elapsed());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use racegate_model::ids::RecordingIndex;
@@ -13,6 +13,7 @@ use racegate_model::ids::RecordingIndex;
 pub struct JobWrites {
     under_way: AtomicUsize,
     refused: Mutex<BTreeSet<RecordingIndex>>,
+    unanswered: AtomicBool,
 }
 
 impl JobWrites {
@@ -51,6 +52,17 @@ impl Write {
             of: Arc::clone(of),
             recording,
         }
+    }
+
+    /// Whether one of the same job was not answered: then nobody waits for its other recordings.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.recording.is_some() && self.of.unanswered.load(Ordering::Acquire)
+    }
+
+    /// It was not answered.
+    pub(super) fn give_up(&self) {
+        self.of.unanswered.store(true, Ordering::Release);
+        self.refuse();
     }
 
     /// It was not taken.

@@ -112,12 +112,13 @@ fn selected(
         // Of conversations that are older than five years there are none here.
         let aged = query.aged_conversation_interval.as_deref();
         let aged = aged.ok_or(ApiError::MissingParameter("conversationQuery"))?;
-        return match super::wire::ApiInterval::parse(aged) {
+        let interval = super::wire::ApiInterval::parse(aged);
+        return match interval.filter(|interval| interval.is_within_months(6)) {
             Some(_) => Ok(Vec::new()),
             None => Err(invalid(
                 "agedConversationInterval",
                 Some(aged),
-                "an interval",
+                "intervals of at most 6 months",
             )),
         };
     };
@@ -190,7 +191,8 @@ async fn list(
     if sort == Some("userId") {
         jobs.sort_by_key(|job| user_of(&state, job).id);
     }
-    let listing = paging.listing(BASE, &jobs, |job| job_of(&state, caller, job).ok());
+    let base = params.address_of(BASE);
+    let listing = paging.listing(&base, &jobs, |job| job_of(&state, caller, job).ok());
     Ok(Json(listing).into_response())
 }
 
@@ -351,7 +353,7 @@ async fn failed_recordings(
     let paging = Paging::of(&params, PageSize::USUAL)?;
     let entry = find(&state, caller, &id)?;
     let failed = failed(&state, caller, &entry);
-    let base = format!("{BASE}/{}/failedrecordings", entry.id);
+    let base = params.address_of(&format!("{BASE}/{}/failedrecordings", entry.id));
     let listing = paging.listing(&base, &failed, |recording| {
         let (conversation, recording) = public_ids(&state, *recording);
         Some(FailedRecording::of(conversation, recording))

@@ -153,6 +153,13 @@ impl ApiInterval {
         };
         (from <= until).then_some(Self { from, until })
     }
+
+    /// Whether it is no longer than so many months of the calendar.
+    #[must_use]
+    pub fn is_within_months(self, months: i32) -> bool {
+        let longest = self.from.shifted(jiff::Span::new().months(months));
+        longest.is_none_or(|longest| self.until <= longest)
+    }
 }
 
 impl ApiDate {
@@ -276,5 +283,14 @@ mod tests {
         assert!(!never.to_string().is_empty());
         let last = ApiDate(WallTime::from_unix_millis(i64::MAX));
         assert_eq!(last.to_string(), "9999-12-30T22:00:00.999Z");
+    }
+
+    #[test]
+    fn six_months_are_those_of_the_calendar() {
+        let within = |text: &str| ApiInterval::parse(text).unwrap().is_within_months(6);
+        assert!(within("2015-01-01T00:00:00Z/2015-07-01T00:00:00Z"));
+        assert!(within("2015-08-31T00:00:00Z/P6M"));
+        assert!(!within("2015-01-01T00:00:00Z/2015-07-01T00:00:00.001Z"));
+        assert!(!within("2015-01-01T00:00:00Z/P1Y"));
     }
 }
