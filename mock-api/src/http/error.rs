@@ -77,6 +77,12 @@ pub(super) enum ApiError {
         key: &'static str,
         value: u64,
     },
+    /// Refused beside the API, by somebody who says nothing more.
+    #[error("{said}")]
+    Bare { status: StatusCode, said: String },
+    /// At the login only.
+    #[error("A value for [grant_type] is required.")]
+    MissingGrant,
     #[error("There is no such part of the file.")]
     NoSuchRange,
     #[error("The resource has another version by now.")]
@@ -180,6 +186,7 @@ impl ApiError {
             Self::NotFound | Self::NoSuch { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedGrant
+            | Self::MissingGrant
             | Self::BadRequest(_)
             | Self::Mistaken(_)
             | Self::MissingRequiredFields(_)
@@ -194,7 +201,7 @@ impl ApiError {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::TooManyJobs { status, .. } => *status,
+            Self::TooManyJobs { status, .. } | Self::Bare { status, .. } => *status,
         }
     }
 
@@ -203,6 +210,15 @@ impl ApiError {
         let mut mistakes = Mistakes::default();
         mistakes.missing(field);
         Self::Mistaken(mistakes)
+    }
+
+    /// The same, of fields of what is under `parent`.
+    pub(super) fn under(self, parent: &str) -> Self {
+        if let Self::Mistaken(mistakes) = self {
+            Self::Mistaken(mistakes.under(parent))
+        } else {
+            self
+        }
     }
 
     /// What a client is told to wait for.
@@ -226,9 +242,10 @@ impl ApiError {
             Self::NotVerified(_) => "not.verified",
             Self::NotFound | Self::NoSuch { .. } => "not.found",
             Self::MethodNotAllowed => "method.not.allowed",
-            Self::UnsupportedGrant | Self::BadRequest(_) | Self::MissingRequiredFields(_) => {
-                "bad.request"
-            }
+            Self::UnsupportedGrant
+            | Self::MissingGrant
+            | Self::BadRequest(_)
+            | Self::MissingRequiredFields(_) => "bad.request",
             Self::Mistaken(mistakes) => mistakes.code(),
             Self::RequestTimeout => "request.timeout",
             Self::TooLarge => "request.entity.too.large",
@@ -241,6 +258,7 @@ impl ApiError {
                 None => "bad.request",
             },
             Self::TooMany(_) | Self::LimitReached { .. } => "limit.exceeded",
+            Self::Bare { status, .. } => bare_code(*status),
             Self::NoSuchRange => "range.not.satisfiable",
             Self::VersionConflict => "version.conflict",
             Self::UpgradeRequired => "upgrade.required",
@@ -253,6 +271,8 @@ impl ApiError {
             Some("invalid_client")
         } else if matches!(self, Self::UnsupportedGrant) {
             Some("unsupported_grant_type")
+        } else if matches!(self, Self::MissingGrant) {
+            Some("invalid_request")
         } else {
             None
         }
@@ -269,6 +289,11 @@ impl ApiError {
         };
         body.error = self.oauth_error().map(Cow::Borrowed);
         if let Self::Mistaken(mistakes) = self {
+            body.details = mistakes.details();
+        }
+        if matches!(self, Self::MissingGrant) {
+            let mut mistakes = Mistakes::default();
+            mistakes.missing("grant_type");
             body.details = mistakes.details();
         }
         if let Self::NoSuch { entity, id } = self {
@@ -310,6 +335,23 @@ impl ApiError {
             });
         }
         body
+    }
+}
+
+/// The code of a status of which nothing more is known.
+const fn bare_code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "authentication.required",
+        StatusCode::FORBIDDEN => "not.authorized",
+        StatusCode::NOT_FOUND => "not.found",
+        StatusCode::METHOD_NOT_ALLOWED => "method.not.allowed",
+        StatusCode::REQUEST_TIMEOUT => "request.timeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "request.entity.too.large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported.media.type",
+        StatusCode::UPGRADE_REQUIRED => "upgrade.required",
+        StatusCode::SERVICE_UNAVAILABLE => "service.unavailable",
+        status if status.as_u16() >= 500 => "internal.server.error",
+        _ => "bad.request",
     }
 }
 

@@ -10,8 +10,10 @@ use std::time::{Duration as StdDuration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING,
+};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use futures_util::stream;
@@ -21,6 +23,7 @@ use tower_service::Service as _;
 
 use super::admin::{Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin};
 use super::direct;
+use super::error::ApiError;
 use super::gateway::{CORRELATION, Caller, Entry, bearer};
 use super::jobs::Doomed;
 use super::link::Link;
@@ -89,7 +92,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.link.request_begins();
-        if let Some(response) = self.direct(&request) {
+        let answer = self.hostless(&request).or_else(|| self.direct(&request));
+        if let Some(response) = answer {
             return Passing::Done(ready(Ok(response)));
         }
         let mut request = request.map(Body::new);
@@ -117,6 +121,20 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 }
 
 impl Front {
+    /// The refusal of a request of HTTP/1.1 that does not name its one host (RFC 9112 §3.2).
+    fn hostless(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let named = hosts.next().is_some() && hosts.next().is_none();
+        if named || request.version() != Version::HTTP_11 {
+            return None;
+        }
+        let state = self.state.as_ref()?;
+        let mut response = ApiError::malformed().into_response();
+        Entry::unjudged(state).finish(&mut response);
+        self.done(state, request, (response.status(), None));
+        Some(response)
+    }
+
     /// The answer to a read that needs no router, if that is what it is and no fault could meet it.
     fn direct(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
         let state = self.state.as_ref()?;
@@ -125,19 +143,30 @@ impl Front {
             return None;
         }
         let (response, caller) = direct::answer(state, request)?;
-        self.link.request_ends(response.status());
-        if let Some(control) = control {
-            control.journal().record(Record {
-                at: caller.map_or_else(|| state.now(), |caller| caller.now),
-                wall_millis: wall_millis(),
-                tenant: caller.map(|caller| caller.tenant),
-                method: request.method().clone(),
-                uri: request.uri(),
-                status: response.status().as_u16(),
-                fault: None,
-            });
-        }
+        self.done(state, request, (response.status(), caller));
         Some(response)
+    }
+
+    /// A request was answered without the router.
+    fn done(
+        &self,
+        state: &ApiState,
+        request: &Request<Incoming>,
+        (status, caller): (StatusCode, Option<Caller>),
+    ) {
+        self.link.request_ends(status);
+        let Some(control) = state.control() else {
+            return;
+        };
+        control.journal().record(Record {
+            at: caller.map_or_else(|| state.now(), |caller| caller.now),
+            wall_millis: wall_millis(),
+            tenant: caller.map(|caller| caller.tenant),
+            method: request.method().clone(),
+            uri: request.uri(),
+            status: status.as_u16(),
+            fault: None,
+        });
     }
 }
 

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use racegate_model::ids::TenantIndex;
 use racegate_model::org::RateUsage;
 use racegate_model::time::Timestamp;
@@ -31,6 +32,8 @@ pub(super) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-racegat
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const WINDOW_SECONDS: u64 = 60;
+/// Bytes of a bare refusal that are repeated.
+const WORDS_MAX: usize = 1024;
 
 /// Who calls. A handler that takes one can only be reached with a token.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +82,15 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// A request that is refused before it is judged.
+    pub(super) fn unjudged(state: &ApiState) -> Self {
+        Self {
+            correlation: state.next_correlation(),
+            caller: None,
+            usage: None,
+        }
+    }
+
     /// Judges a request before the router does: who calls, and whether within the limit. A handler
     /// finds the caller in the request.
     pub(super) fn of<B>(
@@ -100,11 +112,7 @@ impl Entry {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> (Self, Result<(), ApiError>) {
-        let mut entry = Self {
-            correlation: state.next_correlation(),
-            caller: None,
-            usage: None,
-        };
+        let mut entry = Self::unjudged(state);
         if !uri.path().starts_with("/api/") {
             return (entry, Ok(()));
         }
@@ -148,6 +156,10 @@ impl Entry {
             write_usage(usage, allowed, response.headers_mut());
         }
         if let Some(Unwritten(error)) = response.extensions_mut().remove() {
+            write_error(response, &error, self.correlation);
+        } else if is_bare(response) {
+            let (status, said) = (response.status(), words_of(response));
+            let error = ApiError::Bare { status, said };
             write_error(response, &error, self.correlation);
         }
         response
@@ -208,6 +220,33 @@ fn seconds(seconds: u64) -> HeaderValue {
         LazyLock::new(|| (0..=WINDOW_SECONDS).map(HeaderValue::from).collect());
     let few = usize::try_from(seconds).ok().and_then(|at| FEW.get(at));
     few.cloned().unwrap_or_else(|| seconds.into())
+}
+
+/// Whether a refusal has no body that a program could read: some are made by the router, or by
+/// libraries that stand beside it.
+fn is_bare(response: &Response) -> bool {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return false;
+    }
+    let kind = response.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.is_empty() || kind.starts_with("text/plain")
+}
+
+/// What a bare refusal says for people, or its status does.
+fn words_of(response: &mut Response) -> String {
+    let body = std::mem::take(response.body_mut());
+    // Such bodies are made in memory: there is nothing to wait for.
+    let bytes = axum::body::to_bytes(body, WORDS_MAX).now_or_never();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes.ok()?.to_vec()).ok());
+    match text.as_deref().map(str::trim) {
+        Some(text) if !text.is_empty() => text.to_owned(),
+        _ => {
+            let reason = response.status().canonical_reason();
+            format!("{}.", reason.unwrap_or("The request was refused"))
+        }
+    }
 }
 
 fn write_error(response: &mut Response, error: &ApiError, correlation: Uuid) {

@@ -54,9 +54,18 @@ impl Mistakes {
     }
 
     pub(super) fn add(&mut self, mistake: Mistake) {
-        if !self.is_full() {
+        // Two parts of a schema may say the same.
+        if !self.is_full() && !self.0.contains(&mistake) {
             self.0.push(mistake);
         }
+    }
+
+    /// The same of fields of what is under `parent`.
+    pub(super) fn under(mut self, parent: &str) -> Self {
+        for mistake in &mut self.0 {
+            mistake.field = format!("{parent}.{}", mistake.field).into();
+        }
+        self
     }
 
     /// A field that must be there is not.
@@ -94,7 +103,8 @@ impl Mistakes {
     }
 
     pub(super) fn details(&self) -> Vec<ErrorDetail> {
-        let details = self.0.iter().map(|mistake| ErrorDetail {
+        let named = self.0.iter().filter(|mistake| !mistake.field.is_empty());
+        let details = named.map(|mistake| ErrorDetail {
             error_code: mistake.code().into(),
             field_name: mistake.field.clone(),
             ..ErrorDetail::default()

@@ -34,6 +34,9 @@ async fn token(
     headers: HeaderMap,
     FormBody(form): FormBody<TokenForm>,
 ) -> Result<Response, ApiError> {
+    if form.grant_type.is_empty() {
+        return Err(ApiError::MissingGrant);
+    }
     if form.grant_type != "client_credentials" {
         return Err(ApiError::UnsupportedGrant);
     }

@@ -11,21 +11,25 @@ use utoipa::openapi::{
 use super::wire::{ErrorBody, words};
 
 /// What may go wrong with every request under `/api/`.
-const COMMON: [(&str, &str); 9] = [
+const COMMON: [(&str, &str); 11] = [
     ("400", "The request makes no sense"),
     ("401", "There is no token, or it is not good"),
     ("403", "The client may not do that"),
     ("404", "There is no such thing"),
     ("408", "The body did not arrive in time"),
     ("413", "The body is too large"),
-    ("415", "The body is of the wrong type"),
+    ("414", "The address is too long"),
+    ("415", "The body is of the wrong type, or packed"),
     ("429", "Too many requests; see Retry-After"),
+    ("431", "The headers are too large"),
     ("503", "The service is not available"),
 ];
 /// Of those, what may go wrong where no token is needed.
-const OPEN: [&str; 6] = ["400", "401", "404", "408", "413", "415"];
+const OPEN: [&str; 8] = ["400", "401", "404", "408", "413", "414", "415", "431"];
 /// Of those, what the control plane refuses with.
-const CONTROL: [&str; 5] = ["400", "403", "404", "408", "413"];
+const CONTROL: [&str; 8] = ["400", "403", "404", "408", "413", "414", "415", "431"];
+/// Refusals before it is known whose window a request would count in.
+const UNCOUNTED: [&str; 3] = ["401", "414", "431"];
 const CORRELATION: (&str, &str) = ("ININ-Correlation-Id", "The request's own id");
 const USAGE: [(&str, &str); 3] = [
     ("inin-ratelimit-count", "Requests in this window"),
@@ -138,7 +142,7 @@ fn complete(operation: &mut Operation, kind: Kind) {
         let text = |(name, about)| (name, header(Type::String, about));
         let number = |(name, about)| (name, header(Type::Integer, about));
         let mut headers = vec![text(CORRELATION)];
-        if kind == Kind::Guarded && status != "401" {
+        if kind == Kind::Guarded && !UNCOUNTED.contains(&status.as_str()) {
             headers.extend(USAGE.map(number));
         }
         for (name, header) in headers {

@@ -50,9 +50,7 @@ pub(super) fn select(
         (Some(named), _) => named.into_iter().filter_map(|id| calls.get(id)).collect(),
         (None, Some(span)) => calls.begun_between(span.from, span.until),
         (None, None) => {
-            return Err(ApiError::bad_request(
-                "The query needs an interval or conversation ids.",
-            ));
+            return Err(ApiError::missing("interval"));
         }
     };
     let mut seen = BTreeSet::new();

@@ -65,6 +65,11 @@ impl Walk {
                 &own
             }
         };
+        let is_object = !schema["allOf"].is_null() || schema["type"] == "object";
+        if is_object && !body.is_object() && !body.is_array() {
+            let place = self.place();
+            return self.add(Wrong::Type(format!("{place} must be an object").into()));
+        }
         self.visit(body, schema, 0);
     }
 

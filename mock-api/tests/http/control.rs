@@ -325,3 +325,25 @@ async fn bad_recordings_and_unknown_ids_are_refused_with_the_reason() {
     assert_eq!(mock.ask("GET", "/nonsense", "").await.status, 404);
     assert_eq!(mock.ask("PATCH", "/clock", "").await.status, 405);
 }
+
+#[tokio::test]
+async fn what_stands_beside_the_api_refuses_with_a_body_too() {
+    let mock = Product::start(&[]).await;
+    for (method, path, status, code) in [
+        ("GET", "/signalling", 400, "bad.request"),
+        ("POST", "/signalling", 405, "method.not.allowed"),
+        ("GET", "/whip", 405, "method.not.allowed"),
+        ("BREW", "/whip/x", 405, "method.not.allowed"),
+    ] {
+        let answer = mock.api.send(method, path, "", "").await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{method} {path}: {}",
+            answer.text
+        );
+    }
+    let told = mock.api.get("/signalling").await.json();
+    let message = told["message"].as_str().expect("a message");
+    assert!(message.contains("upgrade"), "{message}");
+}

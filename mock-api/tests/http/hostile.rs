@@ -143,6 +143,41 @@ async fn a_head_that_nobody_can_read_is_refused_like_everything_else() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    let token = api.token.clone().unwrap();
+    let rest = format!("connection: close\r\nauthorization: Bearer {token}\r\n\r\n");
+    for (line, hosts, status) in [
+        ("HTTP/1.1", "", 400),
+        ("HTTP/1.1", "host: a\r\nhost: a\r\n", 400),
+        ("HTTP/1.1", "Host: a\r\n", 200),
+        ("HTTP/1.0", "", 200),
+    ] {
+        let request = format!("GET {JOBS} {line}\r\n{hosts}{rest}");
+        let answer = api.raw(request.as_bytes()).await.expect("an answer");
+        assert_eq!(answer.status, status, "{line} {hosts}: {}", answer.text);
+        if status == 400 {
+            assert_eq!(answer.code(), "bad.request");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_without_a_grant_names_it() {
+    let world = World::start(platform()).await;
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let answer = world.api().send("POST", "/oauth/token", form, "").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "bad.request")
+    );
+    let body = answer.json();
+    assert_eq!(body["error"], "invalid_request");
+    assert_eq!(body["details"][0]["fieldName"], "grant_type");
+}
+
+#[tokio::test]
 async fn a_request_before_one_that_nobody_can_read_is_answered() {
     let world = World::start(platform()).await;
     let api = world.api();

@@ -28,7 +28,29 @@ type Wrong = (
     &'static [&'static str],
 );
 
-const WRONG: [Wrong; 24] = [
+const WRONG: [Wrong; 28] = [
+    ("POST", JOBS, "true", "bad.request", &[]),
+    (
+        "POST",
+        JOBS,
+        r#"{"action":"EXPORT","integrationId":"x","conversationQuery":[]}"#,
+        "bad.request",
+        &["conversationQuery"],
+    ),
+    (
+        "POST",
+        JOBS,
+        r#"{"action":"EXPORT","integrationId":"x","conversationQuery":{}}"#,
+        "bad.request",
+        &["conversationQuery.interval"],
+    ),
+    (
+        "POST",
+        JOBS,
+        r#"{"action":"EXPORT","integrationId":"x","conversationQuery":{"interval":"2/1"}}"#,
+        "invalid.value",
+        &["conversationQuery.interval"],
+    ),
     ("POST", JOBS, "{}", "bad.request", &["action"]),
     (
         "POST",

@@ -130,7 +130,8 @@ fn selected(
     }
     let within = (Within::Started, caller.now);
     let query = (conversations.interval.as_deref(), &conversations.parts);
-    let calls = select(state.calls(caller), state.config().epoch, query, within)?;
+    let calls = select(state.calls(caller), state.config().epoch, query, within)
+        .map_err(|error| error.under("conversationQuery"))?;
     Ok(calls.into_iter().map(|call| call.index).collect())
 }
 
