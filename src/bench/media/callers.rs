@@ -264,7 +264,6 @@ impl Callers {
         for index in 0..talkers.len() {
             if let Some(ahead) = talkers.get(index + AHEAD) {
                 prefetch(ahead);
-                prefetch(&ahead.at);
                 prefetch(ahead.clip[ahead.at].as_ref());
             }
             let talker = &mut talkers[index];

@@ -283,12 +283,11 @@ impl Endpoint for Recorders {
                 let key = self.route(&datagram)?;
                 let listener = &self.listeners[key];
                 prefetch(listener);
-                prefetch(&listener.heard);
                 Some(key)
             });
-            // Half way, when the hot half has come, the page's end is known.
+            // Half way, when the hot half has come, the page's ends are known.
             if let Some(key) = routes[(number + AHEAD / 2) % AHEAD] {
-                prefetch(self.listeners[key].pages.tail());
+                self.listeners[key].pages.tails().map(prefetch);
             }
         }
     }
