@@ -264,7 +264,10 @@ impl End for DenseRecorder {
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {
-        let reception = self.receiver.as_mut().and_then(|receiver| receiver.report());
+        let reception = self
+            .receiver
+            .as_mut()
+            .and_then(|receiver| receiver.report());
         self.session.report(now, None, reception, parting);
     }
 
