@@ -22,6 +22,7 @@ mod object;
 mod operations;
 mod parts;
 mod pieces;
+mod presigned;
 pub mod sidecar;
 mod store;
 mod usage;
