@@ -24,6 +24,7 @@ use tokio::time::timeout;
 
 use super::access::AccessKey;
 use super::client::{self, ReaderError, ReaderLimits};
+use super::flow::MediaFlow;
 use super::object;
 use super::pieces::Pieces;
 use super::usage::Reservation;
@@ -269,15 +270,13 @@ impl External {
         }
     }
 
-    pub(super) async fn read_audio(&self, recording: RecordingIndex) -> Option<Bytes> {
+    pub(super) async fn read_audio(&self, recording: RecordingIndex) -> Option<MediaFlow> {
         self.audio_length(recording)?;
         self.idle().await;
         let found = self.store.get(&Path::from(audio_key(recording))).await;
-        let read = match found {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        read.inspect_err(|error| tracing::error!(%error, "audio cannot be read"))
+        found
+            .map(MediaFlow::elsewhere)
+            .inspect_err(|error| tracing::error!(%error, "audio cannot be read"))
             .ok()
     }
 

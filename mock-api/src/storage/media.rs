@@ -8,6 +8,7 @@ use racegate_model::ids::RecordingIndex;
 
 use super::client::ReaderError;
 use super::external::{External, ExternalBucket};
+use super::flow::MediaFlow;
 use super::object::{Attributes, Object};
 use super::store::{MEDIA_BUCKET, Store, StoreError};
 use super::writes::Write;
@@ -123,11 +124,14 @@ impl Store {
         }
     }
 
-    /// The audio of a recording, wherever it is.
-    pub async fn read_media(&self, recording: RecordingIndex) -> Option<Bytes> {
+    /// The audio of a recording, wherever it is, piece by piece.
+    pub async fn read_media(&self, recording: RecordingIndex) -> Option<MediaFlow> {
         match &self.inner.external {
             Some(external) => external.read_audio(recording).await,
-            None => self.media(recording).map(|media| media.body()),
+            None => {
+                let media = self.media(recording)?;
+                Some(media.flow(0..media.size()))
+            }
         }
     }
 

@@ -164,7 +164,9 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     assert_eq!(exported.size(), length);
     assert!(exported.body().iter().all(|byte| *byte == 7));
     let read = store.read_media(recording).await.expect("it can be read");
-    assert_eq!(read.len() as u64, length);
+    assert_eq!(read.remaining(), length);
+    let read = read.joined().await.expect("it goes on");
+    assert!(read.len() as u64 == length && read.iter().all(|byte| *byte == 7));
 }
 
 /// An S3 that takes everything but what `refusing` answers.
