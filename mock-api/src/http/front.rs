@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration as StdDuration, SystemTime, UNIX_EPOCH};
+use std::time::Duration as StdDuration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
@@ -19,7 +19,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_service::Service as _;
 
-use super::admin::{Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin};
+use super::admin::{
+    Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin, target_of,
+    wall_millis,
+};
 use super::direct;
 use super::gateway::{CORRELATION, Caller, Entry, bearer};
 use super::jobs::Doomed;
@@ -132,9 +135,10 @@ impl Front {
                 wall_millis: wall_millis(),
                 tenant: caller.map(|caller| caller.tenant),
                 method: request.method().clone(),
-                uri: request.uri(),
+                target: target_of(request.uri()),
                 status: response.status().as_u16(),
                 fault: None,
+                storage: None,
             });
         }
         Some(response)
@@ -329,18 +333,12 @@ impl Passage {
             wall_millis: wall_millis(),
             tenant: caller.map(|caller| caller.tenant),
             method: self.method.clone(),
-            uri: &self.uri,
+            target: target_of(&self.uri),
             status,
             fault,
+            storage: None,
         });
     }
-}
-
-fn wall_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
 }
 
 /// How long a body is. What does not say so is short, and waited for.

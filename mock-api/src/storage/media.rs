@@ -10,6 +10,7 @@ use super::client::ReaderError;
 use super::external::{External, ExternalBucket};
 use super::flow::MediaFlow;
 use super::object::{Attributes, Object};
+use super::refusal::Refused;
 use super::store::{MEDIA_BUCKET, Store, StoreError};
 use super::writes::Write;
 
@@ -26,6 +27,14 @@ impl Store {
             inner.external = Some(external);
         }
         Ok(store)
+    }
+
+    /// Tells `told` of every write that somebody else's bucket refuses from now on. The first to
+    /// ask is told, and where storage is our own there is nothing to tell.
+    pub fn on_refusal(&self, told: impl Fn(Refused) + Send + Sync + 'static) {
+        if let Some(external) = &self.inner.external {
+            external.on_refusal(Box::new(told));
+        }
     }
 
     /// Waits until everything is where it is put to.
@@ -68,7 +77,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         if let Some(external) = &self.inner.external {
             let known = external.audio_length(recording).is_some();
-            return if !known || external.copy_audio(recording, key, of) {
+            return if !known || external.copy_audio(recording, (bucket, key), of) {
                 Ok(known)
             } else {
                 Err(StoreError::ExternalFull)
@@ -93,7 +102,7 @@ impl Store {
         let Some(external) = &self.inner.external else {
             return self.put(bucket, key, body, Attributes::JSON).map(drop);
         };
-        let taken = external.put_of(key, body, of);
+        let taken = external.put_of((bucket, key), body, of);
         taken.then_some(()).ok_or(StoreError::ExternalFull)
     }
 
@@ -111,7 +120,7 @@ impl Store {
         let Some(external) = &self.inner.external else {
             return self.put(bucket, key, body(), Attributes::JSON).map(drop);
         };
-        let taken = external.put_last(key, body, of);
+        let taken = external.put_last((bucket, key), body, of);
         taken.then_some(()).ok_or(StoreError::ExternalFull)
     }
 

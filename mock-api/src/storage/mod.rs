@@ -23,8 +23,11 @@ mod object;
 mod operations;
 mod parts;
 mod pieces;
+mod refusal;
 pub mod sidecar;
 mod store;
+mod turns;
+mod uploads;
 mod usage;
 mod writes;
 
@@ -36,6 +39,7 @@ pub use listing::{ListQuery, PAGE_MAX, Page};
 pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
 pub use object::{Attributes, Object};
 pub use parts::MediaUpload;
+pub use refusal::Refused;
 pub use store::{
     BUCKETS_MAX, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage, TooManyBuckets,
 };
