@@ -250,14 +250,9 @@ async fn download(
     }
     let mut response = match file.split_once('.') {
         Some((recording, "ogg")) => {
-<<<<<<< HEAD
             let audio = audio_of(&state, tenant, recording)
                 .ok_or_else(|| Entity::File.none(file.as_str()))?;
-            part(&headers, audio)
-=======
-            let audio = audio_of(&state, tenant, recording).ok_or(ApiError::NotFound)?;
             part(&headers, &audio)
->>>>>>> jobs
         }
         Some((report, "csv")) => {
             let lines = uploads::lines(&state, tenant, report)

@@ -88,9 +88,36 @@ impl DenseStack {
         let recorder = DenseRecorder {
             session,
             receiver: None,
+            payload_type: sdp::OPUS,
             offered: true,
         };
         Ok((recorder, offer))
+    }
+
+    /// [`Stack::accept`], with the peer in its own type.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn guest(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(DenseRecorder, String), PeerError> {
+        let remote = sdp::parse_offer(offer)?;
+        let mut session = Session::new(Arc::clone(&self.0), now, local)?;
+        session.set_ice_lite();
+        let role = remote.setup.answered_by(HandshakeRole::Server);
+        let answer = sdp::answer_as_server(&session.describe(), &remote, role);
+        let payload_type = remote.audio.payload_type;
+        session.connect(now, remote, role);
+        let recorder = DenseRecorder {
+            session,
+            receiver: None,
+            payload_type,
+            offered: false,
+        };
+        Ok((recorder, answer))
     }
 
     /// [`Stack::answer`], with the peer in its own type.
@@ -146,6 +173,16 @@ impl Stack for DenseStack {
         let offer = sdp::invitation(&session.describe());
         let caller = DenseCaller::new(session, now, sdp::OPUS);
         Ok((Box::new(Invited(caller)), offer))
+    }
+
+    fn accept(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(Box<dyn Recorder>, String), PeerError> {
+        let (recorder, answer) = self.guest(now, local, offer)?;
+        Ok((Box::new(recorder), answer))
     }
 }
 
@@ -222,6 +259,8 @@ pub struct DenseRecorder {
     session: Session,
     /// Boxed, as it is large and often elsewhere.
     receiver: Option<Box<MediaReceiver>>,
+    /// Of the audio.
+    payload_type: u8,
     /// An answer is waited for.
     offered: bool,
 }
@@ -258,8 +297,8 @@ impl End for DenseRecorder {
     }
 
     fn agree(&mut self, agreed: &Agreed) {
-        let epoch = self.session.epoch();
-        let receiver = MediaReceiver::new(agreed.receive.rtp(), sdp::OPUS, epoch);
+        let (transform, epoch) = (agreed.receive.rtp(), self.session.epoch());
+        let receiver = MediaReceiver::new(transform, self.payload_type, epoch);
         self.receiver = Some(Box::new(receiver));
     }
 
@@ -307,8 +346,7 @@ impl Recorder for DenseRecorder {
     fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), PeerError> {
         let remote = sdp::parse_answer(answer)?;
         if remote.ice_lite {
-            let text = "neither side would check the path";
-            return Err(PeerError::Refused(text.to_owned()));
+            return Err(PeerError::Refused(sdp::NOBODY_CHECKS.to_owned()));
         }
         if !std::mem::replace(&mut self.offered, false) {
             return Err(PeerError::NotOffered);
@@ -319,11 +357,12 @@ impl Recorder for DenseRecorder {
 
     fn renegotiate(&mut self, offer: &str) -> Result<String, PeerError> {
         let remote = sdp::parse(offer)?;
-        if remote.audio.payload_type != sdp::OPUS {
+        if remote.audio.payload_type != self.payload_type {
             return Err(PeerError::NoAudio);
         }
         self.session.renew(&remote)?;
-        Ok(sdp::answer_again(&self.session.describe(), &remote))
+        let (local, role) = (self.session.describe(), self.session.role());
+        Ok(sdp::answer_as_server(&local, &remote, role))
     }
 }
 
