@@ -1,6 +1,7 @@
 //! Orphan recordings: media whose conversation's metadata is not there, which is this race under
 //! the platform's own name.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -187,7 +188,7 @@ async fn media(
     let Some(media) = state.service().store().read_media(seen.index).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    Ok(([(CONTENT_TYPE, CONTENT)], media).into_response())
+    Ok(([(CONTENT_TYPE, CONTENT)], Body::new(media)).into_response())
 }
 
 fn find(state: &ApiState, caller: Caller, id: &str) -> Result<Seen, ApiError> {

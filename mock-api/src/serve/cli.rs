@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
@@ -50,6 +50,9 @@ pub struct ServeArgs {
         conflicts_with = "no_media"
     )]
     pub shards: NonZeroU16,
+    /// WebRTC stack of the ingest, for softphones and WHIP alike [default: the scenario's]
+    #[arg(long, value_enum, conflicts_with = "no_media")]
+    pub stack: Option<IngestStack>,
     /// Take no media: recordings are synthetic only
     #[arg(long)]
     pub no_media: bool,
@@ -87,6 +90,25 @@ pub struct ServeArgs {
     pub quiet: bool,
 }
 
+/// A stack by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IngestStack {
+    /// Made for many calls
+    Dense,
+    /// Made for everything
+    Str0m,
+}
+
+impl IngestStack {
+    /// What it sets `workload.stack` to.
+    const fn value(self) -> &'static str {
+        match self {
+            Self::Dense => "{ ingest = \"dense\" }",
+            Self::Str0m => "{ ingest = \"str0m\" }",
+        }
+    }
+}
+
 impl ServeArgs {
     /// What is to be served.
     ///
@@ -102,7 +124,11 @@ impl ServeArgs {
         let seed = self
             .seed
             .map(|seed| Override::of_flag("--seed", "seed", &seed.to_string()));
-        let overrides: Vec<Override> = self.set.iter().map(Override::set).chain(seed).collect();
+        let stack = self
+            .stack
+            .map(|stack| Override::of_flag("--stack", "workload.stack", stack.value()));
+        let set = self.set.iter().map(Override::set);
+        let overrides: Vec<Override> = set.chain(seed).chain(stack).collect();
         let next = |chosen: Option<u16>, offset: u16| {
             chosen.unwrap_or_else(|| match self.port {
                 0 => 0,
