@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::mistakes::Mistakes;
-use super::shape;
+use super::shape::{self, Nulls};
 use super::state::ApiState;
 
 /// The largest body that is read.
@@ -83,17 +83,24 @@ async fn read_json(request: Request, state: &ApiState) -> Result<Box<RawValue>, 
 /// A body of that shape.
 pub(super) fn fitting<T: DeserializeOwned>(
     json: &[u8],
-    check: fn(&Value) -> Mistakes,
+    check: fn(&Value, Nulls) -> Mistakes,
 ) -> Result<T, ApiError> {
     let unfit =
         |why: serde_json::Error| ApiError::bad_request(format!("The body does not fit: {why}."));
     // Numbers too large for a value are beyond every schema, too.
     let shape: Value = serde_json::from_slice(json).map_err(unfit)?;
-    let mistakes = check(&shape);
+    let mistakes = check(&shape, Nulls::Unsaid);
     if !mistakes.is_empty() {
         return Err(ApiError::Mistaken(mistakes));
     }
-    serde_json::from_slice(json).map_err(unfit)
+    serde_json::from_slice(json).map_err(|error| {
+        let mistakes = check(&shape, Nulls::Wrong);
+        if mistakes.is_empty() {
+            unfit(error)
+        } else {
+            ApiError::Mistaken(mistakes)
+        }
+    })
 }
 
 /// A body that says nothing: none at all, or `null`, which is what the Python SDK makes of none.

@@ -17,16 +17,29 @@ use super::wire::ApiDate;
 /// How deep schemas are followed; a body is not read deeper than that either.
 const DEPTH_MAX: usize = 128;
 
+/// What a null stands for where a schema knows of none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Nulls {
+    /// Nothing was said.
+    #[default]
+    Unsaid,
+    /// A mistake, since the deserializer has taken it for one.
+    Wrong,
+}
+
 /// Looks for what of a body does not fit into a `T`.
-pub(super) fn check<T: ToSchema>(body: &Value) -> Mistakes {
-    let mut walk = Walk::default();
+pub(super) fn check<T: ToSchema>(body: &Value, nulls: Nulls) -> Mistakes {
+    let mut walk = Walk::with(nulls);
     walk.whole::<T>(body);
     walk.mistakes
 }
 
 /// The same in a list of `T`.
-pub(super) fn check_list<T: ToSchema>(body: &Value) -> Mistakes {
-    let mut walk = Walk::default();
+pub(super) fn check_list<T: ToSchema>(body: &Value, nulls: Nulls) -> Mistakes {
+    let mut walk = Walk::with(nulls);
+    if !body.is_array() {
+        walk.must_be("an array");
+    }
     for (nth, item) in body.as_array().into_iter().flatten().enumerate() {
         if walk.mistakes.is_full() {
             break;
@@ -53,9 +66,17 @@ struct Walk {
     /// The way to what is looked at.
     path: Vec<Step>,
     mistakes: Mistakes,
+    nulls: Nulls,
 }
 
 impl Walk {
+    fn with(nulls: Nulls) -> Self {
+        Self {
+            nulls,
+            ..Self::default()
+        }
+    }
+
     fn whole<T: ToSchema>(&mut self, body: &Value) {
         let own;
         let schema = match SCHEMAS.get(&*T::name()) {
@@ -67,8 +88,7 @@ impl Walk {
         };
         let is_object = !schema["allOf"].is_null() || schema["type"] == "object";
         if is_object && !body.is_object() && !body.is_array() {
-            let place = self.place();
-            return self.add(Wrong::Type(format!("{place} must be an object").into()));
+            return self.must_be("an object");
         }
         self.visit(body, schema, 0);
     }
@@ -80,7 +100,10 @@ impl Walk {
     }
 
     fn visit(&mut self, value: &Value, schema: &Value, depth: usize) {
-        if depth > DEPTH_MAX || self.mistakes.is_full() || value.is_null() {
+        if depth > DEPTH_MAX || self.mistakes.is_full() {
+            return;
+        }
+        if value.is_null() && self.nulls == Nulls::Unsaid {
             return;
         }
         if let Some(name) = schema["$ref"].as_str() {
@@ -99,7 +122,8 @@ impl Walk {
             return self.visit_one(value, choice, depth);
         }
         match value {
-            Value::Null => {}
+            Value::Null if admits(schema, "null") => {}
+            Value::Null => self.mistyped(schema),
             Value::Array(items) => {
                 if !admits(schema, "array") {
                     return self.misplaced("an array");
@@ -144,6 +168,10 @@ impl Walk {
     fn visit_one(&mut self, value: &Value, choice: &[Value], depth: usize) {
         let before = self.mistakes.len();
         let mut options = choice.iter().filter(|one| one["type"] != "null");
+        let nullable = choice.iter().any(|one| one["type"] == "null");
+        if value.is_null() && nullable {
+            return;
+        }
         if let (Some(only), None) = (options.next(), options.next()) {
             return self.visit(value, only, depth + 1);
         }
@@ -154,6 +182,7 @@ impl Walk {
             let mut inner = Self {
                 path: self.path.clone(),
                 mistakes: Mistakes::default(),
+                nulls: self.nulls,
             };
             inner.visit(value, one, depth + 1);
             if inner.mistakes.is_empty() {
@@ -261,9 +290,14 @@ impl Walk {
             ("object", "an object"),
         ];
         let must = must.iter().find(|(kind, _)| admits(schema, kind));
-        let Some((_, must)) = must else { return };
+        if let Some((_, must)) = must {
+            self.must_be(must);
+        }
+    }
+
+    fn must_be(&mut self, what: &str) {
         let place = self.place();
-        self.add(Wrong::Type(format!("{place} must be {must}").into()));
+        self.add(Wrong::Type(format!("{place} must be {what}").into()));
     }
 
     fn misplaced(&mut self, what: &str) {

@@ -325,6 +325,9 @@ fn webhook_url(state: &ApiState, target: &TriggerTarget) -> Result<Option<String
         return Ok(None);
     }
     let url = target.url.as_deref();
+    if url.is_none() {
+        return Err(ApiError::missing("target.url"));
+    }
     let allowed = match state.config().webhook_targets {
         WebhookTargets::Loopback => "http addresses of this machine",
         WebhookTargets::Anywhere => "http addresses",

@@ -28,7 +28,43 @@ type Wrong = (
     &'static [&'static str],
 );
 
-const WRONG: [Wrong; 28] = [
+const WRONG: [Wrong; 33] = [
+    (
+        "POST",
+        "/api/v2/recording/batchrequests",
+        r#"{"batchDownloadRequestList":[null]}"#,
+        "bad.request",
+        &["batchDownloadRequestList[0]"],
+    ),
+    (
+        "PUT",
+        "/api/v2/recording/settings",
+        r#"{"recordingPlaybackUrlTtl":null}"#,
+        "bad.request",
+        &["recordingPlaybackUrlTtl"],
+    ),
+    (
+        "POST",
+        "/api/v2/processautomation/triggers",
+        r#"{"target":{"type":"Webhook"},
+            "topicName":"v2.detail.events.conversation.{id}.customer.end"}"#,
+        "bad.request",
+        &["target.url"],
+    ),
+    (
+        "POST",
+        "/api/v2/notifications/channels/x/subscriptions",
+        "{}",
+        "bad.request",
+        &[],
+    ),
+    (
+        "POST",
+        "/api/v2/notifications/channels/x/subscriptions",
+        "[null]",
+        "bad.request",
+        &["[0]"],
+    ),
     ("POST", JOBS, "true", "bad.request", &[]),
     (
         "POST",
@@ -246,6 +282,7 @@ async fn every_mistake_of_a_body_is_named_at_once_on_every_route() {
             "{method} {path} {body}: {}",
             answer.text
         );
+        assert!(!answer.text.contains("struct "), "{}", answer.text);
         let mut said = fields(&answer);
         said.sort();
         let mut expected = expected.to_vec();

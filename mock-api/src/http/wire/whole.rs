@@ -54,7 +54,10 @@ impl Visitor<'_> for Whole {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        if number.fract().abs() > 0.0 || number.abs() > EXACT {
+        if number.abs() > EXACT {
+            return Err(E::custom("a number out of range"));
+        }
+        if number.fract().abs() > 0.0 {
             return Err(E::custom(format_args!("{number} is not a whole number")));
         }
         // It has no fraction and few enough digits: its text is that of the integer.
