@@ -204,8 +204,9 @@ async fn update(
         | FileState::Error => state.need_any(caller, RETAIN)?,
     }
     let epoch = state.config().epoch;
+    let restore = state.tenant(caller).restore_time(seen.index);
     let asked = Restored {
-        at: ApiDate::of(epoch, caller.now + state.config().delays.restore),
+        at: ApiDate::of(epoch, caller.now + restore),
     };
     let archived = seen.file_state() == FileState::Archived;
     state.desk(caller).keeping.change(seen.index, |kept| {
