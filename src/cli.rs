@@ -261,8 +261,7 @@ struct CallArgs {
     /// How long each lasts, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     duration: u64,
-    /// WebRTC stack of the callers. (Our own endpoint takes offers from outside by str0m,
-    /// whatever the scenario's stack is: they are of every kind)
+    /// WebRTC stack of the callers
     #[arg(long, value_enum, default_value_t = CallStackArg::Str0m)]
     stack: CallStackArg,
     /// Print JSON on stdout

@@ -146,25 +146,58 @@ fn what_is_printed_works_when_it_is_pasted_and_secrets_stay_out_of_the_log() {
     assert!(!log.contains("Bearer "), "a token is in the log");
 }
 
+/// What a phone offers that sends one Opus stream.
+fn phone_offer() -> String {
+    let print = ["AB"; 32].join(":");
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\n\
+         a=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
+         a=fingerprint:sha-256 {print}\r\na=setup:actpass\r\na=rtpmap:96 opus/48000/2\r\n"
+    )
+}
+
+/// The whole answer to a `POST`.
+fn post(api: &str, path: &str, kind: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(api.replace("http://", "")).expect("it listens");
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
 #[cfg(unix)]
 #[test]
-fn callers_of_either_stack_reach_every_media_thread_by_whip() {
+fn callers_of_either_stack_reach_every_media_thread_of_either_stack_by_whip() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("ports.json");
     let path = file.to_str().expect("text");
-    let served = Served::start(&["--port-file", path, "--shards", "2"], "warn");
-    let url = format!("{}/whip", addresses(&file)["api"].as_str().expect("text"));
-    for stack in ["dense", "str0m"] {
-        let call = ["call", &url, "--calls", "4", "--duration", "2", "--json"];
-        let output = racegate(&call).args(["--stack", stack]).output();
-        let output = output.expect("the program can be started");
-        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{stack}: {shown}");
-        let summary: Value = serde_json::from_str(&shown).expect("JSON");
-        assert_eq!(summary["hung_up"], 4, "{stack}: {shown}");
+    for door in ["dense", "str0m"] {
+        let arguments = ["--port-file", path, "--shards", "2", "--stack", door];
+        let served = Served::start(&arguments, "warn");
+        let api = addresses(&file)["api"].as_str().expect("text").to_owned();
+        let answer = post(&api, "/whip", "application/sdp", &phone_offer());
+        assert!(answer.starts_with("HTTP/1.1 201"), "{door}: {answer}");
+        // It signs what it writes.
+        assert_eq!(answer.contains("o=str0m"), door == "str0m", "{answer}");
+        for stack in ["dense", "str0m"] {
+            let url = format!("{api}/whip");
+            let call = ["call", &url, "--calls", "4", "--duration", "2", "--json"];
+            let output = racegate(&call).args(["--stack", stack]).output();
+            let output = output.expect("the program can be started");
+            let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(0), "{stack} to {door}: {shown}");
+            let summary: Value = serde_json::from_str(&shown).expect("JSON");
+            assert_eq!(summary["hung_up"], 4, "{stack} to {door}: {shown}");
+        }
+        let (code, log) = served.stop("-TERM");
+        assert_eq!((code, log.as_str()), (Some(0), ""));
     }
-    let (code, log) = served.stop("-TERM");
-    assert_eq!((code, log.as_str()), (Some(0), ""));
 }
 
 #[cfg(unix)]

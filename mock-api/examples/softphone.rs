@@ -1,6 +1,6 @@
 //! The mock with its media thread, for foreign softphones to call:
-//! `cargo run -p mock-api --example softphone`. Prints its URLs as shell assignments and runs until
-//! its standard input is closed; then prints what the ingest has counted.
+//! `cargo run -p mock-api --example softphone [dense|str0m]`. Prints its URLs as shell assignments and
+//! runs until its standard input is closed; then prints what the ingest has counted.
 
 use std::io::{Read as _, Write as _};
 
@@ -8,6 +8,7 @@ use mock_api::clock::RunClock;
 use mock_api::server::{MockServer, ServerConfig};
 use mock_api::service::ServiceConfig;
 use mock_api::storage::layout::RunEpoch;
+use racegate_model::scenario::WebrtcStack;
 use racegate_scenario::{Source, parse};
 use racegate_udp::Shard;
 
@@ -26,7 +27,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         tenants: Vec::new(),
     };
     let clock = RunClock::start();
-    let (mut server, _news) = MockServer::start(ServerConfig::loopback(config), clock).await?;
+    let stack = match std::env::args().nth(1).as_deref() {
+        None | Some("dense") => WebrtcStack::Dense,
+        Some("str0m") => WebrtcStack::Str0m,
+        Some(other) => return Err(format!("there is no stack {other}").into()),
+    };
+    let config = ServerConfig {
+        stack,
+        ..ServerConfig::loopback(config)
+    };
+    let (mut server, _news) = MockServer::start(config, clock).await?;
     let stations = server.take_stations();
     let shard = Shard::spawn("media-0", stations)?;
     let mut stdout = std::io::stdout();

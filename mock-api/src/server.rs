@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use racegate_media::{DenseStack, PeerError, RtcStack, Sha256, Stack};
+use racegate_media::{DenseStack, DtlsVersion, PeerError, RtcStack, Sha256, Stack};
 use racegate_model::fault::{AudioEnd, Ending, SignallingEnd};
 use racegate_model::scenario::{WebrtcStack, Workload};
 use racegate_model::time::Timestamp;
@@ -58,7 +58,7 @@ pub struct ServerConfig {
     pub media: SocketAddrV4,
     /// Media shards, each with a station of its own.
     pub shards: NonZeroUsize,
-    /// The WebRTC stack that makes the offers; offers from outside are always taken by str0m.
+    /// The WebRTC stack of the ingest; offers from outside are taken by the same one, on any version of DTLS.
     pub stack: WebrtcStack,
     /// Bytes of storage at most.
     pub storage_max: u64,
@@ -209,6 +209,7 @@ impl MockServer {
         let received = Arc::new(PlatformEvents::start(&service, clock)?);
         let settings = IngestSettings {
             address: config.media,
+            door: Some(stack_with(config.stack, DtlsVersion::Either)?),
             ..IngestSettings::default()
         };
         let stack = stack_of(config.stack)?;
@@ -409,14 +410,18 @@ fn upgrade_on(ingest: &IngestShards, wanted: &Wanted, upgrade: WebSocketUpgrade)
     }
 }
 
-/// Makes a stack.
+/// Makes a stack, on the version of DTLS that costs least.
 ///
 /// # Errors
 /// When no certificate can be made.
 pub fn stack_of(stack: WebrtcStack) -> Result<Arc<dyn Stack>, PeerError> {
+    stack_with(stack, DtlsVersion::default())
+}
+
+fn stack_with(stack: WebrtcStack, version: DtlsVersion) -> Result<Arc<dyn Stack>, PeerError> {
     Ok(match stack {
-        WebrtcStack::Dense => Arc::new(DenseStack::new()?),
-        WebrtcStack::Str0m => Arc::new(RtcStack::new()?),
+        WebrtcStack::Dense => Arc::new(DenseStack::with_dtls(version)?),
+        WebrtcStack::Str0m => Arc::new(RtcStack::with_dtls(version)?),
     })
 }
 

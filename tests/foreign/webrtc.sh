@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Softphones and servers that nobody here wrote: Chromium calls from the softphone page, aiortc calls
-# the WHIP door and is called through its own. Installs by name what it needs and fails loudly when it
-# cannot. Pictures stay in the folder named by WEBRTC_PICTURES, if it is set.
+# Softphones and servers that nobody here wrote: Chromium calls from the softphone page, Chromium and
+# aiortc call the WHIP door, all of them on either stack, and aiortc is called through its own door.
+# Installs by name what it needs and fails loudly when it cannot. Pictures stay in the folder named by
+# WEBRTC_PICTURES, if it is set.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -26,7 +27,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   $sudo apt-get update -qq
   $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-cp tests/foreign/webrtc/chromium.mjs "$work/"
+cp tests/foreign/webrtc/*.mjs "$work/"
 (cd "$work" && npm install --silent --no-fund --no-audit playwright-core@1)
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check aiortc aiohttp
@@ -34,14 +35,6 @@ python3 -m venv "$work/venv"
 cargo build --quiet -p mock-api --example softphone
 cargo build --quiet
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
-
-mkfifo "$work/stdin"
-"$target/debug/examples/softphone" < "$work/stdin" > "$work/env" &
-server=$!
-exec 3> "$work/stdin"
-until grep -q READY "$work/env"; do kill -0 "$server"; read -rt 0.1 <> <(:) || true; done
-# shellcheck disable=SC1091
-source "$work/env"
 
 # A recording is Opus, of about the right length, and no program complains of it.
 judge() {
@@ -60,34 +53,89 @@ print(f"recording of {length} s, no complaint")
 PY
 }
 
-echo "-- Chromium places a call from the softphone page"
-node "$work/chromium.mjs" "$SOFTPHONE_URL" "$work/chromium.ogg" "$work/page.png" 2>"$work/node.log" \
-  || { cat "$work/node.log"; exit 1; }
-judge "$work/chromium.ogg" 5.5 12
-# The fake device beeps twice a second.
-beeps=$(ffmpeg -v info -i "$work/chromium.ogg" -af silencedetect=noise=-35dB:d=0.1 -f null - 2>&1 | grep -c silence_end)
-[ "$beeps" -ge 9 ] || { echo "only $beeps beeps"; exit 1; }
-echo "$beeps beeps"
-ffmpeg -v error -y -i "$work/chromium.ogg" -lavfi showspectrumpic=s=900x320:scale=log "$work/spectrogram.png"
-if [ -n "${WEBRTC_PICTURES:-}" ]; then
-  mkdir -p "$WEBRTC_PICTURES"
-  cp "$work/page.png" "$work/spectrogram.png" "$WEBRTC_PICTURES/"
-fi
+# The mock with the media on that stack.
+open_doors() {
+  rm -f "$work/stdin" "$work/env"
+  mkfifo "$work/stdin"
+  "$target/debug/examples/softphone" "$1" < "$work/stdin" > "$work/env" &
+  server=$!
+  exec 3> "$work/stdin"
+  until grep -q READY "$work/env"; do kill -0 "$server"; read -rt 0.1 <> <(:) || true; done
+  # shellcheck disable=SC1091
+  source "$work/env"
+}
 
-echo "-- aiortc calls by WHIP"
-"$work/venv/bin/python" tests/foreign/webrtc/whip_client.py "$WHIP_URL" "$work/whip.ogg" 5
-judge "$work/whip.ogg" 4.5 6
-loudness=$(ffmpeg -i "$work/whip.ogg" -af astats=measure_perchannel=none -f null - 2>&1 | sed -n 's/.*RMS level dB: //p')
-python3 -c "assert -30 < float('$loudness') < -10, '$loudness'"
-echo "a tone of $loudness dB"
+close_doors() {
+  exec 3>&-
+  wait "$server"
+  server=""
+  tail -1 "$work/env"
+}
 
-echo "-- our generator calls our WHIP door"
-"$target/debug/racegate" call "$WHIP_URL" --calls 3 --duration 3
+# The page signals over its WebSocket, where the server offers.
+from_the_page() {
+  local beeps
+  node "$work/chromium.mjs" "$SOFTPHONE_URL" "$work/chromium.ogg" "$work/page.png" 2>"$work/node.log" \
+    || { cat "$work/node.log"; exit 1; }
+  judge "$work/chromium.ogg" 5.5 12
+  # The fake device beeps twice a second.
+  beeps=$(ffmpeg -v info -i "$work/chromium.ogg" -af silencedetect=noise=-35dB:d=0.1 -f null - 2>&1 | grep -c silence_end)
+  [ "$beeps" -ge 9 ] || { echo "only $beeps beeps"; exit 1; }
+  echo "$beeps beeps"
+  ffmpeg -v error -y -i "$work/chromium.ogg" -lavfi showspectrumpic=s=900x320:scale=log "$work/spectrogram.png"
+  if [ -n "${WEBRTC_PICTURES:-}" ]; then
+    mkdir -p "$WEBRTC_PICTURES"
+    cp "$work/page.png" "$work/spectrogram.png" "$WEBRTC_PICTURES/"
+  fi
+}
 
-exec 3>&-
-wait "$server"
-server=""
-tail -1 "$work/env"
+trickling() {
+  node "$work/chromium_whip.mjs" "$SOFTPHONE_URL" "$WHIP_URL" "$work/chromium_whip.ogg" 2>"$work/node.log" \
+    || { cat "$work/node.log"; exit 1; }
+  judge "$work/chromium_whip.ogg" 4.5 12
+}
+
+aiortc() {
+  local loudness
+  "$work/venv/bin/python" tests/foreign/webrtc/whip_client.py "$WHIP_URL" "$work/whip.ogg" "$2" "$1"
+  judge "$work/whip.ogg" "$(($2 - 1))" "$(($2 + 1))"
+  loudness=$(ffmpeg -i "$work/whip.ogg" -af astats=measure_perchannel=none -f null - 2>&1 | sed -n 's/.*RMS level dB: //p')
+  python3 -c "assert -30 < float('$loudness') < -10, '$loudness'"
+  echo "a tone of $loudness dB"
+}
+
+# What no offer is, as a program that knows HTTP meets it.
+refusal() {
+  local status
+  status=$(curl --silent --output "$work/problem" --write-out '%{http_code}' \
+    --header 'Content-Type: application/sdp' --data "$1" "$WHIP_URL")
+  grep -q '"detail":"the session description' "$work/problem" && [ "$status" = 400 ] \
+    || { echo "$status $(cat "$work/problem")"; exit 1; }
+}
+
+passed=0
+step() {
+  echo "-- $1"
+  shift
+  "$@"
+  passed=$((passed + 1))
+}
+
+for stack in dense str0m; do
+  open_doors "$stack"
+  step "$stack: Chromium places a call from the softphone page" from_the_page
+  step "$stack: Chromium calls by WHIP and trickles" trickling
+  step "$stack: aiortc calls by WHIP" aiortc plain 5
+  step "$stack: aiortc calls by WHIP and knows AES_CM only" aiortc aes-cm 3
+  # aiortc does not take str0m's answer to that offer.
+  [ "$stack" != dense ] || step "$stack: aiortc's tone has no path of its own" aiortc bundle-only 3
+  step "$stack: garbage is refused" refusal nonsense
+  for callers in dense str0m; do
+    step "$stack: our generator calls our WHIP door on $callers" \
+      "$target/debug/racegate" call "$WHIP_URL" --calls 3 --duration 3 --stack "$callers"
+  done
+  close_doors
+done
 
 echo "-- our generator calls aiortc by WHIP"
 mkfifo "$work/stdin2"
@@ -108,4 +156,4 @@ assert seen["sessions"] == seen["deleted"] == 3, seen
 assert seen["frames"] > 400 and seen["loud"] > 100, seen
 print(seen)
 '
-echo "4 passed, 0 failed"
+echo "$((passed + 1)) passed, 0 failed"

@@ -233,19 +233,15 @@ pub trait Stack: Send + Sync + fmt::Debug {
         local: SocketAddr,
     ) -> Result<(Box<dyn Invitation>, String), PeerError>;
 
-    /// A server's end on `local` (ICE-lite) that takes an offer from outside, and its answer. Offers from outside are of many kinds;
-    /// a stack that knows only its own refuses.
+    /// A server's end on `local` (ICE-lite) that takes an offer from outside, and its answer. Of an offer with more than one Opus stream
+    /// the first one that it sends is recorded, and all the rest declined.
     ///
     /// # Errors
     /// When the offer cannot be read or has no audio for us.
     fn accept(
         &self,
-        _now: Instant,
-        _local: SocketAddr,
-        _offer: &str,
-    ) -> Result<(Box<dyn Recorder>, String), PeerError> {
-        Err(PeerError::Refused(
-            "this stack takes no offers from outside".to_owned(),
-        ))
-    }
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(Box<dyn Recorder>, String), PeerError>;
 }

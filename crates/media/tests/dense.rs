@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use racegate_media::dense::Drops;
 use racegate_media::{
-    Curve, DenseStack, Departure, DtlsVersion, Flow, Frame, Peer, PeerEvent, PeerOutput, Recorder,
-    RtcStack, Speech, Stack,
+    Curve, DenseStack, Departure, DtlsVersion, Flow, Form, Frame, Peer, PeerEvent, PeerOutput,
+    Recorder, RtcStack, Speech, Stack,
 };
 use support::{FRAME, Pair, Stacks, departure, pairings};
 
@@ -335,4 +335,82 @@ fn a_caller_s_certificate_may_be_on_another_curve() {
     pair.establish();
     let sent = pair.speak(Speech::of("c", 0), 0..20);
     assert_eq!(sent.finish(), support::record(&pair.received).1.finish());
+}
+
+/// A caller that offers by itself, and the dense server that takes its offer as `change` makes it.
+fn guest(version: DtlsVersion, client: &dyn Stack, change: fn(&str) -> String) -> (String, Pair) {
+    let now = Instant::now();
+    let stack = DenseStack::with_dtls(version).unwrap();
+    let (invitation, offer) = client.invite(now, CALLER.parse().unwrap()).unwrap();
+    let (server, answer) = stack
+        .accept(now, SERVER.parse().unwrap(), &change(&offer))
+        .unwrap();
+    let ours = answer.replace(" 96", " 111").replace(":96 ", ":111 ");
+    let caller = invitation.accept_answer(now, &ours).unwrap();
+    (answer, Pair::between(now, server, caller))
+}
+
+#[test]
+fn a_guest_of_either_version_is_recorded_with_gcm() {
+    for version in [DtlsVersion::V12, DtlsVersion::V13] {
+        let client = DenseStack::with_dtls(version).unwrap();
+        let (_, mut pair) = guest(version, &client, str::to_owned);
+        pair.establish();
+        let payload = Speech::of("c", 0).frame(0);
+        let len = payload.len();
+        pair.client.send(pair.now, Frame { index: 0, payload });
+        let Some(PeerOutput::Transmit {
+            source,
+            destination,
+            bytes,
+        }) = pair.client.poll_output()
+        else {
+            panic!("a frame is a datagram");
+        };
+        // The other profile's tag has 10 bytes.
+        assert_eq!(bytes.len(), 12 + len + 16, "{version:?}");
+        pair.wire.push_back((false, source, destination, bytes));
+        pair.settle();
+        assert_eq!(pair.received.len(), 1, "{version:?}");
+    }
+}
+
+#[test]
+fn a_guest_who_waits_for_the_handshake_is_answered_by_one_who_begins_it() {
+    for client in [true, false] {
+        let client: Box<dyn Stack> = match client {
+            true => Box::new(DenseStack::new().unwrap()),
+            false => Box::new(RtcStack::new().unwrap()),
+        };
+        let passive = |offer: &str| offer.replace("a=setup:actpass", "a=setup:passive");
+        let (answer, mut pair) = guest(DtlsVersion::V12, client.as_ref(), passive);
+        assert!(answer.contains("a=setup:active"), "{answer}");
+        pair.establish();
+        let sent = pair.speak(Speech::of("c", 0), 0..20);
+        assert_eq!(sent.finish(), support::record(&pair.received).1.finish());
+        pair.client.close(pair.now);
+        pair.settle();
+        pair.tick(Duration::from_millis(1));
+        assert_eq!(departure(&pair.server_events), Some(Departure::Goodbye));
+    }
+}
+
+#[test]
+fn a_guest_numbers_opus_as_it_likes_and_no_other_number_is_recorded() {
+    let stack = DenseStack::new().unwrap();
+    let other = |offer: &str| offer.replace(" 111", " 96").replace(":111 ", ":96 ");
+    let (answer, mut pair) = guest(DtlsVersion::V12, &stack, other);
+    assert!(answer.contains("a=rtpmap:96 opus/48000/2"), "{answer}");
+    pair.establish();
+    for index in 0..20 {
+        let payload = Speech::of("c", 0).frame(index);
+        let form = Form {
+            payload_type: (index % 2 == 0).then_some(96),
+            ..Form::default()
+        };
+        let frame = Frame { index, payload };
+        pair.client.send_formed(pair.now, frame, index * 960, form);
+        pair.tick(FRAME);
+    }
+    assert_eq!(pair.received.len(), 10);
 }

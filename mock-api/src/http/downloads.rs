@@ -23,7 +23,7 @@ use sha2::Sha256;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::PathOf;
 use super::gateway::Caller;
 use super::params::Params;
@@ -250,14 +250,16 @@ async fn download(
     }
     let mut response = match file.split_once('.') {
         Some((recording, "ogg")) => {
-            let audio = audio_of(&state, tenant, recording).ok_or(ApiError::NotFound)?;
+            let audio = audio_of(&state, tenant, recording)
+                .ok_or_else(|| Entity::File.none(file.as_str()))?;
             part(&headers, &audio)
         }
         Some((report, "csv")) => {
-            let lines = uploads::lines(&state, tenant, report).ok_or(ApiError::NotFound)?;
+            let lines = uploads::lines(&state, tenant, report)
+                .ok_or_else(|| Entity::File.none(file.as_str()))?;
             ([(CONTENT_TYPE, TABLE)], lines).into_response()
         }
-        _ => return Err(ApiError::NotFound),
+        _ => return Err(Entity::File.none(file)),
     };
     let name = params.text("fileName")?.map(plain_name);
     if let Some(name) = name

@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use racegate_media::{
-    DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, RtcStack, Stack,
-};
+use racegate_media::{DatagramKind, Demux, Departure, PeerEvent, PeerOutput, Route, Stack};
 use racegate_udp::{Datagram, Endpoint, SendBatch, Wheel};
 use slab::Slab;
 use tokio::sync::mpsc;
@@ -41,7 +39,6 @@ pub struct IngestEndpoint {
     settings: IngestSettings,
     local: SocketAddr,
     stack: Arc<dyn Stack>,
-    door: Option<RtcStack>,
     events: Arc<dyn SessionEvents>,
     commands: mpsc::Receiver<Command>,
     counters: Arc<Counters>,
@@ -77,7 +74,6 @@ impl IngestEndpoint {
             settings,
             local,
             stack,
-            door: None,
             events,
             commands,
             counters,
@@ -205,7 +201,10 @@ impl IngestEndpoint {
         let local = self.local;
         let (peer, description) = match offer {
             None => self.stack.offer(now, local)?,
-            Some(offer) => self.door()?.accept(now, local, offer)?,
+            Some(offer) => {
+                let door = self.settings.door.as_ref().unwrap_or(&self.stack);
+                door.accept(now, local, offer)?
+            }
         };
         let entry = self.sessions.vacant_entry();
         let key = entry.key();
@@ -229,15 +228,6 @@ impl IngestEndpoint {
             at: now,
         });
         Ok(description)
-    }
-
-    /// The stack for offers from outside, which are of every kind; made when it is needed first.
-    fn door(&mut self) -> Result<&RtcStack, IngestError> {
-        let door = match self.door.take() {
-            Some(door) => door,
-            None => RtcStack::new()?,
-        };
-        Ok(self.door.insert(door))
     }
 
     fn answer(

@@ -57,6 +57,8 @@ pub struct IngestSettings {
     pub setup_timeout: Duration,
     /// Handshake datagrams worked on per millisecond; more wait their turn, so that a burst of set-ups does not make audio late.
     pub handshakes_per_tick: usize,
+    /// The stack for offers from outside, if it is another one.
+    pub door: Option<Arc<dyn Stack>>,
 }
 
 impl Default for IngestSettings {
@@ -67,6 +69,7 @@ impl Default for IngestSettings {
             sessions_max: 10_000,
             setup_timeout: Duration::from_secs(15),
             handshakes_per_tick: 8,
+            door: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
@@ -50,6 +50,9 @@ pub struct ServeArgs {
         conflicts_with = "no_media"
     )]
     pub shards: NonZeroU16,
+    /// WebRTC stack of the ingest, for softphones and WHIP alike [default: the scenario's]
+    #[arg(long, value_enum, conflicts_with = "no_media")]
+    pub stack: Option<IngestStack>,
     /// Take no media: recordings are synthetic only
     #[arg(long)]
     pub no_media: bool,
@@ -91,6 +94,25 @@ pub struct ServeArgs {
     pub quiet: bool,
 }
 
+/// A stack by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IngestStack {
+    /// Made for many calls
+    Dense,
+    /// Made for everything
+    Str0m,
+}
+
+impl IngestStack {
+    /// What it sets `workload.stack` to.
+    const fn value(self) -> &'static str {
+        match self {
+            Self::Dense => "{ ingest = \"dense\" }",
+            Self::Str0m => "{ ingest = \"str0m\" }",
+        }
+    }
+}
+
 impl ServeArgs {
     /// What is to be served.
     ///
@@ -106,10 +128,13 @@ impl ServeArgs {
         let seed = self
             .seed
             .map(|seed| Override::of_flag("--seed", "seed", &seed.to_string()));
+        let stack = self
+            .stack
+            .map(|stack| Override::of_flag("--stack", "workload.stack", stack.value()));
         let restore = self.restore.as_deref();
         let restore = restore
             .map(|restore| Override::of_flag("--restore", "platform.archive.restore", restore));
-        let flags = seed.into_iter().chain(restore);
+        let flags = seed.into_iter().chain(stack).chain(restore);
         let overrides: Vec<Override> = self.set.iter().map(Override::set).chain(flags).collect();
         let next = |chosen: Option<u16>, offset: u16| {
             chosen.unwrap_or_else(|| match self.port {

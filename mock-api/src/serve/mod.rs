@@ -7,7 +7,7 @@ mod clients;
 mod start;
 
 pub use addresses::{Addresses, ClientAddress};
-pub use cli::ServeArgs;
+pub use cli::{IngestStack, ServeArgs};
 pub use clients::{Client, ClientError};
 pub use start::{Mock, Options, Storage};
 

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use racegate_media::{DenseStack, RtcStack, Stack as _};
+use racegate_media::{DenseStack, RtcStack, Stack};
 use racegate_model::draws::Seed;
 use racegate_udp::{Endpoint, SendBatch};
 use tower::ServiceExt as _;
@@ -39,6 +39,15 @@ struct House {
 }
 
 fn house() -> House {
+    house_of(Arc::new(DenseStack::new().unwrap()))
+}
+
+/// On each of the stacks, for each test of the door to go through.
+fn houses() -> [House; 2] {
+    [house(), house_of(Arc::new(RtcStack::new().unwrap()))]
+}
+
+fn house_of(stack: Arc<dyn Stack>) -> House {
     let source = racegate_scenario::Source::new("guests.toml", SCENARIO);
     let scenario = racegate_scenario::parse(&source, &[]).unwrap();
     let config = ServiceConfig {
@@ -49,7 +58,6 @@ fn house() -> House {
         tenants: Vec::new(),
     };
     let (service, _news) = Service::new(config, Store::default());
-    let stack = Arc::new(DenseStack::new().unwrap());
     let address = "127.0.0.1:4000".parse().unwrap();
     let settings = IngestSettings::default();
     let (ingest, endpoint) = Ingest::detached(&settings, address, stack, Arc::new(Ignored));
@@ -99,8 +107,13 @@ async fn text(response: Response<Body>) -> String {
 }
 
 #[tokio::test]
-async fn a_whip_session_is_created_trickled_and_deleted_once() {
-    let mut house = house();
+async fn a_whip_session_is_created_trickled_and_deleted_once_whatever_the_stack() {
+    for house in houses() {
+        create_trickle_and_delete(house).await;
+    }
+}
+
+async fn create_trickle_and_delete(mut house: House) {
     let created = house.post("application/sdp", &offer()).await;
     assert_eq!(created.status(), StatusCode::CREATED);
     let of = |name: &str| created.headers()[name].to_str().unwrap().to_owned();
@@ -123,13 +136,14 @@ async fn a_whip_session_is_created_trickled_and_deleted_once() {
         answer.contains("a=ice-lite") && answer.contains("a=recvonly"),
         "{answer}"
     );
-    let patch = |tag: Option<&str>, kind: &str| {
+    let patch_with = |tag: Option<&str>, kind: &str, body: &'static str| {
         let mut request = Request::patch(&location).header(header::CONTENT_TYPE, kind);
         if let Some(tag) = tag {
             request = request.header(header::IF_MATCH, tag);
         }
-        request.body(Body::from("a=end-of-candidates\r\n")).unwrap()
+        request.body(Body::from(body)).unwrap()
     };
+    let patch = |tag, kind| patch_with(tag, kind, "a=end-of-candidates\r\n");
     let fragment = "application/trickle-ice-sdpfrag";
     for (tag, kind, status) in [
         (Some(tag.as_str()), fragment, 204),
@@ -141,6 +155,26 @@ async fn a_whip_session_is_created_trickled_and_deleted_once() {
         let answer = house.ask(patch(tag, kind)).await;
         assert_eq!(answer.status().as_u16(), status, "{tag:?} {kind}");
     }
+    for (body, status) in [
+        (
+            "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=audio 9 RTP/AVP 0\r\n\
+          a=mid:0\r\na=candidate:1 1 udp 2122 192.0.2.1 5000 typ host\r\n",
+            204,
+        ),
+        (
+            "a=candidate:1 1 tcp 2122 name.local 9 typ host tcptype active\n",
+            204,
+        ),
+        ("", 400),
+        ("nonsense", 400),
+        ("{\"candidate\":1}", 400),
+        ("a=candidate:1 1 udp\r\n", 400),
+        ("a=candidate:1 1 udp 1 192.0.2.1 99999 typ host\r\n", 400),
+    ] {
+        let answer = house.ask(patch_with(Some(&tag), fragment, body)).await;
+        assert_eq!(answer.status().as_u16(), status, "{body}");
+        assert!(status == 204 || text(answer).await.contains("\"detail\":\"the fragment"));
+    }
     let delete = || Request::delete(&location).body(Body::empty()).unwrap();
     assert_eq!(house.ask(delete()).await.status(), StatusCode::OK);
     assert_eq!(house.ask(delete()).await.status(), StatusCode::NOT_FOUND);
@@ -151,14 +185,26 @@ async fn a_whip_session_is_created_trickled_and_deleted_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_offer_is_refused_with_a_problem() {
-    let mut house = house();
+async fn what_is_no_offer_is_refused_with_a_problem_whatever_the_stack() {
+    for house in houses() {
+        refuse_what_is_no_offer(house).await;
+    }
+}
+
+async fn refuse_what_is_no_offer(mut house: House) {
+    let good = offer();
+    let video = good.replace("m=audio", "m=video");
+    let other = good.replace("opus", "PCMU");
+    let cut = &good[..good.len() / 2];
     for (kind, body, status) in [
         ("text/plain", "v=0", 415),
         ("", "v=0", 415),
         ("application/sdp", "", 400),
         ("application/sdp", "nonsense", 400),
         ("application/sdp; charset=utf-8", "v=0\r\n", 400),
+        ("application/sdp", video.as_str(), 400),
+        ("application/sdp", other.as_str(), 400),
+        ("application/sdp", cut, 400),
         ("application/sdp", &"a".repeat(70_000), 413),
     ] {
         let answer = house.post(kind, body).await;
@@ -166,7 +212,10 @@ async fn what_is_no_offer_is_refused_with_a_problem() {
         if status == 400 {
             let kind = answer.headers()[header::CONTENT_TYPE].clone();
             assert_eq!(kind, "application/problem+json");
-            assert!(text(answer).await.contains("\"status\":400"));
+            let problem: serde_json::Value = serde_json::from_str(&text(answer).await).unwrap();
+            assert_eq!(problem["status"], 400);
+            let reason = problem["detail"].as_str().unwrap();
+            assert!(reason.starts_with("the session description"), "{reason}");
         }
     }
     assert_eq!(house.endpoint.sessions(), 0);

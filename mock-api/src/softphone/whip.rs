@@ -126,7 +126,7 @@ async fn trickle(
 ) -> Result<Response, Problem> {
     let held = doors.whip.lock().get(&session).cloned();
     let tag = held.ok_or_else(no_session)?.tag;
-    text_of(&headers, &body, FRAGMENT)?;
+    check_fragment(text_of(&headers, &body, FRAGMENT)?)?;
     match headers.get(header::IF_MATCH) {
         None => Err(Problem::new(
             StatusCode::PRECONDITION_REQUIRED,
@@ -184,6 +184,39 @@ fn text_of<'a>(headers: &HeaderMap, body: &'a [u8], kind: &str) -> Result<&'a st
     }
     std::str::from_utf8(body)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body is not UTF-8"))
+}
+
+/// What is trickled is not needed, and yet it must be what it says it is (RFC 8840).
+fn check_fragment(text: &str) -> Result<(), Problem> {
+    let bad = |text: String| {
+        let text = format!("the fragment {text}");
+        Err(Problem::new(StatusCode::BAD_REQUEST, text))
+    };
+    if text.trim().is_empty() {
+        return bad("is empty".to_owned());
+    }
+    let lines = (1..).zip(text.lines().map(str::trim_end));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
+        let [kind, b'=', ..] = line.as_bytes() else {
+            return bad(format!("has a line {number} that is not type=value"));
+        };
+        let candidate = line.strip_prefix("a=candidate:");
+        if !kind.is_ascii_lowercase() || candidate.is_some_and(|value| !is_candidate(value)) {
+            return bad(format!("has no usable line {number}"));
+        }
+    }
+    Ok(())
+}
+
+/// `foundation component transport priority address port typ kind …` (RFC 8839, section 5.1).
+fn is_candidate(value: &str) -> bool {
+    let words: Vec<_> = value.split_ascii_whitespace().collect();
+    let [_, component, _, priority, _, port, "typ", _, ..] = words[..] else {
+        return false;
+    };
+    component.parse::<u16>().is_ok()
+        && priority.parse::<u32>().is_ok()
+        && port.parse::<u16>().is_ok()
 }
 
 fn no_session() -> Problem {

@@ -23,6 +23,7 @@ mod object;
 mod operations;
 mod parts;
 mod pieces;
+mod presigned;
 mod refusal;
 pub mod sidecar;
 mod store;

@@ -1,6 +1,9 @@
 """aiortc as a WHIP client: offers a tone, waits, hangs up, fetches the recording.
 
-Usage: whip_client.py WHIP_URL RECORDING SECONDS
+Usage: whip_client.py WHIP_URL RECORDING SECONDS [FLAVOUR]
+
+FLAVOUR is `plain`, `aes-cm` (no other encryption, and it would hear us too) or `bundle-only` (the tone
+has no path but that of pictures, which are not sent).
 """
 
 import asyncio
@@ -8,7 +11,7 @@ import sys
 from urllib.parse import urljoin
 
 import aiohttp
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription, rtcdtlstransport
 from aiortc.mediastreams import AudioStreamTrack
 from av import AudioFrame
 import fractions
@@ -36,7 +39,23 @@ class Tone(AudioStreamTrack):
         return frame
 
 
-async def main(url, path, seconds):
+def bundle_only(sdp):
+    """The same offer, with the sound on the path of the pictures."""
+    head, *sections = sdp.split("m=")
+    video, audio = sections
+    kept = [line for line in audio.splitlines(keepends=True)
+            if not line.startswith(("a=candidate", "a=end-of", "a=ice-", "a=fingerprint", "a=setup"))]
+    port = kept[0].split(" ")
+    kept[0] = " ".join([port[0], "0", *port[2:]])
+    return "m=".join([head, video, "".join(kept) + "a=bundle-only\r\n"])
+
+
+async def main(url, path, seconds, flavour="plain"):
+    if flavour == "aes-cm":
+        rtcdtlstransport.SRTP_PROFILES[:] = [
+            each for each in rtcdtlstransport.SRTP_PROFILES if b"AES128_CM" in each.openssl_profile
+        ]
+        assert len(rtcdtlstransport.SRTP_PROFILES) == 1, rtcdtlstransport.SRTP_PROFILES
     peer = RTCPeerConnection()
     connected = asyncio.Event()
 
@@ -45,11 +64,16 @@ async def main(url, path, seconds):
         if peer.connectionState == "connected":
             connected.set()
 
-    peer.addTransceiver(Tone(), direction="sendonly")
+    if flavour == "bundle-only":
+        peer.addTransceiver("video", direction="inactive")
+    peer.addTransceiver(Tone(), direction="sendrecv" if flavour == "aes-cm" else "sendonly")
     await peer.setLocalDescription(await peer.createOffer())
+    offer = peer.localDescription.sdp
+    if flavour == "bundle-only":
+        offer = bundle_only(offer)
     async with aiohttp.ClientSession() as http:
         headers = {"Content-Type": "application/sdp"}
-        async with http.post(url, data=peer.localDescription.sdp, headers=headers) as answer:
+        async with http.post(url, data=offer, headers=headers) as answer:
             body = await answer.text()
             assert answer.status == 201, (answer.status, body)
             session = urljoin(url, answer.headers["Location"])
@@ -77,4 +101,4 @@ async def main(url, path, seconds):
         raise SystemExit("no recording")
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))
+asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), *sys.argv[4:]))

@@ -188,6 +188,9 @@ fn description(bytes: &[u8]) {
             sdp::parse(&answer).expect("what we write can be read");
         }
     }
+    if let Ok((_, answer)) = stack().guest(now, address(SERVER), &text) {
+        sdp::parse(&answer).expect("what we write can be read");
+    }
     static DOOR: OnceLock<RtcStack> = OnceLock::new();
     let door = DOOR.get_or_init(|| RtcStack::new().expect("a certificate can be made"));
     let _accepted = door.accept(now, address(SERVER), &text);

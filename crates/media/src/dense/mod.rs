@@ -88,9 +88,36 @@ impl DenseStack {
         let recorder = DenseRecorder {
             session,
             receiver: None,
+            payload_type: sdp::OPUS,
             offered: true,
         };
         Ok((recorder, offer))
+    }
+
+    /// [`Stack::accept`], with the peer in its own type.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn guest(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(DenseRecorder, String), PeerError> {
+        let remote = sdp::parse_offer(offer)?;
+        let mut session = Session::new(Arc::clone(&self.0), now, local)?;
+        session.set_ice_lite();
+        let role = remote.setup.answered_by(HandshakeRole::Server);
+        let answer = sdp::answer_as_server(&session.describe(), &remote, role);
+        let payload_type = remote.audio.payload_type;
+        session.connect(now, remote, role);
+        let recorder = DenseRecorder {
+            session,
+            receiver: None,
+            payload_type,
+            offered: false,
+        };
+        Ok((recorder, answer))
     }
 
     /// [`Stack::answer`], with the peer in its own type.
@@ -146,6 +173,16 @@ impl Stack for DenseStack {
         let offer = sdp::invitation(&session.describe());
         let caller = DenseCaller::new(session, now, sdp::OPUS);
         Ok((Box::new(Invited(caller)), offer))
+    }
+
+    fn accept(
+        &self,
+        now: Instant,
+        local: SocketAddr,
+        offer: &str,
+    ) -> Result<(Box<dyn Recorder>, String), PeerError> {
+        let (recorder, answer) = self.guest(now, local, offer)?;
+        Ok((Box::new(recorder), answer))
     }
 }
 
@@ -220,7 +257,10 @@ impl<E: End> Peer for E {
 #[derive(Debug)]
 pub struct DenseRecorder {
     session: Session,
-    receiver: Option<MediaReceiver>,
+    /// Boxed, as it is large and often elsewhere.
+    receiver: Option<Box<MediaReceiver>>,
+    /// Of the audio.
+    payload_type: u8,
     /// An answer is waited for.
     offered: bool,
 }
@@ -229,12 +269,12 @@ impl DenseRecorder {
     /// Hands the media over to a driver that opens packets itself. From then on the session counts packets as early; the driver lets
     /// time pass with [`DenseRecorder::handle_timeout_with`], so that reports go on, and gives the media back before it closes.
     pub fn take_receiver(&mut self) -> Option<MediaReceiver> {
-        self.receiver.take()
+        self.receiver.take().map(|receiver| *receiver)
     }
 
     /// Gives the media back.
     pub fn put_receiver(&mut self, receiver: MediaReceiver) {
-        self.receiver = Some(receiver);
+        self.receiver = Some(Box::new(receiver));
     }
 
     /// [`Peer::handle_timeout`], with the media that was taken.
@@ -257,12 +297,16 @@ impl End for DenseRecorder {
     }
 
     fn agree(&mut self, agreed: &Agreed) {
-        let epoch = self.session.epoch();
-        self.receiver = Some(MediaReceiver::new(agreed.receive.rtp(), sdp::OPUS, epoch));
+        let (transform, epoch) = (agreed.receive.rtp(), self.session.epoch());
+        let receiver = MediaReceiver::new(transform, self.payload_type, epoch);
+        self.receiver = Some(Box::new(receiver));
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {
-        let reception = self.receiver.as_mut().and_then(MediaReceiver::report);
+        let reception = self
+            .receiver
+            .as_mut()
+            .and_then(|receiver| receiver.report());
         self.session.report(now, None, reception, parting);
     }
 
@@ -302,8 +346,7 @@ impl Recorder for DenseRecorder {
     fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), PeerError> {
         let remote = sdp::parse_answer(answer)?;
         if remote.ice_lite {
-            let text = "neither side would check the path";
-            return Err(PeerError::Refused(text.to_owned()));
+            return Err(PeerError::Refused(sdp::NOBODY_CHECKS.to_owned()));
         }
         if !std::mem::replace(&mut self.offered, false) {
             return Err(PeerError::NotOffered);
@@ -314,11 +357,12 @@ impl Recorder for DenseRecorder {
 
     fn renegotiate(&mut self, offer: &str) -> Result<String, PeerError> {
         let remote = sdp::parse(offer)?;
-        if remote.audio.payload_type != sdp::OPUS {
+        if remote.audio.payload_type != self.payload_type {
             return Err(PeerError::NoAudio);
         }
         self.session.renew(&remote)?;
-        Ok(sdp::answer_again(&self.session.describe(), &remote))
+        let (local, role) = (self.session.describe(), self.session.role());
+        Ok(sdp::answer_as_server(&local, &remote, role))
     }
 }
 
@@ -326,7 +370,8 @@ impl Recorder for DenseRecorder {
 #[derive(Debug)]
 pub struct DenseCaller {
     session: Session,
-    sender: Option<MediaSender>,
+    /// Boxed, as it is large and often elsewhere.
+    sender: Option<Box<MediaSender>>,
     payload_type: u8,
     sent: Sent,
     sent_at: Instant,
@@ -365,7 +410,7 @@ impl DenseCaller {
     /// Hands the media over to a driver that seals frames itself. From then on the session sends none; the driver tells it with
     /// [`DenseCaller::note_sent`], before time passes and before it closes, what its reports shall say.
     pub fn take_sender(&mut self) -> Option<MediaSender> {
-        self.sender.take()
+        self.sender.take().map(|sender| *sender)
     }
 
     /// Says what a sender that was taken has sent, and when it sent last.
@@ -399,7 +444,7 @@ impl End for DenseCaller {
     fn agree(&mut self, agreed: &Agreed) {
         let origin = self.session.origin;
         let sender = MediaSender::new(agreed.send.rtp(), self.payload_type, origin);
-        self.sender = Some(sender);
+        self.sender = Some(Box::new(sender));
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {

@@ -14,7 +14,7 @@ use super::identity::{HandshakeRole, Identity, Sha1, credentials, one};
 use super::keys::Keys;
 use super::receive::{Drop, Reception, samples_between};
 use super::rtcp::{self, LastReport, Ntp, Parting, Report};
-use super::sdp::{Local, Remote, Setup};
+use super::sdp::{Local, Remote};
 use super::send::{Origin, Sent};
 use super::srtp::{Master, Profile};
 use crate::peer::{Departure, PeerError, PeerEvent, PeerOutput};
@@ -145,6 +145,11 @@ impl Session {
         self.ice.set_controlling(true);
     }
 
+    /// Which side of the handshake it is.
+    pub(super) fn role(&self) -> HandshakeRole {
+        self.role
+    }
+
     pub(super) fn ufrag(&self) -> &str {
         &self.ice.local_credentials().ufrag
     }
@@ -164,11 +169,7 @@ impl Session {
 
     /// Takes the other side's description: from now on checks and the handshake can go on.
     pub(super) fn connect(&mut self, now: Instant, remote: Remote, fallback: HandshakeRole) {
-        self.role = match remote.setup {
-            Setup::Active => HandshakeRole::Server,
-            Setup::Passive => HandshakeRole::Client,
-            Setup::Either => fallback,
-        };
+        self.role = remote.setup.answered_by(fallback);
         self.fingerprint = Some(remote.fingerprint);
         self.ice.set_remote_credentials(IceCreds {
             ufrag: remote.ufrag,

@@ -1,21 +1,27 @@
 //! Session descriptions, as much as one Opus stream over BUNDLE and rtcp-mux needs (RFC 8866, RFC 8829).
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use is::Candidate;
 
+use super::identity::HandshakeRole;
 use crate::peer::{Flow, PeerError};
 
-mod again;
+mod write;
 
-pub(super) use again::{answer_again, invitation, offer_again};
+pub(super) use write::{answer, answer_as_server, invitation, offer, offer_again};
 
 /// Bytes of a description that are read; a browser's with everything on has a tenth of it.
 const DESCRIPTION_MAX: usize = 64 << 10;
 
+/// Why a description of a peer that only answers checks is of no use to another one.
+pub(super) const NOBODY_CHECKS: &str = "neither side would check the path";
+
 /// Candidates that are read; each costs a pair to check.
 const CANDIDATES_MAX: usize = 16;
+
+/// Sections that are read; a meeting in a browser has a few dozen.
+const SECTIONS_MAX: usize = 128;
 
 /// The payload type that our offers give Opus: what browsers use too.
 pub(super) const OPUS: u8 = 111;
@@ -29,6 +35,26 @@ pub(super) enum Setup {
     Passive,
     /// An offer that leaves it to the answer.
     Either,
+}
+
+impl Setup {
+    /// What the one who reads it is; `fallback` if that is left to it.
+    pub(super) const fn answered_by(self, fallback: HandshakeRole) -> HandshakeRole {
+        match self {
+            Self::Active => HandshakeRole::Server,
+            Self::Passive => HandshakeRole::Client,
+            Self::Either => fallback,
+        }
+    }
+}
+
+/// Where reports come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rtcp {
+    /// On the port of the audio.
+    Muxed,
+    /// On another one.
+    Apart,
 }
 
 /// What we say of ourselves, in an offer or an answer.
@@ -78,8 +104,24 @@ pub(super) struct Remote {
     pub(super) audio: Audio,
     /// Whether it is to flow.
     pub(super) flow: Flow,
-    /// All sections: media and transport as in the `m=` line, and `mid`. An answer must name each.
-    sections: Vec<(String, String, Option<String>)>,
+    rtcp: Rtcp,
+    /// All sections; an answer must name each.
+    sections: Vec<Outline>,
+    /// The section whose path the audio takes: its own, or the bundle's first one if it has none.
+    carrier: usize,
+    /// The identifiers of the sections that share the audio's path, if they are bundled.
+    bundle: Option<Vec<String>>,
+}
+
+/// As much of a section as an answer repeats.
+#[derive(Debug, Clone)]
+struct Outline {
+    media: String,
+    protocol: String,
+    mid: Option<String>,
+    /// The first format, and what it stands for.
+    format: String,
+    rtpmap: Option<String>,
 }
 
 /// Attributes of a section, or of the session before the first one.
@@ -102,19 +144,38 @@ impl<'a> Section<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The payload type of Opus, if the section is accepted audio that has it.
+    fn mid(&self) -> Option<&'a str> {
+        self.get("mid")
+    }
+
+    /// Whether it has no path of its own and takes that of its bundle (RFC 9143, section 6).
+    fn is_bundle_only(&self) -> bool {
+        let port = self.line.map(|(_, port, _, _)| port);
+        port == Some("0") && self.get("bundle-only").is_some()
+    }
+
+    /// The payload type of Opus, if the section is accepted audio that has it. Between 64 and 95 it would look like RTCP on the same
+    /// port (RFC 5761, section 4).
     fn opus(&self) -> Option<u8> {
-        let (media, port, _, formats) = self.line?;
-        if media != "audio" || port == "0" {
+        let (media, port, protocol, formats) = self.line?;
+        let there = port != "0" || self.is_bundle_only();
+        if media != "audio" || !there || !protocol.contains("RTP/") {
             return None;
         }
-        let offered = |number: &str| formats.split_ascii_whitespace().any(|one| one == number);
+        formats.split_ascii_whitespace().find_map(|number| {
+            let codec = self.rtpmap(number)?;
+            let name = codec.get(..11)?;
+            let kind = number.parse().ok()?;
+            let usable = matches!(kind, 0..64 | 96..128);
+            (usable && name.eq_ignore_ascii_case("opus/48000/")).then_some(kind)
+        })
+    }
+
+    /// What a format stands for.
+    fn rtpmap(&self, number: &str) -> Option<&'a str> {
         self.all("rtpmap").find_map(|map| {
-            let (number, codec) = map.split_once(' ')?;
-            let opus = codec
-                .get(..11)
-                .is_some_and(|name| name.eq_ignore_ascii_case("opus/48000/"));
-            (opus && offered(number)).then(|| number.parse().ok())?
+            let (kind, codec) = map.split_once(' ')?;
+            (kind == number).then_some(codec)
         })
     }
 }
@@ -124,18 +185,53 @@ impl<'a> Section<'a> {
 /// # Errors
 /// When it cannot be read, lacks what a session needs, or has no audio for us.
 pub(super) fn parse(text: &str) -> Result<Remote, PeerError> {
+    read(text, |_, _| true)
+}
+
+/// Reads an offer from outside, of whatever kind.
+///
+/// # Errors
+/// As [`parse`], and when nothing of it could be recorded.
+pub(super) fn parse_offer(text: &str) -> Result<Remote, PeerError> {
+    let remote = read(text, |session, section| {
+        flow(session, section) == Flow::Flowing
+    })?;
+    let refused = |text: &str| Err(PeerError::Refused(text.to_owned()));
+    if remote.ice_lite {
+        return refused(NOBODY_CHECKS);
+    }
+    if remote.flow == Flow::Held {
+        return refused("it sends no audio (a=sendonly or a=sendrecv)");
+    }
+    if remote.rtcp == Rtcp::Apart {
+        return refused("it has no a=rtcp-mux");
+    }
+    Ok(remote)
+}
+
+/// Reads a description; of several sections with Opus, the first that is `preferred`.
+fn read(
+    text: &str,
+    preferred: impl Fn(&Section<'_>, &Section<'_>) -> bool,
+) -> Result<Remote, PeerError> {
     let sections = split(text)?;
     let (session, media) = sections
         .split_first()
         .ok_or_else(|| PeerError::Parse("it is empty".to_owned()))?;
-    let (section, payload_type) = media
-        .iter()
-        .enumerate()
-        .find_map(|(at, section)| Some((at, section.opus().filter(|kind| *kind < 128)?)))
+    let usable = || {
+        let sections = media.iter().enumerate();
+        sections.filter_map(|(at, section)| Some((at, section.opus()?)))
+    };
+    let (section, payload_type) = usable()
+        .find(|(at, _)| preferred(session, &media[*at]))
+        .or_else(|| usable().next())
         .ok_or(PeerError::NoAudio)?;
     let audio = &media[section];
+    let bundle = bundle(session, audio);
+    let carrier = carrier(media, section, bundle.as_deref())?;
+    let path = &media[carrier];
     let get = |name: &'static str| {
-        let value = audio.get(name).or_else(|| session.get(name));
+        let value = path.get(name).or_else(|| session.get(name));
         value.ok_or_else(|| PeerError::Refused(format!("it has no a={name}")))
     };
     let setup = match get("setup")? {
@@ -144,12 +240,12 @@ pub(super) fn parse(text: &str) -> Result<Remote, PeerError> {
         "actpass" => Setup::Either,
         other => return Err(PeerError::Refused(format!("a={other} is no set-up role"))),
     };
-    let fingerprint = audio
+    let fingerprint = path
         .all("fingerprint")
         .chain(session.all("fingerprint"))
         .find_map(sha256)
         .ok_or_else(|| PeerError::Refused("it has no SHA-256 fingerprint".to_owned()))?;
-    let candidates = audio.all("candidate").take(CANDIDATES_MAX);
+    let candidates = path.all("candidate").take(CANDIDATES_MAX);
     Ok(Remote {
         ufrag: bounded("ice-ufrag", get("ice-ufrag")?, 4)?,
         password: bounded("ice-pwd", get("ice-pwd")?, 22)?,
@@ -162,11 +258,47 @@ pub(super) fn parse(text: &str) -> Result<Remote, PeerError> {
             .collect(),
         audio: Audio {
             section,
-            mid: audio.get("mid").map(str::to_owned),
+            mid: audio.mid().map(str::to_owned),
             payload_type,
         },
-        flow: flow(audio),
+        flow: flow(session, audio),
+        rtcp: rtcp(path),
         sections: media.iter().filter_map(outline).collect(),
+        carrier,
+        bundle: bundle.map(|mids| mids.into_iter().map(str::to_owned).collect()),
+    })
+}
+
+/// The bundle that the section is in.
+fn bundle<'a>(session: &Section<'a>, section: &Section<'_>) -> Option<Vec<&'a str>> {
+    let mid = section.mid()?;
+    session.all("group").find_map(|group| {
+        let mut words = group.split_ascii_whitespace();
+        let bundled = words.next()? == "BUNDLE";
+        let mids: Vec<_> = words.collect();
+        (bundled && mids.contains(&mid)).then_some(mids)
+    })
+}
+
+/// The section whose path the audio takes.
+fn carrier(
+    media: &[Section<'_>],
+    audio: usize,
+    bundle: Option<&[&str]>,
+) -> Result<usize, PeerError> {
+    if !media[audio].is_bundle_only() {
+        return Ok(audio);
+    }
+    let first = bundle.unwrap_or_default().first();
+    let tagged = media.iter().position(|section| {
+        let path = section
+            .line
+            .is_some_and(|(_, port, protocol, _)| port != "0" && protocol.contains("RTP/"));
+        path && section.mid().is_some() && section.mid().as_ref() == first
+    });
+    tagged.ok_or_else(|| {
+        let text = "its audio is bundle-only, and its bundle has no path that we could take";
+        PeerError::Refused(text.to_owned())
     })
 }
 
@@ -186,19 +318,38 @@ pub(super) fn parse_answer(text: &str) -> Result<Remote, PeerError> {
     Ok(remote)
 }
 
-/// On hold the offerer sends nothing (RFC 3264, section 8.4).
-fn flow(audio: &Section<'_>) -> Flow {
-    let held = ["inactive", "recvonly"];
-    match held.iter().any(|held| audio.get(held).is_some()) {
-        true => Flow::Held,
-        false => Flow::Flowing,
+/// On hold the offerer sends nothing (RFC 3264, section 8.4). What the session says counts where the section says nothing.
+fn flow(session: &Section<'_>, audio: &Section<'_>) -> Flow {
+    const DIRECTIONS: [&str; 4] = ["inactive", "recvonly", "sendonly", "sendrecv"];
+    let of = |section: &Section<'_>| {
+        DIRECTIONS
+            .iter()
+            .position(|name| section.get(name).is_some())
+    };
+    match of(audio).or_else(|| of(session)) {
+        Some(0 | 1) => Flow::Held,
+        Some(_) | None => Flow::Flowing,
     }
 }
 
-fn outline(section: &Section<'_>) -> Option<(String, String, Option<String>)> {
-    let (media, _, transport, _) = section.line?;
-    let mid = section.get("mid").map(str::to_owned);
-    Some((media.to_owned(), transport.to_owned(), mid))
+fn rtcp(section: &Section<'_>) -> Rtcp {
+    let muxed = ["rtcp-mux", "rtcp-mux-only"];
+    match muxed.iter().any(|name| section.get(name).is_some()) {
+        true => Rtcp::Muxed,
+        false => Rtcp::Apart,
+    }
+}
+
+fn outline(section: &Section<'_>) -> Option<Outline> {
+    let (media, _, protocol, formats) = section.line?;
+    let format = formats.split_ascii_whitespace().next().unwrap_or("0");
+    Some(Outline {
+        media: media.to_owned(),
+        protocol: protocol.to_owned(),
+        mid: section.mid().map(str::to_owned),
+        format: format.to_owned(),
+        rtpmap: section.rtpmap(format).map(str::to_owned),
+    })
 }
 
 /// RFC 8445, section 5.3: at least so many characters, at most 256.
@@ -224,6 +375,10 @@ fn split(text: &str) -> Result<Vec<Section<'_>>, PeerError> {
         if line.is_empty() {
             continue;
         }
+        if line.contains(|c: char| c.is_control() && c != '\t') {
+            let text = format!("line {number} has control characters");
+            return Err(PeerError::Parse(text));
+        }
         let Some((kind, value)) = line.split_once('=') else {
             return Err(PeerError::Parse(format!("line {number} is not type=value")));
         };
@@ -231,6 +386,10 @@ fn split(text: &str) -> Result<Vec<Section<'_>>, PeerError> {
             "m" => {
                 let parts = media_line(value)
                     .ok_or_else(|| PeerError::Parse(format!("line {number} is not media")))?;
+                if sections.len() > SECTIONS_MAX {
+                    let text = format!("it has more than {SECTIONS_MAX} sections");
+                    return Err(PeerError::Parse(text));
+                }
                 sections.push(Section {
                     line: Some(parts),
                     attributes: Vec::new(),
@@ -267,93 +426,6 @@ fn sha256(value: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(pairs.next().filter(|pair| pair.len() == 2)?, 16).ok()?;
     }
     pairs.next().is_none().then_some(bytes)
-}
-
-/// Our offer as a server: ICE-lite, receives audio, leaves the handshake's direction to the answer.
-#[must_use]
-pub(super) fn offer(local: &Local<'_>) -> String {
-    let mut text = head(local, "0");
-    text.push_str("a=ice-lite\r\n");
-    let _infallible = write!(
-        text,
-        "m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\n"
-    );
-    transport(&mut text, local, "actpass");
-    opus(&mut text, OPUS);
-    candidate(&mut text, local.address);
-    text
-}
-
-/// Our answer as a softphone: it begins the handshake unless the offer insists, sends audio, and takes part in nothing else.
-#[must_use]
-pub(super) fn answer(local: &Local<'_>, remote: &Remote) -> String {
-    let mid = remote.audio.mid.as_deref();
-    let mut text = head(local, mid.unwrap_or("0"));
-    for (at, (media, protocol, mid)) in remote.sections.iter().enumerate() {
-        let accepted = at == remote.audio.section;
-        let port = if accepted { 9 } else { 0 };
-        let format = if accepted {
-            remote.audio.payload_type
-        } else {
-            0
-        };
-        let _infallible = write!(
-            text,
-            "m={media} {port} {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n"
-        );
-        if let Some(mid) = mid {
-            let _infallible = write!(text, "a=mid:{mid}\r\n");
-        }
-        if !accepted {
-            text.push_str("a=inactive\r\n");
-            continue;
-        }
-        text.push_str("a=sendonly\r\na=msid:- audio\r\n");
-        let setup = match remote.setup {
-            Setup::Active => "passive",
-            Setup::Passive | Setup::Either => "active",
-        };
-        transport(&mut text, local, setup);
-        opus(&mut text, remote.audio.payload_type);
-        let _infallible = write!(text, "a=ssrc:{} cname:racegate\r\n", local.ssrc);
-        candidate(&mut text, local.address);
-    }
-    text
-}
-
-fn head(local: &Local<'_>, bundled: &str) -> String {
-    format!(
-        "v=0\r\no=- {} 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {bundled}\r\n\
-         a=msid-semantic:WMS *\r\n",
-        local.session
-    )
-}
-
-fn transport(text: &mut String, local: &Local<'_>, setup: &str) {
-    let _infallible = write!(
-        text,
-        "a=rtcp-mux\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
-         a=fingerprint:sha-256 {}\r\na=setup:{setup}\r\n",
-        local.ufrag, local.password, local.fingerprint
-    );
-}
-
-fn opus(text: &mut String, kind: u8) {
-    let _infallible = write!(
-        text,
-        "a=rtpmap:{kind} opus/48000/2\r\na=fmtp:{kind} minptime=10;useinbandfec=1;usedtx=1\r\n\
-         a=ptime:20\r\n"
-    );
-}
-
-fn candidate(text: &mut String, address: SocketAddr) {
-    // One candidate has nothing to be weighed against; the priority is RFC 8445's for a host.
-    let _infallible = write!(
-        text,
-        "a=candidate:1 1 udp 2130706431 {} {} typ host\r\na=end-of-candidates\r\n",
-        address.ip(),
-        address.port()
-    );
 }
 
 #[cfg(test)]
