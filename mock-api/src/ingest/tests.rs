@@ -123,16 +123,20 @@ impl Bench {
             .drive(ingest.create(conversation_id, &session_id, self.notify.clone()))
             .await
             .unwrap();
-        let address = SocketAddr::from((
-            [127, 64, 0, u8::try_from(self.callers.len()).unwrap()],
-            5000,
-        ));
-        let (caller, answer) = self.stack.answer(self.now, address, &offer).unwrap();
-        self.callers.push((address, caller));
+        let answer = self.pick_up(&offer);
         self.drive(ingest.answer(&session_id, &answer))
             .await
             .unwrap();
         session_id
+    }
+
+    /// Another caller, who takes that offer; its answer.
+    pub(super) fn pick_up(&mut self, offer: &str) -> String {
+        let nth = u8::try_from(self.callers.len()).unwrap();
+        let address = SocketAddr::from(([127, 64, 0, nth], 5000));
+        let (caller, answer) = self.stack.answer(self.now, address, offer).unwrap();
+        self.callers.push((address, caller));
+        answer
     }
 
     /// One tick of the endpoint and of all callers; datagrams take no time.
@@ -315,7 +319,12 @@ async fn a_session_id_is_a_uuid_and_never_the_same() {
 
 impl Bench {
     /// Has the first caller say so many frames, from that one on.
-    fn speak(&mut self, id: &str, frames: std::ops::Range<u64>, digest: &mut PayloadDigest) {
+    pub(super) fn speak(
+        &mut self,
+        id: &str,
+        frames: std::ops::Range<u64>,
+        digest: &mut PayloadDigest,
+    ) {
         for index in frames {
             let payload = Speech::of(id, 0).frame(index);
             digest.update(&payload);
