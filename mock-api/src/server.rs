@@ -201,6 +201,9 @@ impl MockServer {
         let control = config.control.as_ref().zip(traffic.clone());
         let control =
             control.map(|(config, traffic)| Control::new(&service, traffic, config.journal));
+        if let Some(control) = &control {
+            control.note_refusals(&service, clock);
+        }
         let store = service.store().clone();
         let s3 = Objects::start(config.external, config.s3, (store, &keys)).await?;
         let received = Arc::new(PlatformEvents::start(&service, clock)?);

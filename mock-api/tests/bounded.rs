@@ -9,6 +9,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use mock_api::clock::Pace;
+use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::storage::{
     AccessKey, EndpointLimits, ExternalBucket, MediaUpload, PART_SIZE_MIN, S3Endpoint, Store, Write,
 };
@@ -16,8 +18,12 @@ use object_store::ObjectStoreExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use peak_alloc::PeakAlloc;
-use racegate_model::ids::RecordingIndex;
+use racegate_model::ids::{RecordingId, RecordingIndex};
+use racegate_model::time::Duration;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 mod transport;
 use transport::Hyper;
@@ -235,4 +241,127 @@ async fn a_recording_goes_to_an_external_s3_as_it_comes_and_no_more_than_parts_a
     );
     drop(sink);
     server.abort();
+}
+
+/// A served mock, and the signed address of a recording that is long.
+async fn with_a_long_recording() -> (Mock, String) {
+    let mock = Mock::start(Options {
+        scenario: load_scenario(None, &[]).expect("the built-in scenario is right"),
+        clients: Vec::new(),
+        host: Ipv4Addr::LOCALHOST.into(),
+        port: 0,
+        s3_port: 0,
+        media_port: None,
+        pace: Pace::MANUAL,
+        past: Duration::ZERO,
+        journal: 10,
+        storage: Storage::Memory,
+        external: None,
+    });
+    let mock = mock.await.expect("there are free ports");
+    let at = mock.addresses().clone();
+    let api = at.api.trim_start_matches("http://");
+    let (id, secret) = (&at.clients[0].client_id, &at.clients[0].client_secret);
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let token = ask(api, "POST /oauth/token", "x-www-form-urlencoded", &form).await;
+    let token = token["access_token"].as_str().expect("a token");
+    let added = ask(
+        api,
+        "POST /__admin/recordings",
+        "json",
+        r#"{"visible": {}}"#,
+    )
+    .await;
+    let text = |key: &str| added[key].as_str().expect("an id");
+    let (conversation, recording) = (text("conversationId"), text("recordingId"));
+    let service = mock.server().service();
+    let index = RecordingId::parse(recording).and_then(|id| id.index(service.seed()));
+    let index = index.expect("it is one of this run");
+    let upload = record(service.store());
+    service
+        .store()
+        .complete_media(index, upload)
+        .expect("there is room");
+    let path = format!("GET /api/v2/conversations/{conversation}/recordings/{recording}");
+    let bearer = format!("json\r\nauthorization: Bearer {token}");
+    let shown = ask(api, &path, &bearer, "").await;
+    let uri = shown["mediaUris"]["0"]["mediaUri"].as_str();
+    (mock, uri.expect("an address").to_owned())
+}
+
+/// One request on a connection of its own, answered in JSON.
+async fn ask(address: &str, line: &str, kind: &str, body: &str) -> Value {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let length = body.len();
+    let request = format!(
+        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         content-type: application/{kind}\r\n\r\n{body}"
+    );
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("it takes a request");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    read.expect("it answers");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"))
+}
+
+/// Reads a head, and after it `wanted` bytes or all of them, a kilobyte at a time. Returns the head,
+/// how many bytes came and their digest.
+async fn read_slowly(stream: &mut TcpStream, wanted: usize) -> (String, usize, Vec<u8>) {
+    let mut head = Vec::with_capacity(1_024);
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("a head"));
+    }
+    let (mut read, mut digest) = (0, Sha256::new());
+    let mut room = [0; 1_024];
+    while read < wanted {
+        let count = stream.read(&mut room).await.expect("it goes on");
+        if count == 0 {
+            break;
+        }
+        digest.update(&room[..count]);
+        read += count;
+    }
+    let head = String::from_utf8(head).expect("ASCII");
+    (head.to_lowercase(), read, digest.finalize().to_vec())
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_a_long_recording_costs_a_few_pieces() {
+    let _turn = TURN.lock().await;
+    let (mock, uri) = with_a_long_recording().await;
+    let (address, path) = uri[7..].split_once('/').expect("a path");
+    let get = |head: &str| format!("GET /{path} HTTP/1.1\r\nhost: {address}\r\n{head}\r\n");
+    let (whole, range) = (get(""), get("range: bytes=20000000-\r\n"));
+    let mut readers = Vec::with_capacity(10);
+    let (lengths, held) = peak!({
+        let mut lengths = Vec::with_capacity(10);
+        for number in 0..10 {
+            let mut stream = TcpStream::connect(address).await.expect("it listens");
+            let request = if number % 2 == 0 { &whole } else { &range };
+            let sent = stream.write_all(request.as_bytes()).await;
+            sent.expect("it takes a request");
+            let (head, read, _) = read_slowly(&mut stream, 1 << 20).await;
+            assert!(read >= 1 << 20);
+            let said = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            lengths.push(said.and_then(|length| length.parse::<usize>().ok()));
+            readers.push(stream);
+        }
+        lengths
+    });
+    assert_eq!(lengths[..2], [Some(LENGTH), Some(LENGTH - 20_000_000)]);
+    let piece = 16 << 10;
+    assert!(held < 10 * 4 * piece, "{held} for ten readers");
+    drop(readers);
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let sent = stream
+        .write_all(get("connection: close\r\n").as_bytes())
+        .await;
+    sent.expect("it takes a request");
+    let (_, read, digested) = read_slowly(&mut stream, usize::MAX).await;
+    assert_eq!((read, digested), (LENGTH, digest()));
+    mock.stop().await;
 }

@@ -221,6 +221,41 @@ async fn a_signed_url_opens_one_object_to_anyone() {
     assert!(body.contains("<Code>AccessDenied</Code>"), "{body}");
 }
 
+#[tokio::test]
+async fn a_signed_url_is_good_for_a_second_to_a_week() {
+    let store = Store::default();
+    let endpoint = endpoint(&store, EndpointLimits::default()).await;
+    store
+        .put("org-a", "k", "signed".into(), Attributes::JSON)
+        .unwrap();
+    let client = client(&endpoint, &key("a"));
+    let signed = async |seconds: u64| {
+        let life = Duration::from_secs(seconds);
+        let (get, key) = (hyper::Method::GET, path("k"));
+        let url = client.signed_url(get, &key, life).await;
+        url.unwrap().to_string()
+    };
+    let week = signed(604_800).await;
+    assert_eq!(fetch(&week).await.0, 200);
+    let beyond = signed(604_801).await;
+    let none = signed(0).await;
+    let said = |life: &str| week.replace("X-Amz-Expires=604800", &format!("X-Amz-Expires={life}"));
+    for (url, about) in [
+        (beyond, "less than a week"),
+        (none, "at least 1 second"),
+        (said("-1"), "non-negative"),
+        (said("soon"), "should be a number"),
+        (said(""), "should be a number"),
+    ] {
+        let (status, body) = fetch(&url).await;
+        assert_eq!(status, 400, "{url}: {body}");
+        let code = "<Code>AuthorizationQueryParametersError</Code>";
+        assert!(body.contains(code) && body.contains(about), "{body}");
+    }
+    let (status, body) = fetch(&said("604799")).await;
+    assert_eq!(status, 403, "its life is signed: {body}");
+}
+
 async fn fetch(url: &str) -> (u16, String) {
     use http_body_util::BodyExt as _;
     let executor = hyper_util::rt::TokioExecutor::new();

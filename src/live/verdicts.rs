@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use mock_api::ingest::EndReason;
 use mock_api::server::{PlatformEvents, Received};
 use mock_api::service::Service;
-use mock_api::storage::Object;
 use racegate_media::{PayloadDigest, ogg};
 use racegate_model::fault::{FaultPlan, SessionOutcome};
 use racegate_model::ids::ConversationId;
@@ -125,16 +125,20 @@ fn differs(received: &Received, outcome: &CallOutcome) -> bool {
 }
 
 /// Whether the stored file holds what was received: each packet of audio once and in order, with nothing but concealment between. A
-/// session without audio has its recording from elsewhere.
-fn keeps(stored: &Object, received: &Received) -> bool {
-    let Ok(recording) = ogg::read(&stored.body()) else {
-        return false;
-    };
+/// session without audio has its recording from elsewhere. The file is judged as it is held, in pieces.
+fn keeps<'a>(stored: impl IntoIterator<Item = &'a Bytes>, received: &Received) -> bool {
+    let mut reader = ogg::Reader::default();
     let mut digest = PayloadDigest::new();
     // Concealment is a packet of one byte; nothing that is said is.
-    let said = recording.packets.iter().filter(|packet| packet.len() > 1);
-    said.for_each(|packet| digest.update(packet));
-    received.packets == 0 || digest.finish() == received.digest
+    let mut said = |packet: &[u8]| {
+        if packet.len() > 1 {
+            digest.update(packet);
+        }
+    };
+    let mut pieces = stored.into_iter();
+    let pushed = pieces.try_for_each(|piece| reader.push(piece, &mut said));
+    let whole = pushed.and_then(|()| reader.finish());
+    whole.is_ok() && (received.packets == 0 || digest.finish() == received.digest)
 }
 
 /// What became of a session, from what both ends and storage show.
@@ -152,7 +156,9 @@ fn outcome_of(
     };
     let early = received.ended_at + CUT < call.ended_at();
     match received.reason {
-        _ if differs(received, outcome) || !keeps(&stored, received) => SessionOutcome::Altered,
+        _ if differs(received, outcome) || !keeps(stored.pieces(), received) => {
+            SessionOutcome::Altered
+        }
         EndReason::SignallingLost => SessionOutcome::PartialWrite,
         EndReason::ConsentLost => SessionOutcome::ConsentLost,
         EndReason::HungUp
@@ -181,4 +187,50 @@ fn stored_late(call: &Call, service: &Service, received: &Received) -> bool {
     first
         .get(call.index)
         .is_some_and(|timeline| timeline.media_at.since(received.ended_at) >= by)
+}
+
+#[cfg(test)]
+mod tests {
+    use mock_api::ingest::Kept;
+    use racegate_media::ogg::OpusMuxer;
+
+    use super::*;
+
+    fn recording() -> (Vec<u8>, Received) {
+        let mut muxer = OpusMuxer::new(3, &[]);
+        let mut digest = PayloadDigest::new();
+        for number in 0..400_u32 {
+            let payload = [&[9 << 3][..], &number.to_le_bytes()].concat();
+            digest.update(&payload);
+            muxer.push(u64::from(number) * 960, &payload);
+        }
+        let received = Received {
+            packets: 400,
+            lost: 0,
+            kept: Kept::Whole,
+            digest: digest.finish(),
+            ended_at: racegate_model::time::Timestamp::ZERO,
+            reason: EndReason::HungUp,
+        };
+        (muxer.finish(), received)
+    }
+
+    fn pieces(file: &[u8]) -> Vec<Bytes> {
+        file.chunks(100).map(Bytes::copy_from_slice).collect()
+    }
+
+    #[test]
+    fn a_file_in_pieces_keeps_what_was_received() {
+        let (file, received) = recording();
+        assert!(keeps(&pieces(&file), &received));
+    }
+
+    #[test]
+    fn a_file_that_lacks_its_end_or_says_something_else_does_not() {
+        let (file, received) = recording();
+        assert!(!keeps(&pieces(&file[..file.len() - 1]), &received));
+        assert!(!keeps(&pieces(&file)[1..], &received));
+        let digest = PayloadDigest::new().finish();
+        assert!(!keeps(&pieces(&file), &Received { digest, ..received }));
+    }
 }

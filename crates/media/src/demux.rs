@@ -1,6 +1,6 @@
 //! Which session a datagram belongs to, when all sessions share one port.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 
 use hashbrown::HashMap;
 
@@ -24,6 +24,50 @@ struct Session {
     addresses: Vec<SocketAddr>,
 }
 
+/// Who sends from where. Addresses of IPv4 are kept apart as plain numbers, because nearly every packet
+/// comes from one: a third of the bytes, hashed in one step.
+#[derive(Debug, Default)]
+struct Addresses {
+    v4: HashMap<u64, usize>,
+    others: HashMap<SocketAddr, usize>,
+}
+
+impl Addresses {
+    fn get(&self, address: SocketAddr) -> Option<usize> {
+        match address {
+            SocketAddr::V4(v4) => self.v4.get(&number_of(v4)).copied(),
+            SocketAddr::V6(_) => self.others.get(&address).copied(),
+        }
+    }
+
+    fn insert(&mut self, address: SocketAddr, key: usize) {
+        match address {
+            SocketAddr::V4(v4) => self.v4.insert(number_of(v4), key),
+            SocketAddr::V6(_) => self.others.insert(address, key),
+        };
+    }
+
+    /// Forgets an address if it still leads to `key`.
+    fn remove(&mut self, address: SocketAddr, key: usize) {
+        if self.get(address) != Some(key) {
+            return;
+        }
+        match address {
+            SocketAddr::V4(v4) => self.v4.remove(&number_of(v4)),
+            SocketAddr::V6(_) => self.others.remove(&address),
+        };
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.v4.len() + self.others.len()
+    }
+}
+
+fn number_of(address: SocketAddrV4) -> u64 {
+    u64::from(u32::from(*address.ip())) << 16 | u64::from(address.port())
+}
+
 /// Sessions by the addresses that their peers send from, and by ufrag until an address is known.
 ///
 /// A binding request is routed by its ufrag even from a known address: callers reuse addresses, and the new call's request then
@@ -32,7 +76,7 @@ struct Session {
 #[derive(Debug, Default)]
 pub struct Demux {
     sessions: HashMap<String, Session>,
-    addresses: HashMap<SocketAddr, usize>,
+    addresses: Addresses,
 }
 
 impl Demux {
@@ -55,9 +99,7 @@ impl Demux {
             return;
         };
         for address in session.addresses {
-            if self.addresses.get(&address) == Some(&session.key) {
-                self.addresses.remove(&address);
-            }
+            self.addresses.remove(address, session.key);
         }
     }
 
@@ -66,7 +108,7 @@ impl Demux {
     pub fn find(&self, source: SocketAddr, bytes: &[u8]) -> Route {
         let named = binding_ufrag(bytes).and_then(|ufrag| self.sessions.get(ufrag));
         let key = named.map(|session| session.key);
-        let known = || self.addresses.get(&source).copied();
+        let known = || self.addresses.get(source);
         key.or_else(known).map_or(Route::Unknown, Route::Session)
     }
 
@@ -79,9 +121,7 @@ impl Demux {
         if !session.addresses.contains(&source) {
             if session.addresses.len() >= ADDRESSES_MAX {
                 let oldest = session.addresses.remove(0);
-                if self.addresses.get(&oldest) == Some(&session.key) {
-                    self.addresses.remove(&oldest);
-                }
+                self.addresses.remove(oldest, session.key);
             }
             session.addresses.push(source);
         }
@@ -104,8 +144,8 @@ impl Demux {
             return Route::Session(session.key);
         }
         self.addresses
-            .get(&source)
-            .map_or(Route::Unknown, |key| Route::Session(*key))
+            .get(source)
+            .map_or(Route::Unknown, Route::Session)
     }
 }
 
@@ -167,7 +207,22 @@ mod tests {
         assert_eq!(demux.addresses.len(), ADDRESSES_MAX);
         demux.learn("zzzz", address(99));
         demux.remove("aaaa");
-        assert!(demux.addresses.is_empty());
+        assert_eq!(demux.addresses.len(), 0);
+    }
+
+    #[test]
+    fn addresses_of_both_families_lead_to_their_sessions() {
+        let six = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5));
+        let mut demux = Demux::new();
+        demux.insert("four", 4);
+        demux.insert("six", 6);
+        demux.route(address(5), &request("four"));
+        demux.route(six, &request("six"));
+        assert_eq!(demux.route(address(5), &MEDIA), Route::Session(4));
+        assert_eq!(demux.route(six, &MEDIA), Route::Session(6));
+        demux.remove("six");
+        assert_eq!(demux.route(six, &MEDIA), Route::Unknown);
+        assert_eq!(demux.addresses.len(), 1);
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub enum JobState {
 /// Why a job was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum JobError {
-    /// As many jobs as allowed are pending or processing.
+    /// As many jobs as allowed are pending or processing; this one would be one more.
     TooManyJobs,
     /// There is no such job.
     NotFound,
@@ -191,6 +191,8 @@ pub struct Org {
     next: JobOrdinal,
     jobs: BTreeMap<JobOrdinal, Job>,
     due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
+    /// Fulfilled jobs whose objects are still on their way into storage.
+    writing: usize,
 }
 
 impl Org {
@@ -212,6 +214,7 @@ impl Org {
             next: JobOrdinal(0),
             jobs: BTreeMap::new(),
             due: BinaryHeap::new(),
+            writing: 0,
         }
     }
 
@@ -264,16 +267,7 @@ impl Org {
         now: Timestamp,
         recordings: Vec<RecordingIndex>,
     ) -> Result<JobOrdinal, JobError> {
-        let busy = self
-            .jobs
-            .values()
-            .filter(|job| job.state.occupies_slot())
-            .count();
-        if let Slots::Limited(slots) = self.slots
-            && busy >= usize::try_from(slots).unwrap_or(usize::MAX)
-        {
-            return Err(JobError::TooManyJobs);
-        }
+        self.need_slot()?;
         let ordinal = self.next;
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.job_draws(ordinal, &recordings);
@@ -299,6 +293,27 @@ impl Org {
             },
         );
         Ok(ordinal)
+    }
+
+    /// Whoever writes what jobs leave says how many of the fulfilled ones are not written yet: a
+    /// client still sees them processing, and they hold their slots.
+    pub const fn set_writing(&mut self, jobs: usize) {
+        self.writing = jobs;
+    }
+
+    /// The vendor's limit counts jobs that are pending or processing, and holds for a job that is
+    /// to become either: a READY one waits for its PUT outside it.
+    fn need_slot(&self) -> Result<(), JobError> {
+        let Slots::Limited(slots) = self.slots else {
+            return Ok(());
+        };
+        let held = |job: &&Job| job.state.occupies_slot();
+        let busy = self.jobs.values().filter(held).count() + self.writing;
+        if busy < usize::try_from(slots).unwrap_or(usize::MAX) {
+            Ok(())
+        } else {
+            Err(JobError::TooManyJobs)
+        }
     }
 
     /// POST: a job that asks for something else than the organization's own request.
@@ -357,18 +372,20 @@ impl Org {
     /// PUT: the job begins.
     ///
     /// # Errors
-    /// [`JobError::NotFound`], [`JobError::WrongState`], and from a strict export
-    /// [`JobError::MissingFields`], which cancels the job.
+    /// [`JobError::NotFound`], [`JobError::WrongState`], [`JobError::TooManyJobs`], after which the
+    /// job stays READY, and from a strict export [`JobError::MissingFields`], which cancels it.
     pub fn start_job(
         &mut self,
         now: Timestamp,
         ordinal: JobOrdinal,
         recordings: &impl Recordings,
     ) -> Result<(), JobError> {
-        let job = self.jobs.get_mut(&ordinal).ok_or(JobError::NotFound)?;
-        if job.state != JobState::Ready {
-            return Err(JobError::WrongState(job.state));
+        let state = self.job_state(ordinal)?;
+        if state != JobState::Ready {
+            return Err(JobError::WrongState(state));
         }
+        self.need_slot()?;
+        let job = self.jobs.get_mut(&ordinal).ok_or(JobError::NotFound)?;
         let own = job.asks.map(|request| self.rules.asking(request));
         let rules = own.as_ref().unwrap_or(&self.rules);
         if rules.is_strict() {

@@ -191,23 +191,3 @@ fn equal_counters_are_a_result_of_nothing_unless_the_query_takes_no_time() {
         vec![(OutcomeKind::Complete, None, None)]
     );
 }
-
-#[test]
-fn a_third_job_is_refused_where_two_are_allowed() {
-    let throttled = |jobs| {
-        let mut many = after(5);
-        many.request.jobs_at_once = Some(Slots::Limited(jobs));
-        let mut scenario = exact(vec![many], None);
-        scenario.arms[0].platform.export.slots = Slots::Limited(2);
-        let collected = run(&scenario);
-        let refused = collected.jobs.iter().map(|job| job.throttled);
-        let refused: u32 = refused.sum();
-        assert_eq!(
-            outcomes(&collected, 0),
-            vec![(OutcomeKind::Complete, None, None)]
-        );
-        refused
-    };
-    assert_eq!(throttled(2), 0);
-    assert!(throttled(3) > 10);
-}

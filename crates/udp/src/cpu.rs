@@ -37,10 +37,19 @@ pub fn place(placement: Placement) -> io::Result<()> {
     imp::place(placement)
 }
 
-/// Asks for `value`'s first cache line before it is needed. Only of use when something else is done meanwhile.
+/// Bytes of a cache line on x86-64 and most arm64.
+const LINE: usize = 64;
+
+/// Asks for all of `value`'s cache lines before they are needed, not for what it points to. Only of use
+/// when something else is done meanwhile.
 #[inline]
 pub fn prefetch<T: ?Sized>(value: &T) {
-    imp::prefetch(std::ptr::from_ref(value).cast());
+    let first: *const u8 = std::ptr::from_ref(value).cast();
+    // From the start of its first line, so that the last one is asked for wherever the value lies.
+    let before = first.addr() % LINE;
+    for at in (0..before + size_of_val(value)).step_by(LINE) {
+        imp::prefetch(first.wrapping_sub(before).wrapping_add(at));
+    }
 }
 
 #[cfg(target_os = "linux")]

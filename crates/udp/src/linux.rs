@@ -36,7 +36,9 @@ impl Native {
             return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
         };
         let native = Self { socket, local };
-        native.set_option(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        if native.has_many_addresses() {
+            native.set_option(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        }
         // Without the don't-fragment bit Linux hashes an IP ident per packet: 18 % of the sender's time with many callers.
         native.set_option(
             libc::IPPROTO_IP,
@@ -64,6 +66,11 @@ impl Native {
         self.local
     }
 
+    /// Whether only the kernel knows to which address a datagram came. That costs a control message each.
+    fn has_many_addresses(&self) -> bool {
+        self.local.ip().is_unspecified()
+    }
+
     pub(crate) fn buffers(&self) -> SocketBuffers {
         let receive = self.option(libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap_or(0);
         SocketBuffers {
@@ -73,6 +80,7 @@ impl Native {
 
     pub(crate) fn recv(&mut self, batch: &mut RecvBatch) -> io::Result<usize> {
         batch.clear();
+        let many = self.has_many_addresses();
         let mut names = [EMPTY_NAME; BATCH];
         let mut controls = [Control([0; 64]); BATCH];
         let mut vectors = [EMPTY_VECTOR; BATCH];
@@ -87,8 +95,10 @@ impl Native {
             header.msg_namelen = size_of_socklen::<sockaddr_in>();
             header.msg_iov = &raw mut vectors[at];
             header.msg_iovlen = 1;
-            header.msg_control = controls[at].0.as_mut_ptr().cast();
-            header.msg_controllen = size_of::<Control>() as _;
+            if many {
+                header.msg_control = controls[at].0.as_mut_ptr().cast();
+                header.msg_controllen = size_of::<Control>() as _;
+            }
         }
         let received = match self.receive_into(&mut headers) {
             Ok(received) => received,
@@ -112,7 +122,8 @@ impl Native {
                 Ipv4Addr::from(u32::from_be(names[at].sin_addr.s_addr)),
                 u16::from_be(names[at].sin_port),
             );
-            let address = arrival_address(&header.msg_hdr).unwrap_or(*self.local.ip());
+            let arrival = many.then(|| arrival_address(&header.msg_hdr)).flatten();
+            let address = arrival.unwrap_or(*self.local.ip());
             let destination = SocketAddrV4::new(address, self.local.port());
             batch.push(
                 at,

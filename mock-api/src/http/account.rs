@@ -7,16 +7,17 @@ use parking_lot::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
 use super::params::{Params, invalid};
 use super::state::ApiState;
 use super::wire::account::{
-    Chat, Entities, Limit, Named, Organization, RecordingSettings, Station, Stations, TokenInfo,
-    UserMe,
+    Chat, Entities, Limit, LimitDocs, LimitDocumentation, Named, NamespaceDocs, Organization,
+    RecordingSettings, Station, Stations, TokenInfo, UserMe,
 };
+use super::wire::words;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(token_me))
         .routes(routes!(settings, change_settings))
         .routes(routes!(namespaces))
+        .routes(routes!(docs))
         .routes(routes!(limits))
         .routes(routes!(default_limits))
 }
@@ -44,12 +46,59 @@ impl SettingsDesk {
     }
 }
 
+/// What the real API can show more of a user. Here `station` and `organization` add something.
+const EXPANDED: &[&str] = &[
+    "routingStatus",
+    "presence",
+    "integrationPresence",
+    "conversationSummary",
+    "outOfOffice",
+    "geolocation",
+    "station",
+    "authorization",
+    "lasttokenissued",
+    "authorization.unusedRoles",
+    "team",
+    "workPlanBidRanks",
+    "externalContactsSettings",
+    "profileSkills",
+    "certifications",
+    "locations",
+    "groups",
+    "skills",
+    "languages",
+    "languagePreference",
+    "employerInfo",
+    "biography",
+    "dateLastLogin",
+    "customAttributes",
+    "date",
+    "geolocationsettings",
+    "organization",
+    "presencedefinitions",
+    "divisionedpresencedefinitions",
+    "locationdefinitions",
+    "orgauthorization",
+    "orgproducts",
+    "favorites",
+    "superiors",
+    "directreports",
+    "adjacents",
+    "routingskills",
+    "routinglanguages",
+    "fieldconfigs",
+    "token",
+    "trustors",
+    "logCapture",
+];
+
 /// The user that the client acts as.
 #[utoipa::path(
     get,
     path = "/api/v2/users/me",
     tag = "account",
-    params(("expand" = Option<String>, Query, description = "station, organization")),
+    params(("expand" = Option<Vec<words::UserExpand>>, Query, style = Form, explode = false,
+        description = "`station` and `organization` add something; one parameter each will do")),
     responses((status = 200, body = UserMe))
 )]
 async fn user_me(
@@ -57,7 +106,7 @@ async fn user_me(
     caller: Caller,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let expanded = params.all("expand");
+    let expanded = params.words("expand", EXPANDED)?;
     let client = state.client(caller);
     let user = &client.user;
     let organization = &state.tenant(caller).config().organization;
@@ -179,11 +228,10 @@ async fn settings(
 async fn change_settings(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody {
-        value: settings, ..
-    }: JsonBody<RecordingSettings>,
+    body: JsonBody<RecordingSettings>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["recording:settings:editScreenRecordings"])?;
+    let settings = body.value()?;
     for (field, minutes) in [
         (
             "recordingPlaybackUrlTtl",
@@ -239,6 +287,29 @@ async fn namespaces(_: Caller, params: Params) -> Result<Response, ApiError> {
     .into_response())
 }
 
+/// Where the limits are explained.
+#[utoipa::path(
+    get,
+    path = "/api/v2/organizations/limits/docs",
+    tag = "account",
+    responses((status = 200, body = LimitDocumentation))
+)]
+async fn docs(State(state): State<ApiState>, caller: Caller) -> Response {
+    let docs = NAMESPACES.iter().map(|namespace| {
+        let limits = limits_in(&state, caller, namespace).into_iter();
+        NamespaceDocs {
+            name: namespace,
+            friendly_name: namespace,
+            limits: limits.map(LimitDocs::of).collect(),
+        }
+    });
+    Json(LimitDocumentation {
+        url: "https://developer.genesys.cloud/organization/organization/limits",
+        namespaces: docs.collect(),
+    })
+    .into_response()
+}
+
 /// The limits of a part of the API.
 #[utoipa::path(
     get,
@@ -275,14 +346,19 @@ fn limits_of(state: &ApiState, caller: Caller, name: &str) -> Result<Response, A
     let namespace = *NAMESPACES
         .iter()
         .find(|known| **known == name)
-        .ok_or(ApiError::NotFound)?;
+        .ok_or_else(|| Entity::Namespace.none(name))?;
+    let entities = limits_in(state, caller, namespace);
+    Ok(Json(Entities { entities }).into_response())
+}
+
+fn limits_in(state: &ApiState, caller: Caller, namespace: &'static str) -> Vec<Limit> {
     let limit = |key, value: u64| Limit {
         key,
         namespace,
         value,
     };
     let channels = state.config().channels;
-    let entities = match namespace {
+    match namespace {
         "notifications" => vec![
             limit("channels.max", channels.per_client as u64),
             limit("topics.per.channel.max", channels.topics as u64),
@@ -299,6 +375,5 @@ fn limits_of(state: &ApiState, caller: Caller, name: &str) -> Result<Response, A
             let batch = limit("batch.request.items.max", 100);
             jobs.into_iter().chain([batch]).collect()
         }
-    };
-    Ok(Json(Entities { entities }).into_response())
+    }
 }

@@ -11,7 +11,7 @@ use racegate_model::workload::Call;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::notifications::participant_id;
@@ -26,7 +26,7 @@ use super::wire::analytics::{
     DataAvailability, DetailsPage, DetailsResults, DetailsState, DetailsStatus, DetailsSubmitted,
 };
 use super::wire::fields::Shown;
-use super::wire::job::{DetailsQuery, QueryOrder, QueryOrderBy};
+use super::wire::job::{AsyncDetailsQuery, DetailsQuery, QueryOrder, QueryOrderBy, QueryParts};
 
 /// Conversations on a page.
 const PAGE_MAX: u32 = 100;
@@ -79,23 +79,17 @@ impl DetailsJob {
 async fn query(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: query, .. }: JsonBody<DetailsQuery>,
+    body: JsonBody<DetailsQuery>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
-    if query.interval.is_none() {
-        return Err(ApiError::MissingParameter("interval"));
-    }
+    let query = body.value()?;
     let size = within(
         "pageSize",
-        query.parts.paging.and_then(|p| p.page_size),
+        query.paging.and_then(|p| p.page_size),
         PAGE_DEFAULT,
     )?;
-    let page = within(
-        "pageNumber",
-        query.parts.paging.and_then(|p| p.page_number),
-        1,
-    )?;
-    let mut calls = find(&state, caller, &query)?;
+    let page = within("pageNumber", query.paging.and_then(|p| p.page_number), 1)?;
+    let mut calls = find(&state, caller, (&query.interval, &query.parts))?;
     calls.retain(|call| call.arrival <= caller.now);
     let total_hits = calls.len();
     let first = (page as usize - 1).saturating_mul(size as usize);
@@ -132,11 +126,15 @@ fn within(field: &'static str, said: Option<u32>, default: u32) -> Result<u32, A
 }
 
 /// The conversations of a query, in its order.
-fn find(state: &ApiState, caller: Caller, query: &DetailsQuery) -> Result<Vec<Call>, ApiError> {
+fn find(
+    state: &ApiState,
+    caller: Caller,
+    (interval, parts): (&str, &QueryParts),
+) -> Result<Vec<Call>, ApiError> {
     let within = (Within::Active, caller.now);
-    let parts = (query.interval.as_deref(), &query.parts);
-    let mut calls = select(state.calls(caller), state.config().epoch, parts, within)?;
-    match query.parts.order_by {
+    let query = (Some(interval), parts);
+    let mut calls = select(state.calls(caller), state.config().epoch, query, within)?;
+    match parts.order_by {
         Some(QueryOrderBy::ConversationEnd | QueryOrderBy::SegmentEnd) => {
             calls.sort_by_key(|call| (call.ended_at(), call.index));
         }
@@ -144,7 +142,7 @@ fn find(state: &ApiState, caller: Caller, query: &DetailsQuery) -> Result<Vec<Ca
             calls.sort_by_key(|call| (call.arrival, call.index));
         }
     }
-    if query.parts.order == Some(QueryOrder::Desc) {
+    if parts.order == Some(QueryOrder::Desc) {
         calls.reverse();
     }
     Ok(calls)
@@ -155,20 +153,18 @@ fn find(state: &ApiState, caller: Caller, query: &DetailsQuery) -> Result<Vec<Ca
     post,
     path = "/api/v2/analytics/conversations/details/jobs",
     tag = "analytics",
-    request_body = DetailsQuery,
+    request_body = AsyncDetailsQuery,
     responses((status = 202, body = DetailsSubmitted))
 )]
 async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: query, .. }: JsonBody<DetailsQuery>,
+    body: JsonBody<AsyncDetailsQuery>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
-    if query.interval.is_none() {
-        return Err(ApiError::MissingParameter("interval"));
-    }
+    let query = body.value()?;
     let watermark = state.tenant(caller).watermark(caller.now);
-    let calls = find(&state, caller, &query)?;
+    let calls = find(&state, caller, (&query.interval, &query.parts))?;
     let in_lake = |call: &Call| {
         let ended = state
             .tenant(caller)
@@ -228,7 +224,7 @@ async fn status(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
-    let job = state.desk(caller).details.find(&id)?;
+    let job = state.desk(caller).details.find(&id, Entity::AnalyticsJob)?;
     let date = |at| ApiDate::of(state.config().epoch, at);
     let job_state = job.state(caller.now);
     let done = matches!(job_state, DetailsState::Fulfilled | DetailsState::Expired);
@@ -255,7 +251,7 @@ async fn cancel(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
-    let job = state.desk(caller).details.find(&id)?;
+    let job = state.desk(caller).details.find(&id, Entity::AnalyticsJob)?;
     job.cancelled.store(true, Ordering::Release);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -280,7 +276,7 @@ async fn results(
 ) -> Result<Response, ApiError> {
     state.need_any(caller, ANALYTICS)?;
     let paging = Paging::by_cursor(&params, PageSize::RESULTS)?;
-    let job = state.desk(caller).details.find(&id)?;
+    let job = state.desk(caller).details.find(&id, Entity::AnalyticsJob)?;
     if job.state(caller.now) != DetailsState::Fulfilled {
         return Err(ApiError::bad_request("The job has no results."));
     }

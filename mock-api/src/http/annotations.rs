@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Json, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::params::invalid;
@@ -57,10 +57,11 @@ async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf((conversation, recording)): PathOf<(String, String)>,
-    JsonBody { value: said, .. }: JsonBody<AnnotationBody>,
+    body: JsonBody<AnnotationBody>,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
     state.need_any(caller, &["recording:annotation:add"])?;
+    let said = body.value()?;
     check(&said)?;
     let seen = find(&state, caller, (&conversation, &recording))?;
     let id = state.next_correlation().to_string();
@@ -105,7 +106,7 @@ async fn one(
     let seen = find(&state, caller, (&conversation, &recording))?;
     let mut annotations = seen.kept.annotations.into_iter();
     let found = annotations.find(|annotation| annotation.id == id);
-    Ok(Json(found.ok_or(ApiError::NotFound)?).into_response())
+    Ok(Json(found.ok_or_else(|| Entity::Annotation.none(id))?).into_response())
 }
 
 /// Replaces what an annotation says.
@@ -125,10 +126,11 @@ async fn replace(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf((conversation, recording, id)): PathOf<(String, String, String)>,
-    JsonBody { value: said, .. }: JsonBody<AnnotationBody>,
+    body: JsonBody<AnnotationBody>,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
     state.need_any(caller, &["recording:annotation:edit"])?;
+    let said = body.value()?;
     check(&said)?;
     let seen = find(&state, caller, (&conversation, &recording))?;
     let replaced = state.desk(caller).keeping.change(seen.index, |kept| {
@@ -137,7 +139,7 @@ async fn replace(
         annotation.said = said;
         Some(annotation.clone())
     });
-    Ok(Json(replaced.ok_or(ApiError::NotFound)?).into_response())
+    Ok(Json(replaced.ok_or_else(|| Entity::Annotation.none(id))?).into_response())
 }
 
 /// Removes an annotation.
@@ -166,7 +168,7 @@ async fn remove(
         before - kept.annotations.len()
     });
     if removed == 0 {
-        return Err(ApiError::NotFound);
+        return Err(Entity::Annotation.none(id));
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::clients::ClientIndex;
 use super::downloads::{CONTENT, Origin, Purpose, media_url};
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::params::invalid;
@@ -52,10 +52,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn create(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value, .. }: JsonBody<BatchSubmission>,
+    body: JsonBody<BatchSubmission>,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
-    let asked = value.batch_download_request_list;
+    let asked = body.value()?.batch_download_request_list;
     if asked.is_empty() || asked.len() > ITEMS_MAX {
         let said = asked.len().to_string();
         return Err(invalid(
@@ -99,7 +99,7 @@ async fn one(
     origin: Origin,
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
-    let batch = state.desk(caller).batches.find(&id)?;
+    let batch = state.desk(caller).batches.find(&id, Entity::Batch)?;
     if batch.client != caller.client {
         return Err(ApiError::NotAuthorized(
             "Only the user that submitted the job may retrieve its results.",

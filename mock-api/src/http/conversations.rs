@@ -7,7 +7,7 @@ use racegate_model::ids::{ConversationId, RecordingId, SessionId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::PathOf;
 use super::gateway::Caller;
 use super::notifications::participant_id;
@@ -79,10 +79,10 @@ fn shown(state: &ApiState, caller: Caller, id: &str, words: Words) -> Result<Res
     state.need_any(caller, VIEW)?;
     let service = state.service();
     let index = conversation_index(state, id)?;
-    let call = state.calls(caller).get(index).ok_or(ApiError::NotFound)?;
-    if call.arrival > caller.now {
-        return Err(ApiError::NotFound);
-    }
+    let call = state.calls(caller).get(index);
+    let call = call
+        .filter(|call| call.arrival <= caller.now)
+        .ok_or_else(|| Entity::Conversation.none(id))?;
     let seed = service.seed();
     let date = |at| ApiDate::of(state.config().epoch, at);
     let ended_at = state

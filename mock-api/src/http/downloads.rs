@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use aws_lc_rs::hmac as checked;
+use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap, HeaderValue,
@@ -16,14 +17,13 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use racegate_model::ids::{RecordingId, TenantIndex};
 use sha2::Sha256;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::PathOf;
 use super::gateway::Caller;
 use super::params::Params;
@@ -31,6 +31,7 @@ use super::seen::{Seen, push_id};
 use super::state::ApiState;
 use super::uploads;
 use super::wire::ApiDate;
+use crate::storage::Object;
 
 const MINUTE_MILLIS: i64 = 60_000;
 /// An address takes about 200 bytes.
@@ -249,14 +250,16 @@ async fn download(
     }
     let mut response = match file.split_once('.') {
         Some((recording, "ogg")) => {
-            let audio = audio_of(&state, tenant, recording).ok_or(ApiError::NotFound)?;
-            part(&headers, audio)
+            let audio = audio_of(&state, tenant, recording)
+                .ok_or_else(|| Entity::File.none(file.as_str()))?;
+            part(&headers, &audio)
         }
         Some((report, "csv")) => {
-            let lines = uploads::lines(&state, tenant, report).ok_or(ApiError::NotFound)?;
+            let lines = uploads::lines(&state, tenant, report)
+                .ok_or_else(|| Entity::File.none(file.as_str()))?;
             ([(CONTENT_TYPE, TABLE)], lines).into_response()
         }
-        _ => return Err(ApiError::NotFound),
+        _ => return Err(Entity::File.none(file)),
     };
     let name = params.text("fileName")?.map(plain_name);
     if let Some(name) = name
@@ -267,19 +270,17 @@ async fn download(
     Ok(response)
 }
 
-/// The audio, or the part of it that `Range` asks for. More than one part, and what is no range of
-/// bytes, is passed over (RFC 9110 §14.2).
-fn part(headers: &HeaderMap, audio: Bytes) -> Response {
+/// The audio, or the part of it that `Range` asks for, piece by piece. More than one part, and what
+/// is no range of bytes, is passed over (RFC 9110 §14.2).
+fn part(headers: &HeaderMap, audio: &Object) -> Response {
     let asked = headers.get(RANGE).and_then(|range| range.to_str().ok());
-    let range = asked.and_then(|asked| range_of(asked, audio.len()));
-    let length = audio.len();
+    let length = audio.size();
+    let range = asked.and_then(|asked| range_of(asked, length));
+    let flow = |range| ([(CONTENT_TYPE, AUDIO)], Body::new(audio.flow(range)));
     let mut response = match &range {
-        None => ([(CONTENT_TYPE, AUDIO)], audio).into_response(),
+        None => flow(0..length).into_response(),
         Some(range) if range.is_empty() => ApiError::NoSuchRange.into_response(),
-        Some(range) => {
-            let body = audio.slice(range.clone());
-            (StatusCode::PARTIAL_CONTENT, [(CONTENT_TYPE, AUDIO)], body).into_response()
-        }
+        Some(range) => (StatusCode::PARTIAL_CONTENT, flow(range.clone())).into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -295,11 +296,11 @@ fn part(headers: &HeaderMap, audio: Bytes) -> Response {
 }
 
 /// The bytes that a `Range` of one part means; an empty range if there are none.
-fn range_of(asked: &str, length: usize) -> Option<Range<usize>> {
+fn range_of(asked: &str, length: u64) -> Option<Range<u64>> {
     let (first, last) = asked.strip_prefix("bytes=")?.split_once('-')?;
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().unwrap_or(usize::MAX))
+        digits.then(|| text.parse().unwrap_or(u64::MAX))
     };
     let range = match (first, last) {
         ("", last) => length.saturating_sub(number(last)?)..length,
@@ -321,15 +322,14 @@ fn plain_name(name: &str) -> String {
     name.chars().filter(plain).take(200).collect()
 }
 
-fn audio_of(state: &ApiState, tenant: TenantIndex, recording: &str) -> Option<Bytes> {
+fn audio_of(state: &ApiState, tenant: TenantIndex, recording: &str) -> Option<Object> {
     let service = state.service();
     let index = RecordingId::parse(recording)?.index(service.seed())?;
     let now = state.now();
     let there = service.tenant(tenant)?.read(service, index, |timeline| {
         timeline.ended_at <= now && timeline.media_at <= now
     })?;
-    let media = service.store().media(index).filter(|_| there)?;
-    Some(media.body().clone())
+    service.store().media(index).filter(|_| there)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use racegate_model::ids::{ConversationId, RecordingId};
 use racegate_model::time::Duration;
 use thiserror::Error;
 
+use super::mistakes::Mistakes;
 use super::wire::{ErrorBody, ErrorDetail, ErrorLimit, MissingFields};
 use crate::storage::sidecar::Dialect;
 
@@ -35,26 +36,26 @@ pub(super) enum ApiError {
     NotVerified(String),
     #[error("The requested resource was not found.")]
     NotFound,
+    /// Likewise, of a resource that has a name.
+    #[error("The requested resource was not found.")]
+    NoSuch { entity: Entity, id: String },
     #[error("The method is not allowed for the requested resource.")]
     MethodNotAllowed,
     #[error("{0}")]
     BadRequest(Cow<'static, str>),
-    #[error(
-        "Value [{value}] is not valid for field type [{field}]. Allowable values are: {allowed}"
-    )]
-    InvalidValue {
-        field: &'static str,
-        value: String,
-        allowed: &'static str,
-    },
-    #[error("The parameter [{0}] is required.")]
-    MissingParameter(&'static str),
+    /// Parameters, or fields of the body.
+    #[error("{0}")]
+    Mistaken(Mistakes),
     #[error("The export is strict and required fields are missing.")]
     MissingRequiredFields(Missing),
     #[error("The request did not arrive in time.")]
     RequestTimeout,
     #[error("The request entity is too large.")]
     TooLarge,
+    #[error("The address of the request is too long.")]
+    UriTooLong,
+    #[error("The headers of the request are too large.")]
+    HeadTooLarge,
     #[error("The media type of the request is not supported.")]
     UnsupportedMediaType,
     #[error("Rate limit exceeded the maximum. Retry the request in [{}] seconds", whole_seconds(*.0))]
@@ -82,6 +83,55 @@ pub(super) enum ApiError {
     VersionConflict,
     #[error("The requested resource is for WebSockets.")]
     UpgradeRequired,
+}
+
+/// Characters of an unknown id that a refusal repeats.
+const ID_MAX: usize = 100;
+
+/// What there is none of under an id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Entity {
+    Conversation,
+    Recording,
+    Orphan,
+    Annotation,
+    Job,
+    Batch,
+    UploadReport,
+    AnalyticsJob,
+    Channel,
+    Trigger,
+    Namespace,
+    File,
+    Fault,
+}
+
+impl Entity {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Conversation => "conversation",
+            Self::Recording => "recording",
+            Self::Orphan => "orphanRecording",
+            Self::Annotation => "annotation",
+            Self::Job => "recordingJob",
+            Self::Batch => "batchDownloadJob",
+            Self::UploadReport => "recordingUploadReport",
+            Self::AnalyticsJob => "analyticsJob",
+            Self::Channel => "channel",
+            Self::Trigger => "trigger",
+            Self::Namespace => "namespace",
+            Self::File => "file",
+            Self::Fault => "fault",
+        }
+    }
+
+    /// There is none of that id.
+    pub(super) fn none(self, id: impl Into<String>) -> ApiError {
+        ApiError::NoSuch {
+            entity: self,
+            id: id.into(),
+        }
+    }
 }
 
 /// What a strict export misses.
@@ -127,12 +177,11 @@ impl ApiError {
             }
             Self::MissingPermissions(_) | Self::NotAuthorized(_) => StatusCode::FORBIDDEN,
             Self::NotVerified(_) => StatusCode::EXPECTATION_FAILED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuch { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedGrant
             | Self::BadRequest(_)
-            | Self::InvalidValue { .. }
-            | Self::MissingParameter(_)
+            | Self::Mistaken(_)
             | Self::MissingRequiredFields(_)
             | Self::TooMany(_)
             | Self::LimitReached { .. } => StatusCode::BAD_REQUEST,
@@ -141,10 +190,19 @@ impl ApiError {
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyJobs { status, .. } => *status,
         }
+    }
+
+    /// Only that parameter or field is missing.
+    pub(super) fn missing(field: &'static str) -> Self {
+        let mut mistakes = Mistakes::default();
+        mistakes.missing(field);
+        Self::Mistaken(mistakes)
     }
 
     /// What a client is told to wait for.
@@ -166,15 +224,16 @@ impl ApiError {
             Self::MissingPermissions(_) => "missing.permissions",
             Self::NotAuthorized(_) => "not.authorized",
             Self::NotVerified(_) => "not.verified",
-            Self::NotFound => "not.found",
+            Self::NotFound | Self::NoSuch { .. } => "not.found",
             Self::MethodNotAllowed => "method.not.allowed",
-            Self::UnsupportedGrant
-            | Self::BadRequest(_)
-            | Self::MissingParameter(_)
-            | Self::MissingRequiredFields(_) => "bad.request",
-            Self::InvalidValue { .. } => "invalid.value",
+            Self::UnsupportedGrant | Self::BadRequest(_) | Self::MissingRequiredFields(_) => {
+                "bad.request"
+            }
+            Self::Mistaken(mistakes) => mistakes.code(),
             Self::RequestTimeout => "request.timeout",
             Self::TooLarge => "request.entity.too.large",
+            Self::UriTooLong => "request.uri.too.long",
+            Self::HeadTooLarge => "request.header.fields.too.large",
             Self::UnsupportedMediaType => "unsupported.media.type",
             Self::RateLimited(_) => "too.many.requests.retry.after",
             Self::TooManyJobs { .. } => match self.retry_after() {
@@ -209,12 +268,12 @@ impl ApiError {
             ..ErrorBody::default()
         };
         body.error = self.oauth_error().map(Cow::Borrowed);
-        if let Self::InvalidValue { field, .. } | Self::MissingParameter(field) = self {
-            body.details.push(ErrorDetail {
-                error_code: self.code().into(),
-                field_name: (*field).into(),
-                ..ErrorDetail::default()
-            });
+        if let Self::Mistaken(mistakes) = self {
+            body.details = mistakes.details();
+        }
+        if let Self::NoSuch { entity, id } = self {
+            body.entity_name = entity.name().into();
+            body.entity_id = id.chars().take(ID_MAX).collect();
         }
         if let Self::MissingPermissions(names) = self {
             body.message_with_params = Some(

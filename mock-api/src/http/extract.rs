@@ -1,10 +1,11 @@
 //! Extractors whose refusals are the API's own.
 
+use std::marker::PhantomData;
 use std::time::Duration as StdDuration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -13,7 +14,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::shape::{self, Misplaced};
+use super::mistakes::Mistakes;
+use super::shape;
 use super::state::ApiState;
 
 /// The largest body that is read.
@@ -35,19 +37,26 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for PathOf<T> {
     }
 }
 
-/// A JSON body, parsed and as it was.
+/// A JSON body. Whether it fits is asked once it is known that the caller may ask at all.
 pub(super) struct JsonBody<T> {
-    pub(super) value: T,
     pub(super) raw: Box<RawValue>,
+    kind: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned + ToSchema> FromRequest<ApiState> for JsonBody<T> {
+impl<T: DeserializeOwned + ToSchema> JsonBody<T> {
+    /// What it says, or all that is wrong with it.
+    pub(super) fn value(&self) -> Result<T, ApiError> {
+        fitting(self.raw.get().as_bytes(), shape::check::<T>)
+    }
+}
+
+impl<T> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let raw = read_json(request, state).await?;
-        let value = fitting(raw.get().as_bytes(), shape::check::<T>)?;
-        Ok(Self { value, raw })
+        let kind = PhantomData;
+        Ok(Self { raw, kind })
     }
 }
 
@@ -74,25 +83,17 @@ async fn read_json(request: Request, state: &ApiState) -> Result<Box<RawValue>, 
 /// A body of that shape.
 pub(super) fn fitting<T: DeserializeOwned>(
     json: &[u8],
-    check: fn(&Value) -> Result<(), Misplaced>,
+    check: fn(&Value) -> Mistakes,
 ) -> Result<T, ApiError> {
-    let unfit = |why: &dyn std::fmt::Display| {
-        ApiError::bad_request(format!("The body does not fit: {why}."))
-    };
+    let unfit =
+        |why: serde_json::Error| ApiError::bad_request(format!("The body does not fit: {why}."));
     // Numbers too large for a value are beyond every schema, too.
-    let shape: Value = serde_json::from_slice(json).map_err(|error| unfit(&error))?;
-    check(&shape).map_err(|misplaced| {
-        let at = match misplaced.at.as_str() {
-            "" => "it",
-            at => at,
-        };
-        let what = match shape.pointer(&misplaced.at) {
-            Some(Value::Object(_)) => "an object",
-            _ => "an array",
-        };
-        unfit(&format_args!("{at} must not be {what}"))
-    })?;
-    serde_json::from_slice(json).map_err(|error| unfit(&error))
+    let shape: Value = serde_json::from_slice(json).map_err(unfit)?;
+    let mistakes = check(&shape);
+    if !mistakes.is_empty() {
+        return Err(ApiError::Mistaken(mistakes));
+    }
+    serde_json::from_slice(json).map_err(unfit)
 }
 
 /// A body that says nothing: none at all, or `null`, which is what the Python SDK makes of none.
@@ -102,9 +103,12 @@ impl FromRequest<ApiState> for NoBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        let is_json = is_of_type(request.headers(), "application/json");
         let bytes = read_body(request, state.config().limits.body_timeout).await?;
         match bytes.trim_ascii() {
-            b"" | b"null" | b"{}" => Ok(Self),
+            b"" => Ok(Self),
+            _ if !is_json => Err(ApiError::UnsupportedMediaType),
+            b"null" | b"{}" => Ok(Self),
             _ => Err(ApiError::bad_request("The request takes no body.")),
         }
     }
@@ -127,18 +131,38 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for FormBody<T> {
     }
 }
 
-/// Whether the body is, or may be, of that type: some clients do not say.
+/// Whether the body is, or may be, of that type: some clients do not say. Text is UTF-8 here.
 fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     let Some(said) = headers.get(CONTENT_TYPE) else {
         return true;
     };
     said.to_str().is_ok_and(|said| {
-        let essence = said.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case(wanted)
+        let mut parts = said.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default();
+        let charset = parts.find_map(|part| {
+            let (name, charset) = part.split_once('=')?;
+            name.eq_ignore_ascii_case("charset").then_some(charset)
+        });
+        let charset = charset.map(|charset| charset.trim_matches('"'));
+        let readable = |charset: &str| {
+            ["utf-8", "us-ascii"]
+                .iter()
+                .any(|known| charset.eq_ignore_ascii_case(known))
+        };
+        essence.eq_ignore_ascii_case(wanted) && charset.is_none_or(readable)
     })
 }
 
+/// Whether the body came as it is. Nothing here unpacks what is compressed.
+fn is_plain(headers: &HeaderMap) -> bool {
+    let mut said = headers.get_all(CONTENT_ENCODING).iter();
+    said.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
 pub(super) async fn read_body(request: Request, within: StdDuration) -> Result<Bytes, ApiError> {
+    if !is_plain(request.headers()) {
+        return Err(ApiError::UnsupportedMediaType);
+    }
     let said = request.headers().get(CONTENT_LENGTH);
     let length = said.and_then(|said| said.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > DISCARD_MAX) {

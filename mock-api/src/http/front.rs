@@ -6,20 +6,23 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration as StdDuration, SystemTime, UNIX_EPOCH};
+use std::time::Duration as StdDuration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower_service::Service as _;
 
-use super::admin::{Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin};
+use super::admin::{
+    Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin, target_of,
+    wall_millis,
+};
 use super::direct;
 use super::gateway::{CORRELATION, Caller, Entry, bearer};
 use super::jobs::Doomed;
@@ -132,9 +135,10 @@ impl Front {
                 wall_millis: wall_millis(),
                 tenant: caller.map(|caller| caller.tenant),
                 method: request.method().clone(),
-                uri: request.uri(),
+                target: target_of(request.uri()),
                 status: response.status().as_u16(),
                 fault: None,
+                storage: None,
             });
         }
         Some(response)
@@ -329,31 +333,30 @@ impl Passage {
             wall_millis: wall_millis(),
             tenant: caller.map(|caller| caller.tenant),
             method: self.method.clone(),
-            uri: &self.uri,
+            target: target_of(&self.uri),
             status,
             fault,
+            storage: None,
         });
     }
 }
 
-fn wall_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
-}
-
-/// Our answers are made in memory, so there is no end to wait for.
-async fn whole(response: Response<Body>) -> (axum::http::response::Parts, Bytes) {
+/// How long a body is. What does not say so is short, and waited for.
+async fn measured(response: Response<Body>) -> (axum::http::response::Parts, Body, u64) {
     let (mut parts, body) = response.into_parts();
-    let bytes = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes);
-    let bytes = bytes.unwrap_or_default();
+    let (body, length) = match body.size_hint().exact() {
+        Some(length) => (body, length),
+        None => {
+            let whole = body.collect().await;
+            let whole = whole.map(http_body_util::Collected::to_bytes);
+            let whole = whole.unwrap_or_default();
+            let length = whole.len() as u64;
+            (Body::from(whole), length)
+        }
+    };
     parts.headers.remove(TRANSFER_ENCODING);
-    parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
-    (parts, bytes)
+    parts.headers.insert(CONTENT_LENGTH, length.into());
+    (parts, body, length)
 }
 
 async fn slow(response: Response<Body>, fault: &FaultBody) -> Response<Body> {
@@ -361,27 +364,35 @@ async fn slow(response: Response<Body>, fault: &FaultBody) -> Response<Body> {
         usize::try_from(chunk).unwrap_or(CHUNK_DEFAULT)
     });
     let every = fault.every.map_or(EVERY_DEFAULT, super::admin::Span::std);
-    let (parts, bytes) = whole(response).await;
-    let pieces = stream::unfold(bytes, move |mut rest| async move {
-        if rest.is_empty() {
-            return None;
+    let (parts, body, _) = measured(response).await;
+    let begun = (body.into_data_stream(), Bytes::new());
+    let pieces = stream::unfold(begun, move |(mut body, mut rest)| async move {
+        while rest.is_empty() {
+            match body.next().await? {
+                Ok(more) => rest = more,
+                Err(error) => return Some((Err(error), (body, rest))),
+            }
         }
         tokio::time::sleep(every).await;
         let piece = rest.split_to(chunk.min(rest.len()));
-        Some((Ok::<_, Infallible>(piece), rest))
+        Some((Ok(piece), (body, rest)))
     });
     Response::from_parts(parts, Body::from_stream(pieces))
 }
 
 /// Half of the body, or what is said, and then the connection ends.
 async fn truncated(response: Response<Body>, fault: &FaultBody) -> Response<Body> {
-    let (parts, bytes) = whole(response).await;
-    let keep = fault.keep.and_then(|keep| usize::try_from(keep).ok());
-    let keep = keep.unwrap_or(bytes.len() / 2).min(bytes.len());
-    let kept = bytes.slice(..keep);
-    let pieces = stream::unfold(Some(kept), |kept| async move {
-        if let Some(kept) = kept {
-            return Some((Ok(kept), None));
+    let (parts, body, length) = measured(response).await;
+    let keep = fault.keep.map_or(length / 2, u64::from).min(length);
+    let begun = Some((body.into_data_stream(), keep));
+    let pieces = stream::unfold(begun, |left| async move {
+        let (mut body, keep) = left?;
+        if keep > 0
+            && let Some(Ok(mut piece)) = body.next().await
+        {
+            piece.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+            let keep = keep - piece.len() as u64;
+            return Some((Ok(piece), Some((body, keep))));
         }
         // The server sends what it has when it must wait for more.
         tokio::time::sleep(FLUSH).await;

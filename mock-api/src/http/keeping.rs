@@ -8,15 +8,14 @@ use racegate_model::ids::RecordingIndex;
 
 use super::wire::ApiDate;
 use super::wire::annotation::Annotation;
-use super::wire::recording::{ArchiveMedium, FileState};
+use super::wire::recording::FileState;
 
 /// What was said of one recording.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     pub(super) archive_at: Option<ApiDate>,
-    pub(super) archive_medium: Option<ArchiveMedium>,
     pub(super) delete_at: Option<ApiDate>,
-    /// Taken back from the archive until its new archive date.
+    /// Taken back from the archive until its new archive date; there is one then.
     pub(super) restored: Option<Restored>,
     /// Said by hand; without it the legal hold decides.
     pub(super) protection: Option<Protection>,

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -18,9 +18,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::state::ApiState;
+use super::unread;
+
 /// Head and body that are no longer than this are copied together: a system call that gathers them
 /// takes 0.2 us more than one that does not, of the 4.4 us that a kilobyte takes.
 const TOGETHER: usize = 2048;
+
+/// What a client that was refused before its request was whole may still send, and how long.
+const LINGER_BYTES: usize = 16 << 20;
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Nothing of a request has come.
 const IDLE: u8 = 0;
@@ -119,10 +126,29 @@ pub(super) struct Tap {
     /// which nothing comes may stay; there is room for them.
     head_timeout: Duration,
     slow_head: Option<Pin<Box<Sleep>>>,
+    /// What the API knows, where this is the API's connection.
+    state: Option<ApiState>,
+    refusal: Option<Refusal>,
+}
+
+/// The answer to a head that nobody could read, and what of it is sent.
+#[derive(Debug)]
+struct Refusal {
+    answer: Vec<u8>,
+    sent: usize,
+    /// What the client may still send before the connection is closed: a close on unread bytes is a
+    /// reset, which overtakes the answer.
+    left: usize,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Tap {
-    pub(super) fn new(stream: TcpStream, link: Arc<Link>, head_timeout: Duration) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        link: Arc<Link>,
+        head_timeout: Duration,
+        state: Option<ApiState>,
+    ) -> Self {
         // Without it a small answer may wait for the client's delayed acknowledgement.
         drop(stream.set_nodelay(true));
         Self {
@@ -130,7 +156,59 @@ impl Tap {
             link,
             head_timeout,
             slow_head: None,
+            state,
+            refusal: None,
         }
+    }
+
+    /// Whether these bytes are an answer that gets another form; that one is sent instead.
+    fn reforms(&mut self, bytes: &[u8]) -> bool {
+        let answer = self
+            .state
+            .as_ref()
+            .and_then(|state| unread::instead_of(bytes, state));
+        let Some(answer) = answer else { return false };
+        self.refusal = Some(Refusal {
+            answer,
+            sent: 0,
+            left: LINGER_BYTES,
+            timer: Box::pin(tokio::time::sleep(LINGER)),
+        });
+        true
+    }
+
+    /// Sends what is left of a refusal.
+    fn send_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(refusal) = &mut self.refusal else {
+            return Poll::Ready(Ok(()));
+        };
+        while refusal.sent < refusal.answer.len() {
+            let rest = &refusal.answer[refusal.sent..];
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => refusal.sent += written,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes what a refused client still sends, within bounds.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(refusal) = &mut self.refusal else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut room = [0; 4096];
+        while refusal.left > 0 && refusal.timer.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    refusal.left = refusal.left.saturating_sub(buffer.filled().len());
+                }
+                // It has ended, one way or the other.
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// The timer runs only while part of a head is there, so a request that comes in one piece
@@ -207,17 +285,23 @@ impl AsyncWrite for Tap {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.whole()?;
+        if self.reforms(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.whole()?;
+        ready!(self.send_refusal(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.whole()?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        ready!(self.send_refusal(cx))?;
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        self.linger(cx)
     }
 
     fn poll_write_vectored(
@@ -228,6 +312,7 @@ impl AsyncWrite for Tap {
         self.whole()?;
         let mut together = [0; TOGETHER];
         match join(parts, &mut together) {
+            Some(bytes) if self.reforms(bytes) => Poll::Ready(Ok(bytes.len())),
             Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
             None => Pin::new(&mut self.stream).poll_write_vectored(cx, parts),
         }

@@ -56,6 +56,9 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
         .schema_from::<words::JobState>()
         .schema_from::<words::JobAction>()
         .schema_from::<words::ChannelScope>()
+        .schema_from::<words::ConnectionType>()
+        .schema_from::<words::TopicExpand>()
+        .schema_from::<words::UserExpand>()
         .schema_from::<words::OrphanMedia>()
         .security_scheme("token", scheme(HttpAuthScheme::Bearer))
         .security_scheme("client", scheme(HttpAuthScheme::Basic));

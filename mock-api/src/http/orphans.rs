@@ -1,6 +1,7 @@
 //! Orphan recordings: media whose conversation's metadata is not there, which is this race under
 //! the platform's own name.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -11,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::downloads::{CONTENT, Origin};
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::keeping::OrphanFate;
@@ -66,7 +67,7 @@ async fn list(
     let paging = Paging::of(&params, PageSize::USUAL)?;
     params.flag("hasConversation")?;
     let kinds = &["Call", "Chat", "Email", "Screen"];
-    let media = params.word("media", kinds, "Call, Chat, Email, Screen")?;
+    let media = params.word("media", kinds)?;
     let mut orphans = Vec::new();
     let mut from = RecordingIndex(0);
     while orphans.len() < ORPHANS_MAX && matches!(media, None | Some("Call")) {
@@ -122,9 +123,10 @@ async fn adopt(
     caller: Caller,
     origin: Origin,
     PathOf(id): PathOf<String>,
-    JsonBody { value: update, .. }: JsonBody<OrphanUpdate>,
+    body: JsonBody<OrphanUpdate>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["recording:orphan:edit"])?;
+    let update = body.value()?;
     let seen = find(&state, caller, &id)?;
     let own = seen.truth.conversation.to_string();
     if update.conversation_id.is_some_and(|said| said != own) {
@@ -133,11 +135,12 @@ async fn adopt(
         ));
     }
     if update.export_date.is_some() && update.integration_id.is_none() {
-        return Err(ApiError::MissingParameter("integrationId"));
+        return Err(ApiError::missing("integrationId"));
     }
     state.desk(caller).keeping.change(seen.index, |kept| {
         kept.orphan = OrphanFate::Adopted;
         kept.archive_at = update.archive_date;
+        kept.restored = None;
         kept.delete_at = update.delete_date;
     });
     let seen = there(&state, caller, seen.index)?;
@@ -185,13 +188,14 @@ async fn media(
     let Some(media) = state.service().store().read_media(seen.index).await else {
         return Ok(StatusCode::ACCEPTED.into_response());
     };
-    Ok(([(CONTENT_TYPE, CONTENT)], media).into_response())
+    Ok(([(CONTENT_TYPE, CONTENT)], Body::new(media)).into_response())
 }
 
 fn find(state: &ApiState, caller: Caller, id: &str) -> Result<Seen, ApiError> {
     let index = RecordingId::parse(id).and_then(|id| id.index(state.service().seed()));
     let seen = index.and_then(|index| look_now(state, caller, index));
-    seen.filter(Seen::is_orphan).ok_or(ApiError::NotFound)
+    seen.filter(Seen::is_orphan)
+        .ok_or_else(|| Entity::Orphan.none(id))
 }
 
 fn shown(

@@ -29,31 +29,31 @@ const SIZE_DEFAULT: usize = 25;
 /// The API's whole numbers have 32 bits.
 pub(super) const NUMBER_MAX: u64 = 2_147_483_647;
 
-/// How many entities a page may have, and how a refusal says so.
+/// How many entities a page may have.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PageSize(u64, &'static str);
+pub(super) struct PageSize(u64);
 
 impl PageSize {
     /// Most listings.
-    pub(super) const USUAL: Self = Self(100, "1 to 100");
+    pub(super) const USUAL: Self = Self(100);
     /// Retention records.
-    pub(super) const RETENTION: Self = Self(500, "1 to 500");
+    pub(super) const RETENTION: Self = Self(500);
     /// Results of an analytics job.
-    pub(super) const RESULTS: Self = Self(1000, "1 to 1000");
+    pub(super) const RESULTS: Self = Self(1000);
 }
 
 impl Paging {
     /// What `params` ask for; a page has at most `max` entities.
     pub(super) fn of(params: &Params, max: PageSize) -> Result<Self, ApiError> {
         let size = params
-            .number("pageSize", 1..=max.0, max.1)?
+            .number("pageSize", 1..=max.0)?
             .map_or(SIZE_DEFAULT, to_usize);
         let cursor = params.text("cursor")?;
         let style = match (params.flag("includeTotal")?, cursor) {
             (Some(false), _) | (_, Some(_)) => Style::Cursor,
             (None | Some(true), None) => Style::Page,
         };
-        let page = params.number("pageNumber", 1..=NUMBER_MAX, "1 to 2147483647")?;
+        let page = params.number("pageNumber", 1..=NUMBER_MAX)?;
         let offset = match style {
             Style::Cursor => offset_of(cursor)?,
             Style::Page => to_usize(page.unwrap_or(1) - 1).saturating_mul(size),

@@ -1,12 +1,14 @@
 //! Query parameters: each is asked for by name and refused in the API's own words. Parameters that
 //! nobody asks for are passed over, as the real API does.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::error::ApiError;
+use super::mistakes::Mistakes;
 use super::state::ApiState;
 
 /// The parameters of a request.
@@ -46,7 +48,6 @@ impl Params {
         &self,
         name: &'static str,
         range: RangeInclusive<u64>,
-        allowed: &'static str,
     ) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.text(name)? else {
             return Ok(None);
@@ -54,7 +55,10 @@ impl Params {
         let number = text.parse().ok().filter(|number| range.contains(number));
         match number {
             Some(number) => Ok(Some(number)),
-            None => Err(invalid(name, Some(text), allowed)),
+            None => {
+                let allowed = format!("{} to {}", range.start(), range.end());
+                Err(invalid(name, Some(text), allowed))
+            }
         }
     }
 
@@ -68,19 +72,18 @@ impl Params {
         }
     }
 
-    /// One of `known`; `allowed` lists them.
+    /// One of `known`.
     pub(super) fn word(
         &self,
         name: &'static str,
         known: &[&'static str],
-        allowed: &'static str,
     ) -> Result<Option<&'static str>, ApiError> {
         let Some(text) = self.text(name)? else {
             return Ok(None);
         };
         match known.iter().find(|word| **word == text) {
             Some(word) => Ok(Some(word)),
-            None => Err(invalid(name, Some(text), allowed)),
+            None => Err(invalid(name, Some(text), known.join(", "))),
         }
     }
 
@@ -89,7 +92,6 @@ impl Params {
         &self,
         name: &'static str,
         known: &[&'static str],
-        allowed: &'static str,
     ) -> Result<Vec<&'static str>, ApiError> {
         let words = self
             .values(name)
@@ -101,7 +103,7 @@ impl Params {
                 let found = known.iter().find(|known| **known == word);
                 found
                     .copied()
-                    .ok_or_else(|| invalid(name, Some(word), allowed))
+                    .ok_or_else(|| invalid(name, Some(word), known.join(", ")))
             })
             .collect()
     }
@@ -134,13 +136,14 @@ impl Params {
 }
 
 /// A refusal of a value.
-pub(super) fn invalid(field: &'static str, value: Option<&str>, allowed: &'static str) -> ApiError {
-    let value = value.unwrap_or_default().chars().take(100).collect();
-    ApiError::InvalidValue {
-        field,
-        value,
-        allowed,
-    }
+pub(super) fn invalid(
+    field: &'static str,
+    value: Option<&str>,
+    allowed: impl Into<Cow<'static, str>>,
+) -> ApiError {
+    let mut mistakes = Mistakes::default();
+    mistakes.invalid(field, value.unwrap_or_default(), allowed);
+    ApiError::Mistaken(mistakes)
 }
 
 #[cfg(test)]
@@ -159,15 +162,11 @@ mod tests {
             "f=WAV,&f=,MP3",
         ] {
             let params = Params::parse(query).unwrap();
-            assert_eq!(
-                params.words("f", KNOWN, "").unwrap(),
-                ["WAV", "MP3"],
-                "{query}"
-            );
+            assert_eq!(params.words("f", KNOWN).unwrap(), ["WAV", "MP3"], "{query}");
         }
         let params = Params::parse("f=WAV,OGG").unwrap();
-        assert!(params.words("f", KNOWN, "").is_err());
-        assert!(params.words("g", KNOWN, "").unwrap().is_empty());
+        assert!(params.words("f", KNOWN).is_err());
+        assert!(params.words("g", KNOWN).unwrap().is_empty());
     }
 
     #[test]
@@ -177,10 +176,10 @@ mod tests {
         assert_eq!(params.flag("b").unwrap(), Some(false));
         assert!(params.flag("c").is_err());
         assert_eq!(params.flag("x").unwrap(), None);
-        assert_eq!(params.number("d", 0..=12, "").unwrap(), Some(12));
-        assert_eq!(params.number("c", 0..=12, "").unwrap(), Some(0));
-        assert!(params.number("d", 0..=11, "").is_err());
-        assert!(params.number("e", 0..=11, "").is_err(), "said twice");
-        assert!(params.number("f", 0..=11, "").is_err());
+        assert_eq!(params.number("d", 0..=12).unwrap(), Some(12));
+        assert_eq!(params.number("c", 0..=12).unwrap(), Some(0));
+        assert!(params.number("d", 0..=11).is_err());
+        assert!(params.number("e", 0..=11).is_err(), "said twice");
+        assert!(params.number("f", 0..=11).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::ids::Uuid;
 
 /// Things of a kind that a tenant's shelf holds, and the bytes that they may take.
@@ -66,10 +66,11 @@ impl<T> Shelf<T> {
     }
 
     /// The thing of that id, or the API's refusal.
-    pub(super) fn find(&self, id: &str) -> Result<Arc<T>, ApiError> {
-        let id = Uuid::parse(id).ok_or(ApiError::NotFound)?;
+    pub(super) fn find(&self, id: &str, entity: Entity) -> Result<Arc<T>, ApiError> {
+        let none = || entity.none(id);
+        let id = Uuid::parse(id).ok_or_else(none)?;
         let known = self.known.lock();
-        known.things.get(&id).cloned().ok_or(ApiError::NotFound)
+        known.things.get(&id).cloned().ok_or_else(none)
     }
 }
 
@@ -84,12 +85,13 @@ mod tests {
         for nth in 0..=SHELF_MAX {
             shelf.put(id(nth), nth, 1);
         }
-        assert!(shelf.find(&id(0).to_string()).is_err());
+        let find = |id: &str| shelf.find(id, Entity::Batch);
+        assert!(find(&id(0).to_string()).is_err());
         assert_eq!(
-            shelf.find(&id(SHELF_MAX).to_string()).ok().as_deref(),
+            find(&id(SHELF_MAX).to_string()).ok().as_deref(),
             Some(&SHELF_MAX)
         );
-        assert!(shelf.find("nonsense").is_err());
+        assert!(find("nonsense").is_err());
         assert_eq!(shelf.known.lock().things.len(), SHELF_MAX);
         shelf.put(id(SHELF_MAX + 1), 0, WEIGHT_MAX + 1);
         assert_eq!(

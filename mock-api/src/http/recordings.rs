@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use racegate_model::field::Field;
-use racegate_model::ids::RecordingIndex;
+use racegate_model::ids::{ConversationId, RecordingIndex};
 use racegate_model::scenario::ReadPath;
 use racegate_model::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::answer::{Json, WrittenJson};
 use super::downloads::Origin;
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::keeping::{PendingExport, Restored};
@@ -34,6 +34,8 @@ use super::wire::{ApiDate, words};
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often a long poll looks at a recording whose media's instant is not decided yet.
 const UNDECIDED_POLL: Duration = Duration::from_millis(50);
+/// How long a recording stays restored when no date is said: ten days, assumed.
+const RESTORED_MINUTES: i64 = 10 * 24 * 60;
 const FORMATS: &[&str] = &[
     "WAV",
     "WEBM",
@@ -43,7 +45,6 @@ const FORMATS: &[&str] = &[
     "MP3",
     "NONE",
 ];
-const FORMATS_SAID: &str = "WAV, WEBM, WAV_ULAW, OGG_VORBIS, OGG_OPUS, MP3, NONE";
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -187,13 +188,14 @@ async fn update(
     origin: Origin,
     PathOf((conversation, recording)): PathOf<(String, String)>,
     params: Params,
-    JsonBody { value: update, .. }: JsonBody<RecordingUpdate>,
+    body: JsonBody<RecordingUpdate>,
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
     let clear = params.flag("clearExport")?;
+    let update = body.value()?;
     let seen = find(&state, caller, (&conversation, &recording))?;
     match seen.file_state() {
-        FileState::Deleted => return Err(ApiError::NotFound),
+        FileState::Deleted => return Err(Entity::Recording.none(recording)),
         FileState::Archived => {
             state.need_any(caller, &["recording:recording:restore"])?;
         }
@@ -204,16 +206,27 @@ async fn update(
         | FileState::Error => state.need_any(caller, RETAIN)?,
     }
     let epoch = state.config().epoch;
-    let asked = Restored {
-        at: ApiDate::of(epoch, caller.now + state.config().delays.restore),
-    };
+    let ready = ApiDate::of(epoch, caller.now + state.config().delays.restore);
     let archived = seen.file_state() == FileState::Archived;
+    let restored = match seen.file_state() {
+        FileState::Archived => Some(Restored { at: ready }),
+        FileState::Restoring => seen.kept.restored,
+        // Without a date on which it goes back it is like one that never went.
+        FileState::Available
+        | FileState::Deleted
+        | FileState::Restored
+        | FileState::Uploading
+        | FileState::Error => seen.kept.restored.filter(|_| update.archive_date.is_some()),
+    };
+    let archive_at = update.archive_date.or_else(|| {
+        let life = || ready.plus_minutes(RESTORED_MINUTES);
+        let until = update.restore_expiration_time;
+        restored.map(|_| until.filter(|at| *at > ready).unwrap_or_else(life))
+    });
+    let later = archive_at.is_none_or(|date| date > seen.seen_at);
     state.desk(caller).keeping.change(seen.index, |kept| {
-        let later = update.archive_date.is_none_or(|date| date > seen.seen_at);
-        let restored = if archived { Some(asked) } else { kept.restored };
         kept.restored = restored.filter(|_| later);
-        kept.archive_at = update.archive_date;
-        kept.archive_medium = update.archive_date.and(update.archive_medium);
+        kept.archive_at = archive_at;
         kept.delete_at = update.delete_date;
         if clear == Some(true) {
             kept.export = PendingExport::Cleared;
@@ -221,7 +234,7 @@ async fn update(
     });
     let seen = there(&state, caller, seen.index)?;
     if archived && seen.kept.restored.is_some() {
-        notifications::restoring(&state, caller, (seen.index, asked.at.instant(epoch)));
+        notifications::restoring(&state, caller, (seen.index, ready.instant(epoch)));
     }
     Ok(Json(recording_of(&state, caller, &origin, &seen)).into_response())
 }
@@ -288,12 +301,13 @@ async fn forum_one(
     if !state.speaks_forum() {
         return Err(ApiError::NotFound);
     }
-    let path = match params.word("source", &["primary", "index"], "primary, index")? {
+    let path = match params.word("source", &["primary", "index"])? {
         Some("index") => ReadPath::Index,
         _ => ReadPath::Primary,
     };
-    let index = index_of_either(&state, &id).ok_or(ApiError::NotFound)?;
-    let seen = look(&state, caller, caller.now, index, path).ok_or(ApiError::NotFound)?;
+    let seen = index_of_either(&state, &id)
+        .and_then(|index| look(&state, caller, caller.now, index, path))
+        .ok_or_else(|| Entity::Recording.none(id))?;
     Ok(Json(forum_of(&seen)).into_response())
 }
 
@@ -310,7 +324,10 @@ fn known(
     let call = state.calls(caller).get(index);
     match call {
         Some(call) if call.arrival <= caller.now => Ok(None),
-        _ => Err(ApiError::NotFound),
+        _ => {
+            let id = ConversationId::of(state.service().seed(), index);
+            Err(Entity::Conversation.none(id.to_string()))
+        }
     }
 }
 
@@ -347,22 +364,22 @@ async fn available(
 }
 
 fn max_wait(params: &Params) -> Result<Duration, ApiError> {
-    let millis = params.number("maxWaitMs", 1..=NUMBER_MAX, "whole numbers above 0")?;
+    let millis = params.number("maxWaitMs", 1..=NUMBER_MAX)?;
     let longest = WAIT_MAX.as_nanos() / 1_000_000;
     Ok(Duration::from_millis(millis.unwrap_or(0).min(longest)))
 }
 
 /// Nothing is transcoded here, but what nobody could be transcoded to is refused.
 fn check_formats(params: &Params) -> Result<(), ApiError> {
-    params.word("formatId", FORMATS, FORMATS_SAID)?;
-    params.words("mediaFormats", FORMATS, FORMATS_SAID)?;
-    params.word("emailFormatId", &["EML", "NONE"], "EML, NONE")?;
+    params.word("formatId", FORMATS)?;
+    params.words("mediaFormats", FORMATS)?;
+    params.word("emailFormatId", &["EML", "NONE"])?;
     for name in ["chatFormatId", "messageFormatId"] {
-        params.word(name, &["ZIP", "NONE"], "ZIP, NONE")?;
+        params.word(name, &["ZIP", "NONE"])?;
     }
     match params.text("locale")? {
         Some(locale) if locale.chars().count() > 35 => {
-            Err(invalid("locale", Some(locale), "a locale"))
+            Err(invalid("locale", Some(locale), "up to 35 characters"))
         }
         _ => Ok(()),
     }

@@ -48,8 +48,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn protected(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: query, .. }: JsonBody<ProtectionQuery>,
+    body: JsonBody<ProtectionQuery>,
 ) -> Result<Response, ApiError> {
+    let query = body.value()?;
     check(&query)?;
     let ids = query.conversation_ids.into_iter();
     let protected: Vec<Reference> = ids
@@ -77,13 +78,14 @@ async fn protect(
     State(state): State<ApiState>,
     caller: Caller,
     params: Params,
-    JsonBody { value: query, .. }: JsonBody<ProtectionQuery>,
+    body: JsonBody<ProtectionQuery>,
 ) -> Result<Response, ApiError> {
     let (protection, permission) = match params.flag("protect")? {
         None | Some(true) => (Protection::Applied, "recording:deletionProtection:apply"),
         Some(false) => (Protection::Revoked, "recording:deletionProtection:revoke"),
     };
     state.need_any(caller, &[permission])?;
+    let query = body.value()?;
     check(&query)?;
     let mut failed_updates = Vec::new();
     for id in query.conversation_ids {
@@ -134,8 +136,8 @@ async fn retention(
 ) -> Result<Response, ApiError> {
     readable(&state, caller)?;
     state.need_any(caller, &VIEW[..1])?;
-    let days = params.number("retentionThresholdDays", 0..=DAYS_MAX, "0 to 36500")?;
-    let days = days.ok_or(ApiError::MissingParameter("retentionThresholdDays"))?;
+    let days = params.number("retentionThresholdDays", 0..=DAYS_MAX)?;
+    let days = days.ok_or_else(|| ApiError::missing("retentionThresholdDays"))?;
     let paging = Paging::by_cursor(&params, PageSize::RETENTION)?;
     let age = Duration::from_secs(days * DAY_SECONDS);
     let mut entities = Vec::new();

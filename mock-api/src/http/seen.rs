@@ -7,15 +7,15 @@ use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::{Hold, View};
 
 use super::downloads::{Origin, Purpose, media_url};
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::gateway::Caller;
 use super::keeping::{Kept, OrphanFate, PendingExport, Protection};
 use super::permissions::{Scopes, VIEW};
 use super::state::ApiState;
 use super::wire::fields::{Fields, Shown};
 use super::wire::recording::{
-    FileState, ForumExtras, ForumRecording, MediaUri, MediaUris, Recording, RecordingMetadata,
-    RetentionDates,
+    ArchiveMedium, FileState, ForumExtras, ForumRecording, MediaUri, MediaUris, Recording,
+    RecordingMetadata, RetentionDates,
 };
 use super::wire::{ApiDate, truth_of_timeline};
 use crate::storage::sidecar::Truth;
@@ -135,7 +135,7 @@ pub(super) fn look_now(state: &ApiState, caller: Caller, index: RecordingIndex) 
 /// The call of a conversation's id, whether the platform knows of it or not.
 pub(super) fn conversation_index(state: &ApiState, id: &str) -> Result<RecordingIndex, ApiError> {
     let index = ConversationId::parse(id).and_then(|id| id.index(state.service().seed()));
-    index.ok_or(ApiError::NotFound)
+    index.ok_or_else(|| Entity::Conversation.none(id))
 }
 
 /// The call of a recording's id, if it is one of that conversation.
@@ -145,11 +145,11 @@ pub(super) fn recording_index(
     recording: &str,
 ) -> Result<RecordingIndex, ApiError> {
     let index = conversation_index(state, conversation)?;
-    let recording = RecordingId::parse(recording).and_then(|id| id.index(state.service().seed()));
-    if recording == Some(index) {
+    let named = RecordingId::parse(recording).and_then(|id| id.index(state.service().seed()));
+    if named == Some(index) {
         Ok(index)
     } else {
-        Err(ApiError::NotFound)
+        Err(Entity::Recording.none(recording))
     }
 }
 
@@ -169,7 +169,10 @@ pub(super) fn there(
     caller: Caller,
     index: RecordingIndex,
 ) -> Result<Seen, ApiError> {
-    look_now(state, caller, index).ok_or(ApiError::NotFound)
+    look_now(state, caller, index).ok_or_else(|| {
+        let id = RecordingId::of(state.service().seed(), index);
+        Entity::Recording.none(id.to_string())
+    })
 }
 
 /// The call of a recording's or a conversation's id.
@@ -293,7 +296,7 @@ pub(super) fn retention_dates(state: &ApiState, caller: Caller, seen: &Seen) -> 
     RetentionDates {
         restore_expiration_time: kept.archive_at.filter(|_| kept.restored.is_some()),
         archive_date: kept.archive_at,
-        archive_medium: kept.archive_medium,
+        archive_medium: kept.archive_at.map(|_| ArchiveMedium::CloudArchive),
         delete_date: kept.delete_at,
         export_date: export_date.filter(|_| standing),
         exported_date,

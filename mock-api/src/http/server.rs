@@ -123,7 +123,12 @@ async fn accept(
             (Ok(permit), Ok((stream, peer))) => {
                 let link = Link::new(peer);
                 connections.spawn(connection(
-                    Tap::new(stream, Arc::clone(&link), limits.header_timeout),
+                    Tap::new(
+                        stream,
+                        Arc::clone(&link),
+                        limits.header_timeout,
+                        state.clone(),
+                    ),
                     Front::new(router.clone(), state.clone(), link),
                     limits,
                     finishing.clone(),

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::config::WebhookTargets;
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
@@ -111,9 +111,10 @@ pub(super) const fn topic(event: WebhookEvent) -> &'static str {
 async fn create(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
+    body: JsonBody<TriggerRequest>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["processautomation:trigger:add"])?;
+    let request = body.value()?;
     let plan = plan_of(&state, caller, &request)?;
     let trigger = add(&state, caller, request, plan)?;
     Ok((StatusCode::CREATED, Json(trigger)).into_response())
@@ -141,7 +142,7 @@ fn plan_of(state: &ApiState, caller: Caller, request: &TriggerRequest) -> Result
         return Err(ApiError::bad_request("A name or description is too long."));
     }
     let target = request.target.clone();
-    let target = target.ok_or_else(|| invalid("target", None, "Workflow, Webhook"))?;
+    let target = target.ok_or_else(|| ApiError::missing("target"))?;
     let url = webhook_url(state, &target)?;
     let enabled = request.enabled.unwrap_or(true);
     let arm = state.tenant(caller).config().arm;
@@ -219,12 +220,15 @@ async fn replace(
     State(state): State<ApiState>,
     caller: Caller,
     PathOf(id): PathOf<String>,
-    JsonBody { value: request, .. }: JsonBody<TriggerRequest>,
+    body: JsonBody<TriggerRequest>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["processautomation:trigger:edit"])?;
+    let request = body.value()?;
     let plan = plan_of(&state, caller, &request)?;
     let mut known = state.desk(caller).triggers.known.lock();
-    let (at, found) = known.find(&id).ok_or(ApiError::NotFound)?;
+    let (at, found) = known
+        .find(&id)
+        .ok_or_else(|| Entity::Trigger.none(id.as_str()))?;
     let (id, version) = (found.id, found.trigger.version);
     if request.version.is_some_and(|said| said != version) {
         return Err(ApiError::VersionConflict);
@@ -287,7 +291,7 @@ async fn one(
     let known = state.desk(caller).triggers.known.lock();
     let trigger = known.find(&id).map(|(_, entry)| entry.trigger.clone());
     drop(known);
-    Ok(Json(trigger.ok_or(ApiError::NotFound)?).into_response())
+    Ok(Json(trigger.ok_or_else(|| Entity::Trigger.none(id))?).into_response())
 }
 
 /// Removes a trigger.
@@ -308,7 +312,7 @@ async fn remove(
     let at = known
         .find(&id)
         .map(|(at, _)| at)
-        .ok_or(ApiError::NotFound)?;
+        .ok_or_else(|| Entity::Trigger.none(id))?;
     let removed = known.triggers.remove(&at);
     known.release(&state, removed);
     drop(known);

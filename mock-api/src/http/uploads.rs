@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::downloads::{Origin, Purpose, signed};
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::state::ApiState;
@@ -51,9 +51,10 @@ async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     origin: Origin,
-    JsonBody { value: asked, .. }: JsonBody<ReportRequest>,
+    body: JsonBody<ReportRequest>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["recording:uploadReport:add"])?;
+    let asked = body.value()?;
     let id = state.next_correlation();
     let report = UploadReport {
         made_at: caller.now,
@@ -84,7 +85,7 @@ async fn one(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     state.need_any(caller, &["recording:uploadReport:view"])?;
-    let report = state.desk(caller).reports.find(&id)?;
+    let report = state.desk(caller).reports.find(&id, Entity::UploadReport)?;
     Ok(Json(shown(&state, caller, &origin, &id, &report)).into_response())
 }
 
@@ -111,7 +112,11 @@ fn shown(
 
 /// The lines of a report.
 pub(super) fn lines(state: &ApiState, tenant: TenantIndex, id: &str) -> Option<String> {
-    let report = state.desk_of(tenant).reports.find(id).ok()?;
+    let report = state
+        .desk_of(tenant)
+        .reports
+        .find(id, Entity::UploadReport)
+        .ok()?;
     let service = state.service();
     let tenant = service.tenant(tenant)?;
     let calls = service.calls().seen_on(tenant.config().arm);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
@@ -203,7 +203,7 @@ impl Tenant {
         now: Timestamp,
         recordings: Vec<RecordingIndex>,
     ) -> Result<JobOrdinal, JobError> {
-        let job = self.org.lock().create_job(now, recordings);
+        let job = self.counted().create_job(now, recordings);
         service.ring();
         job
     }
@@ -219,7 +219,7 @@ impl Tenant {
         recordings: Vec<RecordingIndex>,
         request: ExportRequest,
     ) -> Result<JobOrdinal, JobError> {
-        let mut org = self.org.lock();
+        let mut org = self.counted();
         let job = org.create_job_asking(now, recordings, request);
         drop(org);
         service.ring();
@@ -267,7 +267,7 @@ impl Tenant {
         now: Timestamp,
         recordings: Vec<RecordingIndex>,
     ) -> Result<JobOrdinal, JobError> {
-        let mut org = self.org.lock();
+        let mut org = self.counted();
         let job = org.create_job(now, recordings)?;
         self.writes_nothing.lock().insert(job);
         drop(org);
@@ -283,6 +283,15 @@ impl Tenant {
         let state = self.org.lock().job_state(job)?;
         let writing = state == JobState::Fulfilled && self.is_writing(job);
         Ok(if writing { JobState::Processing } else { state })
+    }
+
+    /// Its organization, which knows how many of its jobs are still being written.
+    fn counted(&self) -> MutexGuard<'_, Org> {
+        let mut org = self.org.lock();
+        let writes = self.writes.lock();
+        org.set_writing(writes.values().filter(|it| it.are_under_way()).count());
+        drop(writes);
+        org
     }
 
     fn is_writing(&self, job: JobOrdinal) -> bool {
@@ -321,7 +330,7 @@ impl Tenant {
         job: JobOrdinal,
     ) -> Result<(), JobError> {
         let timelines = service.timelines(self.config.arm);
-        let started = self.org.lock().start_job(now, job, timelines);
+        let started = self.counted().start_job(now, job, timelines);
         service.ring();
         started
     }

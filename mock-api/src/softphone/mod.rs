@@ -11,6 +11,7 @@ mod whip;
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -91,5 +92,5 @@ async fn recording(
         "there is no recording of that call yet",
     ))?;
     let kind = [(header::CONTENT_TYPE, "audio/ogg")];
-    Ok((kind, media).into_response())
+    Ok((kind, Body::new(media)).into_response())
 }

@@ -24,6 +24,7 @@ use racegate_model::ids::RecordingId;
 use super::access::AccessKey;
 use super::layout;
 use super::manifest::{JobManifest, MANIFEST_MAX, ManifestError};
+use super::refusal;
 use super::sidecar::{self, ParsedSidecar, SIDECAR_MAX, SidecarError, Truth};
 
 /// How a reader treats its server.
@@ -336,6 +337,7 @@ impl HttpService for Pooled {
             HttpError::new(kind, error)
         })?;
         let broken = |error| HttpError::new(HttpErrorKind::Interrupted, error);
-        Ok(response.map(|body| HttpResponseBody::new(body.map_err(broken))))
+        let response = response.map(|body| HttpResponseBody::new(body.map_err(broken)));
+        refusal::hear(response).await
     }
 }

@@ -22,6 +22,7 @@ use super::access::{AccessKey, Keyring};
 use super::body::BodyLimits;
 use super::multipart::Uploads;
 use super::operations::Operations;
+use super::presigned::Presigned;
 use super::store::{Store, TooManyBuckets};
 
 /// Bytes of a request's head at most.
@@ -179,7 +180,7 @@ async fn serve(
                     .timer(TokioTimer::new())
                     .header_read_timeout(limits.stall)
                     .max_buf_size(HEAD_MAX)
-                    .serve_connection(io, service.clone());
+                    .serve_connection(io, Presigned(service.clone()));
                 let connection = graceful.watch(connection);
                 connections.spawn(async move {
                     if let Err(error) = connection.await {

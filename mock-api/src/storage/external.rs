@@ -1,36 +1,43 @@
 //! An S3 of somebody else's in place of our own, such as MinIO: audio, sidecars and manifests are
-//! put there and nowhere else, one after the other, so that a manifest still comes last.
+//! put there and nowhere else, some at once. What is put under one key goes in order, a manifest
+//! comes last of its job, and no tenant waits for another's slow bucket.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Method;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use object_store::aws::AmazonS3;
+use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use object_store::{
-    Attribute, Attributes, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMultipartOptions,
-    PutOptions, PutPayload,
-};
 use parking_lot::Mutex;
 use racegate_model::ids::RecordingIndex;
-use tokio::sync::{Notify, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::access::AccessKey;
 use super::client::{self, ReaderError, ReaderLimits};
+use super::flow::MediaFlow;
 use super::object;
 use super::pieces::Pieces;
+use super::refusal::{self, Refused, Said};
+use super::turns::{Access, Bounds, Claim, Lane, Thing, Ticket, Turns};
+use super::uploads::{Step, Uploads};
 use super::usage::Reservation;
 use super::writes::Write;
 
-/// Objects on their way at most; a job that would write more fails.
-const QUEUE: usize = 65_536;
+/// What may be on its way. Half of what is held can be one tenant's; a job that would write more
+/// fails. Chosen, not measured: connections for eight tenants that make full use of theirs.
+const BOUNDS: Bounds = Bounds {
+    held: 131_072,
+    begun: 32,
+    begun_by_lane: 4,
+};
 /// The longest that one step may take: what comes after it waits.
 const STEP_MAX: Duration = Duration::from_secs(30);
 /// The longest that S3 lets a signed address live.
@@ -57,9 +64,7 @@ impl fmt::Debug for ExternalBucket {
 /// The way there.
 #[derive(Debug)]
 pub(super) struct External {
-    store: AmazonS3,
-    sender: mpsc::Sender<Order>,
-    under_way: Arc<UnderWay>,
+    shared: Arc<Shared>,
     /// Lengths of the recordings whose audio was put there.
     audio: Mutex<BTreeMap<RecordingIndex, u64>>,
     /// Recordings that were begun before they ended.
@@ -74,63 +79,25 @@ pub(super) struct Flow {
     pub(super) bytes: u64,
 }
 
-/// Steps that have not been taken.
-#[derive(Debug, Default)]
-struct UnderWay {
-    count: AtomicUsize,
-    idle: Notify,
+/// What the steps under way share.
+struct Shared {
+    uploads: Uploads,
+    bucket: String,
+    turns: Mutex<Turns<Order>>,
+    /// Something is done.
+    changed: Notify,
+    runtime: Handle,
+    refused: OnceLock<OnRefusal>,
 }
+
+/// Who is told of refusals.
+pub(super) type OnRefusal = Box<dyn Fn(Refused) + Send + Sync>;
 
 /// A step, and the job that it is a part of.
 struct Order {
     step: Step,
+    lane: Lane,
     of: Option<Write>,
-}
-
-enum Step {
-    Put {
-        key: String,
-        body: Pieces,
-        content_type: String,
-    },
-    /// Put together when its turn comes: it tells what became of what went before.
-    PutLast {
-        key: String,
-        body: Box<dyn FnOnce() -> Bytes + Send>,
-    },
-    /// Charged until it is there.
-    Part {
-        flow: u64,
-        body: Pieces,
-        _charge: Reservation,
-    },
-    Finish {
-        flow: u64,
-        rest: Pieces,
-        to: String,
-        _charge: Reservation,
-    },
-    GiveUp {
-        flow: u64,
-    },
-    Copy {
-        from: String,
-        to: String,
-    },
-    Delete {
-        key: String,
-    },
-}
-
-impl Step {
-    /// The recording that it is a part of, if more of it follows.
-    const fn flow(&self) -> Option<u64> {
-        if let Self::Part { flow, .. } = self {
-            Some(*flow)
-        } else {
-            None
-        }
-    }
 }
 
 impl External {
@@ -140,47 +107,56 @@ impl External {
     /// [`ReaderError`]
     pub(super) fn open(bucket: &ExternalBucket) -> Result<Self, ReaderError> {
         let store = client::open(&bucket.endpoint, &bucket.key, ReaderLimits::default())?;
-        let (sender, steps) = mpsc::channel(QUEUE);
-        let under_way = Arc::<UnderWay>::default();
-        let taker = Taker {
-            store: store.clone(),
-            open: BTreeMap::new(),
+        let shared = Shared {
+            uploads: Uploads::new(store),
+            bucket: bucket.key.bucket.clone(),
+            turns: Mutex::new(Turns::new(BOUNDS)),
+            changed: Notify::new(),
+            runtime: Handle::current(),
+            refused: OnceLock::new(),
         };
-        drop(tokio::spawn(take(taker, steps, Arc::clone(&under_way))));
         Ok(Self {
-            store,
-            sender,
-            under_way,
+            shared: Arc::new(shared),
             audio: Mutex::default(),
             flows: AtomicU64::new(0),
         })
     }
 
-    /// Takes an object to be put there; false if too much is on its way.
-    pub(super) fn put(&self, key: &str, body: &Pieces, content_type: &str) -> bool {
-        self.take(Step::Put {
+    /// Tells `told` of every write that is refused from now on; the first one to ask is told.
+    pub(super) fn on_refusal(&self, told: OnRefusal) {
+        drop(self.shared.refused.set(told));
+    }
+
+    /// Takes an organization's object to be put there; false if too much is on its way.
+    pub(super) fn put(&self, tenant: &str, key: &str, body: &Pieces, content_type: &str) -> bool {
+        let step = Step::Put {
             key: key.to_owned(),
             body: body.clone(),
             content_type: content_type.to_owned(),
-        })
+        };
+        let claims = vec![alone(key.to_owned())];
+        self.order(Lane::Tenant(tenant.to_owned()), claims, step, None)
     }
 
     /// The same of a recording's audio.
     pub(super) fn put_audio(&self, recording: RecordingIndex, audio: &Pieces, kind: &str) -> bool {
+        let key = audio_key(recording);
+        let claims = vec![alone(key.clone())];
         let step = Step::Put {
-            key: audio_key(recording),
+            key,
             body: audio.clone(),
             content_type: kind.to_owned(),
         };
-        self.take_audio(recording, audio.len(), step)
-    }
-
-    fn take_audio(&self, recording: RecordingIndex, length: u64, step: Step) -> bool {
-        let taken = self.take(step);
+        let taken = self.order(Lane::Audio(recording), claims, step, None);
         if taken {
-            self.audio.lock().insert(recording, length);
+            self.note_audio(recording, audio.len());
         }
         taken
+    }
+
+    /// There is audio of a recording.
+    fn note_audio(&self, recording: RecordingIndex, length: u64) {
+        self.audio.lock().insert(recording, length);
     }
 
     /// Begins a recording whose number nobody knows yet.
@@ -194,11 +170,12 @@ impl External {
     /// Takes the next part of a recording: as long as S3 wants them to be.
     pub(super) fn part(&self, flow: &mut Flow, body: Pieces, charge: Reservation) -> bool {
         flow.bytes += body.len();
-        self.take(Step::Part {
+        let step = Step::Part {
             flow: flow.number,
             body,
             _charge: charge,
-        })
+        };
+        self.order(Lane::Growing(flow.number), vec![grows(flow)], step, None)
     }
 
     /// Takes the rest of a recording, and who it is; its length is that of the whole.
@@ -209,18 +186,25 @@ impl External {
         (rest, length): (Pieces, u64),
         charge: Reservation,
     ) -> bool {
+        let to = audio_key(recording);
+        let claims = vec![grows(flow), alone(to.clone())];
         let step = Step::Finish {
             flow: flow.number,
             rest,
-            to: audio_key(recording),
+            to,
             _charge: charge,
         };
-        self.take_audio(recording, length, step)
+        let taken = self.order(Lane::Growing(flow.number), claims, step, None);
+        if taken {
+            self.note_audio(recording, length);
+        }
+        taken
     }
 
     /// Forgets a recording that was begun.
     pub(super) fn give_up(&self, flow: &Flow) {
-        if !self.take(Step::GiveUp { flow: flow.number }) {
+        let (lane, claims) = (Lane::Growing(flow.number), vec![grows(flow)]);
+        if !self.order(lane, claims, Step::GiveUp { flow: flow.number }, None) {
             tracing::error!("a part of a recording stays in the external S3");
         }
     }
@@ -230,54 +214,67 @@ impl External {
         self.audio.lock().get(&recording).copied()
     }
 
-    /// A recording's audio shall be under `key` too.
-    pub(super) fn copy_audio(&self, recording: RecordingIndex, key: &str, of: Write) -> bool {
+    /// A recording's audio shall be under `key` too, as a part of a tenant's job.
+    pub(super) fn copy_audio(
+        &self,
+        recording: RecordingIndex,
+        (tenant, key): (&str, &str),
+        of: Write,
+    ) -> bool {
         let step = Step::Copy {
             from: audio_key(recording),
             to: key.to_owned(),
         };
-        self.order(step, Some(of))
+        let mut claims = claims_of(key, &of);
+        claims.push((Thing::Key(audio_key(recording)), Access::Shared));
+        self.order(Lane::Tenant(tenant.to_owned()), claims, step, Some(of))
     }
 
     /// Takes a document of a job.
-    pub(super) fn put_of(&self, key: &str, body: Bytes, of: Write) -> bool {
+    pub(super) fn put_of(&self, (tenant, key): (&str, &str), body: Bytes, of: Write) -> bool {
         let step = Step::Put {
             key: key.to_owned(),
             body: body.into(),
             content_type: object::Attributes::JSON.content_type.into_owned(),
         };
-        self.order(step, Some(of))
+        let claims = claims_of(key, &of);
+        self.order(Lane::Tenant(tenant.to_owned()), claims, step, Some(of))
     }
 
     /// Takes the last document of a job.
     pub(super) fn put_last(
         &self,
-        key: &str,
+        (tenant, key): (&str, &str),
         body: impl FnOnce() -> Bytes + Send + 'static,
         of: Write,
     ) -> bool {
-        let (key, body) = (key.to_owned(), Box::new(body));
-        self.order(Step::PutLast { key, body }, Some(of))
+        let claims = claims_of(key, &of);
+        let step = Step::PutLast {
+            key: key.to_owned(),
+            body: Box::new(body),
+        };
+        self.order(Lane::Tenant(tenant.to_owned()), claims, step, Some(of))
     }
 
     pub(super) fn delete_audio(&self, recording: RecordingIndex) {
         if self.audio.lock().remove(&recording).is_some() {
             let key = audio_key(recording);
-            if !self.take(Step::Delete { key }) {
+            let claims = vec![alone(key.clone())];
+            if !self.order(Lane::Audio(recording), claims, Step::Delete { key }, None) {
                 tracing::error!("a recording's audio stays in the external S3");
             }
         }
     }
 
-    pub(super) async fn read_audio(&self, recording: RecordingIndex) -> Option<Bytes> {
+    pub(super) async fn read_audio(&self, recording: RecordingIndex) -> Option<MediaFlow> {
         self.audio_length(recording)?;
-        self.idle().await;
-        let found = self.store.get(&Path::from(audio_key(recording))).await;
-        let read = match found {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        read.inspect_err(|error| tracing::error!(%error, "audio cannot be read"))
+        let key = audio_key(recording);
+        let (path, thing) = (Path::from(key.as_str()), Thing::Key(key));
+        self.until(|turns| !turns.touches(&thing)).await;
+        let found = self.shared.uploads.store.get(&path).await;
+        found
+            .map(MediaFlow::elsewhere)
+            .inspect_err(|error| tracing::error!(%error, "audio cannot be read"))
             .ok()
     }
 
@@ -297,9 +294,8 @@ impl External {
         let options = SignedUrlOptions::new().with_query(name);
         let path = Path::from(audio_key(recording));
         let life = life.min(SIGNED_MAX);
-        let signed = self
-            .store
-            .signed_url_opts(Method::GET, &path, life, &options);
+        let store = &self.shared.uploads.store;
+        let signed = store.signed_url_opts(Method::GET, &path, life, &options);
         // The keys are at hand: there is nothing to wait for.
         signed
             .now_or_never()?
@@ -308,36 +304,148 @@ impl External {
             .ok()
     }
 
-    fn take(&self, step: Step) -> bool {
-        self.order(step, None)
-    }
-
-    fn order(&self, step: Step, of: Option<Write>) -> bool {
-        self.under_way.count.fetch_add(1, Ordering::AcqRel);
-        let taken = self.sender.try_send(Order { step, of }).is_ok();
-        if !taken {
-            self.under_way.done();
-        }
+    fn order(&self, lane: Lane, claims: Vec<Claim>, step: Step, of: Option<Write>) -> bool {
+        let order = Order {
+            step,
+            lane: lane.clone(),
+            of,
+        };
+        // What has no room is dropped when the turns are free again.
+        let pushed = self.shared.turns.lock().push(lane, claims, order);
+        let taken = pushed.is_ok();
+        self.shared.begin();
         taken
     }
 
     /// Waits until nothing is on its way.
     pub(super) async fn idle(&self) {
+        self.until(Turns::is_empty).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Turns<Order>) -> bool) {
         loop {
-            let idle = self.under_way.idle.notified();
-            if self.under_way.count.load(Ordering::Acquire) == 0 {
+            let changed = self.shared.changed.notified();
+            if holds(&self.shared.turns.lock()) {
                 return;
             }
-            idle.await;
+            changed.await;
         }
     }
 }
 
-impl UnderWay {
-    fn done(&self) {
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.idle.notify_waiters();
+impl Shared {
+    /// Begins all whose turn it is.
+    fn begin(self: &Arc<Self>) {
+        loop {
+            let begun = self.turns.lock().begin();
+            let Some((ticket, order)) = begun else {
+                return;
+            };
+            let turn = Turn {
+                shared: Arc::clone(self),
+                ticket,
+            };
+            let shared = Arc::clone(self);
+            // Where the runtime has ended the turn is over at once, and so on to the last one.
+            drop(self.runtime.spawn(async move {
+                turn.take(order).await;
+                shared.begin();
+            }));
         }
+    }
+
+    fn refuse(&self, order: &Untaken, said: Option<Said>, words: String) {
+        let (status, words) = match said {
+            Some((status, words)) => (Some(status), words),
+            None => (None, refusal::cut(words)),
+        };
+        let Untaken {
+            method,
+            key,
+            lane,
+            recording,
+        } = order;
+        tracing::error!(key, status, words, "the external S3 refuses");
+        if let Some(told) = self.refused.get() {
+            let organization = match lane {
+                Lane::Tenant(tenant) => Some(tenant.clone()),
+                Lane::Audio(_) | Lane::Growing(_) => None,
+            };
+            told(Refused {
+                organization,
+                method,
+                bucket: self.bucket.clone(),
+                key: key.clone(),
+                recording: *recording,
+                status,
+                words,
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a step if it is not taken.
+struct Untaken {
+    method: &'static str,
+    key: String,
+    lane: Lane,
+    recording: Option<RecordingIndex>,
+}
+
+/// An order under way, whose turn is over when this is dropped.
+struct Turn {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+}
+
+impl Turn {
+    async fn take(self, order: Order) {
+        let Order { step, lane, of } = order;
+        if of.as_ref().is_some_and(Write::is_hopeless) {
+            of.iter().for_each(Write::refuse);
+            return;
+        }
+        let (method, key) = step.target();
+        let recording = match &lane {
+            Lane::Audio(recording) => Some(*recording),
+            Lane::Growing(_) | Lane::Tenant(_) => of.as_ref().and_then(Write::recording),
+        };
+        let untaken = Untaken {
+            method,
+            key,
+            lane,
+            recording,
+        };
+        let step = timeout(STEP_MAX, self.shared.uploads.take(step));
+        match refusal::listening(step).await {
+            (Ok(Ok(())), _) => {}
+            (Ok(Err(error)), said) => {
+                of.iter().for_each(Write::refuse);
+                self.shared.refuse(&untaken, said, error.to_string());
+            }
+            (Err(_), _) => {
+                of.iter().for_each(Write::give_up);
+                let words = format!("no answer in {} s", STEP_MAX.as_secs());
+                self.shared.refuse(&untaken, None, words);
+            }
+        }
+        // Its job is told before anybody who waits for the turn.
+        drop(of);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.shared.turns.lock().done(self.ticket);
+        self.shared.changed.notify_waiters();
     }
 }
 
@@ -346,137 +454,27 @@ fn audio_key(recording: RecordingIndex) -> String {
     format!("recordings/{}.ogg", recording.0)
 }
 
-/// Where a recording grows whose number is not known yet.
-fn flow_key(flow: u64) -> Path {
-    Path::from(format!("recordings/growing/{flow}.ogg"))
+const fn alone(key: String) -> Claim {
+    (Thing::Key(key), Access::Alone)
 }
 
-/// Takes the steps.
-struct Taker {
-    store: AmazonS3,
-    /// Recordings that grow; none in place of one of which a part was refused.
-    open: BTreeMap<u64, Option<Box<dyn MultipartUpload>>>,
+const fn grows(flow: &Flow) -> Claim {
+    (Thing::Flow(flow.number), Access::Alone)
 }
 
-async fn take(mut taker: Taker, mut orders: mpsc::Receiver<Order>, under_way: Arc<UnderWay>) {
-    while let Some(Order { step, of }) = orders.recv().await {
-        let flow = step.flow();
-        if of.as_ref().is_some_and(Write::is_hopeless) {
-            of.iter().for_each(Write::refuse);
-        } else {
-            match timeout(STEP_MAX, taker.taken(step)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "the external S3 refuses");
-                    of.iter().for_each(Write::refuse);
-                }
-                Err(_) => {
-                    tracing::error!("the external S3 does not answer");
-                    of.iter().for_each(Write::give_up);
-                    // Of a recording of which a part may be missing nothing more is sent.
-                    taker.open.extend(flow.map(|flow| (flow, None)));
-                }
-            }
-        }
-        drop(of);
-        under_way.done();
+/// What a write of a job claims: what is about all recordings comes after all that went before, and
+/// a recording's objects come one after the other.
+fn claims_of(key: &str, of: &Write) -> Vec<Claim> {
+    let job = of.job();
+    let key = alone(key.to_owned());
+    match of.recording() {
+        Some(recording) => vec![
+            key,
+            (Thing::Job(job), Access::Shared),
+            (Thing::Recording(job, recording), Access::Alone),
+        ],
+        None => vec![key, (Thing::Job(job), Access::Alone)],
     }
-}
-
-impl Taker {
-    async fn taken(&mut self, step: Step) -> Result<(), object_store::Error> {
-        let store = &self.store;
-        match step {
-            Step::Put {
-                key,
-                body,
-                content_type,
-            } => {
-                let body = body.into_iter().collect();
-                put(store, &key, body, content_type).await
-            }
-            Step::PutLast { key, body } => {
-                let kind = object::Attributes::JSON.content_type.into_owned();
-                put(store, &key, body().into(), kind).await
-            }
-            Step::Part {
-                flow,
-                body,
-                _charge,
-            } => self.grow(flow, body).await,
-            Step::Finish {
-                flow,
-                rest,
-                to,
-                _charge,
-            } => self.finish(flow, rest, &Path::parse(&to)?).await,
-            Step::GiveUp { flow } => match self.open.remove(&flow).flatten() {
-                Some(mut upload) => upload.abort().await,
-                None => Ok(()),
-            },
-            Step::Copy { from, to } => store.copy(&Path::parse(&from)?, &Path::parse(&to)?).await,
-            Step::Delete { key } => store.delete(&Path::parse(&key)?).await,
-        }
-    }
-
-    async fn grow(&mut self, flow: u64, body: Pieces) -> Result<(), object_store::Error> {
-        if !self.open.contains_key(&flow) {
-            let kind = object::Attributes::AUDIO.content_type.into_owned();
-            let options = PutMultipartOptions::from(of_type(kind));
-            let begun = self
-                .store
-                .put_multipart_opts(&flow_key(flow), options)
-                .await;
-            // If it is refused, so is all that follows.
-            self.open.insert(flow, None);
-            self.open.insert(flow, Some(begun?));
-        }
-        let Some(upload) = self.open.get_mut(&flow).and_then(Option::as_mut) else {
-            return Ok(());
-        };
-        let sent = upload.put_part(body.into_iter().collect()).await;
-        if sent.is_err() {
-            let refused = self.open.insert(flow, None).flatten();
-            if let Some(mut refused) = refused {
-                refused.abort().await?;
-            }
-        }
-        sent
-    }
-
-    async fn finish(
-        &mut self,
-        flow: u64,
-        rest: Pieces,
-        to: &Path,
-    ) -> Result<(), object_store::Error> {
-        if rest.len() > 0 {
-            self.grow(flow, rest).await?;
-        }
-        // What was refused was reported when it was.
-        let Some(mut upload) = self.open.remove(&flow).flatten() else {
-            return Ok(());
-        };
-        upload.complete().await?;
-        let from = flow_key(flow);
-        self.store.copy(&from, to).await?;
-        self.store.delete(&from).await
-    }
-}
-
-async fn put(
-    store: &AmazonS3,
-    key: &str,
-    body: PutPayload,
-    content_type: String,
-) -> Result<(), object_store::Error> {
-    let options = PutOptions::from(of_type(content_type));
-    let path = Path::parse(key)?;
-    store.put_opts(&path, body, options).await.map(drop)
-}
-
-fn of_type(content_type: String) -> Attributes {
-    Attributes::from_iter([(Attribute::ContentType, content_type)])
 }
 
 #[cfg(test)]
@@ -507,7 +505,7 @@ mod tests {
         let began = Instant::now();
         for recording in (0..20).map(RecordingIndex) {
             let write = Write::new(&writes, Some(recording));
-            assert!(external.put_of("a.json", Bytes::from("{}"), write));
+            assert!(external.put_of(("org", "a.json"), Bytes::from("{}"), write));
         }
         let told = Arc::new(Mutex::new(0));
         let (known, tell) = (Arc::clone(&writes), Arc::clone(&told));
@@ -515,7 +513,7 @@ mod tests {
             *tell.lock() = known.refused().len();
             Bytes::new()
         };
-        assert!(external.put_last("m.json", manifest, Write::new(&writes, None)));
+        assert!(external.put_last(("org", "m.json"), manifest, Write::new(&writes, None)));
         assert!(writes.are_under_way());
         external.idle().await;
         assert!(!writes.are_under_way());

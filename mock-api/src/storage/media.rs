@@ -8,7 +8,9 @@ use racegate_model::ids::RecordingIndex;
 
 use super::client::ReaderError;
 use super::external::{External, ExternalBucket};
+use super::flow::MediaFlow;
 use super::object::{Attributes, Object};
+use super::refusal::Refused;
 use super::store::{MEDIA_BUCKET, Store, StoreError};
 use super::writes::Write;
 
@@ -25,6 +27,14 @@ impl Store {
             inner.external = Some(external);
         }
         Ok(store)
+    }
+
+    /// Tells `told` of every write that somebody else's bucket refuses from now on. The first to
+    /// ask is told, and where storage is our own there is nothing to tell.
+    pub fn on_refusal(&self, told: impl Fn(Refused) + Send + Sync + 'static) {
+        if let Some(external) = &self.inner.external {
+            external.on_refusal(Box::new(told));
+        }
     }
 
     /// Waits until everything is where it is put to.
@@ -67,7 +77,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         if let Some(external) = &self.inner.external {
             let known = external.audio_length(recording).is_some();
-            return if !known || external.copy_audio(recording, key, of) {
+            return if !known || external.copy_audio(recording, (bucket, key), of) {
                 Ok(known)
             } else {
                 Err(StoreError::ExternalFull)
@@ -92,7 +102,7 @@ impl Store {
         let Some(external) = &self.inner.external else {
             return self.put(bucket, key, body, Attributes::JSON).map(drop);
         };
-        let taken = external.put_of(key, body, of);
+        let taken = external.put_of((bucket, key), body, of);
         taken.then_some(()).ok_or(StoreError::ExternalFull)
     }
 
@@ -110,7 +120,7 @@ impl Store {
         let Some(external) = &self.inner.external else {
             return self.put(bucket, key, body(), Attributes::JSON).map(drop);
         };
-        let taken = external.put_last(key, body, of);
+        let taken = external.put_last((bucket, key), body, of);
         taken.then_some(()).ok_or(StoreError::ExternalFull)
     }
 
@@ -123,11 +133,14 @@ impl Store {
         }
     }
 
-    /// The audio of a recording, wherever it is.
-    pub async fn read_media(&self, recording: RecordingIndex) -> Option<Bytes> {
+    /// The audio of a recording, wherever it is, piece by piece.
+    pub async fn read_media(&self, recording: RecordingIndex) -> Option<MediaFlow> {
         match &self.inner.external {
             Some(external) => external.read_audio(recording).await,
-            None => self.media(recording).map(|media| media.body()),
+            None => {
+                let media = self.media(recording)?;
+                Some(media.flow(0..media.size()))
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod disk;
 mod endpoint;
 mod external;
 mod failure;
+mod flow;
 pub mod layout;
 mod listing;
 pub mod manifest;
@@ -22,18 +23,24 @@ mod object;
 mod operations;
 mod parts;
 mod pieces;
+mod presigned;
+mod refusal;
 pub mod sidecar;
 mod store;
+mod turns;
+mod uploads;
 mod usage;
 mod writes;
 
 pub use access::AccessKey;
 pub use endpoint::{EndpointError, EndpointLimits, S3Endpoint};
 pub use external::ExternalBucket;
+pub use flow::MediaFlow;
 pub use listing::{ListQuery, PAGE_MAX, Page};
 pub use multipart::{PART_SIZE_MIN, PARTS_MAX, UPLOADS_MAX};
 pub use object::{Attributes, Object};
 pub use parts::MediaUpload;
+pub use refusal::Refused;
 pub use store::{
     BUCKETS_MAX, KEY_LENGTH_MAX, STORE_LIMIT_DEFAULT, Store, StoreError, StoreUsage, TooManyBuckets,
 };

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use super::flow::MediaFlow;
 use super::pieces::Pieces;
 use super::usage::Reservation;
 
@@ -128,6 +130,12 @@ impl Object {
     #[must_use]
     pub fn pieces(&self) -> &[Bytes] {
         self.content.body().as_slice()
+    }
+
+    /// The bytes of `range` as an answer's body.
+    #[must_use]
+    pub fn flow(&self, range: Range<u64>) -> MediaFlow {
+        MediaFlow::here(self.clone(), range)
     }
 
     /// Its length in bytes.

@@ -268,7 +268,7 @@ impl Store {
         let object = Object::new(content, attributes, charge);
         if let Some(external) = &self.inner.external {
             let content_type = &object.attributes().content_type;
-            let taken = external.put(key, object.content().body(), content_type);
+            let taken = external.put(name, key, object.content().body(), content_type);
             return if taken {
                 Ok(object)
             } else {

@@ -54,6 +54,16 @@ impl Write {
         }
     }
 
+    /// What tells its job from others while it is under way.
+    pub(super) fn job(&self) -> usize {
+        Arc::as_ptr(&self.of).addr()
+    }
+
+    /// The recording that it is of, if it is not about all of them.
+    pub(super) const fn recording(&self) -> Option<RecordingIndex> {
+        self.recording
+    }
+
     /// Whether one of the same job was not answered: then nobody waits for its other recordings.
     pub(super) fn is_hopeless(&self) -> bool {
         self.recording.is_some() && self.of.unanswered.load(Ordering::Acquire)

@@ -380,7 +380,8 @@ def other_jobs():
         refused(400, "bad.request", execute, RECORDINGS, job.id)
     bad = job_query(ids)
     bad.integration_id = None
-    refused(400, "invalid.value", RECORDINGS.post_recording_jobs, bad)
+    body = refused(400, "bad.request", RECORDINGS.post_recording_jobs, bad)
+    assert [one["fieldName"] for one in body["details"]] == ["integrationId"], body
 
     everything = RECORDINGS.get_recording_jobs(page_size=100)
     assert everything.total == len(everything.entities) >= 4

@@ -3,7 +3,7 @@
 use std::time::Duration as StdDuration;
 
 use mock_api::http::wire::truth_of_call;
-use mock_api::http::{ApiClient, ConnectError};
+use mock_api::http::{ApiClient, ApiConfig, ConnectError, JobRefusal};
 use racegate_model::exporter::Reply;
 use racegate_model::field::{Field, FieldSet, Kind};
 use racegate_model::ids::{RecordingIndex, TenantIndex};
@@ -100,6 +100,39 @@ async fn a_strict_refusal_comes_back_as_fields() {
     assert_eq!(missing, Reply::Done(vec![(RecordingIndex(1), fields)]));
     assert_eq!(client.job(&job).await, Reply::Done(JobState::Cancelled));
     assert_eq!(client.start_job(&job).await, Reply::BadRequest);
+}
+
+#[tokio::test]
+async fn a_job_too_many_may_be_tried_again_however_it_is_refused() {
+    use JobRefusal::{BadRequest, Conflict, TooManyRequests};
+    for job_refusal in [TooManyRequests, BadRequest, Conflict] {
+        let mut spec = platform();
+        spec.export.latency = millis(60_000);
+        let config = ApiConfig {
+            job_refusal,
+            ..ApiConfig::new(EPOCH)
+        };
+        let world = World::start_with(spec, config).await;
+        let client = ApiClient::connect(world.client_config(0)).await.unwrap();
+        let now = world.clock.now();
+        let mut jobs = Vec::new();
+        for _ in 0..3 {
+            let created = client.create_job(now, []).await;
+            let Reply::Done(job) = created else {
+                panic!("{created:?}")
+            };
+            jobs.push(job);
+        }
+        for job in &jobs[..2] {
+            assert_eq!(client.start_job(job).await, Reply::Done(Vec::new()));
+        }
+        let wait = Reply::Throttled(Duration::from_secs(1));
+        assert_eq!(client.start_job(&jobs[2]).await, wait, "{job_refusal:?}");
+        let created = client.create_job(now, []).await;
+        assert_eq!(created.map(drop), Reply::Throttled(Duration::from_secs(1)));
+        assert_eq!(client.cancel_job(&jobs[0]).await, Reply::Done(()));
+        assert_eq!(client.start_job(&jobs[2]).await, Reply::Done(Vec::new()));
+    }
 }
 
 #[tokio::test]

@@ -164,7 +164,9 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     assert_eq!(exported.size(), length);
     assert!(exported.body().iter().all(|byte| *byte == 7));
     let read = store.read_media(recording).await.expect("it can be read");
-    assert_eq!(read.len() as u64, length);
+    assert_eq!(read.remaining(), length);
+    let read = read.joined().await.expect("it goes on");
+    assert!(read.len() as u64 == length && read.iter().all(|byte| *byte == 7));
 }
 
 /// An S3 that takes everything but what `refusing` answers.
@@ -265,4 +267,93 @@ async fn a_job_is_not_done_before_the_other_bucket_has_everything() {
         (&"FULFILLED".into(), &1.into()),
         "{done}"
     );
+}
+
+#[tokio::test]
+async fn what_the_other_bucket_refuses_is_in_the_journal_with_its_words() {
+    let words = "<Error><Code>AccessDenied</Code><Message>Not your bucket &amp; key.</Message>\
+                 <StringToSign>s3cr3t</StringToSign></Error>";
+    let refusing = ResponseTemplate::new(403).set_body_string(words);
+    let (_server, bucket) = hostile("_metadata.json$", refusing).await;
+    let mock = Product::start_elsewhere(bucket).await;
+    let api = mock.client(1).await;
+    let added = mock.add(r#"{"visible": {}}"#).await;
+    mock.export(&api, &added).await;
+    let client = &mock.mock.addresses().clients[1].client_id;
+    let path = format!("/requests?client={client}&status=403");
+    let journal = mock.admin("GET", &path, "").await;
+    assert_eq!(journal["count"], 1, "{journal}");
+    let refused = &journal["requests"][0];
+    let key = refused["storage"]["key"].as_str().expect("a key");
+    assert!(key.starts_with(&mock.organization(1)) && key.ends_with("_metadata.json"));
+    assert_eq!(refused["method"], "PUT");
+    assert_eq!(refused["target"], format!("/bucket/{key}"));
+    assert_eq!(
+        refused["storage"]["words"],
+        "AccessDenied: Not your bucket & key."
+    );
+    assert_eq!(refused["recordings"][0]["recordingId"], added.recording);
+    assert!(!journal.to_string().contains("s3cr3t"), "{journal}");
+    mock.admin("DELETE", &format!("/requests?client={client}"), "")
+        .await;
+    assert_eq!(mock.admin("GET", &path, "").await["count"], 0);
+}
+
+#[tokio::test]
+async fn audio_that_the_other_bucket_refuses_is_nobodys_in_the_journal() {
+    let (_server, bucket) = hostile("/recordings/", ResponseTemplate::new(507)).await;
+    let mock = Product::start_elsewhere(bucket).await;
+    let added = mock.add(r#"{"visible": {}}"#).await;
+    mock.mock.server().service().store().settled().await;
+    let journal = mock.admin("GET", "/requests?status=507", "").await;
+    let refused = &journal["requests"][0];
+    assert_eq!(refused["client"], Value::Null, "{journal}");
+    assert_eq!(refused["storage"]["words"], "Insufficient Storage");
+    assert_eq!(refused["recordings"][0]["recordingId"], added.recording);
+}
+
+/// Until a job is over, whatever else is under way.
+async fn over(api: &Http, job: &str) -> Value {
+    loop {
+        let shown = api.get(job).await.json();
+        if shown["state"] != "PROCESSING" {
+            return shown;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn one_clients_slow_bucket_keeps_no_other_client_waiting_and_its_jobs_hold_their_slots() {
+    let never = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(3_600));
+    let (server, bucket) = hostile("^/none/", ResponseTemplate::new(500)).await;
+    let mock = Product::start_elsewhere(bucket).await;
+    let slow = format!("^/bucket/{}/", mock.organization(0));
+    Mock::given(method("PUT"))
+        .and(path_regex(slow))
+        .respond_with(never)
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    let (first, second) = (mock.client(0).await, mock.client(1).await);
+    let mut added = Vec::new();
+    for _ in 0..8 {
+        added.push(mock.add(r#"{"visible": {}}"#).await);
+    }
+    let stuck = [
+        mock.begin_export(&first, &added[0]).await,
+        mock.begin_export(&first, &added[1]).await,
+    ];
+    for added in &added {
+        let job = mock.begin_export(&second, added).await;
+        let done = over(&second, &job).await;
+        assert_eq!(done["state"], "FULFILLED", "{done}");
+        assert_eq!(done["totalProcessedRecordings"], 1, "{done}");
+    }
+    for job in &stuck {
+        assert_eq!(first.get(job).await.json()["state"], "PROCESSING");
+    }
+    let query = crate::support::export_of(std::slice::from_ref(&added[2].conversation));
+    let third = first.json("POST", "/api/v2/recording/jobs", &query).await;
+    assert_eq!(third.status, 429, "both slots are held: {}", third.text);
 }

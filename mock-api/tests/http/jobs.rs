@@ -147,6 +147,35 @@ async fn a_third_job_is_refused_while_two_run() {
 }
 
 #[tokio::test]
+async fn of_six_ready_jobs_two_process_at_once() {
+    let mut spec = platform();
+    spec.export.latency = millis(60_000);
+    let world = World::start(spec).await;
+    let api = world.tenant(0).await;
+    let mut paths = Vec::new();
+    for _ in 0..6 {
+        let job = create(&api, &[]).await;
+        paths.push(job["selfUri"].as_str().unwrap().to_owned());
+    }
+    for path in &paths[..2] {
+        assert_eq!(api.json("PUT", path, START).await.status, 200);
+    }
+    for path in &paths[2..] {
+        let refused = api.json("PUT", path, START).await;
+        assert_eq!(refused.status, 429);
+        assert_eq!(refused.code(), "too.many.requests.retry.after");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert_eq!(refused.json()["limit"]["value"], 2);
+        assert_eq!(api.get(path).await.json()["state"], "READY");
+    }
+    assert_eq!(api.send("DELETE", &paths[0], "", "").await.status, 204);
+    assert_eq!(api.json("PUT", &paths[5], START).await.status, 200);
+    assert_eq!(api.json("PUT", &paths[4], START).await.status, 429);
+    let listed = api.get(&format!("{JOBS}?state=PROCESSING")).await.json();
+    assert_eq!(listed["total"], 2, "{listed}");
+}
+
+#[tokio::test]
 async fn a_strict_export_names_what_is_missing() {
     let mut spec = platform();
     spec.export.policy = ExportPolicy::Strict;

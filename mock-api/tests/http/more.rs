@@ -191,16 +191,16 @@ async fn an_upload_report_tells_what_waits_for_its_conversation() {
     let url = done["signedUrl"].as_str().unwrap();
     let report = world.api().get(url.strip_prefix("http://x").unwrap()).await;
     assert_eq!(report.text.lines().count(), 3, "by now both have arrived");
-    for body in [
-        "{}",
-        r#"{"dateSince":"x"}"#,
-        r#"{"dateSince":"2026-03-01","uploadStatus":"Lost"}"#,
+    for (body, code) in [
+        ("{}", "bad.request"),
+        (r#"{"dateSince":"x"}"#, "invalid.value"),
+        (
+            r#"{"dateSince":"2026-03-01","uploadStatus":"Lost"}"#,
+            "invalid.value",
+        ),
     ] {
-        assert_eq!(
-            api.json("POST", base, body).await.code(),
-            "bad.request",
-            "{body}"
-        );
+        let refused = api.json("POST", base, body).await;
+        assert_eq!(refused.code(), code, "{body}");
     }
     assert_eq!(world.tenant(1).await.get(&path).await.code(), "not.found");
 }

@@ -20,9 +20,6 @@ const SLOTS: usize = 20;
 /// One frame.
 const FRAME: Duration = Duration::from_millis(20);
 
-/// Time per tick for handshakes: more would make audio late, less would waste the core while there is no audio.
-pub(super) const HANDSHAKE_BUDGET: Duration = Duration::from_micros(400);
-
 /// Callers ahead whose hot half is asked for.
 const AHEAD: usize = 2;
 
@@ -224,6 +221,10 @@ impl Callers {
                 else {
                     return;
                 };
+                if slot_at.talkers.is_empty() {
+                    // Exactly: to double in steps would hold half as much again for nobody.
+                    slot_at.talkers.reserve_exact(self.target.div_ceil(SLOTS));
+                }
                 self.places[key] = Some(Place {
                     slot,
                     index: slot_at.talkers.len(),
@@ -264,7 +265,6 @@ impl Callers {
         for index in 0..talkers.len() {
             if let Some(ahead) = talkers.get(index + AHEAD) {
                 prefetch(ahead);
-                prefetch(&ahead.at);
                 prefetch(ahead.clip[ahead.at].as_ref());
             }
             let talker = &mut talkers[index];
@@ -370,14 +370,16 @@ impl Endpoint for Callers {
     }
 
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {
-        let until = Instant::now() + HANDSHAKE_BUDGET;
+        let until = Instant::now() + self.lobby.handshake_budget();
         while let Some((key, source, bytes)) = self.handshakes.pop_front() {
             self.feed(now, key, source, &bytes, out);
             if Instant::now() >= until {
                 break;
             }
         }
-        self.begin(now, out);
+        if !self.lobby.is_pressed() {
+            self.begin(now, out);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut SendBatch) {
@@ -395,6 +397,10 @@ impl Endpoint for Callers {
     fn handle_sent(&mut self, now: Instant, count: SendCount) {
         if self.sending.is_empty() && count.refused == 0 {
             return;
+        }
+        if let Some((due, _)) = self.sending.first() {
+            self.lobby
+                .note_lateness(now.saturating_duration_since(*due));
         }
         let mut inner = self.lobby.lock();
         inner.tally.refused += count.refused;

@@ -13,6 +13,12 @@ const LATENESS_MAX_US: u64 = 60_000_000;
 /// Sessions being set up at once per shard: as many as real callers would queue, and enough to keep a core busy.
 pub(super) const IN_FLIGHT: usize = 64;
 
+/// Time per tick and end for handshakes: more would make audio late, less would waste the core while there is no audio.
+const HANDSHAKE_BUDGET: Duration = Duration::from_micros(400);
+
+/// Audio that is later than two ticks has no time to spare for handshakes.
+const PRESSED: Duration = Duration::from_millis(2);
+
 /// An offer that waits for a caller, with the server's key for it.
 #[derive(Debug)]
 pub(super) struct Offer {
@@ -25,6 +31,8 @@ pub(super) struct Offer {
 pub(super) struct Lobby {
     inner: Mutex<Inner>,
     hushed: AtomicBool,
+    /// Audio was late when it was last sent.
+    pressed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +120,25 @@ impl Lobby {
         self.hushed.load(Ordering::Acquire)
     }
 
+    /// Takes note of how late audio was.
+    pub(super) fn note_lateness(&self, lateness: Duration) {
+        self.pressed.store(lateness > PRESSED, Ordering::Release);
+    }
+
+    /// Whether those who speak have no time to spare for those who want to.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.pressed.load(Ordering::Acquire)
+    }
+
+    /// How long handshakes may take in a tick, beyond the one that is always taken.
+    pub(super) fn handshake_budget(&self) -> Duration {
+        if self.is_pressed() {
+            Duration::ZERO
+        } else {
+            HANDSHAKE_BUDGET
+        }
+    }
+
     /// The counters at this moment.
     pub(super) fn tally(&self) -> Tally {
         self.lock().tally.clone()
@@ -120,5 +147,20 @@ impl Lobby {
     /// Begins a new measurement of lateness.
     pub(super) fn restart_lateness(&self) {
         self.lock().tally.lateness_us.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handshakes_wait_while_audio_is_late() {
+        let lobby = Lobby::new();
+        assert_eq!(lobby.handshake_budget(), HANDSHAKE_BUDGET);
+        lobby.note_lateness(PRESSED * 2);
+        assert!(lobby.is_pressed() && lobby.handshake_budget().is_zero());
+        lobby.note_lateness(PRESSED);
+        assert_eq!(lobby.handshake_budget(), HANDSHAKE_BUDGET);
     }
 }

@@ -10,7 +10,7 @@ use racegate_media::ogg::{OpusPages, PageSink};
 use racegate_media::{DatagramKind, Demux, PeerEvent, PeerOutput, Recorder, Route, Stack, is_rtcp};
 use racegate_udp::{Datagram, Endpoint, RecvBatch, SendBatch, Wheel, prefetch};
 
-use super::callers::{Audio, Engine, HANDSHAKE_BUDGET};
+use super::callers::{Audio, Engine};
 use super::lobby::{IN_FLIGHT, Lobby, Offer};
 
 /// Datagrams ahead whose session is looked up, and whose hot half is asked for.
@@ -283,18 +283,19 @@ impl Endpoint for Recorders {
                 let key = self.route(&datagram)?;
                 let listener = &self.listeners[key];
                 prefetch(listener);
-                prefetch(&listener.heard);
                 Some(key)
             });
-            // Half way, when the hot half has come, the page's end is known.
+            // Half way, when the hot half has come, the page's ends are known.
             if let Some(key) = routes[(number + AHEAD / 2) % AHEAD] {
-                prefetch(self.listeners[key].pages.tail());
+                for tail in self.listeners[key].pages.tails() {
+                    prefetch(tail);
+                }
             }
         }
     }
 
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {
-        let until = Instant::now() + HANDSHAKE_BUDGET;
+        let until = Instant::now() + self.lobby.handshake_budget();
         while let Some((key, source, bytes)) = self.handshakes.pop_front() {
             self.feed(now, key, source, &bytes, out);
             if Instant::now() >= until {

@@ -182,6 +182,12 @@ fn complete(bytes: &[u8]) -> std::io::Result<Option<(usize, usize)>> {
     Ok((bytes.len() >= head + 4 + length).then_some((head + 4, length)))
 }
 
+/// For nanoseconds up to ten seconds; what is later counts as that.
+pub(super) fn histogram() -> Histogram<u64> {
+    #[expect(clippy::expect_used, reason = "the bounds are constants that fit")]
+    Histogram::new_with_max(10_000_000_000, 3).expect("the bounds fit")
+}
+
 /// An open loop: requests start at `rate` on an absolute schedule, whatever the answers do.
 /// Returns the latencies in nanoseconds, from the intended start.
 pub(super) fn paced(
@@ -194,8 +200,8 @@ pub(super) fn paced(
     for _ in 0..PACED_CONNECTIONS {
         lanes.push(Lane::open(target.address).map_err(failed)?);
     }
-    // Each connection is used once before the clock starts: in a round of half a second five
-    // milliseconds of accepting are one request in a hundred, and that is not the tail under load.
+    // Each connection is used once before the clock starts: in a round of a tenth of a second a
+    // millisecond of accepting is one request in a hundred, and that is not the tail under load.
     for lane in &mut lanes {
         lane.send(&target.requests[0], Duration::ZERO)
             .map_err(failed)?;
@@ -203,8 +209,7 @@ pub(super) fn paced(
             std::thread::park_timeout(NAP);
         }
     }
-    // Up to ten seconds; what is later counts as that.
-    let mut latencies = Histogram::new_with_max(10_000_000_000, 3).map_err(Failure::internal)?;
+    let mut latencies = histogram();
     let gap = Duration::from_secs_f64(1.0 / rate.max(1.0));
     let (began, mut due) = (Instant::now(), Duration::ZERO);
     let mut nth = 0;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use super::load::Done;
+use super::load::{self, Done};
 
 /// What was measured.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Numbers {
     /// By server, a number per quiet round at half of its load.
     p50_us: BTreeMap<&'static str, Vec<f64>>,
     p99_us: BTreeMap<&'static str, Vec<f64>>,
+    /// By server, the nanoseconds of all quiet rounds together.
+    pooled: BTreeMap<&'static str, Histogram<u64>>,
     /// Quiet rounds without which nothing is told.
     pub(super) quiet_min: usize,
     /// The largest share of the processors that others took at half load.
@@ -46,10 +49,15 @@ impl Numbers {
             .map_or(f64::NAN, |rates| median(rates))
     }
 
-    /// A quiet round at half load: its median and its 99th percentile in microseconds.
-    pub(super) fn add_tail(&mut self, server: &'static str, p50: f64, p99: f64) {
+    /// The latencies of a quiet round at half load, in nanoseconds.
+    pub(super) fn add_tail(&mut self, server: &'static str, latencies: &Histogram<u64>) {
+        let [p50, p99] = [0.5, 0.99].map(|quantile| latencies.value_at_quantile(quantile));
+        let [p50, p99] = [p50.max(1), p99].map(|nanos| nanos as f64 / 1e3);
         self.p50_us.entry(server).or_default().push(p50);
         self.p99_us.entry(server).or_default().push(p99);
+        let pooled = self.pooled.entry(server).or_insert_with(load::histogram);
+        // Both have the bounds of `load::histogram`.
+        let _ = pooled.add(latencies);
     }
 
     /// Quiet rounds so far.
@@ -57,15 +65,22 @@ impl Numbers {
         self.p50_us.get(server).map_or(0, Vec::len)
     }
 
-    /// The medians of p99 over p50, of p99 and of p50; none if others kept the machine too busy to
-    /// tell.
-    fn tail(&self, server: &str) -> Option<(f64, f64, f64)> {
+    /// What its quiet rounds say; none if others kept the machine too busy to tell.
+    fn tail(&self, server: &str) -> Option<Tail> {
         let (p50, p99) = (self.p50_us.get(server)?, self.p99_us.get(server)?);
         if p50.len() < self.quiet_min {
             return None;
         }
         let ratios: Vec<f64> = p99.iter().zip(p50).map(|(p99, p50)| p99 / p50).collect();
-        Some((median(&ratios), median(p99), median(p50)))
+        let disturbed = ratios.iter().filter(|ratio| **ratio >= TAIL_MAX).count();
+        let pooled = self.pooled.get(server)?;
+        Some(Tail {
+            ratio: median(&ratios),
+            p50_us: median(p50),
+            p99_us: median(p99),
+            disturbed: disturbed as f64 / ratios.len() as f64,
+            pooled_p99_us: pooled.value_at_quantile(0.99) as f64 / 1e3,
+        })
     }
 
     fn cpu_us(&self, server: &str) -> Option<f64> {
@@ -95,6 +110,35 @@ impl Numbers {
     }
 }
 
+/// Latency at half load.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    /// Medians over rounds: of p99 over p50, and of each in microseconds.
+    ratio: f64,
+    p50_us: f64,
+    p99_us: f64,
+    /// Share of the rounds whose p99 was [`TAIL_MAX`] medians or more.
+    disturbed: f64,
+    /// p99 of all rounds' requests together, in microseconds.
+    pooled_p99_us: f64,
+}
+
+impl Tail {
+    fn line(self) -> String {
+        format!(
+            "{:.2} ({:.0} µs over {:.0} µs; {:.0} % of the rounds over {TAIL_MAX}; all together {:.0} µs)",
+            self.ratio,
+            self.p99_us,
+            self.p50_us,
+            self.disturbed * 100.0,
+            self.pooled_p99_us,
+        )
+    }
+}
+
+/// p99 over p50 that a server should stay under.
+const TAIL_MAX: f64 = 4.0;
+
 /// The middle one; of an even number the lower of the two.
 pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -118,7 +162,7 @@ impl Report {
             let value = value.filter(|value| value.is_finite());
             value.map_or(Value::Null, |value| json!((value * 1e3).round() / 1e3))
         };
-        let tail = numbers.tail("ours");
+        let (tail, axum) = (numbers.tail("ours"), numbers.tail("axum"));
         let servers = SERVERS.into_iter().filter(|name| {
             let measured = numbers.per_second.get(name);
             measured.is_some()
@@ -144,10 +188,14 @@ impl Report {
             "vs_axum_cpu": rounded(numbers.cpu_ratio("ours", "axum")),
             "vs_wiremock_cpu": rounded(numbers.cpu_ratio("ours", "wiremock")),
             "mockoon_skipped": numbers.mockoon_skipped,
-            "p50_us_at_half_load": rounded(tail.map(|(_, _, p50)| p50)),
-            "p99_us_at_half_load": rounded(tail.map(|(_, p99, _)| p99)),
-            "p99_over_p50": rounded(tail.map(|(ratio, _, _)| ratio)),
-            "p99_over_p50_axum": rounded(numbers.tail("axum").map(|(ratio, _, _)| ratio)),
+            "p50_us_at_half_load": rounded(tail.map(|tail| tail.p50_us)),
+            "p99_us_at_half_load": rounded(tail.map(|tail| tail.p99_us)),
+            "p99_over_p50": rounded(tail.map(|tail| tail.ratio)),
+            "p99_over_p50_axum": rounded(axum.map(|tail| tail.ratio)),
+            "disturbed_rounds": rounded(tail.map(|tail| tail.disturbed)),
+            "disturbed_rounds_axum": rounded(axum.map(|tail| tail.disturbed)),
+            "p99_us_of_all_rounds": rounded(tail.map(|tail| tail.pooled_p99_us)),
+            "p99_us_of_all_rounds_axum": rounded(axum.map(|tail| tail.pooled_p99_us)),
             "others_at_half_load": rounded(Some(numbers.others)),
             "requests": numbers.requests,
             "rss_mb_after_1m": rounded(numbers.rss_mb_after),
@@ -196,7 +244,7 @@ impl Report {
                     let others = numbers.others * 100.0;
                     format!("not told: others took up to {others:.0} % of the processors")
                 },
-                |(ratio, p99, p50)| format!("{ratio:.2} ({p99:.0} µs over {p50:.0} µs)"),
+                Tail::line,
             );
             line(about, told);
         }
@@ -240,23 +288,38 @@ mod tests {
         assert!(median(&[]).is_nan());
     }
 
+    /// 98 requests in a hundred take `p50` microseconds, the others `p99`.
+    fn round(p50: u64, p99: u64) -> Histogram<u64> {
+        let mut latencies = load::histogram();
+        latencies.record_n(p50 * 1_000, 98).unwrap();
+        latencies.record_n(p99 * 1_000, 2).unwrap();
+        latencies
+    }
+
     #[test]
     fn a_tail_is_told_of_each_server_once_enough_rounds_were_quiet() {
         let mut numbers = Numbers {
             quiet_min: 2,
             ..Numbers::default()
         };
-        numbers.add_tail("ours", 100.0, 300.0);
-        assert_eq!(numbers.tail("ours"), None);
-        numbers.add_tail("ours", 100.0, 200.0);
-        numbers.add_tail("ours", 50.0, 500.0);
-        assert_eq!(numbers.tail("ours"), Some((3.0, 300.0, 100.0)));
-        assert_eq!((numbers.tail("axum"), numbers.quiet("axum")), (None, 0));
-        numbers.add_tail("axum", 10.0, 20.0);
-        numbers.add_tail("axum", 10.0, 20.0);
+        numbers.add_tail("ours", &round(100, 300));
+        assert!(numbers.tail("ours").is_none());
+        numbers.add_tail("ours", &round(100, 200));
+        numbers.add_tail("ours", &round(50, 500));
+        assert!(numbers.tail("axum").is_none() && numbers.quiet("axum") == 0);
+        numbers.add_tail("axum", &round(10, 20));
+        numbers.add_tail("axum", &round(10, 20));
         let shown: Value = serde_json::from_str(&Report { numbers }.json()).unwrap();
-        assert_eq!(shown["p99_over_p50"], 3.0);
-        assert_eq!(shown["p99_over_p50_axum"], 2.0);
-        assert_eq!(shown["p99_us_at_half_load"], 300.0);
+        let about = |key: &str, expected: f64| {
+            let shown = shown[key].as_f64().unwrap();
+            // The histogram keeps three digits.
+            assert!((shown / expected - 1.0).abs() < 2e-3, "{key}: {shown}");
+        };
+        about("p99_over_p50", 3.0);
+        about("p99_over_p50_axum", 2.0);
+        about("p99_us_at_half_load", 300.0);
+        about("disturbed_rounds", 0.333);
+        about("p99_us_of_all_rounds", 300.0);
+        assert_eq!(shown["disturbed_rounds_axum"], 0.0);
     }
 }

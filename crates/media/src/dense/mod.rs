@@ -257,7 +257,8 @@ impl<E: End> Peer for E {
 #[derive(Debug)]
 pub struct DenseRecorder {
     session: Session,
-    receiver: Option<MediaReceiver>,
+    /// Boxed, as it is large and often elsewhere.
+    receiver: Option<Box<MediaReceiver>>,
     /// Of the audio.
     payload_type: u8,
     /// An answer is waited for.
@@ -268,12 +269,12 @@ impl DenseRecorder {
     /// Hands the media over to a driver that opens packets itself. From then on the session counts packets as early; the driver lets
     /// time pass with [`DenseRecorder::handle_timeout_with`], so that reports go on, and gives the media back before it closes.
     pub fn take_receiver(&mut self) -> Option<MediaReceiver> {
-        self.receiver.take()
+        self.receiver.take().map(|receiver| *receiver)
     }
 
     /// Gives the media back.
     pub fn put_receiver(&mut self, receiver: MediaReceiver) {
-        self.receiver = Some(receiver);
+        self.receiver = Some(Box::new(receiver));
     }
 
     /// [`Peer::handle_timeout`], with the media that was taken.
@@ -297,11 +298,15 @@ impl End for DenseRecorder {
 
     fn agree(&mut self, agreed: &Agreed) {
         let (transform, epoch) = (agreed.receive.rtp(), self.session.epoch());
-        self.receiver = Some(MediaReceiver::new(transform, self.payload_type, epoch));
+        let receiver = MediaReceiver::new(transform, self.payload_type, epoch);
+        self.receiver = Some(Box::new(receiver));
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {
-        let reception = self.receiver.as_mut().and_then(MediaReceiver::report);
+        let reception = self
+            .receiver
+            .as_mut()
+            .and_then(|receiver| receiver.report());
         self.session.report(now, None, reception, parting);
     }
 
@@ -365,7 +370,8 @@ impl Recorder for DenseRecorder {
 #[derive(Debug)]
 pub struct DenseCaller {
     session: Session,
-    sender: Option<MediaSender>,
+    /// Boxed, as it is large and often elsewhere.
+    sender: Option<Box<MediaSender>>,
     payload_type: u8,
     sent: Sent,
     sent_at: Instant,
@@ -404,7 +410,7 @@ impl DenseCaller {
     /// Hands the media over to a driver that seals frames itself. From then on the session sends none; the driver tells it with
     /// [`DenseCaller::note_sent`], before time passes and before it closes, what its reports shall say.
     pub fn take_sender(&mut self) -> Option<MediaSender> {
-        self.sender.take()
+        self.sender.take().map(|sender| *sender)
     }
 
     /// Says what a sender that was taken has sent, and when it sent last.
@@ -438,7 +444,7 @@ impl End for DenseCaller {
     fn agree(&mut self, agreed: &Agreed) {
         let origin = self.session.origin;
         let sender = MediaSender::new(agreed.send.rtp(), self.payload_type, origin);
-        self.sender = Some(sender);
+        self.sender = Some(Box::new(sender));
     }
 
     fn report(&mut self, now: Instant, parting: Parting) {

@@ -5,7 +5,7 @@ mod mux;
 mod read;
 
 pub use mux::{Muxed, OpusMuxer, OpusPages, PageSink};
-pub use read::{OggError, Recording, read};
+pub use read::{Headers, OggError, Reader, Recording, read};
 
 /// Samples that a decoder drops at the start; what libopus encoders look ahead by at 48 kHz.
 pub const PRE_SKIP: u16 = 312;

@@ -6,6 +6,10 @@ use crate::toc::{SAMPLE_RATE, concealment, duration_of};
 /// A page is closed after a second of audio: more pages cost space, fewer cost memory.
 const PAGE_SAMPLES: u64 = SAMPLE_RATE as u64;
 
+/// A page is closed before its packets are longer than this, in bytes: a second at 48 kbit/s is 6,000,
+/// and this much is held for each call that goes on.
+const BODY_MAX: usize = 4096;
+
 /// A jump in RTP time beyond this is a new time base, not a gap: filling it would let one packet write megabytes.
 const GAP_MAX: u64 = 60 * SAMPLE_RATE as u64;
 
@@ -41,7 +45,8 @@ impl PageSink for Vec<u8> {
     }
 }
 
-/// An Ogg/Opus recording that hands every page over when it is closed, and so holds a second of audio whatever the call's length.
+/// An Ogg/Opus recording that hands every page over when it is closed, and so holds a second of audio or 4 KiB, whichever is less,
+/// whatever the call's length.
 ///
 /// A gap in RTP time is filled with empty packets that ask the decoder for concealment: RFC 7845 (section 4.1) forbids to let the
 /// granule position run ahead of the packets, and players differ in what they do when it does.
@@ -133,10 +138,11 @@ impl OpusPages {
         self.concealed
     }
 
-    /// The end of the page that grows, where the next packet goes: a driver of many recordings may want it in the cache before.
+    /// The ends of the page's tables that grow, where the next packet goes: a driver of many recordings may want them in the cache
+    /// before.
     #[must_use]
-    pub fn tail(&self) -> &[u8] {
-        &self.body[self.body.len().saturating_sub(1)..]
+    pub fn tails(&self) -> [&[u8]; 2] {
+        [&self.body, &self.segments].map(|table| &table[table.len().saturating_sub(1)..])
     }
 
     /// Bytes held for the page that grows.
@@ -165,10 +171,14 @@ impl OpusPages {
     fn write(&mut self, packet: &[u8], duration: u64, sink: &mut impl PageSink) {
         // Closed before the packet that would overfill it, not after the one that filled it: so a last packet is always there to
         // carry the end mark.
-        let full = self.samples - self.page_start >= PAGE_SAMPLES;
-        if full || self.segments.len() + packet.len() / 255 + 1 > SEGMENTS_MAX {
+        let full = self.samples - self.page_start >= PAGE_SAMPLES
+            || self.body.len() + packet.len() > BODY_MAX
+            || self.segments.len() + packet.len() / 255 + 1 > SEGMENTS_MAX;
+        if full {
             self.close_page(0, sink);
         }
+        // At once, because growth by doubling ends beyond what is ever held.
+        self.body.reserve_exact(BODY_MAX - self.body.len());
         self.append(packet);
         self.samples += duration;
     }
@@ -367,6 +377,21 @@ mod tests {
         }
         pages.finish(&mut out);
         assert_eq!(out, file.finish());
+    }
+
+    #[test]
+    fn a_page_holds_four_kilobytes_whatever_the_rate() {
+        let mut out = Vec::new();
+        let mut pages = OpusPages::new(7, &[], &mut out);
+        let sent: Vec<_> = (0..200).map(|n| packet(200 + n % 7 * 300, 1)).collect();
+        for (n, packet) in (0..).zip(&sent) {
+            pages.push(n * 960, packet, &mut out);
+            assert!(pages.held() <= BODY_MAX + 2 * SEGMENTS_MAX, "at packet {n}");
+        }
+        pages.finish(&mut out);
+        let (packets, granule, end) = reference(&out);
+        assert_eq!(packets[2..], sent);
+        assert_eq!((granule, end), (200 * 960, true));
     }
 
     #[test]

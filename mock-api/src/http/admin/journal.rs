@@ -2,9 +2,11 @@
 //! which recordings were concerned, and what of them was visible, is worked out when somebody asks,
 //! since a timeline answers for any instant of its past.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use axum::http::{Method, Uri};
 use parking_lot::Mutex;
-use racegate_model::ids::TenantIndex;
+use racegate_model::ids::{RecordingIndex, TenantIndex};
 use racegate_model::time::Timestamp;
 
 /// Requests that a journal remembers unless told otherwise.
@@ -48,6 +50,17 @@ pub(crate) struct Entry {
     pub(crate) status: u16,
     /// The rule that interfered.
     pub(crate) fault: Option<u64>,
+    /// Of a write of ours that an external S3 refused.
+    pub(crate) storage: Option<Box<StorageNote>>,
+}
+
+/// What an external S3 refused, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct StorageNote {
+    pub(crate) key: String,
+    /// What it said, or what went wrong.
+    pub(crate) words: String,
+    pub(crate) recording: Option<RecordingIndex>,
 }
 
 /// What is put into the journal.
@@ -57,9 +70,11 @@ pub(crate) struct Record<'a> {
     pub(crate) wall_millis: i64,
     pub(crate) tenant: Option<TenantIndex>,
     pub(crate) method: Method,
-    pub(crate) uri: &'a Uri,
+    /// Path and query.
+    pub(crate) target: &'a str,
     pub(crate) status: u16,
     pub(crate) fault: Option<u64>,
+    pub(crate) storage: Option<StorageNote>,
 }
 
 impl Journal {
@@ -87,7 +102,7 @@ impl Journal {
             Some(slot) => std::mem::take(&mut slot.target),
             None => String::new(),
         };
-        write_target(&mut target, record.uri);
+        write_target(&mut target, record.target);
         let entry = Entry {
             sequence,
             at: record.at,
@@ -97,6 +112,7 @@ impl Journal {
             target,
             status: record.status,
             fault: record.fault,
+            storage: record.storage.map(Box::new),
         };
         match ring.slots.get_mut(at) {
             Some(slot) => *slot = entry,
@@ -137,8 +153,14 @@ impl Journal {
     /// What it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
         let ring = self.ring.lock();
-        let targets: usize = ring.slots.iter().map(|slot| slot.target.capacity()).sum();
-        targets + ring.slots.capacity() * size_of::<Entry>()
+        let of_slot = |slot: &Entry| {
+            let storage = slot.storage.as_ref();
+            let note = storage
+                .map(|it| size_of::<StorageNote>() + it.key.capacity() + it.words.capacity());
+            slot.target.capacity() + note.unwrap_or(0)
+        };
+        let texts: usize = ring.slots.iter().map(of_slot).sum();
+        texts + ring.slots.capacity() * size_of::<Entry>()
     }
 
     /// Requests so far.
@@ -147,12 +169,22 @@ impl Journal {
     }
 }
 
-fn write_target(target: &mut String, uri: &Uri) {
+/// Path and query of a request.
+pub(crate) fn target_of(uri: &Uri) -> &str {
+    uri.path_and_query()
+        .map_or(uri.path(), |target| target.as_str())
+}
+
+pub(crate) fn wall_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+fn write_target(target: &mut String, text: &str) {
     target.clear();
     target.shrink_to(SLOT_KEPT);
-    let text = uri
-        .path_and_query()
-        .map_or(uri.path(), |target| target.as_str());
     let end = text.floor_char_boundary(TARGET_MAX);
     target.push_str(&text[..end]);
 }
@@ -162,15 +194,15 @@ mod tests {
     use super::*;
 
     fn record(journal: &Journal, path: &str, tenant: u32) {
-        let uri: Uri = path.parse().unwrap();
         journal.record(Record {
             at: Timestamp::ZERO,
             wall_millis: 0,
             tenant: Some(TenantIndex(tenant)),
             method: Method::GET,
-            uri: &uri,
+            target: path,
             status: 200,
             fault: None,
+            storage: None,
         });
     }
 

@@ -7,13 +7,14 @@ mod faults;
 mod guard;
 mod journal;
 mod recordings;
+mod refusals;
 mod requests;
 mod rules;
 mod wire;
 
 pub(super) use faults::Faults;
 pub(super) use guard::Peer;
-pub(super) use journal::{Journal, Record};
+pub(super) use journal::{Journal, Record, target_of, wall_millis};
 pub(super) use wire::{FaultBody, FaultKind, Moment, RetryAfter, Span};
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use super::guard::{Body, Controls, Query};
 use super::wire::{
     HoldBody, NewRecording, RecordingShown, RecordingsBody, Span, Visible, VisibleAt,
 };
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Entity};
 use crate::http::extract::PathOf;
 use crate::http::seen::index_of_either;
 use crate::http::state::ApiState;
@@ -273,8 +273,9 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
 }
 
 pub(super) fn call_of(state: &ApiState, id: &str) -> Result<Call, ApiError> {
-    let index = index_of_either(state, id).ok_or(ApiError::NotFound)?;
-    state.service().calls().get(index).ok_or(ApiError::NotFound)
+    index_of_either(state, id)
+        .and_then(|index| state.service().calls().get(index))
+        .ok_or_else(|| Entity::Recording.none(id))
 }
 
 pub(super) fn shown(state: &ApiState, call: &Call) -> RecordingShown {

@@ -13,7 +13,9 @@ use super::faults::Matcher;
 use super::guard::{Body, Controls, Query};
 use super::journal::Entry;
 use super::recordings::visible;
-use super::wire::{MatchBody, RequestShown, RequestsBody, Span, Verified, Verify, Whose};
+use super::wire::{
+    MatchBody, RefusedShown, RequestShown, RequestsBody, Span, Verified, Verify, Whose,
+};
 use crate::http::error::ApiError;
 use crate::http::seen::index_of_either;
 use crate::http::state::ApiState;
@@ -44,7 +46,8 @@ struct Filter {
     limit: Option<usize>,
 }
 
-/// The journal: requests, the oldest first, with what was visible then.
+/// The journal: requests, the oldest first, with what was visible then. Writes of ours that an
+/// external S3 refused are among them.
 #[utoipa::path(
     get,
     path = "/__admin/requests",
@@ -171,6 +174,9 @@ fn recording(controls: &Controls, id: Option<&str>) -> Result<Option<RecordingIn
 /// The recordings that a request was about: those in its path, and those of the job in its path
 /// or of the job that it made.
 fn concerned(state: &ApiState, entry: &Entry) -> Vec<RecordingIndex> {
+    if let Some(storage) = &entry.storage {
+        return storage.recording.into_iter().collect();
+    }
     let path = entry.target.split('?').next().unwrap_or_default();
     let named: BTreeSet<_> = path
         .split('/')
@@ -215,6 +221,10 @@ fn shown(state: &ApiState, entry: &Entry) -> RequestShown {
         target: entry.target.clone(),
         status: (entry.status != 0).then_some(entry.status),
         fault: entry.fault,
+        storage: entry.storage.as_ref().map(|refused| RefusedShown {
+            key: refused.key.clone(),
+            words: refused.words.clone(),
+        }),
         recordings: recordings.collect(),
         more_recordings: concerned.len().saturating_sub(RECORDINGS_SHOWN),
     }

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use super::faults::{Matcher, Rule};
 use super::guard::{Body, Controls};
 use super::wire::{FaultBody, FaultKind, RuleBody, RuleShown, RulesBody};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Entity};
 use crate::http::extract::PathOf;
 use crate::http::state::ApiState;
 
@@ -65,7 +65,7 @@ async fn list(controls: Controls) -> Response {
 async fn one(controls: Controls, PathOf(id): PathOf<String>) -> Result<Response, ApiError> {
     let rules = controls.control.faults().all();
     let rule = rules.iter().find(|rule| rule.id.to_string() == id);
-    let rule = rule.ok_or(ApiError::NotFound)?;
+    let rule = rule.ok_or_else(|| Entity::Fault.none(id))?;
     Ok(Json(shown(rule)).into_response())
 }
 
@@ -84,7 +84,7 @@ async fn remove(controls: Controls, PathOf(id): PathOf<String>) -> Result<Respon
         .faults()
         .remove(|rule| rule.id.to_string() == id);
     if removed == 0 {
-        return Err(ApiError::NotFound);
+        return Err(Entity::Fault.none(id));
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -302,11 +302,24 @@ pub(in crate::http) struct RequestShown {
     /// The rule that interfered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) fault: Option<u64>,
+    /// None but of a write of ours that an external S3 refused: `target` is bucket and key there,
+    /// and `status` what it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) storage: Option<RefusedShown>,
     /// The recordings that it was about, as they were at that instant.
     pub(in crate::http) recordings: Vec<Visible>,
     /// More recordings than are shown.
     #[serde(skip_serializing_if = "is_zero")]
     pub(in crate::http) more_recordings: usize,
+}
+
+/// A write that an external S3 refused.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct RefusedShown {
+    pub(in crate::http) key: String,
+    /// What it said, or what went wrong.
+    pub(in crate::http) words: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]

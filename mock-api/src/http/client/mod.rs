@@ -219,7 +219,8 @@ impl ApiClient {
                 }],
             },
         };
-        let job: Reply<JobRead> = self.post(JOBS, &query).await;
+        let answer = self.post_answer(JOBS, &query).await;
+        let job: Reply<JobRead> = parsed(flat(answer.map(transport::Answer::job_reply)));
         and_then(job, |job| checked_id(job.id).map(JobId))
     }
 
@@ -251,12 +252,12 @@ impl ApiClient {
             Reply::Done(answer) if answer.status == StatusCode::BAD_REQUEST => {
                 let missing = self.missing(&answer.body);
                 if missing.is_empty() {
-                    Reply::BadRequest
+                    answer.job_reply().map(|_| Vec::new())
                 } else {
                     Reply::Done(missing)
                 }
             }
-            Reply::Done(answer) => answer.reply().map(|_| Vec::new()),
+            Reply::Done(answer) => answer.job_reply().map(|_| Vec::new()),
             Reply::NotFound => Reply::NotFound,
             Reply::Throttled(wait) => Reply::Throttled(wait),
             Reply::BadRequest => Reply::BadRequest,
@@ -297,15 +298,16 @@ impl ApiClient {
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Reply<T> {
+        let answer = self.post_answer(path, body).await;
+        parsed(flat(answer.map(transport::Answer::reply)))
+    }
+
+    async fn post_answer(&self, path: &str, body: &impl Serialize) -> Reply<transport::Answer> {
         let Ok(body) = serde_json::to_vec(body) else {
             return Reply::Forbidden;
         };
-        let answer = self
-            .inner
-            .transport
-            .call(Method::POST, path, Some(body))
-            .await;
-        parsed(flat(answer.map(transport::Answer::reply)))
+        let transport = &self.inner.transport;
+        transport.call(Method::POST, path, Some(body)).await
     }
 
     async fn delete(&self, path: &str) -> Reply<()> {

@@ -18,6 +18,7 @@ use racegate_model::time::Duration;
 
 use crate::http::gateway::RETRY_AFTER_MS;
 use crate::http::tokens::Token;
+use crate::http::wire::ErrorBody;
 use crate::http::wire::oauth::TokenRead;
 use crate::service::Credentials;
 
@@ -59,6 +60,19 @@ impl Answer {
             408 | 500..=599 => Reply::Unavailable,
             // What is refused for its own sake is refused again.
             _ => Reply::Forbidden,
+        }
+    }
+
+    /// The answer to a call about a job. How a job too many is refused nobody documents; under
+    /// whatever status, it names the limit of recordings and may be tried again.
+    pub(super) fn job_reply(self) -> Reply<Bytes> {
+        let too_many = self.status.is_client_error()
+            && serde_json::from_slice::<ErrorBody>(&self.body)
+                .is_ok_and(|body| body.limit.is_some_and(|it| it.namespace == "recording"));
+        if too_many {
+            Reply::Throttled(retry_after(&self.headers))
+        } else {
+            self.reply()
         }
     }
 }

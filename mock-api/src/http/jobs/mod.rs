@@ -18,7 +18,7 @@ use racegate_model::selection::Refusal;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::{ApiError, Missing};
+use super::error::{ApiError, Entity, Missing};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::ids::job_id;
@@ -63,10 +63,11 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn create(
     State(state): State<ApiState>,
     caller: Caller,
-    JsonBody { value: query, raw }: JsonBody<JobsQuery>,
+    body: JsonBody<JobsQuery>,
 ) -> Result<Response, ApiError> {
     state.need_all(caller, &[ADD])?;
     caller.scopes.need(Scopes::EXPORT, ADD)?;
+    let query = body.value()?;
     if query.include_recordings_with_sensitive_data == Some(true) {
         state.need_all(caller, &["recording:recording:viewSensitiveData"])?;
     }
@@ -93,7 +94,7 @@ async fn create(
         ordinal,
         created_at: caller.now,
         selected,
-        query: raw,
+        query: body.raw,
         client: caller.client,
         action,
     });
@@ -111,7 +112,7 @@ fn selected(
     let Some(conversations) = &query.conversation_query else {
         // Of conversations that are older than five years there are none here.
         let aged = query.aged_conversation_interval.as_deref();
-        let aged = aged.ok_or(ApiError::MissingParameter("conversationQuery"))?;
+        let aged = aged.ok_or_else(|| ApiError::missing("conversationQuery"))?;
         let interval = super::wire::ApiInterval::parse(aged);
         return match interval.filter(|interval| interval.is_within_months(6)) {
             Some(_) => Ok(Vec::new()),
@@ -177,10 +178,10 @@ async fn list(
     state.need_any(caller, &["recording:job:view"])?;
     let paging = Paging::of(&params, PageSize::USUAL)?;
     let kinds = &["ARCHIVE", "DELETE", "EXPORT"];
-    let kind = params.word("jobType", kinds, "ARCHIVE, DELETE, EXPORT")?;
+    let kind = params.word("jobType", kinds)?;
     let mine = params.flag("showOnlyMyJobs")? == Some(true);
-    let wanted = params.word("state", &STATES, STATES_SAID)?;
-    let sort = params.word("sortBy", &["userId", "dateCreated"], "userId, dateCreated")?;
+    let wanted = params.word("state", &STATES)?;
+    let sort = params.word("sortBy", &["userId", "dateCreated"])?;
     let mut jobs = state.desk(caller).jobs.all();
     jobs.retain(|job| {
         let current = name_of_state(&state, caller, job.ordinal).ok();
@@ -204,7 +205,6 @@ const STATES: [&str; 6] = [
     "CANCELLED",
     "FAILED",
 ];
-const STATES_SAID: &str = "FULFILLED, PENDING, READY, PROCESSING, CANCELLED, FAILED";
 
 /// A job.
 #[utoipa::path(
@@ -238,17 +238,15 @@ async fn start(
     caller: Caller,
     PathOf(id): PathOf<String>,
     doom: Option<Extension<Doomed>>,
-    JsonBody { value: update, .. }: JsonBody<JobUpdate>,
+    body: JsonBody<JobUpdate>,
 ) -> Result<Response, ApiError> {
     state.need_all(caller, EXECUTE)?;
+    let JobUpdate { .. } = body.value()?;
     let entry = find(&state, caller, &id)?;
     if entry.client != caller.client {
         return Err(ApiError::NotAuthorized(
             "Only the user that created the job may execute it.",
         ));
-    }
-    if update.state.as_deref() != Some("PROCESSING") {
-        return Err(invalid("state", update.state.as_deref(), "PROCESSING"));
     }
     match state
         .tenant(caller)
@@ -385,7 +383,8 @@ fn user_of(state: &ApiState, entry: &JobEntry) -> super::wire::job::Reference {
 }
 
 fn find(state: &ApiState, caller: Caller, id: &str) -> Result<Arc<JobEntry>, ApiError> {
-    state.desk(caller).jobs.find(id).ok_or(ApiError::NotFound)
+    let found = state.desk(caller).jobs.find(id);
+    found.ok_or_else(|| Entity::Job.none(id))
 }
 
 fn shown(

@@ -5,34 +5,67 @@ use racegate_model::scenario::{ExportRequest, MediaTypeFilter};
 
 use super::desk::{Action, ActionAt, Exports};
 use crate::http::error::ApiError;
-use crate::http::params::invalid;
+use crate::http::mistakes::Mistakes;
 use crate::http::wire::job::{ForumFilters, JobsQuery};
+use crate::http::wire::words::JobAction;
 
-/// What the job is to do.
+/// What the job is to do. What one action needs and another may not have is found out here; all of
+/// it is said at once.
 pub(super) fn action_of(query: &JobsQuery) -> Result<Action, ApiError> {
+    let mut mistakes = Mistakes::default();
+    let clears = query.clear_export == Some(true);
+    if clears && query.action != JobAction::Delete {
+        mistakes.invalid("clearExport", "true", "false, unless the action is DELETE");
+    }
+    let screens = [
+        (
+            "screenRecordingActionDate",
+            query.screen_recording_action_date.is_some(),
+        ),
+        (
+            "screenRecordingActionAge",
+            query.screen_recording_action_age.is_some(),
+        ),
+    ];
+    let without_screens = query.include_screen_recordings == Some(false);
+    for (field, _) in screens
+        .into_iter()
+        .filter(|(_, said)| *said && without_screens)
+    {
+        let allowed = "none, unless includeScreenRecordings is true";
+        mistakes.invalid(field, "", allowed);
+    }
+    if query.conversation_query.is_none() && query.aged_conversation_interval.is_none() {
+        mistakes.missing("conversationQuery");
+    }
     let at = match (query.action_date, query.action_age) {
         (Some(date), _) => Some(ActionAt::Date(date)),
         (None, age) => age.map(ActionAt::Age),
     };
-    let needed = at.ok_or(ApiError::MissingParameter("actionDate"));
-    match query.action.as_deref() {
-        Some("EXPORT") => {
-            let integration = query.integration_id.as_deref();
-            if integration.is_none_or(|id| id.trim().is_empty()) {
-                let allowed = "the id of an integration, for EXPORT";
-                return Err(invalid("integrationId", integration, allowed));
-            }
-            Ok(Action::Export)
+    let integration = query.integration_id.as_deref().unwrap_or_default();
+    let action = match (query.action, at) {
+        (JobAction::Export, _) if integration.trim().is_empty() => {
+            mistakes.missing("integrationId");
+            None
         }
-        Some("ARCHIVE") => Ok(Action::Archive(needed?)),
-        Some("DELETE") => {
-            let exports = match query.clear_export {
-                Some(true) => Exports::Cleared,
-                None | Some(false) => Exports::Kept,
+        (JobAction::Export, _) => Some(Action::Export),
+        (JobAction::Archive | JobAction::Delete, None) => {
+            mistakes.missing("actionDate");
+            None
+        }
+        (JobAction::Archive, Some(at)) => Some(Action::Archive(at)),
+        (JobAction::Delete, Some(at)) => {
+            let exports = if clears {
+                Exports::Cleared
+            } else {
+                Exports::Kept
             };
-            Ok(Action::Delete(needed?, exports))
+            Some(Action::Delete(at, exports))
         }
-        other => Err(invalid("action", other, "ARCHIVE, DELETE, EXPORT")),
+    };
+    match action.filter(|_| mistakes.is_empty()) {
+        Some(action) => Ok(action),
+        None => Err(ApiError::Mistaken(mistakes)),
     }
 }
 

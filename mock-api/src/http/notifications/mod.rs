@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::downloads::Origin;
-use super::error::ApiError;
+use super::error::{ApiError, Entity};
 use super::extract::{JsonList, NoBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
@@ -32,6 +32,14 @@ use super::wire::notification::{AvailableTopic, Channel, ChannelTopic, TopicRequ
 use hub::{ChannelView, SubscribeError, Subscribing};
 use topics::{TEMPLATES, Topic, TopicError};
 
+/// What the real API's list of topics can show more of.
+const EXPANDED: &[&str] = &[
+    "description",
+    "requiresPermissions",
+    "schema",
+    "transports",
+    "publicApiTemplateUriPaths",
+];
 /// Length of a topic's name.
 const TOPIC_MAX: usize = 200;
 
@@ -67,15 +75,17 @@ pub(super) fn restoring(
     post,
     path = "/api/v2/notifications/channels",
     tag = "notifications",
-    params(("connectionType" = Option<String>, Query)),
+    params(("connectionType" = Option<super::wire::words::ConnectionType>, Query)),
     responses((status = 200, body = Channel))
 )]
 async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     origin: Origin,
+    params: Params,
     _: NoBody,
-) -> Response {
+) -> Result<Response, ApiError> {
+    params.word("connectionType", &["streaming"])?;
     let id = state.secret_id();
     if state.hub().must_be_fed() {
         let notices = state.service().watch();
@@ -88,7 +98,7 @@ async fn create(
     }
     let owner = (caller.tenant, caller.client);
     let channel = state.hub().create(id, owner, caller.now);
-    Json(shown(&state, &origin, channel)).into_response()
+    Ok(Json(shown(&state, &origin, channel)).into_response())
 }
 
 fn shown(state: &ApiState, origin: &Origin, channel: ChannelView) -> Channel {
@@ -114,11 +124,7 @@ async fn list(
     origin: Origin,
     params: Params,
 ) -> Result<Response, ApiError> {
-    params.word(
-        "includechannels",
-        &["token", "oauthclient"],
-        "token, oauthclient",
-    )?;
+    params.word("includechannels", &["token", "oauthclient"])?;
     let channels = state.hub().of(caller.client, caller.now).into_iter();
     let entities = channels
         .map(|channel| shown(&state, &origin, channel))
@@ -140,7 +146,7 @@ async fn check(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     let topics = state.hub().topics(caller.client, &id, caller.now);
-    topics.ok_or(ApiError::NotFound)?;
+    topics.ok_or_else(|| Entity::Channel.none(id))?;
     Ok(StatusCode::OK.into_response())
 }
 
@@ -158,7 +164,7 @@ async fn subscriptions(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, ApiError> {
     let topics = state.hub().topics(caller.client, &id, caller.now);
-    let topics = topics.ok_or(ApiError::NotFound)?.into_iter();
+    let topics = topics.ok_or_else(|| Entity::Channel.none(id))?.into_iter();
     let entities = topics.map(permitted).collect();
     Ok(Json(Entities { entities }).into_response())
 }
@@ -228,7 +234,7 @@ async fn unsubscribe(
 ) -> Result<Response, ApiError> {
     let how = (Subscribing::Replacing, caller.now);
     let cleared = state.hub().subscribe(caller.client, &id, Vec::new(), how);
-    cleared.map_err(|error| refusal(&state, error))?;
+    cleared.map_err(|error| refusal(&state, &id, error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -241,7 +247,7 @@ fn change(
 ) -> Result<Response, ApiError> {
     let ignoring = params.flag("ignoreErrors")? == Some(true);
     if asked.len() > state.config().channels.topics {
-        return Err(refusal(state, SubscribeError::TooMany));
+        return Err(refusal(state, id, SubscribeError::TooMany));
     }
     let mut granted = Vec::new();
     let mut entities = Vec::new();
@@ -259,7 +265,7 @@ fn change(
     state
         .hub()
         .subscribe(caller.client, id, granted, how)
-        .map_err(|error| refusal(state, error))?;
+        .map_err(|error| refusal(state, id, error))?;
     Ok(Json(Entities { entities }).into_response())
 }
 
@@ -281,9 +287,9 @@ fn judge(state: &ApiState, caller: Caller, text: &str) -> Result<Topic, ApiError
     Ok(topic)
 }
 
-fn refusal(state: &ApiState, error: SubscribeError) -> ApiError {
+fn refusal(state: &ApiState, channel: &str, error: SubscribeError) -> ApiError {
     match error {
-        SubscribeError::NoChannel => ApiError::NotFound,
+        SubscribeError::NoChannel => Entity::Channel.none(channel),
         SubscribeError::TooMany => ApiError::LimitReached {
             what: "topics of a channel",
             namespace: "notifications",
@@ -323,7 +329,8 @@ fn rejected(id: String, error: &ApiError) -> ChannelTopic {
     path = "/api/v2/notifications/availabletopics",
     tag = "notifications",
     params(
-        ("expand" = Option<String>, Query),
+        ("expand" = Option<Vec<super::wire::words::TopicExpand>>, Query, style = Form,
+            explode = false, description = "Everything is shown anyway"),
         ("includePreview" = Option<bool>, Query),
     ),
     responses((status = 200, body = Entities<AvailableTopic>))
@@ -334,6 +341,7 @@ async fn available(
     params: Params,
 ) -> Result<Response, ApiError> {
     params.flag("includePreview")?;
+    params.words("expand", EXPANDED)?;
     let shown = TEMPLATES
         .iter()
         .filter(|template| state.speaks_forum() || !template.text.contains(':'));

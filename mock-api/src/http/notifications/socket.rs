@@ -11,7 +11,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use super::hub::Feed;
 use super::pump::frame;
 use super::topics::Topic;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Entity};
 use crate::http::extract::PathOf;
 use crate::http::state::ApiState;
 use crate::http::wire::notification::{ClientMessage, PlainMessage};
@@ -32,7 +32,7 @@ pub(super) async fn connect(
     let expiry = state.hub().expiry(&id);
     expiry
         .filter(|at| *at > state.now())
-        .ok_or(ApiError::NotFound)?;
+        .ok_or_else(|| Entity::Channel.none(id.as_str()))?;
     let upgrade = upgrade.map_err(|_| ApiError::UpgradeRequired)?;
     let limits = state.config().channels;
     let upgrade = upgrade

@@ -126,6 +126,42 @@ pub(in crate::http) struct Limit {
     pub(in crate::http) value: u64,
 }
 
+/// `LimitDocumentation`.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct LimitDocumentation {
+    pub(in crate::http) url: &'static str,
+    pub(in crate::http) namespaces: Vec<NamespaceDocs>,
+}
+
+/// `NamespaceDocs`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct NamespaceDocs {
+    pub(in crate::http) name: &'static str,
+    pub(in crate::http) friendly_name: &'static str,
+    pub(in crate::http) limits: Vec<LimitDocs>,
+}
+
+/// `LimitDocs`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct LimitDocs {
+    pub(in crate::http) key: &'static str,
+    pub(in crate::http) default_value: u64,
+    /// Nobody can change a limit through this API.
+    pub(in crate::http) configurable: bool,
+}
+
+impl LimitDocs {
+    pub(in crate::http) const fn of(limit: Limit) -> Self {
+        Self {
+            key: limit.key,
+            default_value: limit.value,
+            configurable: false,
+        }
+    }
+}
+
 /// A list, and nothing else.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Entities<T> {

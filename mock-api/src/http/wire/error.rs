@@ -16,6 +16,12 @@ pub struct ErrorBody {
     pub code: Cow<'static, str>,
     /// The HTTP status.
     pub status: u16,
+    /// The entity that it is about, if it is about one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub entity_id: String,
+    /// What kind of entity that is.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub entity_name: Cow<'static, str>,
     /// The correlation id.
     pub context_id: String,
     /// The message with names where its values are.

@@ -19,8 +19,7 @@ use super::words::{Dimension, JobAction, JobCommand, Operator, PredicateKind};
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "some keys are checked only")]
 pub(in crate::http) struct JobsQuery {
-    #[schema(required = true, value_type = JobAction)]
-    pub(in crate::http) action: Option<String>,
+    pub(in crate::http) action: JobAction,
     pub(in crate::http) action_date: Option<ApiDate>,
     #[serde(default, deserialize_with = "whole::option")]
     #[schema(minimum = 0, maximum = 36_500)]
@@ -83,13 +82,25 @@ pub(in crate::http) struct ConversationQuery {
     pub(in crate::http) parts: QueryParts,
 }
 
-/// `ConversationQuery` and `AsyncConversationQuery` of analytics, which need an interval.
+/// `ConversationQuery` of analytics, which needs an interval.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct DetailsQuery {
     /// Two dates joined by a slash.
-    #[schema(required = true, value_type = String, pattern = "^[^/]+/[^/]+$")]
-    pub(in crate::http) interval: Option<String>,
+    #[schema(pattern = "^[^/]+/[^/]+$")]
+    pub(in crate::http) interval: String,
+    pub(in crate::http) paging: Option<QueryPaging>,
+    #[serde(flatten)]
+    pub(in crate::http) parts: QueryParts,
+}
+
+/// `AsyncConversationQuery` of analytics, likewise. Its results have pages of their own.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct AsyncDetailsQuery {
+    /// Two dates joined by a slash.
+    #[schema(pattern = "^[^/]+/[^/]+$")]
+    pub(in crate::http) interval: String,
     #[serde(flatten)]
     pub(in crate::http) parts: QueryParts,
 }
@@ -114,7 +125,6 @@ pub(in crate::http) struct QueryParts {
     aggregations: Option<Vec<IgnoredAny>>,
     pub(in crate::http) order: Option<QueryOrder>,
     pub(in crate::http) order_by: Option<QueryOrderBy>,
-    pub(in crate::http) paging: Option<QueryPaging>,
     #[serde(default, deserialize_with = "whole::option")]
     pub(in crate::http) limit: Option<u32>,
     #[expect(dead_code, reason = "an interval covers whole days as it is")]
@@ -215,8 +225,8 @@ pub(in crate::http) struct QueryPredicate {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(in crate::http) struct JobUpdate {
     /// PROCESSING, and nothing else.
-    #[schema(required = true, value_type = JobCommand)]
-    pub(in crate::http) state: Option<String>,
+    #[expect(dead_code, reason = "there is one state to ask for")]
+    state: JobCommand,
 }
 
 /// `RecordingJob`.

@@ -23,6 +23,17 @@ pub(in crate::http) enum FileState {
     Error,
 }
 
+/// The states that a client may say of a recording: a file's upload, its loss and its deletion are
+/// the platform's alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(in crate::http) enum StateSaid {
+    Archived,
+    Available,
+    Restored,
+    Restoring,
+}
+
 /// Where archived files go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -155,9 +166,17 @@ pub(in crate::http) struct RetentionDates {
 pub(in crate::http) struct RecordingUpdate {
     /// Goes to the archive then; none takes it back.
     pub(in crate::http) archive_date: Option<ApiDate>,
+    /// There is one.
+    #[expect(dead_code, reason = "it is checked only")]
     pub(in crate::http) archive_medium: Option<ArchiveMedium>,
     /// Is deleted then; none keeps it.
     pub(in crate::http) delete_date: Option<ApiDate>,
+    /// Until when a recording that is restored stays so, if no archive date says it.
+    pub(in crate::http) restore_expiration_time: Option<ApiDate>,
+    /// Whoever changes a date sends the whole recording back, with the state that it was shown.
+    /// Nothing but the dates decides; a state that only the platform sets is refused.
+    #[expect(dead_code, reason = "it is checked only")]
+    pub(in crate::http) file_state: Option<StateSaid>,
 }
 
 impl RetentionDates {

@@ -1,6 +1,7 @@
 //! Words that parameters may take, for the document: handlers refuse others in the API's words.
-#![expect(dead_code, reason = "handlers look the words up as text")]
+#![expect(dead_code, reason = "handlers look most of the words up as text")]
 
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 #[derive(ToSchema)]
@@ -54,8 +55,9 @@ pub(in crate::http) enum JobState {
     Failed,
 }
 
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
+/// What a job does with the recordings that it selects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
 pub(in crate::http) enum JobAction {
     Archive,
     Delete,
@@ -63,8 +65,8 @@ pub(in crate::http) enum JobAction {
 }
 
 /// The one state that a client may ask for.
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
 pub(in crate::http) enum JobCommand {
     Processing,
 }
@@ -74,6 +76,12 @@ pub(in crate::http) enum JobCommand {
 pub(in crate::http) enum ChannelScope {
     Token,
     Oauthclient,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(in crate::http) enum ConnectionType {
+    Streaming,
 }
 
 #[derive(ToSchema)]
@@ -124,4 +132,107 @@ pub(in crate::http) enum TriggerTopic {
     Ended,
     #[schema(rename = "conversation:recordings:metadata:ready")]
     Ready,
+}
+
+#[derive(ToSchema)]
+pub(in crate::http) enum TopicExpand {
+    #[schema(rename = "description")]
+    Description,
+    #[schema(rename = "requiresPermissions")]
+    RequiresPermissions,
+    #[schema(rename = "schema")]
+    Schema,
+    #[schema(rename = "transports")]
+    Transports,
+    #[schema(rename = "publicApiTemplateUriPaths")]
+    PublicApiTemplateUriPaths,
+}
+
+/// What the real API can show more of a user.
+#[derive(ToSchema)]
+pub(in crate::http) enum UserExpand {
+    #[schema(rename = "routingStatus")]
+    RoutingStatus,
+    #[schema(rename = "presence")]
+    Presence,
+    #[schema(rename = "integrationPresence")]
+    IntegrationPresence,
+    #[schema(rename = "conversationSummary")]
+    ConversationSummary,
+    #[schema(rename = "outOfOffice")]
+    OutOfOffice,
+    #[schema(rename = "geolocation")]
+    Geolocation,
+    #[schema(rename = "station")]
+    Station,
+    #[schema(rename = "authorization")]
+    Authorization,
+    #[schema(rename = "lasttokenissued")]
+    Lasttokenissued,
+    #[schema(rename = "authorization.unusedRoles")]
+    AuthorizationUnusedRoles,
+    #[schema(rename = "team")]
+    Team,
+    #[schema(rename = "workPlanBidRanks")]
+    WorkPlanBidRanks,
+    #[schema(rename = "externalContactsSettings")]
+    ExternalContactsSettings,
+    #[schema(rename = "profileSkills")]
+    ProfileSkills,
+    #[schema(rename = "certifications")]
+    Certifications,
+    #[schema(rename = "locations")]
+    Locations,
+    #[schema(rename = "groups")]
+    Groups,
+    #[schema(rename = "skills")]
+    Skills,
+    #[schema(rename = "languages")]
+    Languages,
+    #[schema(rename = "languagePreference")]
+    LanguagePreference,
+    #[schema(rename = "employerInfo")]
+    EmployerInfo,
+    #[schema(rename = "biography")]
+    Biography,
+    #[schema(rename = "dateLastLogin")]
+    DateLastLogin,
+    #[schema(rename = "customAttributes")]
+    CustomAttributes,
+    #[schema(rename = "date")]
+    Date,
+    #[schema(rename = "geolocationsettings")]
+    Geolocationsettings,
+    #[schema(rename = "organization")]
+    Organization,
+    #[schema(rename = "presencedefinitions")]
+    Presencedefinitions,
+    #[schema(rename = "divisionedpresencedefinitions")]
+    Divisionedpresencedefinitions,
+    #[schema(rename = "locationdefinitions")]
+    Locationdefinitions,
+    #[schema(rename = "orgauthorization")]
+    Orgauthorization,
+    #[schema(rename = "orgproducts")]
+    Orgproducts,
+    #[schema(rename = "favorites")]
+    Favorites,
+    #[schema(rename = "superiors")]
+    Superiors,
+    #[schema(rename = "directreports")]
+    Directreports,
+    #[schema(rename = "adjacents")]
+    Adjacents,
+    #[schema(rename = "routingskills")]
+    Routingskills,
+    #[schema(rename = "routinglanguages")]
+    Routinglanguages,
+    #[schema(rename = "fieldconfigs")]
+    Fieldconfigs,
+    #[schema(rename = "token")]
+    Token,
+    #[schema(rename = "trustors")]
+    Trustors,
+    #[schema(rename = "logCapture")]
+    LogCapture,
 }

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::{constant_time, hmac};
+use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 
 /// Bytes of a GCM tag.
 const GCM_TAG: usize = 16;
@@ -167,7 +167,13 @@ fn counter_key(key: &[u8]) -> EncryptingKey {
         .expect("the key has its algorithm's length")
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is nearly every one, and has to be in place"
+)]
 enum Cipher {
+    /// Ring's and not AWS-LC's, because it holds the key schedule itself and not a pointer to it: where
+    /// thousands of sessions take turns, a driver can ask for all of it before it is needed.
     Gcm(LessSafeKey),
     /// Boxed, because the common case is the other one and its size counts thousands of times.
     Counter(Box<Counter>),
@@ -413,9 +419,10 @@ fn open_gcm(
     tag: &[u8],
     out: &mut Vec<u8>,
 ) -> Option<usize> {
+    let tag = Tag::try_from(tag).ok()?;
     let start = out.len();
-    out.resize(start + body.len(), 0);
-    let opened = key.open_separate_gather(nonce, Aad::from(aad), body, tag, &mut out[start..]);
+    out.extend_from_slice(body);
+    let opened = key.open_in_place_separate_tag(nonce, Aad::from(aad), tag, &mut out[start..], 0..);
     if opened.is_err() {
         out.truncate(start);
         return None;
