@@ -55,6 +55,12 @@ pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary)
             generator.handshakes_dropped
         ));
     }
+    if generator.lines_dropped > 0 {
+        reasons.push(format!(
+            "memory: {} sessions ended because too many waited for their softphones to come back",
+            generator.lines_dropped
+        ));
+    }
     if generator.recordings_cut > 0 {
         reasons.push(format!(
             "storage: {} recordings were cut short because it could not keep up",
@@ -196,6 +202,13 @@ mod tests {
                     ..none()
                 },
                 "handshake",
+            ),
+            (
+                GeneratorSummary {
+                    lines_dropped: 1,
+                    ..none()
+                },
+                "come back",
             ),
             (
                 GeneratorSummary {

@@ -150,6 +150,8 @@ pub(super) fn count_received(
         summary.handshakes_dropped += counted.handshakes_dropped;
         summary.recordings_cut += counted.recordings_cut;
         summary.connections += counted.connected;
+        summary.lines_taken_over += counted.taken_over;
+        summary.lines_dropped += counted.parked_dropped;
         summary.stray_datagrams += counted.stray_datagrams;
     }
 }

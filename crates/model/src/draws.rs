@@ -101,6 +101,8 @@ pub enum Purpose {
     JobQuery = 43,
     /// Time between a job's reading of sidecar and media.
     JobOrder = 44,
+    /// Time that a restore from the archive takes.
+    Restore = 45,
     /// Whether the call is made on a persistent connection.
     Connection = 50,
     /// Whether an injected fault strikes match `k` of a rule.

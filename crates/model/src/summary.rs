@@ -416,6 +416,12 @@ pub struct GeneratorSummary {
     /// Recordings that were closed before their call ended, because storage could not keep up.
     #[serde(default)]
     pub recordings_cut: u64,
+    /// Persistent sessions whose softphone came back while their old connection still looked alive.
+    #[serde(default)]
+    pub lines_taken_over: u64,
+    /// Persistent sessions of signalling only that ended because too many waited for their softphones to come back.
+    #[serde(default)]
+    pub lines_dropped: u64,
     /// WebRTC sessions that came up; persistent ones carry many calls each.
     #[serde(default)]
     pub connections: u64,

@@ -69,8 +69,6 @@ pub struct ApiDelays {
     pub batch_discovery: Duration,
     /// An analytics job or an upload report is posted → it is done.
     pub query: Duration,
-    /// An archived recording is asked for → it can be played again. Until then it is `RESTORING`.
-    pub restore: Duration,
 }
 
 impl Default for ApiDelays {
@@ -78,7 +76,6 @@ impl Default for ApiDelays {
         Self {
             batch_discovery: Duration::from_millis(500),
             query: Duration::from_millis(500),
-            restore: Duration::from_millis(500),
         }
     }
 }

@@ -206,7 +206,8 @@ async fn update(
         | FileState::Error => state.need_any(caller, RETAIN)?,
     }
     let epoch = state.config().epoch;
-    let ready = ApiDate::of(epoch, caller.now + state.config().delays.restore);
+    let restore = state.tenant(caller).restore_time(seen.index);
+    let ready = ApiDate::of(epoch, caller.now + restore);
     let archived = seen.file_state() == FileState::Archived;
     let restored = match seen.file_state() {
         FileState::Archived => Some(Restored { at: ready }),

@@ -321,7 +321,8 @@ impl IngestEndpoint {
         drop(reply.send(Ok(())));
     }
 
-    /// The media said goodbye: the session is over as of now, but the signalling is about to say so too, and with more to tell.
+    /// The media said goodbye: the session is over as of now, but the signalling is about to say so too, and with more to tell; or it was
+    /// cut, and that is why.
     fn take_leave(&mut self, now: Instant, key: usize) {
         let session = &mut self.sessions[key];
         if session.ending.is_none() {
@@ -329,6 +330,22 @@ impl IngestEndpoint {
             session.goodbye_by = Some(now + GOODBYE_WAIT);
         }
         self.file(now, key);
+    }
+
+    /// The signalling has had its time. A session whose WebSocket is gone without a word was cut, even if it waits for another one: its
+    /// media is over.
+    fn follow_goodbye(&mut self, now: Instant, key: usize) {
+        // What it says may lie here.
+        if !self.commands.is_empty() {
+            return self.file(now, key);
+        }
+        let session = &mut self.sessions[key];
+        if session.notices.is_closed()
+            && let Some((reason, _)) = &mut session.ending
+        {
+            *reason = EndReason::SignallingLost;
+        }
+        self.finish(now, key, EndReason::HungUp);
     }
 
     fn file(&mut self, now: Instant, key: usize) {
@@ -425,7 +442,7 @@ impl IngestEndpoint {
             return;
         }
         if session.goodbye_by.is_some_and(|by| by <= now) {
-            self.finish(now, key, EndReason::HungUp);
+            self.follow_goodbye(now, key);
             return;
         }
         session.peer.handle_timeout(now);

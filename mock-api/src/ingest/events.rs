@@ -9,11 +9,11 @@ use racegate_media::Sha256;
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndReason {
-    /// The caller hung up, by `terminate` or by a goodbye in the media.
+    /// The caller hung up, by `terminate`, or by a goodbye in the media that its WebSocket outlived.
     HungUp,
     /// The caller's checks stopped coming; its network or its process is gone.
     ConsentLost,
-    /// Its WebSocket closed without `terminate`.
+    /// Its WebSocket closed without `terminate`, whatever its media said.
     SignallingLost,
     /// No audio path within the time for set-up.
     SetupTimeout,

@@ -36,7 +36,8 @@ async fn take(text: &str) {
     // The media thread has stopped: whoever needs it is told so.
     let (ingest, _) = Ingest::detached(&settings, address, stack, log);
     let (sender, _notices) = mpsc::channel(8);
-    let mut line = Line::new(ingest, sender);
+    let (claims, _) = mpsc::channel(1);
+    let mut line = Line::new(ingest, sender, claims);
     let mut session = String::new();
     for frame in text.lines() {
         let frame = frame.replace(SESSION, &session);

@@ -57,18 +57,23 @@ pub struct IngestSettings {
     pub setup_timeout: Duration,
     /// Handshake datagrams worked on per millisecond; more wait their turn, so that a burst of set-ups does not make audio late.
     pub handshakes_per_tick: usize,
+    /// Sessions without media that may wait for their softphones to come back, in all shards; then the one that has waited for longest
+    /// ends.
+    pub parked_max: usize,
     /// The stack for offers from outside, if it is another one.
     pub door: Option<Arc<dyn Stack>>,
 }
 
 impl Default for IngestSettings {
-    /// Loopback, 10,000 sessions, 15 s for set-up, 8 handshake datagrams a millisecond.
+    /// Loopback, 10,000 sessions, 15 s for set-up, 8 handshake datagrams a millisecond; and as many sessions may wait without media as
+    /// a process usually may have connections.
     fn default() -> Self {
         Self {
             address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0),
             sessions_max: 10_000,
             setup_timeout: Duration::from_secs(15),
             handshakes_per_tick: 8,
+            parked_max: 20_000,
             door: None,
         }
     }
@@ -99,6 +104,10 @@ pub struct IngestCounters {
     pub stray_datagrams: u64,
     /// Handshake datagrams dropped because too many waited.
     pub handshakes_dropped: u64,
+    /// Persistent sessions whose softphone came back while their old WebSocket still looked alive.
+    pub taken_over: u64,
+    /// Sessions without media that ended because too many waited for their softphones.
+    pub parked_dropped: u64,
 }
 
 impl IngestCounters {
@@ -117,6 +126,8 @@ impl IngestCounters {
             recordings_cut: self.recordings_cut + other.recordings_cut,
             stray_datagrams: self.stray_datagrams + other.stray_datagrams,
             handshakes_dropped: self.handshakes_dropped + other.handshakes_dropped,
+            taken_over: self.taken_over + other.taken_over,
+            parked_dropped: self.parked_dropped + other.parked_dropped,
         }
     }
 }
@@ -135,6 +146,8 @@ pub(super) struct Counters {
     pub(super) recordings_cut: AtomicU64,
     pub(super) stray_datagrams: AtomicU64,
     pub(super) handshakes_dropped: AtomicU64,
+    pub(super) taken_over: AtomicU64,
+    pub(super) parked_dropped: AtomicU64,
 }
 
 /// Adds to a counter; counters are only read for reports, so order between them does not matter.
@@ -265,14 +278,15 @@ impl Ingest {
             events,
             address,
             ordinal,
-            parked: Arc::default(),
+            parked: Arc::new(Parked::new(settings.parked_max)),
         };
         (ingest, endpoint)
     }
 
-    /// Takes its session ids from where `other` takes them.
-    pub(super) fn number_like(&mut self, other: &Self) {
+    /// Makes it a shard of the same server: session ids are unique there, and a softphone may come back by any of its connections.
+    pub(super) fn join(&mut self, other: &Self) {
         self.ordinal = Arc::clone(&other.ordinal);
+        self.parked = Arc::clone(&other.parked);
     }
 
     pub(super) fn parked(&self) -> &Parked {
@@ -310,6 +324,8 @@ impl Ingest {
             recordings_cut: read(&counters.recordings_cut),
             stray_datagrams: read(&counters.stray_datagrams),
             handshakes_dropped: read(&counters.handshakes_dropped),
+            taken_over: read(&counters.taken_over),
+            parked_dropped: read(&counters.parked_dropped),
         }
     }
 

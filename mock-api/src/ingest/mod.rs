@@ -11,11 +11,14 @@ mod handle;
 #[cfg(test)]
 mod hostile;
 mod parked;
+#[cfg(test)]
+mod reconnects;
 pub mod rpc;
 mod session;
 mod shards;
 mod signalling;
 mod silent;
+mod socket;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -24,4 +27,4 @@ pub use endpoint::IngestEndpoint;
 pub use events::{EndReason, EndedMedia, Kept, NoRoom, SessionEvents, Started, TakeNumber};
 pub use handle::{End, Ingest, IngestCounters, IngestError, IngestSettings, Notice};
 pub use shards::IngestShards;
-pub use signalling::{FRAME_MAX, serve_signalling, upgrade_signalling};
+pub use socket::{FRAME_MAX, serve_signalling, upgrade_signalling};

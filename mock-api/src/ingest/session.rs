@@ -20,7 +20,7 @@ pub(super) struct Session {
     pub(super) client_address: Option<SocketAddr>,
     /// An end that has been asked for and waits for the audio that was sent before it.
     pub(super) ending: Option<(EndReason, Instant)>,
-    /// The media said goodbye, and the signalling has this long to say the same.
+    /// The media said goodbye, and the signalling has this long to say why.
     pub(super) goodbye_by: Option<Instant>,
     /// Handshake datagrams that wait their turn.
     pub(super) waiting_handshakes: usize,
@@ -128,9 +128,13 @@ impl Session {
         if let Some(talk) = &mut self.talk {
             talk.digest_sent = talk.digest_sent.or(end.digest);
         }
-        let new = self.ending.is_none() || self.goodbye_by.take().is_some();
-        self.ending.get_or_insert((end.reason, end.at));
-        new
+        match (self.ending, self.goodbye_by.take()) {
+            (None, _) => self.ending = Some((end.reason, end.at)),
+            // The media only said that it is over. Why it is, the signalling tells, whichever came first.
+            (Some((_, at)), Some(_)) => self.ending = Some((end.reason, at.min(end.at))),
+            (Some(_), None) => return false,
+        }
+        true
     }
 
     /// Takes out the conversation. An end that was asked for keeps its reason and instant, the conversation's own first.

@@ -58,9 +58,8 @@ impl IngestShards {
     }
 
     fn of(mut all: Vec<Ingest>) -> Self {
-        // A session's id is unique in the whole server.
         if let Some((first, others)) = all.split_first_mut() {
-            others.iter_mut().for_each(|other| other.number_like(first));
+            others.iter_mut().for_each(|other| other.join(first));
         }
         Self {
             all: all.into(),

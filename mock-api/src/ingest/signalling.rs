@@ -1,103 +1,24 @@
-//! The signalling WebSocket, server side.
+//! One signalling connection's sessions: frames in, frames out.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::Response;
-use bytes::Bytes;
-use racegate_model::fault::{PING_AFTER, UNHEARD};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::{Instant as TokioInstant, sleep_until, timeout};
 
 use racegate_media::Sha256;
 
 use super::events::EndReason;
 use super::handle::{End, Ingest, Notice};
-use super::parked;
+use super::parked::{self, Claim};
 use super::rpc::{self, CallConnection, CallMedia, Incoming, Method, RpcError};
 use super::silent::SILENT_OFFER;
 
-/// The longest frame that is read, in bytes; a session description has one or two thousand.
-pub const FRAME_MAX: usize = 64 * 1024;
-
 /// Sessions that may share one WebSocket.
-const SESSIONS_MAX: usize = 256;
-
-/// Bad frames after which a WebSocket is closed.
-const STRIKES_MAX: u32 = 5;
+pub(super) const SESSIONS_MAX: usize = 256;
 
 /// The longest conversation id that is taken, in bytes; real ones are UUIDs.
 const ID_MAX: usize = 128;
-
-/// A WebSocket without sessions is closed after this time, and so is one that does not take what is sent to it.
-const IDLE_MAX: Duration = Duration::from_secs(60);
-
-/// Answers an upgrade request with a signalling WebSocket whose frames are bounded.
-pub fn upgrade_signalling(upgrade: WebSocketUpgrade, ingest: Ingest) -> Response {
-    upgrade
-        .max_message_size(FRAME_MAX)
-        .max_frame_size(FRAME_MAX)
-        .on_upgrade(move |socket| serve_signalling(socket, ingest))
-}
-
-/// Serves one signalling WebSocket until it closes; then what is left of its sessions ends as [`EndReason::SignallingLost`]. If it
-/// broke, persistent ones that are up may be reached by another one for [`RECONNECT`](racegate_model::fault::RECONNECT).
-pub async fn serve_signalling(mut socket: WebSocket, ingest: Ingest) {
-    let (sender, mut notices) = mpsc::channel(SESSIONS_MAX);
-    let mut line = Line::new(ingest, sender);
-    let mut hearing = Hearing::new();
-    let parting = loop {
-        let replies = tokio::select! {
-            frame = socket.recv() => {
-                hearing.heard();
-                match frame {
-                    Some(Ok(Message::Text(text))) => line.handle(&text, Instant::now()).await,
-                    Some(Ok(Message::Binary(_))) => line.strike(&Value::Null, &RpcError::new(RpcError::PARSE, "frames are text")),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
-                    Some(Ok(Message::Close(_))) => break Parting::Closed,
-                    Some(Err(_)) | None => break Parting::Broken,
-                }
-            }
-            Some(notice) = notices.recv() => line.notice(notice),
-            () = sleep_until(hearing.due()) => match hearing.poll(&line) {
-                Silence::Ping => {
-                    // Who does not take it is not heard, either.
-                    drop(timeout(IDLE_MAX, socket.send(Message::Ping(Bytes::new()))).await);
-                    Vec::new()
-                }
-                Silence::Lost => break Parting::Broken,
-            }
-        };
-        if !line.sessions.is_empty() {
-            hearing.busy();
-        }
-        if send_all(&mut socket, replies).await.is_err() {
-            break Parting::Broken;
-        }
-        if line.strikes > STRIKES_MAX {
-            let frame = CloseFrame {
-                code: close_code::POLICY,
-                reason: "too many bad frames".into(),
-            };
-            // It is over either way.
-            drop(timeout(IDLE_MAX, socket.send(Message::Close(Some(frame)))).await);
-            break Parting::Closed;
-        }
-    };
-    line.lose(Instant::now(), parting).await;
-}
-
-async fn send_all(socket: &mut WebSocket, frames: Vec<String>) -> Result<(), ()> {
-    for frame in frames {
-        match timeout(IDLE_MAX, socket.send(Message::Text(frame.into()))).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Err(()),
-        }
-    }
-    Ok(())
-}
 
 /// How a WebSocket ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,57 +27,6 @@ pub(super) enum Parting {
     Closed,
     /// Without a word.
     Broken,
-}
-
-/// What is to be done about a WebSocket on which nothing is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Silence {
-    Ping,
-    Lost,
-}
-
-/// When a WebSocket was heard last. A connection whose other end is gone without a word looks like one that has nothing to say; a ping
-/// tells them apart.
-#[derive(Debug)]
-struct Hearing {
-    heard_at: TokioInstant,
-    /// When it had a session last.
-    busy_at: TokioInstant,
-    pinged: bool,
-}
-
-impl Hearing {
-    fn new() -> Self {
-        let now = TokioInstant::now();
-        Self {
-            heard_at: now,
-            busy_at: now,
-            pinged: false,
-        }
-    }
-
-    fn heard(&mut self) {
-        self.heard_at = TokioInstant::now();
-        self.pinged = false;
-    }
-
-    fn busy(&mut self) {
-        self.busy_at = TokioInstant::now();
-    }
-
-    fn due(&self) -> TokioInstant {
-        let after = if self.pinged { UNHEARD } else { PING_AFTER };
-        self.heard_at + Duration::from_nanos(after.as_nanos())
-    }
-
-    fn poll(&mut self, line: &Line) -> Silence {
-        let idle = line.sessions.is_empty() && self.busy_at.elapsed() >= IDLE_MAX;
-        if self.pinged || idle {
-            return Silence::Lost;
-        }
-        self.pinged = true;
-        Silence::Ping
-    }
 }
 
 /// How far a session has come.
@@ -171,7 +41,11 @@ enum Stage {
     ProposedAgain,
 }
 
+/// One session's signalling; it goes with the session from one WebSocket to the next.
+#[derive(Debug)]
 pub(super) struct Leg {
+    /// Where its media is. A WebSocket that takes it over may belong to another shard.
+    pub(super) ingest: Ingest,
     conversation_id: String,
     stage: Stage,
     media: CallMedia,
@@ -189,26 +63,46 @@ impl Leg {
         );
         self.connection == CallConnection::Persistent && up
     }
+
+    /// Whether it has no media.
+    pub(super) fn is_silent(&self) -> bool {
+        self.media == CallMedia::None
+    }
 }
 
 /// One WebSocket's sessions: frames in, frames out.
 pub(super) struct Line {
     ingest: Ingest,
     notices: mpsc::Sender<Notice>,
+    /// Where others ask for its persistent sessions.
+    claims: mpsc::Sender<Claim>,
     sessions: BTreeMap<String, Leg>,
     strikes: u32,
     next_id: u64,
 }
 
 impl Line {
-    pub(super) fn new(ingest: Ingest, notices: mpsc::Sender<Notice>) -> Self {
+    pub(super) fn new(
+        ingest: Ingest,
+        notices: mpsc::Sender<Notice>,
+        claims: mpsc::Sender<Claim>,
+    ) -> Self {
         Self {
             ingest,
             notices,
+            claims,
             sessions: BTreeMap::new(),
             strikes: 0,
             next_id: 0,
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    pub(super) fn strikes(&self) -> u32 {
+        self.strikes
     }
 
     pub(super) async fn handle(&mut self, text: &str, now: Instant) -> Vec<String> {
@@ -224,7 +118,7 @@ impl Line {
     }
 
     /// Answers a bad frame and counts it.
-    fn strike(&mut self, id: &Value, error: &RpcError) -> Vec<String> {
+    pub(super) fn strike(&mut self, id: &Value, error: &RpcError) -> Vec<String> {
         self.strikes += 1;
         vec![rpc::error_frame(id, error)]
     }
@@ -270,8 +164,8 @@ impl Line {
                 // Both sides may hang up at once, so what is unknown is no error here.
                 if let Some(conversation_id) = conversation_id {
                     self.rest(&session_id, &conversation_id, end).await;
-                } else if let Some(leg) = self.sessions.remove(&session_id) {
-                    self::end(&self.ingest, &session_id, leg, end).await;
+                } else if let Some(leg) = self.drop_leg(&session_id) {
+                    self::end(&session_id, leg, end).await;
                 }
                 Ok(Vec::new())
             }
@@ -294,13 +188,14 @@ impl Line {
         self.expect_room()?;
         let session_id = self.ingest.next_session_id(&conversation_id);
         let leg = Leg {
+            ingest: self.ingest.clone(),
             conversation_id: conversation_id.clone(),
             stage: Stage::Proposed,
             media,
             connection,
             established_at: None,
         };
-        self.sessions.insert(session_id.clone(), leg);
+        self.keep(&session_id, leg);
         Ok(self.frame(&Method::Propose {
             session_id,
             conversation_id,
@@ -316,23 +211,54 @@ impl Line {
         Err(RpcError::new(RpcError::SERVER, message))
     }
 
-    /// Takes over a session whose WebSocket broke.
+    fn keep(&mut self, session_id: &str, leg: Leg) {
+        if leg.connection == CallConnection::Persistent {
+            leg.ingest.parked().hold(session_id, &self.claims);
+        }
+        self.sessions.insert(session_id.to_owned(), leg);
+    }
+
+    fn drop_leg(&mut self, session_id: &str) -> Option<Leg> {
+        let leg = self.sessions.remove(session_id)?;
+        if leg.connection == CallConnection::Persistent {
+            leg.ingest.parked().forget(session_id, &self.claims);
+        }
+        Some(leg)
+    }
+
+    /// Takes over a session whose WebSocket broke, whether or not the server knows by now.
     async fn reconnect(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
+        // It may be asked twice, when the answer was slow.
+        if self.sessions.get(&session_id).is_some_and(Leg::waits) {
+            return Ok(self.active(session_id));
+        }
         self.expect_room()?;
-        let Some(mut leg) = self.ingest.parked().take(&session_id) else {
+        let Some(mut leg) = self.ingest.parked().claim(&session_id).await else {
             let message = "no such session waits for its softphone";
             return Err(RpcError::new(RpcError::SERVER, message));
         };
         if leg.media == CallMedia::Audio {
-            let attached = self.ingest.attach(&session_id, self.notices.clone()).await;
+            let attached = leg.ingest.attach(&session_id, self.notices.clone()).await;
             attached.map_err(|error| RpcError::new(RpcError::SERVER, error.to_string()))?;
         }
         // What was asked just before it broke has to be asked again.
         if leg.stage == Stage::ProposedAgain {
             leg.stage = Stage::Idle;
         }
-        self.sessions.insert(session_id.clone(), leg);
+        self.keep(&session_id, leg);
         Ok(self.active(session_id))
+    }
+
+    /// Gives a session up to another WebSocket. One that is not up stays, to end with this one.
+    pub(super) fn give(&mut self, claim: Claim) {
+        let Claim { session_id, reply } = claim;
+        let waits = self.sessions.get(&session_id).is_some_and(Leg::waits);
+        if let Some(leg) = waits.then(|| self.sessions.remove(&session_id)).flatten()
+            // Who claimed it may be gone.
+            && let Err(leg) = reply.send(leg)
+        {
+            self.sessions.insert(session_id, leg);
+        }
     }
 
     /// A further conversation for a session whose last one is over.
@@ -361,12 +287,12 @@ impl Line {
     async fn resume(&mut self, session_id: String, now: Instant) -> Result<Vec<String>, RpcError> {
         let conversation_id = self.advance(&session_id, Stage::ProposedAgain, Stage::Answered)?;
         let leg = self.leg(&session_id)?;
+        let ingest = leg.ingest.clone();
         if leg.media == CallMedia::None {
             leg.established_at = Some(now);
-            self.ingest.silent_started(&conversation_id, &session_id);
-            self.ingest
-                .silent_established(&conversation_id, &session_id, now);
-        } else if let Err(error) = self.ingest.begin(&session_id, &conversation_id).await {
+            ingest.silent_started(&conversation_id, &session_id);
+            ingest.silent_established(&conversation_id, &session_id, now);
+        } else if let Err(error) = ingest.begin(&session_id, &conversation_id).await {
             self.leg(&session_id)?.stage = Stage::Idle;
             return Err(RpcError::new(RpcError::SERVER, error.to_string()));
         }
@@ -386,11 +312,12 @@ impl Line {
                 let established_at = leg.established_at.take();
                 if leg.media == CallMedia::None {
                     let ids = (conversation_id.to_owned(), session_id.to_owned());
-                    self.ingest.silent_ended(ids.0, ids.1, established_at, end);
+                    leg.ingest.silent_ended(ids.0, ids.1, established_at, end);
                     return;
                 }
-                let ingest = &self.ingest;
-                let asked = ingest.end_conversation(session_id, conversation_id, end);
+                let asked = leg
+                    .ingest
+                    .end_conversation(session_id, conversation_id, end);
                 if let Err(error) = asked.await {
                     tracing::debug!(session_id, %error, "a conversation could not be ended");
                 }
@@ -402,26 +329,25 @@ impl Line {
 
     async fn offer(&mut self, session_id: String) -> Result<Vec<String>, RpcError> {
         let conversation_id = self.advance(&session_id, Stage::Proposed, Stage::Offered)?;
-        if self.leg(&session_id)?.media == CallMedia::None {
-            self.ingest.silent_started(&conversation_id, &session_id);
+        let leg = self.leg(&session_id)?;
+        if leg.media == CallMedia::None {
+            leg.ingest.silent_started(&conversation_id, &session_id);
             return Ok(self.frame(&Method::Offer {
                 session_id,
                 conversation_id,
                 sdp: SILENT_OFFER.to_owned(),
             }));
         }
-        match self
-            .ingest
-            .create(&conversation_id, &session_id, self.notices.clone())
-            .await
-        {
+        let ingest = leg.ingest.clone();
+        let notices = self.notices.clone();
+        match ingest.create(&conversation_id, &session_id, notices).await {
             Ok(sdp) => Ok(self.frame(&Method::Offer {
                 session_id,
                 conversation_id,
                 sdp,
             })),
             Err(error) => {
-                self.sessions.remove(&session_id);
+                self.drop_leg(&session_id);
                 Err(RpcError::new(RpcError::SERVER, error.to_string()))
             }
         }
@@ -437,14 +363,15 @@ impl Line {
         let leg = self.leg(session_id)?;
         if leg.media == CallMedia::None {
             leg.established_at = Some(now);
-            self.ingest
+            leg.ingest
                 .silent_established(&conversation_id, session_id, now);
             return Ok(Vec::new());
         }
-        match self.ingest.answer(session_id, sdp).await {
+        let ingest = leg.ingest.clone();
+        match ingest.answer(session_id, sdp).await {
             Ok(()) => Ok(Vec::new()),
             Err(error) => {
-                self.sessions.remove(session_id);
+                self.drop_leg(session_id);
                 Err(RpcError::new(RpcError::SERVER, error.to_string()))
             }
         }
@@ -456,7 +383,8 @@ impl Line {
         if leg.stage != Stage::Answered || leg.media == CallMedia::None {
             return Err(RpcError::new(RpcError::REQUEST, "the server offers first"));
         }
-        match self.ingest.renegotiate(&session_id, sdp).await {
+        let ingest = leg.ingest.clone();
+        match ingest.renegotiate(&session_id, sdp).await {
             Ok(sdp) => Ok(self.frame(&Method::Answer { session_id, sdp })),
             Err(error) => Err(RpcError::new(RpcError::SERVER, error.to_string())),
         }
@@ -485,8 +413,8 @@ impl Line {
     }
 
     /// The server's side of a session is over: the phone is told, unless it said so itself.
-    fn notice(&mut self, notice: Notice) -> Vec<String> {
-        if self.sessions.remove(&notice.session_id).is_none() {
+    pub(super) fn notice(&mut self, notice: Notice) -> Vec<String> {
+        if self.drop_leg(&notice.session_id).is_none() {
             return Vec::new();
         }
         self.frame(&Method::Terminate {
@@ -513,24 +441,28 @@ impl Line {
             at,
             digest: None,
         };
-        for (session_id, leg) in std::mem::take(&mut self.sessions) {
-            if parting == Parting::Broken && leg.waits() {
-                parked::park(self.ingest.clone(), session_id, leg);
-            } else {
-                end(&self.ingest, &session_id, leg, lost).await;
+        let waits = |_: &String, leg: &mut Leg| parting == Parting::Broken && leg.waits();
+        // Who comes back at once finds them parked.
+        for (session_id, leg) in self.sessions.extract_if(.., waits) {
+            parked::park(session_id, leg);
+        }
+        for session_id in self.sessions.keys().cloned().collect::<Vec<_>>() {
+            if let Some(leg) = self.drop_leg(&session_id) {
+                end(&session_id, leg, lost).await;
             }
         }
     }
 }
 
 /// Ends a session as of `end.at`.
-pub(super) async fn end(ingest: &Ingest, session_id: &str, leg: Leg, end: End) {
+pub(super) async fn end(session_id: &str, leg: Leg, end: End) {
     if leg.media == CallMedia::Audio {
-        if let Err(error) = ingest.end(session_id, end).await {
+        if let Err(error) = leg.ingest.end(session_id, end).await {
             tracing::debug!(session_id, %error, "a session could not be ended");
         }
     } else if matches!(leg.stage, Stage::Offered | Stage::Answered) {
         let session_id = session_id.to_owned();
+        let ingest = leg.ingest;
         ingest.silent_ended(leg.conversation_id, session_id, leg.established_at, end);
     }
 }
@@ -542,57 +474,4 @@ fn check(conversation_id: &str) -> Result<(), RpcError> {
         return Err(RpcError::new(RpcError::PARAMS, message));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::advance;
-
-    use super::*;
-    use crate::ingest::IngestSettings;
-    use crate::ingest::tests::Bench;
-
-    fn line(bench: &Bench) -> Line {
-        let (sender, _) = mpsc::channel(1);
-        Line::new(bench.ingest.clone(), sender)
-    }
-
-    fn seconds(model: racegate_model::time::Duration) -> Duration {
-        Duration::from_nanos(model.as_nanos())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_connection_is_pinged_and_given_up_unless_it_answers() {
-        let bench = Bench::new(&IngestSettings::default());
-        let line = line(&bench);
-        let mut hearing = Hearing::new();
-        let began = TokioInstant::now();
-        for _ in 0..3 {
-            advance(hearing.due() - TokioInstant::now()).await;
-            assert_eq!(hearing.poll(&line), Silence::Ping);
-            hearing.heard();
-        }
-        assert_eq!(began.elapsed(), 3 * seconds(PING_AFTER));
-        advance(seconds(PING_AFTER)).await;
-        assert_eq!(hearing.poll(&line), Silence::Ping);
-        advance(hearing.due() - TokioInstant::now()).await;
-        assert_eq!(hearing.poll(&line), Silence::Lost);
-        assert_eq!(began.elapsed(), 3 * seconds(PING_AFTER) + seconds(UNHEARD));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_without_sessions_is_given_up_however_well_it_answers() {
-        let bench = Bench::new(&IngestSettings::default());
-        let line = line(&bench);
-        let mut hearing = Hearing::new();
-        let began = TokioInstant::now();
-        loop {
-            advance(hearing.due() - TokioInstant::now()).await;
-            if hearing.poll(&line) == Silence::Lost {
-                break;
-            }
-            hearing.heard();
-        }
-        assert_eq!(began.elapsed(), IDLE_MAX);
-    }
 }

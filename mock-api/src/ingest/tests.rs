@@ -123,16 +123,20 @@ impl Bench {
             .drive(ingest.create(conversation_id, &session_id, self.notify.clone()))
             .await
             .unwrap();
-        let address = SocketAddr::from((
-            [127, 64, 0, u8::try_from(self.callers.len()).unwrap()],
-            5000,
-        ));
-        let (caller, answer) = self.stack.answer(self.now, address, &offer).unwrap();
-        self.callers.push((address, caller));
+        let answer = self.pick_up(&offer);
         self.drive(ingest.answer(&session_id, &answer))
             .await
             .unwrap();
         session_id
+    }
+
+    /// Another caller, who takes that offer; its answer.
+    pub(super) fn pick_up(&mut self, offer: &str) -> String {
+        let nth = u8::try_from(self.callers.len()).unwrap();
+        let address = SocketAddr::from(([127, 64, 0, nth], 5000));
+        let (caller, answer) = self.stack.answer(self.now, address, offer).unwrap();
+        self.callers.push((address, caller));
+        answer
     }
 
     /// One tick of the endpoint and of all callers; datagrams take no time.
@@ -315,7 +319,12 @@ async fn a_session_id_is_a_uuid_and_never_the_same() {
 
 impl Bench {
     /// Has the first caller say so many frames, from that one on.
-    fn speak(&mut self, id: &str, frames: std::ops::Range<u64>, digest: &mut PayloadDigest) {
+    pub(super) fn speak(
+        &mut self,
+        id: &str,
+        frames: std::ops::Range<u64>,
+        digest: &mut PayloadDigest,
+    ) {
         for index in frames {
             let payload = Speech::of(id, 0).frame(index);
             digest.update(&payload);
@@ -499,4 +508,77 @@ async fn a_recording_that_storage_has_no_room_for_is_closed_and_marked_and_still
         "{held} bytes held"
     );
     assert_eq!(bench.ingest.counters().recordings_cut, 1);
+}
+
+/// Which comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Signalling,
+    Goodbye,
+}
+
+/// What became of a call whose media says goodbye, and whose signalling does that.
+async fn after_goodbye(signalling: impl AsyncFn(&mut Bench, &str), first: First) -> EndedMedia {
+    let mut bench = Bench::new(&IngestSettings::default());
+    let session = bench.call("a").await;
+    bench.establish(1);
+    let mut digest = PayloadDigest::new();
+    bench.speak("a", 0..10, &mut digest);
+    if first == First::Signalling {
+        signalling(&mut bench, &session).await;
+    }
+    bench.callers[0].1.close(bench.now);
+    bench.tick(Duration::from_millis(1));
+    if first == First::Goodbye {
+        bench.tick(Duration::from_millis(50));
+        assert!(bench.ended().is_empty(), "the signalling may tell more");
+        signalling(&mut bench, &session).await;
+    }
+    for _ in 0..1000 {
+        bench.tick(Duration::from_millis(1));
+    }
+    let mut ended = bench.ended();
+    assert_eq!((ended.len(), bench.endpoint.sessions()), (1, 0));
+    let ended = ended.remove(0);
+    assert_eq!(ended.digest_received, digest.finish());
+    ended
+}
+
+#[tokio::test]
+async fn a_signalling_cut_is_one_whether_the_media_s_goodbye_comes_before_or_after() {
+    for first in [First::Signalling, First::Goodbye] {
+        let began = Instant::now();
+        let cut = async |bench: &mut Bench, session: &str| {
+            let end = End {
+                reason: EndReason::SignallingLost,
+                at: bench.now,
+                digest: None,
+            };
+            bench.ingest.end(session, end).await.unwrap();
+        };
+        let ended = after_goodbye(cut, first).await;
+        assert_eq!(ended.reason, EndReason::SignallingLost, "{first:?} first");
+        let gone = async |bench: &mut Bench, _: &str| {
+            // A persistent session's WebSocket is gone, and nobody has come back.
+            bench.notices = mpsc::channel(1).1;
+        };
+        let ended = after_goodbye(gone, first).await;
+        assert_eq!(ended.reason, EndReason::SignallingLost, "{first:?} first");
+        assert!(ended.ended_at > began);
+    }
+}
+
+#[tokio::test]
+async fn a_goodbye_that_the_signalling_confirms_or_outlives_is_a_hang_up_as_of_the_goodbye() {
+    let silent = after_goodbye(async |_: &mut Bench, _: &str| {}, First::Goodbye).await;
+    assert_eq!(silent.reason, EndReason::HungUp);
+    let late = Arc::new(Mutex::new(None));
+    let confirm = async |bench: &mut Bench, session: &str| {
+        *late.lock().unwrap() = Some(bench.now);
+        bench.ingest.end(session, hung_up(bench.now)).await.unwrap();
+    };
+    let ended = after_goodbye(confirm, First::Goodbye).await;
+    assert_eq!(ended.reason, EndReason::HungUp);
+    let waited = late.lock().unwrap().unwrap() - ended.ended_at;
+    assert!(waited >= Duration::from_millis(50), "{waited:?}");
 }

@@ -71,6 +71,10 @@ pub struct ServeArgs {
     /// How much of the workload has happened already when the mock starts
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = racegate_scenario::parse_duration)]
     pub past: Duration,
+    /// How long it takes to get a recording back from the archive, e.g. 12h
+    /// [default: the scenario's platform.archive.restore, which is 500ms unless it says so]
+    #[arg(long, value_name = "DURATION")]
+    pub restore: Option<String>,
     /// A client that may log in, an organization of its own (repeatable)
     /// [default: client-1 and client-2, with secrets of the seed]
     #[arg(long = "client", value_name = "ID[:SECRET]")]
@@ -127,8 +131,11 @@ impl ServeArgs {
         let stack = self
             .stack
             .map(|stack| Override::of_flag("--stack", "workload.stack", stack.value()));
-        let set = self.set.iter().map(Override::set);
-        let overrides: Vec<Override> = set.chain(seed).chain(stack).collect();
+        let restore = self.restore.as_deref();
+        let restore = restore
+            .map(|restore| Override::of_flag("--restore", "platform.archive.restore", restore));
+        let flags = seed.into_iter().chain(stack).chain(restore);
+        let overrides: Vec<Override> = self.set.iter().map(Override::set).chain(flags).collect();
         let next = |chosen: Option<u16>, offset: u16| {
             chosen.unwrap_or_else(|| match self.port {
                 0 => 0,
@@ -179,4 +186,44 @@ fn external(url: &str) -> Result<ExternalBucket, ServeError> {
             bucket: bucket.to_owned(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use racegate_model::distribution::Distribution;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn options(arguments: &[&str]) -> Result<Options, ServeError> {
+        let arguments = ["mock-api"].iter().chain(arguments);
+        Command::try_parse_from(arguments).unwrap().serve.options()
+    }
+
+    #[test]
+    fn a_restore_takes_what_its_flag_says_and_the_flag_is_blamed_for_nonsense() {
+        let restore = |arguments: &[&str]| {
+            let scenario = options(arguments).unwrap().scenario;
+            scenario.arms[0].platform.archive.restore.clone()
+        };
+        let constant = |ms| Distribution::constant(Duration::from_millis(ms));
+        assert_eq!(restore(&[]), constant(500));
+        assert_eq!(restore(&["--restore", "12h"]), constant(12 * 3_600_000));
+        let set = [
+            "--set",
+            "platform.archive.restore=1s",
+            "--restore",
+            "1500us",
+        ];
+        let shorter = Duration::from_nanos(1_500_000);
+        assert_eq!(restore(&set), Distribution::constant(shorter));
+        let refused = options(&["--restore", "soon"]).unwrap_err().to_string();
+        assert!(refused.contains("--restore"), "{refused}");
+    }
 }

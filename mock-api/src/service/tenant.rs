@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
+use racegate_model::distribution::Sampler;
 use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::field::FieldSet;
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use racegate_model::org::{Export, JobError, JobState, Org, Throttled};
 use racegate_model::scenario::{Arm, ExportRequest, RateLimit, ReadPath, RequiredFields, Slots};
 use racegate_model::selection::Refusal;
-use racegate_model::time::Timestamp;
+use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
 
 use super::{Service, exports};
@@ -75,6 +76,8 @@ pub struct Tenant {
     request: ExportRequest,
     slots: Slots,
     rate_limit: Option<RateLimit>,
+    seed: Seed,
+    restore: Sampler,
     /// What the organization says; it does not change, and every read asks.
     refuses_reading: Option<Refusal>,
     org: Mutex<Org>,
@@ -105,6 +108,8 @@ impl Tenant {
             request,
             slots: platform.export.slots,
             rate_limit: platform.api.rate_limit,
+            seed,
+            restore: Sampler::new(&platform.archive.restore),
             refuses_reading: org.refuses_reading(),
             org: Mutex::new(org),
             writes_nothing: Mutex::default(),
@@ -120,6 +125,13 @@ impl Tenant {
             Slots::Limited(slots) => Some(slots),
             Slots::Unlimited => None,
         }
+    }
+
+    /// How long it takes to get a recording back from the archive.
+    #[must_use]
+    pub fn restore_time(&self, recording: RecordingIndex) -> Duration {
+        let draws = Draws::of_call(self.seed, recording.0);
+        self.restore.sample_with(|| draws.draw(Purpose::Restore))
     }
 
     /// The date before which its jobs' queries find everything.

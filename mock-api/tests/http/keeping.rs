@@ -10,6 +10,7 @@ use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Hold;
 use serde_json::{Value, json};
 
+use crate::product::Product;
 use crate::support::{
     Answer, EPOCH, Http, World, conversation, export_of, millis, platform, recording,
 };
@@ -122,6 +123,32 @@ async fn dates_move_a_recording_to_the_archive_and_back_and_away() {
         .json("PUT", &format!("{}?clearExport=2", one(1)), "{}")
         .await;
     assert_eq!(bad.code(), "invalid.value");
+}
+
+#[tokio::test]
+async fn a_restore_takes_as_long_as_the_scenario_says_and_for_all_clients_the_same() {
+    let mock = Product::start(&["platform.archive.restore=60s"]).await;
+    let added = mock.add(r#"{"visible": {}}"#).await;
+    let path = added.metadata().replace("recordingmetadata", "recordings");
+    let clients = [mock.client(0).await, mock.client(1).await];
+    let put = async |api: &Http, date: &str| {
+        let body = json!({ "archiveDate": date }).to_string();
+        api.json("PUT", &path, &body).await.json()["fileState"].clone()
+    };
+    for api in &clients {
+        assert_eq!(put(api, "2020-01-01").await, "ARCHIVED");
+        assert_eq!(put(api, "2090-01-01T00:00:00Z").await, "RESTORING");
+    }
+    for (by, state) in [
+        ("50s", "RESTORING"),
+        ("9s", "RESTORING"),
+        ("1s", "RESTORED"),
+    ] {
+        mock.advance(by).await;
+        for api in &clients {
+            assert_eq!(api.get(&path).await.json()["fileState"], state, "{by}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldSet, PerKind};
 use racegate_model::ids::{ArmIndex, TenantIndex};
 use racegate_model::scenario::{
-    ApiSpec, Arm, Arrivals, Executor, ExportPolicy, ExportRequest, ExportSpec, Fidelity,
-    FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec,
-    HoldWorkload, IndexSpec, IntakeSpec, KindSpec, LiveSessions, NotificationSpec, PipelineSpec,
-    PlatformSpec, ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant, StateSpec,
-    Strategy, Sweep, Workload, WriteOrder,
+    ApiSpec, ArchiveSpec, Arm, Arrivals, Executor, ExportPolicy, ExportRequest, ExportSpec,
+    Fidelity, FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt,
+    HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, LiveSessions, NotificationSpec,
+    PipelineSpec, PlatformSpec, ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant,
+    StateSpec, Strategy, Sweep, Workload, WriteOrder,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -81,6 +81,7 @@ pub(crate) fn platform() -> PlatformSpec {
         region: None,
         versions: None,
         intake: IntakeSpec::default(),
+        archive: ArchiveSpec::default(),
         coupling: None,
         api: ApiSpec { rate_limit: None },
     }

@@ -14,8 +14,21 @@ use tokio::sync::Notify;
 use super::tests::{Ended, dial, persistent, platform};
 use super::{CallEnd, Dial, DialFault, DialMedia, Softphones};
 
-/// The same softphones, who call through a relay: it resets the first `cuts` connections, each when `when` says so.
-async fn through_a_relay(phones: &Softphones, cuts: usize, when: Arc<Notify>) -> Softphones {
+/// How a relay cuts a connection.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// Both sides learn of it.
+    Reset,
+    /// The server does not: its side stays open and is silent, as behind a NAT that forgot the connection.
+    HalfOpen,
+}
+
+/// The same softphones, who call through a relay: it cuts the first `cuts` connections, each when `when` says so.
+async fn through_a_relay(
+    phones: &Softphones,
+    (cut, cuts): (Cut, usize),
+    when: Arc<Notify>,
+) -> Softphones {
     let rest = phones.signalling_url.strip_prefix("ws://").unwrap();
     let (server, path) = rest.split_once('/').unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -34,10 +47,18 @@ async fn through_a_relay(phones: &Softphones, cuts: usize, when: Arc<Notify>) ->
                     }
                 };
                 relay.await;
-                // The server learns of it first: a softphone that does may say goodbye before that.
-                far.set_zero_linger().unwrap();
-                drop(far);
                 near.set_zero_linger().unwrap();
+                match cut {
+                    // The server learns of it first: a softphone that does may say goodbye before that.
+                    Cut::Reset => {
+                        far.set_zero_linger().unwrap();
+                        drop(far);
+                    }
+                    Cut::HalfOpen => {
+                        drop(near);
+                        std::future::pending::<()>().await;
+                    }
+                }
             });
         }
     });
@@ -58,9 +79,25 @@ fn assert_whole(ended: &Ended, conversations: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_takes_the_old_connection_for_alive_loses_no_call() {
+    let (phones, ended, shard) = platform(&IngestSettings::default()).await;
+    let established = Arc::clone(&ended.established);
+    let phones = through_a_relay(&phones, (Cut::HalfOpen, 1), established).await;
+    for n in 0..2 {
+        let call = persistent(n, Duration::from_millis(1500), DialMedia::Audio);
+        let outcome = phones.dial(call).await.unwrap();
+        assert_eq!(outcome.end, CallEnd::HungUp, "{:?}", outcome.end);
+    }
+    assert_eq!(phones.report().lines, 1);
+    ended.all(2).await;
+    shard.stop().unwrap();
+    assert_whole(&ended, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_persistent_session_outlives_its_connection_and_carries_the_next_call_too() {
     let (phones, ended, shard) = platform(&IngestSettings::default()).await;
-    let phones = through_a_relay(&phones, 1, Arc::clone(&ended.established)).await;
+    let phones = through_a_relay(&phones, (Cut::Reset, 1), Arc::clone(&ended.established)).await;
     let mut sessions = Vec::new();
     for n in 0..2 {
         let call = persistent(n, Duration::from_millis(1500), DialMedia::Audio);
@@ -79,7 +116,7 @@ async fn a_persistent_session_outlives_its_connection_and_carries_the_next_call_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_of_signalling_only_outlives_its_connection() {
     let (phones, ended, shard) = platform(&IngestSettings::default()).await;
-    let phones = through_a_relay(&phones, 1, Arc::clone(&ended.established)).await;
+    let phones = through_a_relay(&phones, (Cut::Reset, 1), Arc::clone(&ended.established)).await;
     let call = persistent(0, Duration::from_secs(1), DialMedia::Signalling);
     let outcome = phones.dial(call).await.unwrap();
     assert_eq!(outcome.end, CallEnd::HungUp, "{:?}", outcome.end);
@@ -91,7 +128,7 @@ async fn a_session_of_signalling_only_outlives_its_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_breaks_between_two_calls_costs_neither() {
     let (phones, ended, shard) = platform(&IngestSettings::default()).await;
-    let phones = through_a_relay(&phones, 1, Arc::clone(&ended.over)).await;
+    let phones = through_a_relay(&phones, (Cut::Reset, 1), Arc::clone(&ended.over)).await;
     for n in 0..2 {
         let call = persistent(n, Duration::from_millis(800), DialMedia::Audio);
         let outcome = phones.dial(call).await.unwrap();
@@ -105,7 +142,7 @@ async fn a_line_that_breaks_between_two_calls_costs_neither() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_with_a_connection_of_its_own_ends_with_it() {
     let (phones, ended, shard) = platform(&IngestSettings::default()).await;
-    let phones = through_a_relay(&phones, 1, Arc::clone(&ended.established)).await;
+    let phones = through_a_relay(&phones, (Cut::Reset, 1), Arc::clone(&ended.established)).await;
     let outcome = phones.dial(dial(0, Duration::from_secs(3))).await.unwrap();
     assert!(
         matches!(outcome.end, CallEnd::CutOff { .. }),

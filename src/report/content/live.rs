@@ -56,6 +56,7 @@ fn health(generator: &GeneratorSummary) -> Table {
         ),
         ("sends refused", fault(generator.sends_refused)),
         ("recordings cut", fault(generator.recordings_cut)),
+        ("waiting lines dropped", fault(generator.lines_dropped)),
         ("connections", plain(human::count(generator.connections))),
         ("media threads", plain(human::count(generator.media_shards))),
         (

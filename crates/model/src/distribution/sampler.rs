@@ -176,21 +176,14 @@ impl Sampler {
     #[inline]
     #[must_use]
     pub fn sample(&self, draw: u64) -> Duration {
-        match &self.shape {
-            Shape::Table(cells) => sample_table(cells, draw),
-            Shape::Constant(value) => *value,
-            Shape::Uniform(cell) => cell.at(draw),
-        }
+        self.sample_with(|| draw)
     }
 
     /// As [`Sampler::sample`]; makes the draw only if the duration depends on it.
     #[inline]
     #[must_use]
     pub fn sample_with(&self, draw: impl FnOnce() -> u64) -> Duration {
-        match &self.shape {
-            Shape::Constant(value) => *value,
-            Shape::Uniform(_) | Shape::Table(_) => self.sample(draw()),
-        }
+        self.sampling().sample_with(draw)
     }
 
     /// What it samples from, for a loop to keep in registers.

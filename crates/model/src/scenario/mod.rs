@@ -23,9 +23,9 @@ pub use gate::{
 pub use intake::{HoldLevel, IntakeSpec, Outage, SignallingSpec, UpdateLimit};
 pub use live::{Connection, LiveSessions, Silence, WebrtcStack};
 pub use platform::{
-    ApiSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec, KindSpec,
-    NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots, SnapshotInstant,
-    StageSpec, StateSpec, Sweep, WriteOrder,
+    ApiSpec, ArchiveSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec,
+    KindSpec, NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots,
+    SnapshotInstant, StageSpec, StateSpec, Sweep, WriteOrder,
 };
 pub use region::RegionSpec;
 pub use selection::{

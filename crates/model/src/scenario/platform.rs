@@ -28,6 +28,8 @@ pub struct PlatformSpec {
     pub notification: NotificationSpec,
     /// Export jobs.
     pub export: ExportSpec,
+    /// The archive.
+    pub archive: ArchiveSpec,
     /// The API's own limits.
     pub api: ApiSpec,
     /// What the gates' own calls take of the platform; none leaves it alone.
@@ -227,6 +229,22 @@ pub enum ReadPath {
     Primary,
     /// The search index.
     Index,
+}
+
+/// Where old recordings go. Only an API's client meets it: no gate waits for a restore.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ArchiveSpec {
+    /// An archived recording is asked for → it can be played again; `RESTORING` until then.
+    pub restore: Distribution,
+}
+
+impl Default for ArchiveSpec {
+    /// Half a second: the real time, which may be hours, is not published.
+    fn default() -> Self {
+        Self {
+            restore: Distribution::constant(Duration::from_millis(500)),
+        }
+    }
 }
 
 /// The API's own limits.

@@ -190,6 +190,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 failure: Probability::ZERO,
                 selection: SelectionSpec::default(),
             },
+            archive: ArchiveSpec::default(),
             coupling: None,
             api: ApiSpec {
                 rate_limit: Some(RateLimit {

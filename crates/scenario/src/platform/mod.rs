@@ -61,6 +61,7 @@ pub(crate) fn read(mut table: Table<'_>) -> PlatformSpec {
         hold: services::hold(table.table("hold")),
         notification: services::notification(table.table("notification")),
         export: services::export(&mut table),
+        archive: services::archive(table.table("archive")),
         api,
         coupling,
     };

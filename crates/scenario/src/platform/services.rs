@@ -2,8 +2,8 @@
 
 use racegate_model::field::FieldSet;
 use racegate_model::scenario::{
-    ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec, ReadPath, Slots,
-    SnapshotInstant, Sweep, WriteOrder,
+    ArchiveSpec, ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec,
+    ReadPath, Slots, SnapshotInstant, Sweep, WriteOrder,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -57,6 +57,16 @@ pub(super) fn notification(mut table: Table<'_>) -> NotificationSpec {
     };
     table.finish();
     notification
+}
+
+/// `[platform.archive]`.
+pub(super) fn archive(mut table: Table<'_>) -> ArchiveSpec {
+    let default = ArchiveSpec::default();
+    let archive = ArchiveSpec {
+        restore: table.or("restore", default.restore, distribution::read),
+    };
+    table.finish();
+    archive
 }
 
 /// `[platform.export]`.

@@ -63,6 +63,7 @@ pub(super) fn schema() -> Value {
                 &[],
             ),
             "export": export(),
+            "archive": object(json!({ "restore": reference("distribution") }), &[]),
             "api": api(),
         }),
     );

@@ -212,6 +212,16 @@ fn what_a_kind_does_not_say_is_as_for_all_kinds() {
 }
 
 #[test]
+fn a_restore_from_the_archive_takes_what_is_said_or_half_a_second() {
+    let restore = |name| good(name).arms[0].platform.archive.restore.clone();
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let said = Distribution::uniform(hours(3), hours(12)).unwrap();
+    assert_eq!(restore("everything"), said);
+    let half = Distribution::constant(Duration::from_millis(500));
+    assert_eq!(restore("constant-vus"), half);
+}
+
+#[test]
 fn ramps_go_from_the_rate_reached_before() {
     let Executor::ArrivalRate(stages) = good("everything").workload.executor else {
         panic!("open model");

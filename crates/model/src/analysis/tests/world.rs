@@ -8,12 +8,12 @@ use crate::history::{End, EndReason, Entry, JobRecord, Settled};
 use crate::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate, OutcomeKind};
 use crate::scenario::{
-    ApiSpec, Arm, Arrivals, Comparison, Condition, Engine, Executor, Expectation, ExportPolicy,
-    ExportRequest, ExportSpec, Fidelity, FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec,
-    HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, Labels, Limits,
-    LiveSessions, Metric, NotificationSpec, PipelineSpec, PlatformSpec, ReadPath, RequiredFields,
-    Scenario, SelectionSpec, Series, Slots, SnapshotInstant, Stage, StageShape, StageSpec,
-    StateSpec, Strategy, Sweep, Workload, WriteOrder,
+    ApiSpec, ArchiveSpec, Arm, Arrivals, Comparison, Condition, Engine, Executor, Expectation,
+    ExportPolicy, ExportRequest, ExportSpec, Fidelity, FidelityMix, GateSpec, GateStart,
+    GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec,
+    KindSpec, Labels, Limits, LiveSessions, Metric, NotificationSpec, PipelineSpec, PlatformSpec,
+    ReadPath, RequiredFields, Scenario, SelectionSpec, Series, Slots, SnapshotInstant, Stage,
+    StageShape, StageSpec, StateSpec, Strategy, Sweep, Workload, WriteOrder,
 };
 use crate::summary::Summary;
 use crate::time::{Duration, Probability, Rate, Timestamp};
@@ -97,6 +97,7 @@ fn platform(workers: u32) -> PlatformSpec {
             failure: Probability::ZERO,
             selection: SelectionSpec::default(),
         },
+        archive: ArchiveSpec::default(),
         coupling: None,
         api: ApiSpec { rate_limit: None },
     }
