@@ -155,14 +155,13 @@ pub trait Recorder: Peer {
 /// The softphone's end: it answers, and sends audio.
 pub trait Caller: Peer {
     /// Sends one frame; only of use once established.
-    fn send(&mut self, now: Instant, frame: Frame);
-
-    /// The same with an RTP time of its own, in samples: after a pause time has gone on and sequence numbers have not. A stack that
-    /// cannot tell them apart leaves a gap in the sequence numbers.
-    fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
-        let index = time / u64::from(FRAME_SAMPLES);
-        self.send(now, Frame { index, ..frame });
+    fn send(&mut self, now: Instant, frame: Frame) {
+        let time = frame.index.wrapping_mul(u64::from(FRAME_SAMPLES));
+        self.send_at(now, frame, time);
     }
+
+    /// The same with an RTP time of its own, in samples: after a pause time has gone on and sequence numbers have not.
+    fn send_at(&mut self, now: Instant, frame: Frame, time: u64);
 
     /// The same in another form. A stack that has only the plain one sends that.
     fn send_formed(&mut self, now: Instant, frame: Frame, time: u64, _form: Form) {

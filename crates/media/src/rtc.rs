@@ -13,7 +13,6 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
-use crate::FRAME_SAMPLES;
 use crate::crypto::{self, DtlsVersion};
 use crate::peer::{
     Caller, Departure, Frame, Invitation, Peer, PeerError, PeerEvent, PeerOutput, Received,
@@ -441,11 +440,6 @@ impl Peer for RtcCaller {
 }
 
 impl Caller for RtcCaller {
-    fn send(&mut self, now: Instant, frame: Frame) {
-        let time = frame.index.wrapping_mul(u64::from(FRAME_SAMPLES));
-        self.send_at(now, frame, time);
-    }
-
     fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         let Frame { index, payload } = frame;
         let mut api = self.session.rtc.direct_api();

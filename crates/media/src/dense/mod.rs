@@ -464,11 +464,6 @@ impl End for DenseCaller {
 }
 
 impl Caller for DenseCaller {
-    fn send(&mut self, now: Instant, frame: Frame) {
-        let time = frame.index.wrapping_mul(u64::from(crate::FRAME_SAMPLES));
-        self.send_at(now, frame, time);
-    }
-
     fn send_at(&mut self, now: Instant, frame: Frame, time: u64) {
         self.send_formed(now, frame, time, Form::default());
     }
