@@ -2,17 +2,10 @@
 // before it knows its own addresses, sends them as it finds them, talks, hangs up.
 // Usage: node chromium_whip.mjs SOFTPHONE_URL WHIP_URL RECORDING
 import { writeFileSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 
 const [softphone, whip, recording] = process.argv.slice(2);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--no-sandbox",
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
+const browser = await launch();
 try {
   const page = await browser.newPage();
   // Any page of the same origin will do.
