@@ -4,6 +4,8 @@
 //! run.toml             what was run: tool, seed, engine, machine, scenario; written first
 //! history.ndjson.zst   what happened, a line per entry, a zstd frame per second
 //! summary.json         the numbers
+//! replications.json    what each seed showed, series by series; of a live run its own values
+//! model-replications.json  what the simulated seeds of a live run showed
 //! latency.hlog         added delays by gate and phase, as an HdrHistogram interval log
 //! recordings.csv       one row per gate and recording
 //! report.html, report.md, junit.xml, gates.csv, *.svg, *.png
@@ -35,6 +37,10 @@ const RUN: &str = "run.toml";
 const HISTORY: &str = "history.ndjson.zst";
 /// The numbers.
 const SUMMARY: &str = "summary.json";
+/// What each seed showed.
+const REPLICATIONS: &str = "replications.json";
+/// What the simulated seeds of a live run showed.
+const MODEL_REPLICATIONS: &str = "model-replications.json";
 /// Added delays.
 const LATENCY: &str = "latency.hlog";
 /// One row per gate and recording.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use racegate_model::analysis::{Exit, Replay, Tenant};
+use racegate_model::analysis::{Doubt, Exit, Replay, Tenant};
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::Summary;
 use racegate_scenario::Source;
@@ -57,10 +57,19 @@ fn render(path: &Path, output: Output) -> Result<(), Exit> {
         replay.add(&entry);
     }
     let mut summary = replay.finish().summary();
-    // What only the run itself could know is kept; so are merged replications and what is beyond
-    // the history's limit.
+    if let Some(all) = folder
+        .replications()
+        .map_err(Exit::internal)?
+        .filter(|all| all.len() > 1)
+    {
+        summary.speak_of_seeds(&scenario, Doubt::Replicated(&all));
+    }
+    if let Some(simulated) = folder.model().map_err(Exit::internal)? {
+        summary.speak_of_seeds(&scenario, Doubt::Borrowed(&simulated));
+    }
+    // What only the run itself could know is kept; so is what is beyond the history's limit.
     if let Some(earlier) = folder.summary().map_err(Exit::internal)? {
-        if earlier.replications > 1 || earlier.recordings > scenario.limits.history {
+        if earlier.recordings > scenario.limits.history {
             summary = earlier;
         } else {
             summary.generator = earlier.generator;

@@ -7,11 +7,13 @@ use clap::{Args, ValueEnum};
 use racegate_model::analysis::{Exit, Tenant};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::Summary;
+use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
 use super::change::ChangeArgs;
 use super::report::{show, write_reports};
 use crate::engine;
+use crate::engine::seeds::Replications;
 use crate::live::{Arms, LiveOptions};
 use crate::load::{load, select_gates, tenants};
 use crate::output::{Notes, OutputArgs, note};
@@ -34,9 +36,13 @@ pub(super) struct RunArgs {
     /// Live: which arms to run
     #[arg(long, value_enum, default_value = "base")]
     arms: ArmsArg,
-    /// Sim: independent repetitions with seeds SEED, SEED+1, …, merged
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    replications: u32,
+    /// Sim: runs of seeds SEED, SEED+1, … behind every interval; `auto` makes at least 20 where
+    /// recordings share a queue or a job, until every expectation is decided, and one elsewhere
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    replications: Replications,
+    /// Sim: how long `--replications auto` may go on
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = racegate_scenario::parse_duration)]
+    budget: Duration,
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -117,7 +123,10 @@ impl RunArgs {
         folder: &RunFolder,
     ) -> Result<Summary, Exit> {
         match scenario.engine {
-            Engine::Sim => engine::sim::run(scenario, tenants, folder, self.replications),
+            Engine::Sim => {
+                let budget = std::time::Duration::from_nanos(self.budget.as_nanos());
+                engine::sim::run(scenario, tenants, folder, self.replications, budget)
+            }
             Engine::Live => {
                 let options = LiveOptions {
                     arms: self.arms.arms(),

@@ -1,6 +1,6 @@
 //! The live engine as the main job sees it: a runtime, Ctrl-C, and the comparison afterwards.
 
-use racegate_model::analysis::{Accumulator, Exit, Tenant};
+use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::conformance::Conformance;
 use racegate_model::ids::TenantIndex;
 use racegate_model::recorder::Sink;
@@ -9,6 +9,7 @@ use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
 use tokio::sync::watch;
 
 use super::close;
+use super::seeds::Seeds;
 use crate::doubts;
 use crate::live::{self, LiveOptions, Stop};
 use crate::load::context;
@@ -36,6 +37,7 @@ pub(crate) fn run(
     let (accumulator, history, conformance) = sink.into_parts();
     folder.write_latency(&accumulator).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
+    borrow_doubt(scenario, tenants, folder, &accumulator, &mut summary)?;
     summary
         .invalid_reasons
         .extend(doubts::invalid_reasons(scenario, &generator));
@@ -44,6 +46,32 @@ pub(crate) fn run(
     summary.generator = Some(generator);
     close(history, &mut summary);
     Ok(summary)
+}
+
+/// Simulated seeds that a live run borrows its doubt from.
+const BORROWED: u64 = 50;
+
+/// A live run is one draw. How far draws lie apart is what the simulation of the same scenario
+/// says, where recordings share something; elsewhere the run's own recordings do.
+fn borrow_doubt(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+    accumulator: &Accumulator,
+    summary: &mut Summary,
+) -> Result<(), Exit> {
+    let sharing = Sharing::of(scenario);
+    let mut own = Replicates::new(sharing);
+    own.push(accumulator.replicate());
+    folder.write_replications(&own).map_err(Exit::internal)?;
+    if !sharing.is_some() || summary.interrupted {
+        return Ok(());
+    }
+    let mut simulated = Replicates::new(sharing);
+    Seeds::new(scenario, tenants).fill(&mut simulated, BORROWED)?;
+    folder.write_model(&simulated).map_err(Exit::internal)?;
+    summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
+    Ok(())
 }
 
 /// Plays `scenario` until it is over or Ctrl-C was pressed.

@@ -5,16 +5,17 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use racegate_model::analysis::Accumulator;
+use racegate_model::analysis::{Accumulator, Replicates};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::Summary;
 use racegate_scenario::{Override, Source};
+use serde::de::DeserializeOwned;
 
 use super::latency::interval_log;
 use super::run_file::folder_of;
 use super::{
-    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, Machine, RECORDINGS, RUN, SUMMARY,
-    Stored, StoredError, WhenFull, utc_now,
+    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, MODEL_REPLICATIONS, Machine,
+    RECORDINGS, REPLICATIONS, RUN, SUMMARY, Stored, StoredError, WhenFull, utc_now,
 };
 use crate::live::Arms;
 use crate::report::{self, ReportError};
@@ -88,7 +89,7 @@ pub enum OpenError {
         /// The reason.
         source: StoredError,
     },
-    /// `summary.json` is not understood.
+    /// `summary.json`, or another file of numbers, is not understood.
     #[error("cannot read {path}: {source}", path = path.display())]
     Summary {
         /// The file.
@@ -266,14 +267,62 @@ impl RunFolder {
     ///
     /// Fails if the file is there and is not understood.
     pub fn summary(&self) -> Result<Option<Summary>, OpenError> {
-        let path = self.path.join(SUMMARY);
+        self.read_json(SUMMARY)
+    }
+
+    /// Writes `replications.json`: what each seed of the run showed, in one line.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn write_replications(&self, all: &Replicates) -> Result<(), WriteError> {
+        self.write_replicates(REPLICATIONS, all)
+    }
+
+    /// Writes `model-replications.json`: what the simulated seeds of a live run showed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn write_model(&self, simulated: &Replicates) -> Result<(), WriteError> {
+        self.write_replicates(MODEL_REPLICATIONS, simulated)
+    }
+
+    /// Reads `replications.json`; none if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there and is not understood.
+    pub fn replications(&self) -> Result<Option<Replicates>, OpenError> {
+        self.read_json(REPLICATIONS)
+    }
+
+    /// Reads `model-replications.json`; none if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there and is not understood.
+    pub fn model(&self) -> Result<Option<Replicates>, OpenError> {
+        self.read_json(MODEL_REPLICATIONS)
+    }
+
+    fn write_replicates(&self, name: &str, all: &Replicates) -> Result<(), WriteError> {
+        let text = serde_json::to_vec(all).map_err(|error| WriteError {
+            path: self.path.join(name),
+            source: error.into(),
+        })?;
+        self.write(name, &text)
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, OpenError> {
+        let path = self.path.join(name);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if not_there(&error) => return Ok(None),
             Err(source) => return Err(OpenError::Io { path, source }),
         };
         match serde_json::from_slice(&text) {
-            Ok(summary) => Ok(Some(summary)),
+            Ok(value) => Ok(Some(value)),
             Err(source) => Err(OpenError::Summary { path, source }),
         }
     }
@@ -356,11 +405,13 @@ fn empty_run_folder(path: &Path) -> Result<(), CreateError> {
 
 /// Whether a run writes such a file.
 fn is_ours(file: &Path) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         RUN,
         HISTORY,
         SUMMARY,
         LATENCY,
+        REPLICATIONS,
+        MODEL_REPLICATIONS,
         RECORDINGS,
         "report.html",
         "report.md",

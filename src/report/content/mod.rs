@@ -4,7 +4,7 @@ mod gates;
 mod live;
 mod platform;
 
-use racegate_model::summary::{ExpectationResult, Summary, Verdict};
+use racegate_model::summary::{ExpectationResult, Method, Summary, Verdict};
 
 use super::document::{Block, Cell, Column, Document, Severity, Table, Tone, VerdictLine};
 use super::{doubt, human};
@@ -92,15 +92,36 @@ fn head(summary: &Summary) -> Vec<Block> {
         ));
     }
     counts.push(human::seconds(summary.duration_s));
-    if summary.replications > 1 {
-        counts.push(human::counted(summary.replications, "replication"));
-    }
     blocks.push(Block::Text(Cell::faint(counts.join(" · "))));
+    blocks.extend(spoken_of(summary).map(|text| Block::Text(Cell::faint(text))));
     if !summary.phases.is_empty() {
         blocks.push(Block::Heading("Load".to_owned()));
         blocks.push(Block::Table(phases(summary)));
     }
     blocks
+}
+
+/// What the estimates speak of, unless one run's recordings do by themselves.
+fn spoken_of(summary: &Summary) -> Option<String> {
+    let shared = summary.sharing.name();
+    let runs = summary.replications;
+    match summary.method {
+        Method::Independent | Method::OneSided => None,
+        Method::Replications => Some(format!(
+            "Recordings share {shared}: rates, means and quantiles are means of {runs} seeds, \
+             intervals from between them. Counts, causes, pictures and recordings.csv are of the \
+             run of seed {} itself; replications.json has the values of all.",
+            summary.seed
+        )),
+        Method::Model => Some(format!(
+            "Recordings share {shared}, so one live run is one draw: intervals are its values ± t × \
+             the deviation between {runs} simulated seeds."
+        )),
+        Method::Blocks => Some(format!(
+            "Recordings share {shared}, and one run speaks for all seeds: intervals from its \
+             blocks of neighbours. A spike is one observation; use `--replications 20`."
+        )),
+    }
 }
 
 fn phases(summary: &Summary) -> Table {
