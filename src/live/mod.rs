@@ -4,10 +4,13 @@
 //! happens; nothing is computed here.
 
 mod callers;
+mod error;
+mod exporters;
 mod generator;
 mod health;
 mod media;
 mod network;
+mod platform;
 pub mod softphone;
 mod tenant;
 pub mod transport;
@@ -15,8 +18,9 @@ mod verdicts;
 mod webhooks;
 mod world;
 
+pub use error::LiveError;
 pub use generator::{GeneratorReport, Progress};
-pub use world::{LiveError, LiveOptions, Stop, run};
+pub use world::{LiveOptions, Stop, run};
 
 /// Which arms a live run runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,87 +1,33 @@
-//! A live run from start to end: servers up, calls made, gates raced, everything told to the sink.
+//! A live run from start to end: platform, callers and exporters joined, everything told to the sink.
 
-use std::io::Write as _;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use mock_api::clock::RunClock;
 use mock_api::ingest::IngestShards;
-use mock_api::server::{MockServer, PlatformEvents, ServerConfig, ServerError};
-use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
-use mock_api::storage::layout::RunEpoch;
+use mock_api::service::{Delivery, News};
 use racegate_model::draws::Seed;
-use racegate_model::exporter::{Exporter, Input};
 use racegate_model::fault::FaultPlan;
 use racegate_model::history::EndReason;
-use racegate_model::ids::{ArmIndex, RecordingId, TenantIndex};
+use racegate_model::ids::{ArmIndex, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::{Arm, Scenario};
-use racegate_model::sim::listens_to;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
-use racegate_udp::{Shard, ShardError, ShardMeter};
-use tokio::sync::{mpsc, watch};
+use racegate_udp::{Shard, ShardMeter};
+use tokio::sync::watch;
 
 use super::Arms;
-use super::callers::{CallCounters, CallReport, Callers};
+use super::callers::{CallReport, Callers};
+use super::error::LiveError;
+use super::exporters::Exporters;
 use super::generator::{GeneratorReport, Progress};
 use super::health::Baseline;
 use super::media::{self, Phones};
-use super::network::HttpTransport;
-use super::tenant::{Message, Record, TenantDriver};
+use super::platform::Platform;
+use super::tenant::Record;
 use super::verdicts::Verdicts;
-use super::webhooks::{self, Dues};
-
-/// Why a live run could not begin or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveError {
-    /// A server could not be started.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// A socket could not be opened.
-    #[error("{what} could not be opened: {source}{hint}", hint = hint(source))]
-    Socket {
-        /// What it was for.
-        what: &'static str,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The media stack could not be set up.
-    #[error("the media stack could not be set up: {0}")]
-    Media(String),
-    /// The media thread failed.
-    #[error("the media thread failed: {0}")]
-    Shard(#[from] ShardError),
-    /// The audio could not be kept.
-    #[error("the audio cannot be written to {folder} ({source})", folder = folder.display())]
-    Audio {
-        /// Where to.
-        folder: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// An exporter could not log in.
-    #[error("the exporter of gate `{gate}` could not log in: {reason}")]
-    Login {
-        /// Which.
-        gate: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-fn hint(error: &std::io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(24 | 23) => {
-            "\n  too few file descriptors: raise the limit (`ulimit -n 4096`) or lower the rates"
-        }
-        _ => "",
-    }
-}
 
 /// How far a run is to be stopped; raised by Ctrl-C.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -127,15 +73,15 @@ pub async fn run(
         Arms::All => &scenario.arms[..],
     };
     let shards = options.shards.unwrap_or_else(media::shards);
-    let (mut world, server) = World::start(scenario, arms, shards).await?;
+    let mut world = World::start(scenario, arms, shards).await?;
     let result = world.coordinate(sink, stop, &mut progress).await;
-    world.callers.abort();
+    world.callers.stop();
     let shards_failed = media::stop(std::mem::take(&mut world.shards));
-    server.stop().await;
+    let (report, platform) = world.finish(sink, result);
     if let Some(folder) = &options.keep_audio {
-        world.keep_audio(folder)?;
+        platform.keep_audio(scenario.seed, folder)?;
     }
-    let report = world.finish(sink, result);
+    platform.server.stop().await;
     shards_failed?;
     Ok(report)
 }
@@ -144,23 +90,15 @@ pub async fn run(
 struct World<'a> {
     scenario: &'a Scenario,
     clock: RunClock,
+    platform: Platform,
+    callers: Callers,
+    exporters: Exporters,
     arms: Vec<LiveArm>,
-    inboxes: Vec<mpsc::UnboundedSender<Message>>,
-    service: mock_api::service::Service,
-    ingests: Vec<IngestShards>,
-    news: mpsc::UnboundedReceiver<News>,
-    records: mpsc::UnboundedReceiver<Record>,
-    reports: mpsc::UnboundedReceiver<CallReport>,
-    counters: Arc<CallCounters>,
-    callers: tokio::task::JoinHandle<()>,
     phones: Phones,
     shards: Vec<Shard>,
-    webhooks: mock_api::http::Webhooks,
-    dues: Dues,
     generator: GeneratorReport,
     ended: u64,
     settled: u64,
-    received: Arc<PlatformEvents>,
     verdicts: Verdicts,
     baseline: Baseline,
     meters: Vec<ShardMeter>,
@@ -177,62 +115,19 @@ impl<'a> World<'a> {
         scenario: &'a Scenario,
         arms: &'a [Arm],
         shards: NonZeroUsize,
-    ) -> Result<(World<'a>, MockServer), LiveError> {
+    ) -> Result<World<'a>, LiveError> {
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
-        let config = server_config(scenario, arms, shards);
-        let tenants = config.service.tenants.clone();
-        let (mut server, news) = MockServer::start(config, clock).await?;
-        let (phones, shards) = media::start(scenario, &mut server)?;
-        let faults = FaultPlan::new(&scenario.workload, scenario.seed);
-        let (record_sender, records) = mpsc::unbounded_channel();
-        let (inboxes, receivers): (Vec<_>, Vec<_>) =
-            tenants.iter().map(|_| mpsc::unbounded_channel()).unzip();
-        let dues = Dues::default();
-        start_webhooks(arms, &server, &inboxes, &tenants, (clock, &dues)).await?;
-        let mut inbox = receivers.into_iter();
-        for tenant in &tenants {
-            let arm = &arms[tenant.arm.0 as usize];
-            let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
-            let (Some(gate), Some(inbox)) = (gate, inbox.next()) else {
-                continue;
-            };
-            let export = &arm.platform.export;
-            let exporter = Exporter::new(tenant.index, gate, export, arm.required, scenario.seed);
-            let transport = HttpTransport::connect(&server, tenant).await?;
-            let driver = TenantDriver::new(exporter, transport, clock, record_sender.clone());
-            tokio::spawn(driver.run(inbox));
-        }
-        let (report_sender, reports) = mpsc::unbounded_channel();
-        let counters = Arc::<CallCounters>::default();
-        let callers = Callers {
-            service: server.service().clone(),
-            clock,
-            phones: phones.clone(),
-            faults: faults.clone(),
-            workload: scenario.workload.clone(),
-            seed: scenario.seed,
-            counters: Arc::clone(&counters),
-            reports: report_sender,
-        };
-        let world = World {
+        let mut platform = Platform::start(scenario, arms, shards, clock).await?;
+        let (phones, shards) = media::start(scenario, &mut platform.server)?;
+        let exporters = Exporters::start(arms, &platform.server, scenario.seed, clock).await?;
+        let callers = Callers::start(scenario, platform.service(), clock, phones.clone());
+        Ok(World {
             scenario,
             clock,
+            platform,
+            callers,
+            exporters,
             arms: live_arms(arms, scenario.seed),
-            inboxes,
-            service: server.service().clone(),
-            ingests: server
-                .ring()
-                .into_iter()
-                .chain([server.ingest()])
-                .cloned()
-                .collect(),
-            webhooks: server.webhooks().clone(),
-            dues,
-            news,
-            records,
-            reports,
-            counters,
-            callers: tokio::spawn(callers.run()),
             phones,
             meters: shards.iter().map(Shard::meter).collect(),
             baseline: Baseline::take(),
@@ -240,10 +135,8 @@ impl<'a> World<'a> {
             generator: GeneratorReport::new(),
             ended: 0,
             settled: 0,
-            received: server.received(),
-            verdicts: Verdicts::new(faults),
-        };
-        Ok((world, server))
+            verdicts: Verdicts::new(FaultPlan::new(&scenario.workload, scenario.seed)),
+        })
     }
 
     /// Joins calls, platform and tenants until the run is over. Returns why it ended.
@@ -258,9 +151,9 @@ impl<'a> World<'a> {
         loop {
             tokio::select! {
                 biased;
-                Some(news) = self.news.recv() => self.hear(news, sink),
-                Some(record) = self.records.recv() => self.record(record, sink),
-                Some(report) = self.reports.recv() => self.call_over(report, sink),
+                Some(news) = self.platform.news.recv() => self.hear(news, sink),
+                Some(record) = self.exporters.records.recv() => self.record(record, sink),
+                Some(report) = self.callers.reports.recv() => self.call_over(report, sink),
                 _ = tick.tick() => {
                     progress(self.progress());
                     self.watch_shard();
@@ -270,12 +163,10 @@ impl<'a> World<'a> {
                     if stopped == Stop::Now {
                         return EndReason::Interrupted;
                     }
-                    self.callers.abort();
-                    self.counters.all_begun.store(true, Ordering::Release);
+                    self.callers.stop();
                 }
             }
-            let calls_over = self.counters.all_begun.load(Ordering::Acquire)
-                && self.counters.active.load(Ordering::Relaxed) == 0;
+            let calls_over = self.callers.are_done();
             if calls_over && drained_by.is_never() {
                 drained_by = self.clock.now() + self.scenario.limits.drain;
             }
@@ -292,12 +183,13 @@ impl<'a> World<'a> {
     }
 
     fn is_settled(&self) -> bool {
-        self.news.is_empty()
-            && self.records.is_empty()
-            && self.reports.is_empty()
+        self.platform.news.is_empty()
+            && self.exporters.records.is_empty()
+            && self.callers.reports.is_empty()
             && self.settled >= self.expected()
-            && usize::try_from(self.ended)
-                .is_ok_and(|ended| ended == self.service.calls().ended_count() * self.arms.len())
+            && usize::try_from(self.ended).is_ok_and(|ended| {
+                ended == self.platform.service().calls().ended_count() * self.arms.len()
+            })
     }
 
     /// (tenant, recording) pairs to be settled of what has ended so far.
@@ -322,7 +214,8 @@ impl<'a> World<'a> {
 
     fn began(&mut self, arm: ArmIndex, timeline: &Timeline) {
         let planned = self
-            .service
+            .platform
+            .service()
             .calls()
             .get(timeline.recording)
             .map(|call| call.ended_at());
@@ -330,32 +223,13 @@ impl<'a> World<'a> {
         let arm = &mut self.arms[arm.0 as usize];
         arm.ended += 1;
         self.ended += 1;
-        for inbox in &self.inboxes[arm.tenants.clone()] {
-            let ended = Input::Ended(timeline.recording, timeline.taken_for());
-            let stored = Input::MediaStored(timeline.recording);
-            let message = Message {
-                at: timeline.ended_at,
-                input: ended,
-                lateness,
-            };
-            drop(inbox.send(message));
-            let (inbox, clock, at) = (inbox.clone(), self.clock, timeline.media_at);
-            tokio::spawn(async move {
-                clock.sleep_until(at).await;
-                drop(inbox.send(Message {
-                    at,
-                    input: stored,
-                    lateness,
-                }));
-            });
-        }
+        self.exporters
+            .session_ended(arm.tenants.clone(), timeline, lateness);
     }
 
     fn deliver(&self, delivery: &Delivery) {
-        self.dues.note(delivery);
-        if let Err(error) = self.webhooks.deliver(delivery) {
-            tracing::warn!(%error, "a webhook was not sent");
-        }
+        self.exporters.expect(delivery);
+        self.platform.deliver(delivery);
     }
 
     fn record(&mut self, record: Record, sink: &mut impl Sink) {
@@ -388,32 +262,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Writes every recording as it was received, under its id.
-    fn keep_audio(&self, folder: &Path) -> Result<(), LiveError> {
-        let failed = |source| LiveError::Audio {
-            folder: folder.to_owned(),
-            source,
-        };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        for recording in self.service.calls().ended() {
-            let Some(media) = self.service.store().media(recording) else {
-                continue;
-            };
-            let id = RecordingId::of(self.scenario.seed, recording);
-            let file = std::fs::File::create(folder.join(format!("{id}.opus")));
-            let mut file = file.map_err(failed)?;
-            for piece in media.pieces() {
-                file.write_all(piece).map_err(failed)?;
-            }
-        }
-        Ok(())
-    }
-
     fn progress(&self) -> Progress {
         Progress {
             elapsed: self.clock.now().since(Timestamp::ZERO),
-            begun: self.counters.begun.load(Ordering::Relaxed),
-            active: self.counters.active.load(Ordering::Relaxed),
+            begun: self.callers.counters.begun.load(Ordering::Relaxed),
+            active: self.callers.counters.active.load(Ordering::Relaxed),
             ended: self.ended,
             settled: self.settled,
             expected: self.expected(),
@@ -427,21 +280,21 @@ impl<'a> World<'a> {
         }
     }
 
-    fn finish(mut self, sink: &mut impl Sink, reason: EndReason) -> GeneratorReport {
-        while let Ok(record) = self.records.try_recv() {
+    fn finish(mut self, sink: &mut impl Sink, reason: EndReason) -> (GeneratorReport, Platform) {
+        while let Ok(record) = self.exporters.records.try_recv() {
             self.record(record, sink);
         }
-        for (call, stage) in self.verdicts.not_established(&self.service) {
+        for (call, stage) in self.verdicts.not_established(self.platform.service()) {
             sink.not_established(call.index, stage);
         }
         let ended: Vec<u64> = self.arms.iter().map(|arm| arm.ended).collect();
         sink.end(self.clock.now(), reason, &ended);
         let summary = &mut self.generator.summary;
-        summary.sessions_peak = self.counters.peak.load(Ordering::Relaxed);
-        summary.dropped = self.counters.dropped.load(Ordering::Relaxed);
+        summary.sessions_peak = self.callers.counters.peak.load(Ordering::Relaxed);
+        summary.dropped = self.callers.counters.dropped.load(Ordering::Relaxed);
         let limit = self.scenario.limits.send_lateness;
         media::count_sent(summary, self.phones.reports(), limit);
-        media::count_received(summary, self.ingests.iter().map(IngestShards::counters));
+        media::count_received(summary, self.platform.ingests().map(IngestShards::counters));
         let skipped = self.meters.iter().map(|meter| meter.report().ticks_skipped);
         summary.ticks_skipped = skipped.sum();
         summary.media_shards = self.meters.len() as u64;
@@ -449,41 +302,13 @@ impl<'a> World<'a> {
         summary.packets_lost = summary
             .packets_sent
             .saturating_sub(summary.packets_received);
-        let workload = &self.scenario.workload;
+        let (workload, service) = (&self.scenario.workload, self.platform.service());
         self.verdicts
-            .count(summary, workload, &self.service, &self.received);
-        let usage = self.service.store().usage();
-        summary.recordings_stored = self.service.calls().ended_count() as u64;
+            .count(summary, workload, service, &self.platform.server.received());
+        let usage = service.store().usage();
+        summary.recordings_stored = service.calls().ended_count() as u64;
         summary.bytes_stored = usage.bytes;
-        self.generator
-    }
-}
-
-fn server_config(scenario: &Scenario, arms: &[Arm], shards: NonZeroUsize) -> ServerConfig {
-    let mut tenants = Vec::new();
-    for (index, arm) in (0..).zip(arms) {
-        for gate in &arm.gates {
-            let tenant = TenantIndex(u32::try_from(tenants.len()).unwrap_or(u32::MAX));
-            let arm = ArmIndex(index);
-            tenants.push(TenantConfig::derived(
-                scenario.seed,
-                tenant,
-                arm,
-                &gate.name,
-            ));
-        }
-    }
-    let service = ServiceConfig {
-        seed: scenario.seed,
-        epoch: RunEpoch::now(),
-        workload: scenario.workload.clone(),
-        arms: arms.to_vec(),
-        tenants,
-    };
-    ServerConfig {
-        shards,
-        stack: scenario.workload.live.ingest_stack,
-        ..ServerConfig::loopback(service)
+        (self.generator, self.platform)
     }
 }
 
@@ -502,34 +327,4 @@ fn live_arms(arms: &[Arm], seed: Seed) -> Vec<LiveArm> {
             }
         })
         .collect()
-}
-
-async fn start_webhooks(
-    arms: &[Arm],
-    server: &MockServer,
-    inboxes: &[mpsc::UnboundedSender<Message>],
-    tenants: &[TenantConfig],
-    (clock, dues): (RunClock, &Dues),
-) -> Result<(), LiveError> {
-    let service = server.service();
-    let address = webhooks::receive(inboxes.to_vec(), service.clone(), clock, dues.clone())
-        .await
-        .map_err(|source| LiveError::Socket {
-            what: "the webhook receiver",
-            source,
-        })?;
-    for tenant in tenants {
-        let arm = &arms[tenant.arm.0 as usize];
-        let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
-        if let Some(event) = gate.and_then(|gate| listens_to(&gate.strategy)) {
-            let url = Some(webhooks::url(address, tenant.index, event));
-            service.subscribe(Subscription {
-                tenant: tenant.index,
-                arm: tenant.arm,
-                event,
-                url,
-            });
-        }
-    }
-    Ok(())
 }
