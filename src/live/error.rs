@@ -35,6 +35,13 @@ pub enum LiveError {
         #[source]
         source: std::io::Error,
     },
+    /// The exporter that is judged could not be started.
+    #[error("the exporter could not be started: {source}")]
+    Exporter {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// An exporter could not log in.
     #[error("the exporter of gate `{gate}` could not log in: {reason}")]
     Login {

@@ -26,12 +26,14 @@ pub(super) struct Exporters {
 }
 
 impl Exporters {
-    /// Logs all of them in at `server`, and listens to the webhooks that they want.
+    /// Logs all of them in at `server` but for the guest's, and listens to the webhooks that they
+    /// want.
     pub(super) async fn start(
         arms: &[Arm],
         server: &MockServer,
         seed: Seed,
         clock: RunClock,
+        guest: Option<&str>,
     ) -> Result<Self, LiveError> {
         let tenants = server.service().tenants();
         let (sender, records) = mpsc::unbounded_channel();
@@ -46,7 +48,8 @@ impl Exporters {
         exporters.subscribe(arms, server).await?;
         for (tenant, inbox) in tenants.iter().map(|tenant| tenant.config()).zip(receivers) {
             let arm = &arms[tenant.arm.0 as usize];
-            let Some(gate) = gate_of(arm, &tenant.gate) else {
+            let driven = guest != Some(tenant.gate.as_str());
+            let Some(gate) = gate_of(arm, &tenant.gate).filter(|_| driven) else {
                 continue;
             };
             let export = &arm.platform.export;

@@ -7,6 +7,7 @@ mod callers;
 mod error;
 mod exporters;
 mod generator;
+mod guest;
 mod health;
 mod media;
 mod network;
@@ -20,7 +21,8 @@ mod world;
 
 pub use error::LiveError;
 pub use generator::{GeneratorReport, Progress};
-pub use world::{LiveOptions, Stop, run};
+pub use guest::{Guest, NoGuest};
+pub use world::{LiveOptions, Stop, run, run_beside};
 
 /// Which arms a live run runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mock_api::clock::RunClock;
 use mock_api::ingest::IngestShards;
-use mock_api::server::{MockServer, ServerConfig};
+use mock_api::server::{ControlConfig, MockServer, ServerConfig};
 use mock_api::service::{Delivery, News, Service, ServiceConfig, TenantConfig};
 use mock_api::storage::layout::RunEpoch;
 use racegate_model::draws::Seed;
@@ -23,14 +23,23 @@ pub(super) struct Platform {
 }
 
 impl Platform {
-    /// Starts the servers for the tenants of `arms`.
+    /// Starts the servers for the tenants of `arms`, with a control plane whose journal remembers
+    /// so many requests, or none.
     pub(super) async fn start(
         scenario: &Scenario,
         arms: &[Arm],
         shards: NonZeroUsize,
         clock: RunClock,
+        journal: Option<u32>,
     ) -> Result<Self, LiveError> {
-        let config = server_config(scenario, arms, shards);
+        let control = journal.map(|journal| ControlConfig {
+            workload: None,
+            journal,
+        });
+        let config = ServerConfig {
+            control,
+            ..server_config(scenario, arms, shards)
+        };
         let (server, news) = MockServer::start(config, clock).await?;
         Ok(Self { server, news })
     }
@@ -38,6 +47,14 @@ impl Platform {
     /// The model that the servers answer from.
     pub(super) const fn service(&self) -> &Service {
         self.server.service()
+    }
+
+    /// The tenant of the first arm whose gate has that name.
+    pub(super) fn tenant(&self, gate: &str) -> Option<TenantConfig> {
+        let mut tenants = self.service().tenants().iter();
+        tenants
+            .find(|tenant| tenant.config().gate == gate)
+            .map(|tenant| tenant.config().clone())
     }
 
     /// All ends of media: of the sockets, and of the ring where there is one.

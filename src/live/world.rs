@@ -23,6 +23,7 @@ use super::callers::{CallReport, Callers};
 use super::error::LiveError;
 use super::exporters::Exporters;
 use super::generator::{GeneratorReport, Progress};
+use super::guest::{Guest, NoGuest};
 use super::health::Baseline;
 use super::media::{self, Phones};
 use super::platform::Platform;
@@ -66,16 +67,33 @@ pub async fn run(
     options: &LiveOptions,
     sink: &mut impl Sink,
     stop: watch::Receiver<Stop>,
+    progress: impl FnMut(Progress),
+) -> Result<GeneratorReport, LiveError> {
+    run_beside(scenario, options, sink, stop, progress, &mut NoGuest).await
+}
+
+/// Runs `scenario` against the embedded mock, with an exporter beside its gates that is not ours.
+///
+/// # Errors
+/// When a server, a socket, the media stack or the guest cannot be set up, or the media thread
+/// fails.
+pub async fn run_beside(
+    scenario: &Scenario,
+    options: &LiveOptions,
+    sink: &mut impl Sink,
+    stop: watch::Receiver<Stop>,
     mut progress: impl FnMut(Progress),
+    guest: &mut impl Guest,
 ) -> Result<GeneratorReport, LiveError> {
     let arms = match options.arms {
         Arms::Base => scenario.arms.get(..1).unwrap_or_default(),
         Arms::All => &scenario.arms[..],
     };
     let shards = options.shards.unwrap_or_else(media::shards);
-    let mut world = World::start(scenario, arms, shards).await?;
+    let mut world = World::start(scenario, arms, shards, guest).await?;
     let result = world.coordinate(sink, stop, &mut progress).await;
     world.callers.stop();
+    world.settle_guest(sink).await;
     let shards_failed = media::stop(std::mem::take(&mut world.shards));
     let (report, platform) = world.finish(sink, result);
     if let Some(folder) = &options.keep_audio {
@@ -87,7 +105,7 @@ pub async fn run(
 }
 
 /// Everything that is running.
-struct World<'a> {
+struct World<'a, G> {
     scenario: &'a Scenario,
     clock: RunClock,
     platform: Platform,
@@ -102,6 +120,7 @@ struct World<'a> {
     verdicts: Verdicts,
     baseline: Baseline,
     meters: Vec<ShardMeter>,
+    guest: &'a mut G,
 }
 
 struct LiveArm {
@@ -110,18 +129,24 @@ struct LiveArm {
     ended: u64,
 }
 
-impl<'a> World<'a> {
+impl<'a, G: Guest> World<'a, G> {
     async fn start(
         scenario: &'a Scenario,
         arms: &'a [Arm],
         shards: NonZeroUsize,
-    ) -> Result<World<'a>, LiveError> {
+        guest: &'a mut G,
+    ) -> Result<Self, LiveError> {
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
-        let mut platform = Platform::start(scenario, arms, shards, clock).await?;
+        let mut platform =
+            Platform::start(scenario, arms, shards, clock, journal_of(guest)).await?;
         let (phones, shards) = media::start(scenario, &mut platform.server)?;
-        let exporters = Exporters::start(arms, &platform.server, scenario.seed, clock).await?;
+        let exporters =
+            Exporters::start(arms, &platform.server, scenario.seed, clock, guest.gate()).await?;
+        if let Some(tenant) = guest.gate().and_then(|gate| platform.tenant(gate)) {
+            guest.begin(&platform.server, &tenant, clock)?;
+        }
         let callers = Callers::start(scenario, platform.service(), clock, phones.clone());
-        Ok(World {
+        Ok(Self {
             scenario,
             clock,
             platform,
@@ -136,6 +161,7 @@ impl<'a> World<'a> {
             ended: 0,
             settled: 0,
             verdicts: Verdicts::new(FaultPlan::new(&scenario.workload, scenario.seed)),
+            guest,
         })
     }
 
@@ -157,6 +183,7 @@ impl<'a> World<'a> {
                 _ = tick.tick() => {
                     progress(self.progress());
                     self.watch_shard();
+                    self.guest.look(&self.platform.server);
                 }
                 Ok(()) = stop.changed() => {
                     let stopped = *stop.borrow_and_update();
@@ -170,7 +197,7 @@ impl<'a> World<'a> {
             if calls_over && drained_by.is_never() {
                 drained_by = self.clock.now() + self.scenario.limits.drain;
             }
-            let settled = calls_over && self.is_settled();
+            let settled = calls_over && self.is_settled() && self.guest.is_done();
             if settled || self.clock.now() >= drained_by {
                 let stopped = *stop.borrow() != Stop::No;
                 return if stopped {
@@ -197,7 +224,20 @@ impl<'a> World<'a> {
         self.arms
             .iter()
             .map(|arm| arm.ended * arm.tenants.len() as u64)
-            .sum()
+            .sum::<u64>()
+            - self.guest.gate().map_or(0, |_| self.guest_ended())
+    }
+
+    /// Recordings that the guest is to export; it is a tenant of the first arm.
+    fn guest_ended(&self) -> u64 {
+        self.arms.first().map_or(0, |arm| arm.ended)
+    }
+
+    /// Ends the guest, and tells the sink what became of its recordings.
+    async fn settle_guest(&mut self, sink: &mut impl Sink) {
+        for settled in self.guest.settle(&self.platform.server).await {
+            self.record(Record::Settled(settled), sink);
+        }
     }
 
     fn hear(&mut self, news: News, sink: &mut impl Sink) {
@@ -310,6 +350,13 @@ impl<'a> World<'a> {
         summary.bytes_stored = usage.bytes;
         (self.generator, self.platform)
     }
+}
+
+/// Requests that the journal remembers when a guest is judged by them.
+const JOURNAL: u32 = 1_000_000;
+
+fn journal_of(guest: &impl Guest) -> Option<u32> {
+    guest.gate().map(|_| JOURNAL)
 }
 
 fn live_arms(arms: &[Arm], seed: Seed) -> Vec<LiveArm> {
