@@ -116,12 +116,13 @@ fn arm(name: &str, workers: u32) -> Arm {
         name: name.into(),
         platform: platform(workers),
         gates: vec![
-            gate("ungated", Strategy::None),
+            gate("ungated", Strategy::NONE),
             gate(
                 "patient",
-                Strategy::FixedDelay {
+                FixedDelay {
                     delay: Duration::from_secs(3),
-                },
+                }
+                .into(),
             ),
         ],
         required: RequiredFields(PerKind {
