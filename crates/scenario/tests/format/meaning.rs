@@ -3,6 +3,9 @@
 use racegate_model::distribution::Distribution;
 use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldGroup, FieldSet, Kind};
+use racegate_model::gate::{
+    Backoff, ExponentialBackoff, FixedDelay, ForumBackoff, Readiness, Watermark, Webhook,
+};
 use racegate_model::outcome::{Cause, OutcomeKind};
 use racegate_model::scenario::{
     Aggregate, Comparison, Connection, Correlation, Engine, Executor, ExportRequest, Filters,

@@ -4,6 +4,7 @@ use crate::analysis::{Context, Replay, Tenant};
 use crate::distribution::Distribution;
 use crate::draws::Seed;
 use crate::field::{Field, FieldSet, Kind, PerKind};
+use crate::gate::FixedDelay;
 use crate::history::{End, EndReason, Entry, JobRecord, Settled};
 use crate::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate, OutcomeKind};
