@@ -38,6 +38,7 @@ and is judged by the mock's journal and by the sidecars of its export jobs, or b
 /// Arguments of `racegate judge`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct JudgeArgs {
     /// The scenario file
     scenario: PathBuf,

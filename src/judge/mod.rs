@@ -61,8 +61,16 @@ struct Begun {
     clock: RunClock,
     running: Option<Running>,
     watch: Watch,
-    ended: bool,
-    whole: bool,
+    prospect: Prospect,
+}
+
+/// What is still to be expected of an exporter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Prospect {
+    /// It runs, and something is not exported complete.
+    Open,
+    /// Its command has ended, or all is exported complete.
+    Nothing,
 }
 
 /// What was found of an exporter beside its outcomes.
@@ -180,8 +188,7 @@ impl Guest for Judge<'_> {
             clock,
             running,
             watch: Watch::start(&server.api_url(), &tenant.credentials.client_id),
-            ended: false,
-            whole: false,
+            prospect: Prospect::Open,
         });
         Ok(())
     }
@@ -194,15 +201,19 @@ impl Guest for Judge<'_> {
         self.read_exports(server.service(), &organization);
         let whole = self.is_whole(server.service());
         if let Some(begun) = &mut self.begun {
-            begun.ended = begun.running.as_mut().is_some_and(Running::has_ended);
-            begun.whole = whole;
+            let ended = begun.running.as_mut().is_some_and(Running::has_ended);
+            begun.prospect = if ended || whole {
+                Prospect::Nothing
+            } else {
+                Prospect::Open
+            };
         }
     }
 
     fn is_done(&self) -> bool {
         self.begun
             .as_ref()
-            .is_none_or(|begun| begun.ended || begun.whole)
+            .is_none_or(|begun| begun.prospect == Prospect::Nothing)
     }
 
     async fn settle(&mut self, server: &MockServer) -> Vec<Settled> {

@@ -160,3 +160,106 @@ fn count(
         findings.needless_exports += (outcomes.len() - first - 1) as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use racegate_model::field::Field;
+    use racegate_model::history::{EndReason, JobRecord};
+    use racegate_model::ids::ArmIndex;
+    use racegate_model::recorder::Sink;
+    use racegate_model::timeline::{RecordingState, View};
+
+    use super::*;
+
+    const TEXT: &str = include_str!("../../examples/exporters/short.toml");
+
+    /// The timelines of a simulated run.
+    #[derive(Default)]
+    struct Kept(Vec<Timeline>);
+
+    impl Sink for Kept {
+        fn timeline(&mut self, _: ArmIndex, timeline: &Timeline) {
+            self.0.push(timeline.clone());
+        }
+        fn settled(&mut self, _: &Settled, _: &Timeline) {}
+        fn job(&mut self, _: &JobRecord) {}
+        fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
+    }
+
+    /// An export at that second which holds all but `missing`, or one that was replaced unseen.
+    fn written(secs: u64, missing: Option<FieldSet>) -> Written {
+        let all = FieldSet::METADATA.with(Field::Media);
+        Written {
+            at: Timestamp::from_nanos(secs * 1_000_000_000),
+            media_read_at: None,
+            view: missing.map(|missing| View {
+                present: all.difference(missing),
+                null: FieldSet::EMPTY,
+                wrong: FieldSet::EMPTY,
+                state: RecordingState::Completed,
+            }),
+        }
+    }
+
+    /// What becomes of a recording with these exports.
+    fn judged(written: Vec<Written>, failed: &[RecordingIndex]) -> (Settled, Findings) {
+        let source = racegate_scenario::Source::new("short.toml", TEXT);
+        let scenario = racegate_scenario::parse(&source, &[]).expect("a right scenario");
+        let mut kept = Kept::default();
+        racegate_model::sim::run(&scenario, &mut kept);
+        let timeline = &kept.0[0];
+        let mut exports = Exports::default();
+        exports.written.insert(timeline.recording, written);
+        exports.failed.extend(failed);
+        let asked = Asked::default();
+        let verdicts = Verdicts {
+            tenant: TenantIndex(0),
+            required: scenario.arms[0].required,
+            seed: scenario.seed,
+            now: Timestamp::from_nanos(99_000_000_000),
+            exports: &exports,
+            asked: &asked,
+        };
+        let (mut settled, findings) = verdicts.of(std::iter::once(timeline));
+        (settled.remove(0), findings)
+    }
+
+    const WHOLE: Option<FieldSet> = Some(FieldSet::EMPTY);
+    const TORN: Option<FieldSet> = Some(FieldSet::EMPTY.with(Field::LegalHoldFlag));
+
+    #[test]
+    fn the_last_export_decides_and_the_first_verdict_is_kept() {
+        let (settled, found) = judged(vec![written(1, TORN), written(2, WHOLE)], &[]);
+        assert_eq!(settled.outcome, OutcomeKind::Complete);
+        assert_eq!(settled.first_outcome, Some(OutcomeKind::Incomplete));
+        assert_eq!(
+            (found.complete, found.repaired, found.needless_exports),
+            (1, 1, 0)
+        );
+        let (settled, found) = judged(vec![written(1, WHOLE), written(2, TORN)], &[]);
+        assert_eq!(settled.outcome, OutcomeKind::Incomplete);
+        assert_eq!(settled.missing, FieldSet::EMPTY.with(Field::LegalHoldFlag));
+        assert_eq!((found.broken, found.needless_exports), (1, 1));
+    }
+
+    #[test]
+    fn an_export_that_was_replaced_unseen_has_no_verdict_of_its_own() {
+        let (settled, found) = judged(vec![written(1, None), written(2, WHOLE)], &[]);
+        assert_eq!(settled.outcome, OutcomeKind::Complete);
+        assert_eq!(settled.exports, 2);
+        assert_eq!((found.repaired, found.needless_exports), (0, 0));
+    }
+
+    #[test]
+    fn what_was_never_exported_is_abandoned_unless_a_job_says_that_it_failed() {
+        let (settled, found) = judged(Vec::new(), &[]);
+        assert_eq!(
+            (settled.outcome, found.never_exported),
+            (OutcomeKind::Abandoned, 1)
+        );
+        assert_eq!(settled.settled_at, Timestamp::from_nanos(99_000_000_000));
+        let (settled, found) = judged(Vec::new(), &[RecordingIndex(0)]);
+        assert_eq!((settled.outcome, found.failed), (OutcomeKind::Errored, 1));
+        assert_eq!(settled.cause, Some(Cause::JobFailure));
+    }
+}

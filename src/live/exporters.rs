@@ -6,7 +6,6 @@ use mock_api::service::{Delivery, Subscription};
 use racegate_model::draws::Seed;
 use racegate_model::exporter::{Exporter, Input};
 use racegate_model::scenario::{Arm, GateSpec};
-use racegate_model::sim::listens_to;
 use racegate_model::time::Duration;
 use racegate_model::timeline::Timeline;
 use tokio::sync::mpsc;
@@ -77,7 +76,7 @@ impl Exporters {
         })?;
         for tenant in service.tenants().iter().map(|tenant| tenant.config()) {
             let gate = gate_of(&arms[tenant.arm.0 as usize], &tenant.gate);
-            if let Some(event) = gate.and_then(|gate| listens_to(&gate.strategy)) {
+            if let Some(event) = gate.and_then(|gate| gate.strategy.listens()) {
                 service.subscribe(Subscription {
                     tenant: tenant.index,
                     arm: tenant.arm,
