@@ -28,7 +28,7 @@ pub(crate) fn run(
     notes: Notes,
 ) -> Result<Summary, Exit> {
     let sink = sink(scenario, tenants, folder)?.comparing(scenario);
-    conduct(scenario, folder, options, notes, sink, &mut NoGuest)
+    conduct(scenario, tenants, folder, options, notes, sink, &mut NoGuest)
 }
 
 /// Runs the scenario live beside an exporter that is judged; no simulation tells what that will do.
@@ -41,7 +41,7 @@ pub(crate) fn judge(
     guest: &mut impl Guest,
 ) -> Result<Summary, Exit> {
     let sink = sink(scenario, tenants, folder)?;
-    conduct(scenario, folder, options, notes, sink, guest)
+    conduct(scenario, tenants, folder, options, notes, sink, guest)
 }
 
 fn sink<'a>(
@@ -60,6 +60,7 @@ fn sink<'a>(
 
 fn conduct(
     scenario: &Scenario,
+    tenants: &[Tenant],
     folder: &RunFolder,
     options: &LiveOptions,
     notes: Notes,
@@ -72,7 +73,9 @@ fn conduct(
     let (accumulator, history, conformance) = sink.into_parts();
     folder.write_latency(&accumulator).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
-    borrow_doubt(scenario, tenants, folder, &accumulator, &mut summary)?;
+    if conformance.is_some() {
+        borrow_doubt(scenario, tenants, folder, &accumulator, &mut summary)?;
+    }
     summary
         .invalid_reasons
         .extend(doubts::invalid_reasons(scenario, &generator));

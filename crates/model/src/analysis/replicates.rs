@@ -110,20 +110,24 @@ impl Replicates {
         self.series.get(series)
     }
 
-    /// The runs `from..to` by themselves.
+    /// The runs at these positions by themselves, in this order.
+    ///
+    /// # Panics
+    ///
+    /// If there is no run at a position.
     #[must_use]
-    pub fn range(&self, from: usize, to: usize) -> Self {
+    pub fn pick(&self, runs: &[usize]) -> Self {
         let cut = |column: &Column| Column {
-            values: column.values[from..to].to_vec(),
-            counts: column.counts[from..to].to_vec(),
-            blocks: column.blocks[from..to].to_vec(),
+            values: runs.iter().map(|run| column.values[*run]).collect(),
+            counts: runs.iter().map(|run| column.counts[*run]).collect(),
+            blocks: runs.iter().map(|run| column.blocks[*run]).collect(),
         };
         let series = self.series.iter();
         Self {
             schema: self.schema,
             sharing: self.sharing,
-            seeds: self.seeds[from..to].to_vec(),
-            hashes: self.hashes[from..to].to_vec(),
+            seeds: runs.iter().map(|run| self.seeds[*run]).collect(),
+            hashes: runs.iter().map(|run| self.hashes[*run].clone()).collect(),
             series: series
                 .map(|(key, column)| (key.clone(), cut(column)))
                 .collect(),
