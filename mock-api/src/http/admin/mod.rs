@@ -13,7 +13,6 @@ mod rules;
 mod wire;
 
 pub(super) use faults::Faults;
-pub(super) use guard::Peer;
 pub(super) use journal::{Journal, Record, target_of, wall_millis};
 pub(super) use wire::{FaultBody, FaultKind, Moment, RetryAfter, Span};
 
