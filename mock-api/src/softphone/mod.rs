@@ -64,8 +64,8 @@ pub(crate) fn routes(
         .route("/softphone", get(page))
         .route("/softphone/calls", post(call))
         .route("/softphone/recordings/{conversation}", get(recording))
-        .layer(from_fn_with_state(web.clone(), own_pages_only));
-    own.merge(whip::routes().layer(from_fn_with_state(web.clone(), any_page)))
+        .route_layer(from_fn_with_state(web.clone(), own_pages_only));
+    own.merge(whip::routes().route_layer(from_fn_with_state(web.clone(), any_page)))
         .with_state(Arc::new(doors))
 }
 

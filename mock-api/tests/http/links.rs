@@ -56,11 +56,10 @@ async fn furnish(product: &Product, api: &Http, added: &Added) -> Vec<String> {
         post("/api/v2/recording/uploads/reports", report).await,
     ];
     let channel = post("/api/v2/notifications/channels", Value::Null).await;
-    let topics = json!([{"id": "v2.users.me.conversations"},
+    let topics = json!([{"id": format!("v2.users.{}.conversations", me(api).await)},
         {"id": format!("v2.detail.events.conversation.{conversation}.customer.end")}]);
-    let topics = topics.to_string().replace("me", &me(api).await);
     let subscriptions = format!("{channel}/subscriptions");
-    let subscribed = api.json("POST", &subscriptions, &topics).await;
+    let subscribed = api.json("POST", &subscriptions, &topics.to_string()).await;
     assert_eq!(subscribed.status, 200, "{}", subscribed.text);
     let job = product.begin_export(api, added).await;
     product.done(api, &job).await;

@@ -2,7 +2,8 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use utoipa::ToSchema;
 
 use super::Control;
@@ -10,6 +11,7 @@ use crate::http::browsers::is_local;
 use crate::http::error::ApiError;
 use crate::http::extract::{fitting, read_body};
 use crate::http::origin::Peer;
+use crate::http::paging::NUMBER_MAX;
 use crate::http::shape;
 use crate::http::state::ApiState;
 
@@ -54,6 +56,22 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
             .map(Self)
             .map_err(|error| ApiError::bad_request(format!("The query does not fit: {error}.")))
     }
+}
+
+/// A number among query parameters, as far as the API's whole numbers go.
+pub(super) fn count<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    let Some(number) = Option::<u64>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let short = Some(number).filter(|number| *number <= NUMBER_MAX);
+    let number = short.and_then(|number| T::try_from(number).ok());
+    number
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(format_args!("a number above {NUMBER_MAX}")))
 }
 
 /// A JSON body, whatever the client calls it; none means an empty object.
