@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use racegate_model::ids::{ConversationId, RecordingId};
 use serde_json::json;
 
-use crate::http::{WebAccess, any_page, own_pages_only};
+use crate::http::{WebAccess, own_pages_only};
 use crate::ingest::IngestShards;
 use crate::service::Service;
 use problem::Problem;
@@ -60,12 +60,16 @@ pub(crate) fn routes(
         web: web.clone(),
         whip: Mutex::default(),
     };
-    let own = Router::new()
-        .route("/softphone", get(page))
-        .route("/softphone/calls", post(call))
-        .route("/softphone/recordings/{conversation}", get(recording))
-        .route_layer(from_fn_with_state(web.clone(), own_pages_only));
-    own.merge(whip::routes().route_layer(from_fn_with_state(web.clone(), any_page)))
+    // Of each method that there is: what there is none of is refused as such.
+    let own = from_fn_with_state(web.clone(), own_pages_only);
+    Router::new()
+        .route("/softphone", get(page).route_layer(own.clone()))
+        .route("/softphone/calls", post(call).route_layer(own.clone()))
+        .route(
+            "/softphone/recordings/{conversation}",
+            get(recording).route_layer(own),
+        )
+        .merge(whip::routes(web))
         .with_state(Arc::new(doors))
 }
 

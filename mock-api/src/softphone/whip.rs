@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use axum::{Extension, Router};
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::Doors;
 use super::problem::Problem;
-use crate::http::{Origin, Peer};
+use crate::http::{Origin, Peer, WebAccess, any_page};
 use crate::ingest::{End, EndReason, Ingest, IngestError};
 
 /// Sessions at once, at most.
@@ -54,13 +54,13 @@ pub(super) struct WhipSession {
     ingest: Ingest,
 }
 
-pub(super) fn routes() -> Router<Arc<Doors>> {
+pub(super) fn routes(web: &WebAccess) -> Router<Arc<Doors>> {
+    let named = from_fn_with_state(web.clone(), any_page);
+    let endpoint = post(offer).options(endpoint_options);
+    let session = delete(hang_up).patch(trickle).options(session_options);
     Router::new()
-        .route("/whip", post(offer).options(endpoint_options))
-        .route(
-            "/whip/{session}",
-            delete(hang_up).patch(trickle).options(session_options),
-        )
+        .route("/whip", endpoint.route_layer(named.clone()))
+        .route("/whip/{session}", session.route_layer(named))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(map_response(share))
 }

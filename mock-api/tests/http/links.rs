@@ -94,6 +94,7 @@ async fn every_address_in_an_answer_leads_somewhere() {
     let added = product.add(r#"{"kind": "webrtc", "duration": "1s"}"#).await;
     let bare = r#"{"kind": "sip", "duration": "1s", "visible": {"metadata": null}}"#;
     let orphan = product.add(bare).await;
+    product.add(bare).await;
     for _ in 0..3 {
         product.add(r#"{"kind": "sip", "duration": "1s"}"#).await;
     }
