@@ -6,6 +6,7 @@
 pub mod cmd;
 mod doubts;
 mod engine;
+mod judge;
 pub mod live;
 pub mod load;
 pub mod output;
