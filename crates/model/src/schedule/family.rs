@@ -4,7 +4,7 @@ use super::{Cost, Lag, Optimum, Price, evaluate, optimal};
 use crate::stats::simplex;
 
 /// Checks beyond which a schedule is not followed.
-const MOST_CHECKS: usize = 100_000;
+const MOST_CHECKS: usize = 10_000;
 
 /// First delay, then gaps `min(cap, gap × multiplier^k)`; seconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -151,6 +151,46 @@ fn search(
         cost,
         price,
     }
+}
+
+/// The member whose cost is the least multiple of each law's own optimum, in the worst case over
+/// `laws`, and that multiple. The search begins at `start`; what the last check leaves is judged on
+/// the first law.
+#[must_use]
+pub fn fit_robust(
+    laws: &[&dyn Lag],
+    price: Price,
+    abandoned: f64,
+    start: Family,
+) -> (FamilyFit, f64) {
+    let limits: Vec<f64> = laws
+        .iter()
+        .map(|law| optimal(*law, price).cost.total(price))
+        .collect();
+    let worst = |family: Family| {
+        let ratios = laws.iter().zip(&limits).map(|(law, limit)| {
+            let (_, cost) = family.evaluate(*law, abandoned);
+            cost.total(price) / limit
+        });
+        ratios.fold(0.0, f64::max)
+    };
+    let worth = |free: &[f64]| worst(Family::bound(free));
+    let mut point = start.free().to_vec();
+    for step in [0.4, 0.2, 0.1] {
+        point = simplex::minimise(worth, &point, step, 150, 1e-9).point;
+    }
+    let family = Family::bound(&point);
+    let (attempts, cost) = laws.first().map_or(
+        (1, evaluate(&super::Steps::of_lags(Vec::new()), [])),
+        |law| family.evaluate(*law, abandoned),
+    );
+    let fit = FamilyFit {
+        family,
+        attempts,
+        cost,
+        price,
+    };
+    (fit, worst(family))
 }
 
 /// Members along the front of calls against delay, by falling price: a search of `evaluations` at

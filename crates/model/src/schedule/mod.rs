@@ -15,6 +15,7 @@ mod cost;
 mod family;
 mod lag;
 mod optimum;
+mod polish;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,6 @@ pub use bounds::{
 };
 pub use budget::{Budgeted, optimal_within};
 pub use cost::{Cost, Price, evaluate};
-pub use family::{Family, FamilyFit, fit_family, frontier};
+pub use family::{Family, FamilyFit, fit_family, fit_robust, frontier};
 pub use lag::{Lag, Steps};
 pub use optimum::{Optimum, optimal};

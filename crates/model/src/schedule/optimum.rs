@@ -5,6 +5,7 @@
 //! envelope of lines of falling slope, asked at rising `S`: O(n) for n instants (Hirschberg and
 //! Larmore 1987 and Wilber 1988 for the general weight).
 
+use super::polish::polished;
 use super::{Cost, Lag, Price, evaluate};
 
 /// Share of the lags that a smooth law's last check may leave.
@@ -18,7 +19,7 @@ const GRID: usize = 2_048;
 const GRID_PER_CHECK: f64 = 16.0;
 /// Refinements; each makes the grid around a check this many times finer, and reaches so many of
 /// its steps to either side.
-const ROUNDS: u32 = 12;
+const ROUNDS: u32 = 7;
 const FINER: f64 = 3.0;
 const REACH: i32 = 8;
 
@@ -35,7 +36,7 @@ pub struct Optimum {
 ///
 /// Exact for a lag of few values: its checks are at observed instants. For a smooth law the same
 /// recursion on a grid that follows the best density of checks (∝ √hazard, Keller 1974), which is
-/// then made finer around the checks found. The law's tail is cut where 1e-13 of the lags are left.
+/// then moved by Newton's method and made finer around the checks found. The law's tail is cut where 1e-13 of the lags are left.
 #[must_use]
 pub fn optimal(lag: &(impl Lag + ?Sized), price: Price) -> Optimum {
     let checks = match lag.atoms() {
@@ -48,14 +49,14 @@ pub fn optimal(lag: &(impl Lag + ?Sized), price: Price) -> Optimum {
 
 fn refined(lag: &(impl Lag + ?Sized), price: Price) -> Vec<f64> {
     let first = grid(lag, price);
-    let mut checks = on_grid(lag, &first, price);
+    let mut checks = polished(lag, price, on_grid(lag, &first, price));
     let mut scale = 1.0;
     for _ in 0..ROUNDS {
         scale /= FINER;
         let finer = around(&checks, |check| scale * spacing(&first, check));
         checks = on_grid(lag, &finer, price);
     }
-    checks
+    polished(lag, price, checks)
 }
 
 /// How far apart the instants of `grid` are around `instant`.

@@ -1,5 +1,7 @@
 //! Nelder and Mead's simplex search (*Computer Journal* 7, 1965): a few smooth parameters.
 
+use std::cell::Cell;
+
 /// A point and the value there.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Found {
@@ -21,9 +23,9 @@ pub(crate) fn minimise(
     limit: u32,
     tolerance: f64,
 ) -> Found {
-    let mut evaluations = 0;
+    let asked = Cell::new(0_u32);
     let mut ask = |point: &[f64]| {
-        evaluations += 1;
+        asked.set(asked.get() + 1);
         let value = f(point);
         if value.is_nan() { f64::INFINITY } else { value }
     };
@@ -37,26 +39,25 @@ pub(crate) fn minimise(
             (point, value)
         })
         .collect();
-    let mut left = limit.saturating_sub(start.len() as u32 + 1);
-    while left > 0 {
+    while asked.get() < limit {
         corners.sort_by(|a, b| a.1.total_cmp(&b.1));
         let (best, worst) = (corners[0].1, corners[corners.len() - 1].1);
         if worst - best <= tolerance * (best.abs() + 1e-300) {
             break;
         }
-        left = left.saturating_sub(improve(&mut corners, &mut ask));
+        improve(&mut corners, &mut ask);
     }
     corners.sort_by(|a, b| a.1.total_cmp(&b.1));
     let (point, value) = corners.swap_remove(0);
     Found {
         point,
         value,
-        evaluations,
+        evaluations: asked.get(),
     }
 }
 
-/// Replaces the worst of the sorted corners, or shrinks the simplex; returns how often it asked.
-fn improve(corners: &mut [(Vec<f64>, f64)], ask: &mut impl FnMut(&[f64]) -> f64) -> u32 {
+/// Replaces the worst of the sorted corners, or shrinks the simplex.
+fn improve(corners: &mut [(Vec<f64>, f64)], ask: &mut impl FnMut(&[f64]) -> f64) {
     let last = corners.len() - 1;
     let centre: Vec<f64> = (0..last)
         .map(|axis| {
@@ -85,16 +86,16 @@ fn improve(corners: &mut [(Vec<f64>, f64)], ask: &mut impl FnMut(&[f64]) -> f64)
         } else {
             reflected
         };
-        return 2;
+        return;
     }
     if reflected.1 < corners[last - 1].1 {
         corners[last] = reflected;
-        return 1;
+        return;
     }
     let contracted = along(if reflected.1 < worst.1 { 0.5 } else { -0.5 });
     if contracted.1 < worst.1.min(reflected.1) {
         corners[last] = contracted;
-        return 2;
+        return;
     }
     let best = corners[0].0.clone();
     for (point, value) in &mut corners[1..] {
@@ -103,7 +104,6 @@ fn improve(corners: &mut [(Vec<f64>, f64)], ask: &mut impl FnMut(&[f64]) -> f64)
         }
         *value = ask(point);
     }
-    2 + last as u32
 }
 
 #[cfg(test)]

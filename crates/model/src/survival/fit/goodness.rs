@@ -87,7 +87,7 @@ fn refitted(fit: &Fit, observations: &Observations, evaluations: u32) -> Curve {
         family,
         &likelihood,
         &start,
-        evaluations * (start.len() as u32),
+        evaluations * u32::try_from(start.len()).unwrap_or(5),
     );
     Curve::of_free(family, &free)
 }

@@ -93,9 +93,13 @@ fn maximise(
 
 fn finished(family: LagFamily, likelihood: &Likelihood, near: Vec<f64>) -> Option<Fit> {
     let worth = |free: &[f64]| -likelihood.of(&Curve::of_free(family, free));
-    let regular = family != LagFamily::Pareto;
-    let polished = newton::polish(&worth, near, regular);
-    let free = family.ordered(polished.point);
+    // The Pareto's maximum lies at an edge, where no slope vanishes.
+    let polished = if family == LagFamily::Pareto {
+        near
+    } else {
+        newton::polish(&worth, near)
+    };
+    let free = family.ordered(polished);
     let curve = Curve::of_free(family, &free);
     let log_likelihood = likelihood.of(&curve);
     if !log_likelihood.is_finite() {

@@ -1,19 +1,11 @@
 //! The last digits of a maximum, and the curvature there.
 
-/// A point and the value there.
-pub(super) struct Polished {
-    pub(super) point: Vec<f64>,
-}
-
 const STEP: f64 = 1e-3;
 
 /// Follows the simplex's result to the bottom with Newton steps on numeric derivatives, as long as
-/// they lead down. An irregular maximum (at an edge) is left as it is.
-pub(super) fn polish(f: &impl Fn(&[f64]) -> f64, near: Vec<f64>, regular: bool) -> Polished {
+/// they lead down.
+pub(super) fn polish(f: &impl Fn(&[f64]) -> f64, near: Vec<f64>) -> Vec<f64> {
     let mut point = near;
-    if !regular {
-        return Polished { point };
-    }
     let mut value = f(&point);
     for _ in 0..6 {
         let slope = gradient(f, &point);
@@ -33,7 +25,7 @@ pub(super) fn polish(f: &impl Fn(&[f64]) -> f64, near: Vec<f64>, regular: bool) 
             break;
         }
     }
-    Polished { point }
+    point
 }
 
 /// Central differences of the fourth order.

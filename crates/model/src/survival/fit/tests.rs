@@ -132,13 +132,13 @@ fn exact_fits_have_reference_values() {
     let weibull = fit(LagFamily::Weibull, &all).unwrap();
     assert_near(
         weibull.curve.parameters()[0],
-        8.681_916_780_05,
+        8.681_893_626_117_5,
         1e-6,
         "scale",
     );
     assert_near(
         weibull.curve.parameters()[1],
-        1.376_582_989_63,
+        1.376_586_177_178_25,
         1e-6,
         "shape",
     );
@@ -149,12 +149,17 @@ fn the_instant_of_the_successful_look_is_a_biased_lag() {
     for (place, mu, sigma) in [(1.0, 1.986_39, 0.809_02), (0.5, 1.659_22, 0.927_64)] {
         let naive: Observations = looked()
             .iter()
-            .map(|one| match one.is_right_censored() {
-                true => one,
-                false => Observation {
+            .map(|one| {
+                // Such a log has the time of giving up for what was never seen.
+                let lag = if one.is_right_censored() {
+                    30.0
+                } else {
+                    one.low + place * (one.high - one.low)
+                };
+                Observation {
                     count: one.count,
-                    ..Observation::exact(one.low + place * (one.high - one.low))
-                },
+                    ..Observation::exact(lag)
+                }
             })
             .collect();
         let fit = fit(LagFamily::Lognormal, &naive).unwrap();
@@ -262,7 +267,7 @@ fn a_fit_of_censored_lags_finds_the_law_they_were_drawn_from() {
         (LagFamily::TwoLognormals, &bimodal),
     ] {
         let truth = Curve::new(family, parameters);
-        let all = looked_at(&drawn(&truth, 3_000, 3));
+        let all = looked_at(&drawn(&truth, 1_500, 3));
         let best = &fit_all(&all)[0];
         assert_eq!(best.curve.family(), family, "{best:?}");
         for ((name, interval), truth) in best.parameters.iter().zip(parameters) {
@@ -273,9 +278,9 @@ fn a_fit_of_censored_lags_finds_the_law_they_were_drawn_from() {
                 "{name}: {interval:?} for {truth}"
             );
         }
-        let goodness = goodness(best, &all, 49, Seed(1));
-        assert!(goodness.p > 0.02, "{family:?}: {goodness:?}");
-        assert!(goodness.distance < 0.03, "{family:?}: {goodness:?}");
+        let goodness = goodness(best, &all, 19, Seed(1));
+        assert!(goodness.p > 0.05, "{family:?}: {goodness:?}");
+        assert!(goodness.distance < 0.05, "{family:?}: {goodness:?}");
     }
 }
 
@@ -284,8 +289,8 @@ fn a_family_that_does_not_fit_is_found_out() {
     let truth = Curve::new(LagFamily::TwoLognormals, &[3.0, 0.3, 40.0, 0.2, 0.3]);
     let all = looked_at(&drawn(&truth, 1_000, 5));
     let fit = fit(LagFamily::Exponential, &all).unwrap();
-    let goodness = goodness(&fit, &all, 49, Seed(1));
-    assert!(goodness.p <= 0.02, "{goodness:?}");
+    let goodness = goodness(&fit, &all, 19, Seed(1));
+    assert!(goodness.p <= 0.05, "{goodness:?}");
 }
 
 #[test]
