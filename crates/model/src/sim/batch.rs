@@ -43,14 +43,11 @@ impl Tenant {
         Self {
             tenant,
             exporter: Exporter::new(tenant, gate, &platform.export, arm.required, seed),
-            org: Org::new(
-                &gate.name,
-                seed,
-                &platform.api,
+            org: Org::new(seed, &platform.api, &platform.export, arm.required).selecting(
                 &platform.export,
-                arm.required,
-            )
-            .selecting(&platform.export, &platform.hold, gate.request),
+                &platform.hold,
+                gate.request,
+            ),
             inbox: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             outputs: Vec::new(),
@@ -148,12 +145,12 @@ impl Tenant {
             kind,
             recording: RecordingIndex(number),
             tenant: Some(self.tenant),
-            draws: self.drawn(command),
+            draws: self.drawn(now, command),
         }
     }
 
     /// What the outcome of a call depends on, besides time.
-    fn drawn(&self, command: &Command) -> u64 {
+    fn drawn(&self, now: Timestamp, command: &Command) -> u64 {
         let of_job = |job: LocalJob, purpose| {
             let draws = self.org.draws_of(self.ordinal(job));
             draws.map_or(0, |draws| draws.draw(purpose))
@@ -161,7 +158,8 @@ impl Tenant {
         match command {
             Command::Check { recording, .. } => self.exporter.drawn(*recording),
             Command::CreateJob { recordings, .. } => {
-                self.org.draws_of_next(recordings).draw(Purpose::JobQuery)
+                let draws = self.org.draws_of_next(now, recordings);
+                draws.draw(Purpose::JobQuery)
             }
             Command::StartJob(job) => of_job(*job, Purpose::JobLatency),
             Command::ReadExport(job) => of_job(*job, Purpose::JobFailure),

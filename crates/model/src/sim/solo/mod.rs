@@ -21,6 +21,7 @@ use crate::field::{FieldSet, Kind, PerKind};
 use crate::gate::{Policy, Progress, Step};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::job_draws::JobDraws;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
     Arm, ExportRequest, GateSpec, GateStart, JobDone, ReadPath, Repair, RequiredFields, Slots,
@@ -140,7 +141,7 @@ impl Solo {
             required: arm.required,
             request: gate.request,
             refusal: rules.refuses(&gate.request),
-            stream: Stream::new(seed, &gate.name),
+            stream: JobDraws::of_recordings(seed),
             plain: None,
             same_times: JobTimes::of_all(&rules),
             rules,
