@@ -15,3 +15,4 @@ mod progress;
 pub mod report;
 pub mod sinks;
 pub mod store;
+pub mod tune;
