@@ -15,7 +15,6 @@ use racegate_model::exporter::{Exporter, Input, Output};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::Scenario;
-use racegate_model::sim::listens_to;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::SessionEnds;
@@ -140,7 +139,7 @@ impl<S: Sink> World<S> {
             .iter()
             .flat_map(|arm| arm.gates.iter().map(move |g| (arm, g)));
         let tenants = configs.iter().zip(gates).map(|(config, (arm, gate))| {
-            if let Some(event) = listens_to(&gate.strategy) {
+            if let Some(event) = gate.strategy.listens() {
                 let (tenant, arm) = (config.index, config.arm);
                 service.subscribe(Subscription {
                     tenant,

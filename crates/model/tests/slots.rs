@@ -93,7 +93,7 @@ fn greedy(at_once: Slots, query_time: Duration) -> Scenario {
     let mut scenario = spike(5);
     scenario.arms.truncate(1);
     let delay = Duration::from_secs(1);
-    let mut many = gate("many", Strategy::FixedDelay { delay });
+    let mut many = gate("many", FixedDelay { delay }.into());
     many.request.jobs_at_once = Some(at_once);
     let arm = &mut scenario.arms[0];
     arm.gates = vec![many];
