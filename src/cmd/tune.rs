@@ -204,8 +204,8 @@ fn race(scenario: &Scenario, lags: &Lags, found: &mut Found) -> Vec<Raced> {
 
 /// Simulates the winner on seeds that nothing has seen.
 fn verify(scenario: &Scenario, lags: &Lags, found: &Found) -> Exit {
-    let like = &scenario.arms[0].gates[0];
-    let gate = race::gate("tuned", &found.chosen, lags.reads, like);
+    let request = scenario.arms[0].gates[0].request;
+    let gate = race::gate("tuned", &found.chosen, lags.reads, request);
     let first = scenario.seed.0.wrapping_add(FRESH);
     let summaries = race::simulate(scenario, vec![gate], first, VERIFICATIONS);
     let Some(summary) = summaries.first() else {

@@ -1,10 +1,11 @@
 //! Lags to tune on, and others to certify with.
 
 use racegate_model::draws::{Draws, Purpose, Seed};
+use racegate_model::gate::{Strategy, Ungated};
 use racegate_model::history::{EndReason, JobRecord, Settled};
 use racegate_model::ids::ArmIndex;
 use racegate_model::recorder::Sink;
-use racegate_model::scenario::{ReadPath, RequiredFields, Scenario, Strategy};
+use racegate_model::scenario::{ReadPath, RequiredFields, Scenario};
 use racegate_model::schedule::{Lag, Steps};
 use racegate_model::sim;
 use racegate_model::survival::fit::Curve;
@@ -195,7 +196,7 @@ fn simulated(scenario: &Scenario, first: u64, count: u64) -> (Vec<SimulatedLag>,
     alone.expect.clear();
     let arm = &mut alone.arms[0];
     arm.gates.truncate(1);
-    arm.gates[0].strategy = Strategy::None;
+    arm.gates[0].strategy = Strategy::Ungated(Ungated);
     arm.gates[0].repair = None;
     let mut collector = Collector {
         required: arm.required,

@@ -3,9 +3,10 @@
 
 use racegate_model::analysis::{Accumulator, Tenant};
 use racegate_model::draws::Seed;
-use racegate_model::scenario::{
-    Backoff, GateSpec, Jitter, Looked, Polling, ReadPath, Readiness, Scenario, Slots, Strategy,
+use racegate_model::gate::{
+    Backoff, ExponentialBackoff, Jitter, Looked, Polling, Readiness, Strategy,
 };
+use racegate_model::scenario::{ExportRequest, GateSpec, GateStart, ReadPath, Scenario, Slots};
 use racegate_model::schedule::{FamilyFit, Price};
 use racegate_model::sim;
 use racegate_model::summary::GateSummary;
@@ -40,13 +41,10 @@ pub fn is_coupled(scenario: &Scenario) -> bool {
 
 /// The gate of a fit, as a scenario has it.
 #[must_use]
-pub fn gate(name: &str, fit: &FamilyFit, reads: ReadPath, like: &GateSpec) -> GateSpec {
+pub fn gate(name: &str, fit: &FamilyFit, reads: ReadPath, request: ExportRequest) -> GateSpec {
     let duration = Duration::from_secs_f64;
     let ready = match reads {
-        ReadPath::Primary => Readiness {
-            required_fields: Looked::Needed,
-            ..Readiness::default()
-        },
+        ReadPath::Primary => Readiness::required_fields(),
         ReadPath::Index => Readiness {
             index_visible: Looked::Needed,
             ..Readiness::default()
@@ -54,20 +52,23 @@ pub fn gate(name: &str, fit: &FamilyFit, reads: ReadPath, like: &GateSpec) -> Ga
     };
     GateSpec {
         name: name.to_owned(),
-        strategy: Strategy::ExponentialBackoff(Polling {
-            initial_delay: duration(fit.family.first),
+        strategy: Strategy::ExponentialBackoff(ExponentialBackoff {
             backoff: Backoff {
                 base: duration(fit.family.gap),
                 multiplier: Fixed::new(fit.family.multiplier).unwrap_or(Fixed::ONE),
                 cap: duration(fit.family.cap),
                 jitter: Jitter::None,
             },
-            max_attempts: Some(fit.attempts),
-            deadline: None,
-            ready,
+            polling: Polling {
+                max_attempts: Some(fit.attempts),
+                deadline: None,
+                ready,
+                ..Polling::after(duration(fit.family.first))
+            },
         }),
+        start: GateStart::SessionEnd,
         repair: None,
-        ..like.clone()
+        request,
     }
 }
 
@@ -105,7 +106,7 @@ pub fn race(
     reads: ReadPath,
     bound: f64,
 ) -> Vec<Raced> {
-    let like = &scenario.arms[0].gates[0];
+    let request = scenario.arms[0].gates[0].request;
     let every = front.len().div_ceil(CANDIDATES - 1).max(1);
     let mut fits = vec![chosen];
     fits.extend(front.iter().step_by(every).copied());
@@ -115,7 +116,7 @@ pub fn race(
         let gates = fits
             .iter()
             .zip(0_u32..)
-            .map(|(fit, k)| gate(&format!("c{k}"), fit, reads, like));
+            .map(|(fit, k)| gate(&format!("c{k}"), fit, reads, request));
         let summaries = simulate(scenario, gates.collect(), seed, repetitions);
         raced = fits
             .iter()

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use racegate_model::scenario::ReadPath;
+use racegate_model::scenario::{ExportRequest, ReadPath};
 use racegate_model::schedule::{Cost, FamilyFit};
 use serde_json::{Value, json};
 
 use super::lags::Lags;
-use super::race::Raced;
+use super::race::{Raced, gate};
 use super::search::Found;
 use super::snippets::snippets;
 
@@ -17,21 +17,7 @@ const LISTED: usize = 12;
 /// The gate as a table that `run` takes.
 #[must_use]
 pub fn gate_table(name: &str, fit: &FamilyFit, reads: ReadPath) -> String {
-    let ready = match reads {
-        ReadPath::Primary => "required-fields",
-        ReadPath::Index => "index-visible",
-    };
-    let family = fit.family;
-    format!(
-        "[[gate]]\nname = \"{name}\"\nstrategy = \"exponential-backoff\"\n\
-         initial_delay = \"{:.3}s\"\nbase = \"{:.3}s\"\nmultiplier = {:.4}\ncap = \"{:.3}s\"\n\
-         jitter = \"none\"\nmax_attempts = {}\ndeadline = \"none\"\nready = [\"{ready}\"]\n",
-        family.first,
-        family.gap,
-        family.multiplier,
-        family.cap.max(family.gap + 5e-4),
-        fit.attempts,
-    )
+    racegate_scenario::write_gate(&gate(name, fit, reads, ExportRequest::default()))
 }
 
 /// The answer for a person.

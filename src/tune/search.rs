@@ -171,6 +171,26 @@ pub fn search(lags: &Lags, objective: &Objective, mode: Mode) -> Found {
     }
 }
 
+/// The same schedule with parameters as they are written down: milliseconds, four decimals.
+fn written(lag: &dyn Lag, fit: &FamilyFit, abandoned: f64) -> FamilyFit {
+    let millis = |seconds: f64| (seconds * 1e3).round().max(1.0) / 1e3;
+    let gap = millis(fit.family.gap);
+    let family = Family {
+        first: millis(fit.family.first),
+        gap,
+        multiplier: (fit.family.multiplier * 1e4).round() / 1e4,
+        // Scenarios know no duration beyond 30 days.
+        cap: millis(fit.family.cap.min(2.5e6)).max(gap),
+    };
+    let (attempts, cost) = family.evaluate(lag, abandoned);
+    FamilyFit {
+        family,
+        attempts,
+        cost,
+        price: fit.price,
+    }
+}
+
 /// Share that a schedule may leave on the lags searched on, so that as many held-out recordings
 /// certify the bound: as many misses as leave the upper bound below it, and 3 standard deviations
 /// fewer on average.
