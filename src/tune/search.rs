@@ -144,6 +144,7 @@ pub fn search(lags: &Lags, objective: &Objective, mode: Mode) -> Found {
             (robust, Some(worst))
         }
     };
+    let chosen = written(lag, &chosen, design);
     let checks: Vec<f64> = chosen
         .family
         .checks()
