@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod cmd;
 mod doubts;
 mod engine;
+mod judge;
 pub mod live;
 pub mod load;
 pub mod output;

@@ -6,6 +6,7 @@ mod catalogue;
 mod change;
 mod check;
 mod completions;
+mod judge;
 mod report;
 mod run;
 mod schema;
@@ -43,6 +44,8 @@ enum Command {
     Run(run::RunArgs),
     /// Parse scenarios and print their plan: duration, sessions, file descriptors, memory, disk
     Check(check::CheckArgs),
+    /// Run your own exporter under the scenario's load and judge what it wrote
+    Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
     /// Fit a lag model to a trace (interval-censored), write a [platform] table
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => args.run(),
         Command::Check(args) => args.run(),
+        Command::Judge(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Calibrate(args) => args.run(),
         Command::Tune(args) => args.run(),
