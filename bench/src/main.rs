@@ -1,5 +1,6 @@
 //! `racegate-bench`: our speed beside peers and limits, as ratios.
 
+mod doubt;
 mod media;
 mod mock;
 mod sim;
@@ -25,6 +26,8 @@ enum Bench {
     Mock(mock::MockArgs),
     /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
     Media(media::MediaArgs),
+    /// How often what is printed as a 95 % interval covers what is true
+    Doubt(doubt::DoubtArgs),
     /// Serve the mock, as one side of a comparison
     #[command(hide = true)]
     Serve(mock_api::serve::ServeArgs),
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Bench::Sim(args) => args.run(),
         Bench::Mock(args) => args.run(),
         Bench::Media(args) => args.run(),
+        Bench::Doubt(args) => args.run(),
         Bench::Serve(args) => return mock_api::serve::main(&args),
     };
     let exit = ended.unwrap_or_else(|error| error);

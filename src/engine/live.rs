@@ -28,7 +28,15 @@ pub(crate) fn run(
     notes: Notes,
 ) -> Result<Summary, Exit> {
     let sink = sink(scenario, tenants, folder)?.comparing(scenario);
-    conduct(scenario, tenants, folder, options, notes, sink, &mut NoGuest)
+    conduct(
+        scenario,
+        tenants,
+        folder,
+        options,
+        notes,
+        sink,
+        &mut NoGuest,
+    )
 }
 
 /// Runs the scenario live beside an exporter that is judged; no simulation tells what that will do.

@@ -45,10 +45,12 @@ impl Row {
 
     /// The series with the lowest coverage.
     pub(crate) fn worst(&self) -> Option<(&str, f64)> {
-        let share = |(name, (count, covered)): (_, &(u64, u64))| {
-            (name, *covered as f64 / *count as f64)
-        };
-        let all = self.series.iter().map(|(name, counts)| (name.as_str(), counts));
+        let share =
+            |(name, (count, covered)): (_, &(u64, u64))| (name, *covered as f64 / *count as f64);
+        let all = self
+            .series
+            .iter()
+            .map(|(name, counts)| (name.as_str(), counts));
         all.map(share).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
@@ -67,11 +69,7 @@ pub(crate) fn summaries(scenario: &Scenario, runs: u64) -> Vec<Summary> {
     each(scenario, runs, |accumulator| accumulator.summary())
 }
 
-fn each<T: Send>(
-    scenario: &Scenario,
-    runs: u64,
-    read: impl Fn(Accumulator) -> T + Sync,
-) -> Vec<T> {
+fn each<T: Send>(scenario: &Scenario, runs: u64, read: impl Fn(Accumulator) -> T + Sync) -> Vec<T> {
     let next = AtomicU64::new(0);
     let (sender, results) = mpsc::channel();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -114,6 +112,12 @@ fn truths(all: &Replicates) -> BTreeMap<&str, (&'static str, f64)> {
     let judged = all.series.iter().filter_map(|(key, column)| {
         let kind = kind_of(key)?;
         let values = column.seen();
+        let constant = values
+            .windows(2)
+            .all(|pair| pair[0].to_bits() == pair[1].to_bits());
+        if constant && !key.contains("_rate") {
+            return None;
+        }
         // A series that most seeds say nothing of has no mean over seeds worth a table.
         (values.len() * 2 > column.values.len()).then(|| {
             let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -220,7 +224,11 @@ pub(crate) fn single(summaries: &[Summary]) -> Rows {
             delays("added_delay", &gate.added_delay, &mut add);
             delays("regret", &gate.regret, &mut add);
         }
-        for result in summary.expect.iter().filter(|one| one.expression.contains(" - ")) {
+        for result in summary
+            .expect
+            .iter()
+            .filter(|one| one.expression.contains(" - "))
+        {
             let key = (result.expression.clone(), "difference");
             let estimate = result.observed.map(|seen| Estimate::default().with(seen));
             seen.entry(key).or_default().extend(estimate);
