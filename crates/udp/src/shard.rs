@@ -48,6 +48,10 @@ pub trait Endpoint: Send {
         }
     }
 
+    /// Learns that a tick has taken as many datagrams as it may and left some: what was sent before
+    /// the tick may still lie in the socket. It is called before [`Endpoint::handle_control`].
+    fn handle_backlog(&mut self) {}
+
     /// Drains its control channel.
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch);
 
@@ -372,21 +376,35 @@ fn turn(
     traffic: &mut Traffic,
 ) -> std::io::Result<()> {
     let Station { socket, endpoint } = station;
+    tick_of(socket, endpoint.as_mut(), (recv, out), traffic)
+}
+
+fn tick_of(
+    socket: &mut BatchSocket,
+    endpoint: &mut dyn Endpoint,
+    (recv, out): (&mut RecvBatch, &mut SendBatch),
+    traffic: &mut Traffic,
+) -> std::io::Result<()> {
+    let mut backlog = true;
     for _ in 0..BATCHES_PER_TICK {
         let taken = socket.recv(recv)?;
         let now = Instant::now();
         endpoint.handle_batch(now, recv, out);
         traffic.received += recv.len() as u64;
         if out.len() >= BATCH {
-            flush(socket, endpoint.as_mut(), out, traffic);
+            flush(socket, endpoint, out, traffic);
         }
         if taken < BATCH {
+            backlog = false;
             break;
         }
     }
+    if backlog {
+        endpoint.handle_backlog();
+    }
     endpoint.handle_control(Instant::now(), out);
     endpoint.handle_timeout(Instant::now(), out);
-    flush(socket, endpoint.as_mut(), out, traffic);
+    flush(socket, endpoint, out, traffic);
     Ok(())
 }
 
@@ -517,6 +535,50 @@ mod tests {
         assert_eq!(each, [("echo", 2), ("echo", 2)]);
         assert!(report.ticks > 0 && report.lateness_us.len() == report.ticks);
         assert_eq!(meter.report().ticks, report.ticks);
+    }
+
+    /// Writes down what it is told of, in order.
+    #[derive(Default)]
+    struct Notes(Vec<&'static str>);
+
+    impl Endpoint for Notes {
+        fn name(&self) -> &str {
+            "notes"
+        }
+        fn handle_datagram(&mut self, _: Instant, _: &Datagram<'_>, _: &mut SendBatch) {}
+        fn handle_batch(&mut self, _: Instant, batch: &RecvBatch, _: &mut SendBatch) {
+            self.0.push(if batch.len() == 0 { "none" } else { "some" });
+        }
+        fn handle_backlog(&mut self) {
+            self.0.push("backlog");
+        }
+        fn handle_control(&mut self, _: Instant, _: &mut SendBatch) {
+            self.0.push("control");
+        }
+        fn handle_timeout(&mut self, _: Instant, _: &mut SendBatch) {}
+        fn handle_stop(&mut self, _: Instant, _: &mut SendBatch) {}
+    }
+
+    #[test]
+    fn a_tick_that_leaves_datagrams_behind_says_so_before_control() {
+        let [first, second] = [1, 2].map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+        let (mut socket, mut far) = BatchSocket::pair(first, second);
+        let sent = BATCH * BATCHES_PER_TICK + 1;
+        let mut out = SendBatch::new();
+        for _ in 0..sent {
+            out.push(None, first, b"x");
+        }
+        assert_eq!(far.send(&mut out).sent, u64::try_from(sent).unwrap());
+        let (mut recv, mut traffic) = (RecvBatch::new(), Traffic::default());
+        let mut notes = Notes::default();
+        let mut ticks = Vec::new();
+        for _ in 0..2 {
+            tick_of(&mut socket, &mut notes, (&mut recv, &mut out), &mut traffic).unwrap();
+            ticks.push(std::mem::take(&mut notes.0));
+        }
+        assert_eq!(ticks[0][BATCHES_PER_TICK..], ["backlog", "control"]);
+        assert_eq!(ticks[1], ["some", "control"]);
+        assert_eq!(traffic.received, sent as u64);
     }
 
     #[test]

@@ -31,8 +31,19 @@ const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 /// with other things a hundred of them. The session ends as of the goodbye, so that waiting moves nothing.
 const GOODBYE_WAIT: Duration = Duration::from_millis(300);
 
+/// How long an end that was asked for may wait for what was sent before it. A media thread that cannot
+/// empty its socket in this time loses datagrams anyway, and the kernel counts them.
+const END_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// Commands taken per tick, so that a storm of calls cannot make audio late.
 const COMMANDS_PER_TICK: usize = 32;
+
+/// A session that is to end, or whose conversation is, and when that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    key: usize,
+    at: Instant,
+}
 
 /// All sessions of an ingest, as a machine: datagrams, commands and time go in.
 pub struct IngestEndpoint {
@@ -47,8 +58,10 @@ pub struct IngestEndpoint {
     demux: Demux,
     wheel: Option<Wheel>,
     due: Vec<usize>,
-    /// Sessions of which an end was asked for in the last tick, theirs or their conversation's.
-    ending: Vec<usize>,
+    /// Sessions of which an end was asked for, theirs or their conversation's.
+    ending: Vec<Asked>,
+    /// What was sent before this tick may still lie in the socket.
+    backlog: bool,
     handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
@@ -83,6 +96,7 @@ impl IngestEndpoint {
             wheel: None,
             due: Vec::new(),
             ending: Vec::new(),
+            backlog: false,
             handshakes: VecDeque::new(),
         }
     }
@@ -128,7 +142,7 @@ impl IngestEndpoint {
                         at: now,
                         digest: None,
                     };
-                    self.request_end(&session_id, None, end);
+                    self.request_end(now, (&session_id, None), end);
                 }
             }
             Command::Answer {
@@ -169,7 +183,7 @@ impl IngestEndpoint {
                 session_id,
                 conversation_id,
                 end,
-            } => self.request_end(&session_id, conversation_id.as_deref(), end),
+            } => self.request_end(now, (&session_id, conversation_id.as_deref()), end),
         }
     }
 
@@ -260,14 +274,19 @@ impl IngestEndpoint {
         Ok(session.peer.renegotiate(offer)?)
     }
 
-    /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and
-    /// the next tick begins with them.
-    fn request_end(&mut self, session_id: &str, conversation_id: Option<&str>, end: End) {
-        let Some(key) = self.keys.get(session_id) else {
+    /// Ends a session once the datagrams that were sent before the request have been taken in: they lie
+    /// in the socket by now, and a later tick takes them.
+    fn request_end(
+        &mut self,
+        now: Instant,
+        (session_id, conversation_id): (&str, Option<&str>),
+        end: End,
+    ) {
+        let Some(key) = self.keys.get(session_id).copied() else {
             return;
         };
-        if self.sessions[*key].request_end(conversation_id, end) {
-            self.ending.push(*key);
+        if self.sessions[key].request_end(conversation_id, end) {
+            self.ending.push(Asked { key, at: now });
         }
     }
 
@@ -449,12 +468,18 @@ impl IngestEndpoint {
         self.drain(now, key, out);
     }
 
-    /// What was asked to end in the last tick, and has had all that was sent before.
+    /// What was asked to end before this tick, and has had all that was sent before.
     fn finish_asked(&mut self, now: Instant) {
-        for key in std::mem::take(&mut self.ending) {
+        let backlog = std::mem::take(&mut self.backlog);
+        for asked in std::mem::take(&mut self.ending) {
+            let key = asked.key;
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
+            if (backlog || session.has_waiting()) && now < asked.at + END_WAIT_MAX {
+                self.ending.push(asked);
+                continue;
+            }
             if session.ending.is_some() {
                 self.finish(now, key, EndReason::HungUp);
                 continue;
@@ -485,7 +510,7 @@ impl IngestEndpoint {
         let mut session = self.sessions.remove(key);
         self.demux.remove(session.peer.ufrag());
         self.keys.remove(&session.session_id);
-        self.ending.retain(|ending| *ending != key);
+        self.ending.retain(|asked| asked.key != key);
         if let Some(wheel) = &mut self.wheel {
             wheel.disarm(key);
         }
@@ -533,6 +558,10 @@ impl Endpoint for IngestEndpoint {
         } else {
             add(&self.counters.handshakes_dropped, 1);
         }
+    }
+
+    fn handle_backlog(&mut self) {
+        self.backlog = true;
     }
 
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {

@@ -106,6 +106,11 @@ impl Session {
         *waiting = waiting.saturating_sub(1);
     }
 
+    /// Whether datagrams of the session wait behind other sessions' handshakes.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting_handshakes + self.waiting_audio > 0
+    }
+
     /// When the session must be looked at next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let setup = self.established_at.is_none().then_some(self.setup_by);
