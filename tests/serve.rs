@@ -321,3 +321,24 @@ fn a_bad_scenario_exits_104_with_every_mistake() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_data_folder_is_one_server_s_until_it_ends_however_it_ends() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().to_str().expect("text");
+    let arguments = ["--data-dir", data, "--no-media"];
+    let mut first = Served::start(&arguments, "error");
+    let second = racegate(&["serve", "--port", "0"]).args(arguments).output();
+    let second = second.expect("it ends");
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success(), "{told}");
+    assert!(
+        told.contains("another server") && told.contains(data),
+        "{told}"
+    );
+    first.child.kill().expect("it runs");
+    first.child.wait().expect("it is gone");
+    let third = Served::start(&arguments, "error");
+    assert_eq!(third.stop("-INT").0, Some(0));
+}

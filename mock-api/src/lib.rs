@@ -16,6 +16,7 @@ pub mod service;
 pub mod softphone;
 pub mod storage;
 pub mod synthetic;
+pub mod targets;
 pub mod traffic;
 #[cfg(feature = "wiremock")]
 pub mod wiremock;

@@ -37,6 +37,7 @@ use crate::storage::{
     AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
     StoreError,
 };
+use crate::targets::Targets;
 use crate::traffic::{self, Traffic};
 
 /// What is on its way to an external S3 gets so long when the mock stops.
@@ -64,6 +65,8 @@ pub struct ServerConfig {
     pub storage_max: u64,
     /// A bucket of somebody else's that is used instead of our own S3 endpoint.
     pub external: Option<ExternalBucket>,
+    /// Where webhooks may point.
+    pub targets: Targets,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
     /// The control plane, for a mock that people and scripts use; it also makes the calls.
@@ -94,6 +97,7 @@ impl ServerConfig {
             stack: WebrtcStack::Dense,
             storage_max,
             data_folder: None,
+            targets: Targets::loopback(),
             external: None,
             control: None,
         }
@@ -220,7 +224,10 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let api = ApiConfig::new(epoch);
+        let api = ApiConfig {
+            webhook_targets: config.targets,
+            ..ApiConfig::new(epoch)
+        };
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
         let ring = Arc::default();
         let signalling = axum::Router::new()

@@ -1,12 +1,11 @@
 //! `racegate call`: places calls at a WHIP endpoint, ours or a foreign one, and says what became of
 //! them.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use hyper::Uri;
 use mock_api::server::stack_of;
+use mock_api::targets::Targets;
 use racegate_model::analysis::Exit;
 use racegate_model::scenario::WebrtcStack;
 use racegate_udp::Shard;
@@ -119,26 +118,11 @@ async fn place(phones: &Softphones, args: &CallArgs) -> Vec<CallOutcome> {
 
 /// Load goes to this machine only.
 fn ensure_loopback(url: &str) -> Result<(), Exit> {
-    let bad = |reason: String| Exit::Usage(format!("{url}: {reason}"));
-    let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(bad(
-            "a WHIP endpoint is given as http://127.0.0.1:PORT/PATH".into(),
-        ));
-    }
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let port = uri.port_u16().unwrap_or(80);
-    let addresses = match host.parse::<IpAddr>() {
-        Ok(ip) => vec![SocketAddr::new(ip, port)],
-        Err(_) => (host, port)
-            .to_socket_addrs()
-            .map_err(|error| bad(error.to_string()))?
-            .collect(),
-    };
-    if addresses.iter().all(|address| address.ip().is_loopback()) {
-        return Ok(());
-    }
-    Err(bad("only this machine's own loopback is called".to_owned()))
+    let admitted = Targets::loopback().admit(url);
+    admitted.map(drop).map_err(|refused| {
+        let way_out = "; a WHIP endpoint is given as http://127.0.0.1:PORT/PATH";
+        Exit::Usage(format!("{refused}{way_out}"))
+    })
 }
 
 impl CallSummary {
@@ -197,6 +181,7 @@ mod tests {
         }
         for url in [
             "http://192.0.2.1/whip",
+            "http://user@127.0.0.1/whip",
             "https://127.0.0.1/whip",
             "127.0.0.1/whip",
             "",

@@ -14,6 +14,7 @@ use clap::ValueEnum;
 use mock_api::clock::Pace;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::service::On;
+use mock_api::targets::Targets;
 use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldSet, Kind};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
@@ -262,6 +263,7 @@ async fn ours(held: u64) -> Result<(), Exit> {
         journal: mock_api::http::JOURNAL_DEFAULT,
         storage: Storage::Memory,
         external: None,
+        targets: Targets::loopback(),
     })
     .await
     .map_err(Exit::internal)?;

@@ -547,7 +547,7 @@ mod tests {
         }
         fn handle_datagram(&mut self, _: Instant, _: &Datagram<'_>, _: &mut SendBatch) {}
         fn handle_batch(&mut self, _: Instant, batch: &RecvBatch, _: &mut SendBatch) {
-            self.0.push(if batch.len() == 0 { "none" } else { "some" });
+            self.0.push(if batch.is_empty() { "none" } else { "some" });
         }
         fn handle_backlog(&mut self) {
             self.0.push("backlog");

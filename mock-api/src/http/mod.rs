@@ -54,7 +54,7 @@ pub mod wire;
 pub use admin::{Control, JOURNAL_DEFAULT};
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
 pub use clients::FurtherClient;
-pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits, WebhookTargets};
+pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits};
 pub use ids::{Uuid, job_id};
 pub use permissions::Permissions;
 pub use server::{Server, serve, serve_beside, serve_router};

@@ -40,7 +40,7 @@ mod writes;
 
 pub use access::AccessKey;
 pub use endpoint::{EndpointError, EndpointLimits, S3Endpoint};
-pub use external::ExternalBucket;
+pub use external::{BucketError, ExternalBucket};
 pub use flow::MediaFlow;
 pub use front::REGION;
 pub use listing::{ListQuery, PAGE_MAX, Page};

@@ -41,11 +41,11 @@ pub(super) fn attributes(
     object: &Object,
     input: &GetObjectAttributesInput,
 ) -> S3Result<GetObjectAttributesOutput> {
+    // Clients send one header for all of them, or one for each.
     let asked = |name: &str| {
-        input
-            .object_attributes
-            .iter()
-            .any(|asked| asked.as_str() == name)
+        let values = input.object_attributes.iter();
+        let mut names = values.flat_map(|asked| asked.as_str().split(','));
+        names.any(|asked| asked.trim() == name)
     };
     let parts = object.content().parts();
     let parts = (asked(ObjectAttributes::OBJECT_PARTS) && !parts.is_empty())

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use mock_api::clock::Pace;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::storage::ExternalBucket;
+use mock_api::targets::Targets;
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 use serde_json::Value;
@@ -41,6 +42,7 @@ impl Product {
             journal: 1000,
             storage: Storage::Memory,
             external,
+            targets: Targets::loopback(),
         })
         .await
         .expect("there are free ports");

@@ -162,7 +162,11 @@ impl OpusPages {
         let heard = self.samples.max(u64::from(PRE_SKIP));
         while self.samples < heard {
             let packet = [concealment(self.last_toc)];
-            self.write(&packet, u64::from(duration_of(&packet).unwrap_or(960)), sink);
+            self.write(
+                &packet,
+                u64::from(duration_of(&packet).unwrap_or(960)),
+                sink,
+            );
         }
         // The end is trimmed, by RFC 7845 (section 4.4).
         self.samples = heard;
@@ -371,14 +375,6 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_audio_is_a_valid_file() {
-        let file = OpusMuxer::new(1, &[("A", &"é".repeat(5000))]).finish();
-        let recording = read(&file).unwrap();
-        assert_eq!((recording.samples, recording.packets.len()), (0, 0));
-        assert!(recording.comments[0].1.len() <= 1024);
-    }
-
-    #[test]
     fn a_recording_in_pages_is_the_file_and_holds_a_second() {
         let mut file = OpusMuxer::new(7, &[("A", "b")]);
         let mut out = Vec::new();
@@ -419,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_without_audio_is_an_empty_file_with_a_packet_and_no_length() {
+    fn a_call_without_audio_is_an_empty_file_with_a_packet_and_no_length() {
         let file = OpusMuxer::new(7, &[("CONVERSATION_ID", "abc")]).finish();
         let recording = read(&file).unwrap();
         assert_eq!(recording.packets, [[WIDEBAND_20_MS]]);
