@@ -2,12 +2,14 @@
 //! one [`Service`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use axum::Extension;
 use axum::extract::{Query, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,13 +27,15 @@ use tokio::task::JoinHandle;
 
 use crate::archive::{Archive, Keeper};
 use crate::clock::RunClock;
-use crate::http::{self, ApiConfig, ApiState, Control, WebhookSettings, Webhooks};
+use crate::http::{
+    self, ApiConfig, ApiState, Control, OwnPage, WebAccess, WebhookSettings, Webhooks,
+};
 use crate::ingest::{
     EndReason, EndedMedia, IngestEndpoint, IngestSettings, IngestShards, Kept, NoRoom,
     SessionEvents, Started, TakeNumber, upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
-use crate::softphone;
+use crate::softphone::{self, Guests};
 use crate::storage::client::ReaderError;
 use crate::storage::{
     AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
@@ -69,6 +73,8 @@ pub struct ServerConfig {
     pub targets: Targets,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
     /// The control plane, for a mock that people and scripts use; it also makes the calls.
     pub control: Option<ControlConfig>,
 }
@@ -99,6 +105,7 @@ impl ServerConfig {
             data_folder: None,
             targets: Targets::loopback(),
             external: None,
+            web: WebAccess::default(),
             control: None,
         }
     }
@@ -210,7 +217,8 @@ impl MockServer {
         }
         let store = service.store().clone();
         let s3 = Objects::start(config.external, config.s3, (store, &keys)).await?;
-        let received = Arc::new(PlatformEvents::start(&service, clock)?);
+        let guests = Guests::new(service.clone(), clock);
+        let received = Arc::new(PlatformEvents::start(&service, clock, guests.clone())?);
         let settings = IngestSettings {
             address: config.media,
             door: Some(stack_with(config.stack, DtlsVersion::Either)?),
@@ -226,6 +234,7 @@ impl MockServer {
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
         let api = ApiConfig {
             webhook_targets: config.targets,
+            web: config.web.clone(),
             ..ApiConfig::new(epoch)
         };
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
@@ -234,8 +243,9 @@ impl MockServer {
             .route("/signalling", get(signal))
             .with_state(ingest.clone())
             .route("/signalling/ring", get(signal_ring))
-            .with_state(Arc::clone(&ring));
-        let beside = signalling.merge(softphone::routes(&service, clock, &ingest));
+            .with_state(Arc::clone(&ring))
+            .layer(Extension(config.web.clone()));
+        let beside = signalling.merge(softphone::routes(&service, &ingest, guests, &config.web));
         let http = http::serve_beside(listener, state, beside).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
         let driver = match traffic {
@@ -390,6 +400,7 @@ async fn signal(
     State(ingest): State<IngestShards>,
     Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
+    _: OwnPage,
 ) -> Response {
     upgrade_on(&ingest, &wanted, upgrade)
 }
@@ -398,6 +409,7 @@ async fn signal_ring(
     State(ring): State<Arc<OnceLock<IngestShards>>>,
     Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
+    _: OwnPage,
 ) -> Response {
     match ring.get() {
         Some(ingest) => upgrade_on(ingest, &wanted, upgrade),
@@ -445,6 +457,7 @@ pub struct PlatformEvents {
     archive: Archive,
     digests: Digests,
     owners: Owners,
+    guests: Guests,
 }
 
 /// By conversation.
@@ -480,7 +493,7 @@ pub struct Received {
 }
 
 impl PlatformEvents {
-    fn start(service: &Service, clock: RunClock) -> Result<Self, ServerError> {
+    fn start(service: &Service, clock: RunClock, guests: Guests) -> Result<Self, ServerError> {
         let (digests, owners) = (Digests::default(), Owners::default());
         let registrar = Registrar {
             service: service.clone(),
@@ -494,6 +507,7 @@ impl PlatformEvents {
             archive,
             digests,
             owners,
+            guests,
         })
     }
 
@@ -509,8 +523,10 @@ impl SessionEvents for PlatformEvents {
 
     fn established(&self, conversation_id: &str, session_id: &str, _: Instant) {
         let mut owners = self.owners.lock();
-        let owner = owners.entry(conversation_id.to_owned());
-        owner.or_insert_with(|| session_id.to_owned());
+        if let Entry::Vacant(owner) = owners.entry(conversation_id.to_owned()) {
+            owner.insert(session_id.to_owned());
+            self.guests.arrived(conversation_id);
+        }
     }
 
     fn part(&self, take: TakeNumber, part: Bytes) -> Result<(), NoRoom> {

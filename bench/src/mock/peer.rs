@@ -12,6 +12,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use clap::ValueEnum;
 use mock_api::clock::Pace;
+use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::service::On;
 use mock_api::targets::Targets;
@@ -264,6 +265,7 @@ async fn ours(held: u64) -> Result<(), Exit> {
         storage: Storage::Memory,
         external: None,
         targets: Targets::loopback(),
+        web: WebAccess::default(),
     })
     .await
     .map_err(Exit::internal)?;

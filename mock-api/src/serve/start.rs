@@ -15,7 +15,7 @@ use super::addresses::{Addresses, ClientAddress};
 use super::clients::{Client, Secrets, tenants};
 use super::{ServeError, address};
 use crate::clock::{Dial, Pace, RunClock};
-use crate::http::{Control, Webhooks};
+use crate::http::{Control, WebAccess, Webhooks};
 use crate::server::{ControlConfig, MockServer, ServerConfig};
 use crate::service::{News, ServiceConfig, TenantConfig};
 use crate::storage::layout::RunEpoch;
@@ -49,6 +49,8 @@ pub struct Options {
     pub external: Option<ExternalBucket>,
     /// Where webhooks may point.
     pub targets: Targets,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
 }
 
 /// Where objects are kept.
@@ -200,6 +202,7 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         storage_max: STORE_LIMIT_DEFAULT,
         external: options.external,
         targets: options.targets,
+        web: options.web,
         data_folder: match options.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(folder),
@@ -258,6 +261,7 @@ mod tests {
             storage: Storage::Memory,
             external: None,
             targets: Targets::loopback(),
+            web: WebAccess::default(),
         }
     }
 
