@@ -162,7 +162,7 @@ fn post(api: &str, path: &str, kind: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(api.replace("http://", "")).expect("it listens");
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {kind}\r\n\
          content-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("it reads");

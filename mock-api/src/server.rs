@@ -37,6 +37,7 @@ use crate::ingest::{
 use crate::service::{self, News, Service, ServiceConfig};
 use crate::softphone::{self, Guests};
 use crate::storage::client::ReaderError;
+use crate::storage::layout::RunEpoch;
 use crate::storage::{
     AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
     StoreError,
@@ -149,6 +150,15 @@ pub enum ServerError {
     Archive(std::io::Error),
 }
 
+/// How the API is, beside its defaults.
+fn api_config(epoch: RunEpoch, (webhook_targets, web): (Targets, WebAccess)) -> ApiConfig {
+    ApiConfig {
+        webhook_targets,
+        web,
+        ..ApiConfig::new(epoch)
+    }
+}
+
 /// Where objects are.
 enum Objects {
     Here(S3Endpoint),
@@ -232,11 +242,7 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let api = ApiConfig {
-            webhook_targets: config.targets,
-            web: config.web.clone(),
-            ..ApiConfig::new(epoch)
-        };
+        let api = api_config(epoch, (config.targets, config.web.clone()));
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
         let ring = Arc::default();
         let signalling = axum::Router::new()

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::events::{EndReason, EndedMedia, Kept, SessionEvents, Started};
 use super::handle::{Command, Counters, End, IngestError, IngestSettings, Notice, add};
-use super::session::{Next, Session, Talk, Waited};
+use super::session::{Asked, Next, Session, Talk, Waited};
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
@@ -31,19 +31,8 @@ const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 /// with other things a hundred of them. The session ends as of the goodbye, so that waiting moves nothing.
 const GOODBYE_WAIT: Duration = Duration::from_millis(300);
 
-/// How long an end that was asked for may wait for what was sent before it. A media thread that cannot
-/// empty its socket in this time loses datagrams anyway, and the kernel counts them.
-const END_WAIT_MAX: Duration = Duration::from_secs(2);
-
 /// Commands taken per tick, so that a storm of calls cannot make audio late.
 const COMMANDS_PER_TICK: usize = 32;
-
-/// A session that is to end, or whose conversation is, and when that was asked for.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    key: usize,
-    at: Instant,
-}
 
 /// All sessions of an ingest, as a machine: datagrams, commands and time go in.
 pub struct IngestEndpoint {
@@ -476,7 +465,7 @@ impl IngestEndpoint {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
-            if (backlog || session.has_waiting()) && now < asked.at + END_WAIT_MAX {
+            if (backlog || session.has_waiting()) && asked.may_wait(now) {
                 self.ending.push(asked);
                 continue;
             }

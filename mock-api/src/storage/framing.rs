@@ -128,7 +128,7 @@ mod tests {
         for cut in 0..=whole.len() {
             for size in [1, 7, whole.len()] {
                 let mut place = Place::Length(0);
-                for part in whole[..cut].as_bytes().chunks(size) {
+                for part in whole.as_bytes()[..cut].chunks(size) {
                     place = place.after(part);
                 }
                 assert_eq!(place == Place::Behind, cut >= head, "{:?}", &whole[..cut]);
