@@ -1,5 +1,6 @@
 //! The command line: a file per verb, which holds its arguments, its help and what it does.
 
+mod calibrate;
 mod call;
 mod catalogue;
 mod change;
@@ -10,6 +11,7 @@ mod report;
 mod run;
 mod schema;
 mod serve;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,10 @@ enum Command {
     Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
+    /// Fit a lag model to a trace (interval-censored), write a [platform] table
+    Calibrate(calibrate::CalibrateArgs),
+    /// Search the check schedule that suits a scenario's platform or a trace
+    Tune(tune::TuneArgs),
     /// Serve the mock alone, for people and scripts; prints where it is and how to get in
     Serve(mock_api::serve::ServeArgs),
     /// Simulate every scenario of a folder and print what each showed, as Markdown
@@ -68,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => args.run(),
         Command::Judge(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Calibrate(args) => args.run(),
+        Command::Tune(args) => args.run(),
         Command::Serve(args) => return serve::run(&args),
         Command::Catalogue(args) => args.run(),
         Command::Call(args) => args.run(),
