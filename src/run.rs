@@ -10,7 +10,7 @@ use racegate_model::draws::Seed;
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::Summary;
 use racegate_model::workload::plan_hash;
-use racegate_scenario::{Override, Source};
+use racegate_scenario::{LoadError, Override, Source};
 
 use crate::live::{Arms, LiveOptions};
 use crate::sinks::RunSink;
@@ -280,12 +280,10 @@ fn try_report(path: &Path, output: Output) -> Result<(), Failure> {
     let folder = RunFolder::open(path).map_err(Failure::internal)?;
     let stored = folder.stored();
     let source = Source::new(stored.scenario_name.clone(), stored.scenario.clone());
-    let mut scenario = parse(
-        &source,
-        &stored.overrides,
-        Path::new(&stored.scenario_folder),
-    )
-    .map_err(Failure::scenario)?;
+    let folder_of_files = Path::new(&stored.scenario_folder);
+    let parsed = racegate_scenario::parse_in_folder(&source, &stored.overrides, folder_of_files);
+    let mut scenario =
+        parsed.map_err(|mistakes| Failure::scenario(mistakes.render(progress::color())))?;
     select_gates(&mut scenario, &stored.gates)?;
     scenario.engine = stored.engine;
     let arms = if stored.all_arms {
@@ -342,25 +340,12 @@ pub fn print_schema() -> ExitCode {
 /// # Errors
 /// When the file cannot be read, or all its mistakes.
 pub(crate) fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), Failure> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::scenario(format!(
-            "{name}: {error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
-        ))
-    })?;
-    let source = Source::new(name, text);
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let scenario = parse(&source, overrides, &folder).map_err(Failure::scenario)?;
-    Ok((scenario, source))
-}
-
-fn parse(source: &Source, overrides: &[Override], folder: &Path) -> Result<Scenario, String> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    racegate_scenario::parse_with_files(source, overrides, &read)
-        .map_err(|diagnostics| diagnostics.render(progress::color()))
+    racegate_scenario::load(path, overrides).map_err(|error| match error {
+        LoadError::Scenario(mistakes) => Failure::scenario(mistakes.render(progress::color())),
+        LoadError::File { .. } => Failure::scenario(format!(
+            "{error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
+        )),
+    })
 }
 
 fn select_gates(scenario: &mut Scenario, names: &[String]) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use futures_util::FutureExt;
 use racegate_model::scenario::Scenario;
-use racegate_scenario::{Color, Diagnostics, Override, Source};
+use racegate_scenario::{Color, Diagnostics, LoadError, Override};
 
 use crate::gentle;
 use crate::server::ServerError;
@@ -193,19 +193,13 @@ pub fn load_scenario(path: Option<&Path>, overrides: &[Override]) -> Result<Scen
     let Some(path) = path else {
         return gentle::scenario(overrides).map_err(told);
     };
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        ServeError::Scenario(format!(
-            "error: {name}: {error}\n  name a scenario file, or none for the built-in one"
-        ))
-    })?;
-    let source = Source::new(name, text);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    racegate_scenario::parse_with_files(&source, overrides, &read).map_err(told)
+    match racegate_scenario::load(path, overrides) {
+        Ok((scenario, _)) => Ok(scenario),
+        Err(LoadError::Scenario(diagnostics)) => Err(told(diagnostics)),
+        Err(error @ LoadError::File { .. }) => Err(ServeError::Scenario(format!(
+            "error: {error}\n  name a scenario file, or none for the built-in one"
+        ))),
+    }
 }
 
 /// The address on which something listens: `port`, or any.
