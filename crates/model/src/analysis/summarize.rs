@@ -67,7 +67,7 @@ impl Accumulator {
             generator: None,
             conformance: None,
         };
-        summary.exit_code = Exit::of(&summary).code;
+        summary.exit_code = Exit::of(&summary).code();
         summary
     }
 

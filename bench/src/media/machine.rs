@@ -10,7 +10,7 @@ const PAGE: u64 = 4096;
 
 /// Processor time of the whole machine at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::bench) struct Sample {
+pub(crate) struct Sample {
     at: Instant,
     /// Time that all processes together have worked, and that the host has taken; `None` where the
     /// system does not tell.
@@ -20,7 +20,7 @@ pub(in crate::bench) struct Sample {
 
 impl Sample {
     /// The machine at this moment.
-    pub(in crate::bench) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         Self {
             at: Instant::now(),
             busy: busy(),
@@ -29,7 +29,7 @@ impl Sample {
     }
 
     /// The share of all processors that others took until `later`, given what we took ourselves. 0 where the system does not tell.
-    pub(in crate::bench) fn others(&self, later: &Self, ours: Duration) -> f64 {
+    pub(crate) fn others(&self, later: &Self, ours: Duration) -> f64 {
         let passed = later.at.saturating_duration_since(self.at) * self.cores;
         let Some((before, after)) = self.busy.zip(later.busy) else {
             return 0.0;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::Mockoon;
+use super::MockArgs;
 use super::load::Target;
-use crate::run::{Failure, note};
+use racegate::output::note;
+use racegate_model::analysis::Exit;
 
 /// How long it may take to start; fetching it takes longest.
 const START_MAX: Duration = Duration::from_secs(240);
@@ -50,18 +51,18 @@ impl Running {
 }
 
 /// Starts Mockoon with one route that answers `body`; the inner error is why there is none.
-pub(super) fn start(mockoon: Mockoon, body: &str) -> Result<Result<Running, String>, Failure> {
-    let Some(mut command) = command(mockoon) else {
+pub(super) fn start(args: &MockArgs, body: &str) -> Result<Result<Running, String>, Exit> {
+    let Some(mut command) = command(args) else {
         return Ok(Err(
             "mockoon-cli is not installed (--mockoon fetches @mockoon/cli with npx)".to_owned(),
         ));
     };
-    let port = free_port().map_err(Failure::internal)?;
+    let port = free_port().map_err(Exit::internal)?;
     let folder = std::env::temp_dir().join(format!("racegate-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(Failure::internal)?;
+    std::fs::create_dir_all(&folder).map_err(Exit::internal)?;
     let guard = Folder(folder.clone());
     let data = folder.join("mock.json");
-    std::fs::write(&data, environment(port, body)).map_err(Failure::internal)?;
+    std::fs::write(&data, environment(port, body)).map_err(Exit::internal)?;
     note("mockoon: starting");
     let spawned = command
         .args([
@@ -100,7 +101,7 @@ pub(super) fn start(mockoon: Mockoon, body: &str) -> Result<Result<Running, Stri
     Ok(Ok(running))
 }
 
-fn command(mockoon: Mockoon) -> Option<Command> {
+fn command(args: &MockArgs) -> Option<Command> {
     let installed = Command::new("mockoon-cli")
         .arg("--version")
         .stdout(Stdio::null())
@@ -109,7 +110,7 @@ fn command(mockoon: Mockoon) -> Option<Command> {
     if installed.is_ok_and(|status| status.success()) {
         return Some(Command::new("mockoon-cli"));
     }
-    if mockoon == Mockoon::Installed {
+    if !args.mockoon {
         return None;
     }
     let mut command = Command::new("npx");

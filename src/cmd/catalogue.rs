@@ -3,34 +3,39 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
+use clap::Args;
 use racegate_model::analysis::{Accumulator, Exit, Tenant};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::{ExpectationResult, GateSummary, Summary, Verdict};
 
-use crate::run::{self, Failure};
+use crate::load::{context, load};
+use crate::output::{note, print};
 
-/// Simulates the scenarios in `folder` and prints the table; exits as the worst of them would.
-#[must_use]
-pub fn catalogue(folder: &Path) -> ExitCode {
-    match table(folder) {
-        Ok((text, count, worst)) => {
-            run::print(&text);
-            run::note(&format!("{count} scenarios; the worst of them: {worst}"));
-            ExitCode::from(worst.code)
-        }
-        Err(failure) => run::fail(&failure),
+/// Arguments of `racegate catalogue`.
+#[derive(Debug, Args)]
+pub(super) struct CatalogueArgs {
+    /// The folder
+    folder: PathBuf,
+}
+
+impl CatalogueArgs {
+    /// Simulates the scenarios and prints the table; exits as the worst of them would.
+    pub(super) fn run(self) -> Result<Exit, Exit> {
+        let (text, count, worst) = table(&self.folder)?;
+        print(&text);
+        note(&format!("{count} scenarios; the worst of them:"));
+        Ok(worst)
     }
 }
 
 /// The table, the number of scenarios, and the worst exit among them.
-fn table(folder: &Path) -> Result<(String, usize, Exit), Failure> {
+fn table(folder: &Path) -> Result<(String, usize, Exit), Exit> {
     let mut text = String::from(HEAD);
     let mut worst: Option<Exit> = None;
     let mut count = 0;
     for path in scenarios(folder)? {
-        let (mut scenario, source) = run::load(&path, &[])?;
+        let (mut scenario, source) = load(&path, &[])?;
         scenario.engine = Engine::Sim;
         let summary = simulate(&scenario);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -42,7 +47,7 @@ fn table(folder: &Path) -> Result<(String, usize, Exit), Failure> {
             None => exit,
         });
     }
-    let nothing = || Failure::internal(format!("{}: no scenario there", folder.display()));
+    let nothing = || Exit::internal(format!("{}: no scenario there", folder.display()));
     Ok((text, count, worst.ok_or_else(nothing)?))
 }
 
@@ -60,9 +65,9 @@ recording in progress, every session is recorded from its beginning to its end.
 
 ";
 
-fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Exit> {
     let unreadable =
-        |error: std::io::Error| Failure::internal(format!("{}: {error}", folder.display()));
+        |error: std::io::Error| Exit::internal(format!("{}: {error}", folder.display()));
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -78,7 +83,7 @@ fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn simulate(scenario: &Scenario) -> Summary {
-    let context = run::context(scenario, Tenant::all(scenario));
+    let context = context(scenario, Tenant::all(scenario));
     let mut accumulator = Accumulator::new(scenario, context);
     racegate_model::sim::run(scenario, &mut accumulator);
     accumulator.summary()

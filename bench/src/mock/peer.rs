@@ -10,6 +10,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
+use clap::ValueEnum;
 use mock_api::clock::Pace;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::service::On;
@@ -23,11 +24,11 @@ use racegate_scenario::Override;
 use serde_json::Value;
 
 use super::load::{Load, Target};
-use crate::run::Failure;
+use racegate_model::analysis::Exit;
 
 /// A server that is compared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Peer {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Peer {
     /// Our mock.
     Ours,
     /// An axum handler that answers a constant.
@@ -39,7 +40,7 @@ pub enum Peer {
 impl Peer {
     /// Its name on the command line.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
             Self::Axum => "axum",
@@ -69,34 +70,27 @@ impl Drop for Served {
 
 impl Served {
     /// Starts a peer that serves `body`, or holds so many recordings.
-    pub(super) fn start(peer: Peer, held: u64, body: &str) -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(Failure::internal)?;
+    pub(super) fn start(peer: Peer, held: u64, body: &str) -> Result<Self, Exit> {
+        let program = std::env::current_exe().map_err(Exit::internal)?;
         let mut child = Command::new(program)
-            .args([
-                "bench",
-                "mock",
-                "--peer",
-                peer.name(),
-                "--held",
-                &held.to_string(),
-            ])
+            .args(["mock", "--peer", peer.name(), "--held", &held.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(Failure::internal)?;
+            .map_err(Exit::internal)?;
         let mut stdin = child.stdin.take();
         if let Some(stdin) = &mut stdin {
-            writeln!(stdin, "{body}").map_err(Failure::internal)?;
+            writeln!(stdin, "{body}").map_err(Exit::internal)?;
         }
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             let read = BufReader::new(stdout).read_line(&mut line);
-            read.map_err(Failure::internal)?;
+            read.map_err(Exit::internal)?;
         }
         let said: Vec<&str> = line.split_whitespace().collect();
         let address = said.first().and_then(|text| text.parse().ok());
         let address =
-            address.ok_or_else(|| Failure::internal(format!("{} did not start", peer.name())))?;
+            address.ok_or_else(|| Exit::internal(format!("{} did not start", peer.name())))?;
         Ok(Self {
             child,
             stdin,
@@ -111,7 +105,7 @@ impl Served {
     }
 
     /// Reads of the recordings that it holds, `count` of them spread over all.
-    pub(super) fn recordings(&self, load: &Load, count: u64) -> Result<Target, Failure> {
+    pub(super) fn recordings(&self, load: &Load, count: u64) -> Result<Target, Exit> {
         let token = self.log_in(load)?;
         let held = self.held.max(1);
         let step = (held / count.max(1)).max(1);
@@ -137,7 +131,7 @@ impl Served {
     }
 
     /// Requests that ours has counted so far.
-    pub(super) fn journal(&self, load: &Load) -> Result<Journal, Failure> {
+    pub(super) fn journal(&self, load: &Load) -> Result<Journal, Exit> {
         let path = "/__admin/requests?limit=1";
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         let body = self.ask(load, request)?;
@@ -148,7 +142,7 @@ impl Served {
         })
     }
 
-    fn log_in(&self, load: &Load) -> Result<String, Failure> {
+    fn log_in(&self, load: &Load) -> Result<String, Exit> {
         let form = format!(
             "grant_type=client_credentials&client_id=client-1&client_secret={}",
             self.secret
@@ -160,16 +154,16 @@ impl Served {
         );
         let body = self.ask(load, request)?;
         let token = body["access_token"].as_str().map(str::to_owned);
-        token.ok_or_else(|| Failure::internal("the mock gives no token"))
+        token.ok_or_else(|| Exit::internal("the mock gives no token"))
     }
 
-    fn ask(&self, load: &Load, request: String) -> Result<Value, Failure> {
+    fn ask(&self, load: &Load, request: String) -> Result<Value, Exit> {
         let requests = Rc::new([request.into_bytes().into_boxed_slice()]);
         let target = Target {
             address: self.address,
             requests,
         };
-        serde_json::from_str(&load.body(&target)?).map_err(Failure::internal)
+        serde_json::from_str(&load.body(&target)?).map_err(Exit::internal)
     }
 }
 
@@ -191,15 +185,15 @@ fn request(path: &str, token: &str) -> Box<[u8]> {
 }
 
 /// Serves until stdin ends.
-pub(super) fn serve(peer: Peer, held: u64) -> Result<(), Failure> {
+pub(super) fn serve(peer: Peer, held: u64) -> Result<(), Exit> {
     let mut body = String::new();
     let read = std::io::stdin().lock().read_line(&mut body);
-    read.map_err(Failure::internal)?;
+    read.map_err(Exit::internal)?;
     let body = body.trim_end().to_owned();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Failure::internal)?;
+        .map_err(Exit::internal)?;
     runtime.block_on(async {
         match peer {
             Peer::Ours => ours(held).await?,
@@ -211,7 +205,7 @@ pub(super) fn serve(peer: Peer, held: u64) -> Result<(), Failure> {
 }
 
 fn listening(address: impl std::fmt::Display) {
-    crate::run::print(&address.to_string());
+    racegate::output::print(&address.to_string());
 }
 
 /// Comes true when stdin ends.
@@ -223,24 +217,24 @@ async fn stdin_ended() {
     );
 }
 
-async fn constant(body: String) -> Result<(), Failure> {
+async fn constant(body: String) -> Result<(), Exit> {
     let body: &'static str = body.leak();
     let handler =
         move || async move { ([(CONTENT_TYPE, "application/json")], body).into_response() };
     let path = "/api/v2/conversations/{conversation}/recordings/{recording}";
     let router = Router::new().route(path, get(handler));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.map_err(Failure::internal)?;
-    listening(listener.local_addr().map_err(Failure::internal)?);
+    let listener = listener.map_err(Exit::internal)?;
+    listening(listener.local_addr().map_err(Exit::internal)?);
     let listener =
         axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
             drop(stream.set_nodelay(true));
         });
     let served = axum::serve(listener, router).with_graceful_shutdown(stdin_ended());
-    served.await.map_err(Failure::internal)
+    served.await.map_err(Exit::internal)
 }
 
-async fn wiremock_server(body: String) -> Result<(), Failure> {
+async fn wiremock_server(body: String) -> Result<(), Exit> {
     let server = wiremock::MockServer::start().await;
     let answer = wiremock::ResponseTemplate::new(200).set_body_raw(body, "application/json");
     wiremock::Mock::given(wiremock::matchers::method("GET"))
@@ -252,12 +246,12 @@ async fn wiremock_server(body: String) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn ours(held: u64) -> Result<(), Failure> {
+async fn ours(held: u64) -> Result<(), Exit> {
     // The limiter works, and lets everything pass; hardly any call comes on its own.
     let changes = ["platform.api.rate_limit=60000000/min", "workload.rate=1/h"];
     let changes: Vec<Override> = changes.into_iter().map(Override::set).collect();
     let mock = Mock::start(Options {
-        scenario: load_scenario(None, &changes).map_err(Failure::internal)?,
+        scenario: load_scenario(None, &changes).map_err(Exit::internal)?,
         clients: Vec::new(),
         host: std::net::Ipv4Addr::LOCALHOST.into(),
         port: 0,
@@ -270,7 +264,7 @@ async fn ours(held: u64) -> Result<(), Failure> {
         external: None,
     })
     .await
-    .map_err(Failure::internal)?;
+    .map_err(Exit::internal)?;
     for index in 0..held {
         let (call, timeline) = recording(RecordingIndex(index));
         mock.server().service().calls().begin(call);

@@ -10,7 +10,7 @@ use racegate_model::workload::Calls;
 use racegate_scenario::{Source, parse};
 
 fn scenario() -> Scenario {
-    let text = include_str!("../scenarios/webrtc-spike.toml");
+    let text = include_str!("../../scenarios/webrtc-spike.toml");
     parse(&Source::new("webrtc-spike.toml", text), &[]).expect("the main scenario is right")
 }
 

@@ -1,4 +1,4 @@
-//! `racegate bench mock`: one `GET` of a recording, from our mock, a bare axum handler, wiremock and
+//! `racegate-bench mock`: one `GET` of a recording, from our mock, a bare axum handler, wiremock and
 //! Mockoon, side by side.
 //!
 //! Every server is a process of its own, fed the same request by the same client over the same
@@ -11,40 +11,40 @@ mod peer;
 mod process;
 mod report;
 
-pub use peer::Peer;
-
-use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use load::{Load, Target};
-use peer::Served;
+use peer::{Peer, Served};
 use report::{Numbers, Report};
 
 use super::media::machine::Sample;
-use crate::run::{self, Failure, Output, note};
+use racegate::output::{Output, OutputArgs, note, print};
+use racegate_model::analysis::Exit;
 
-/// What `racegate bench mock` was asked for.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What goes to stdout.
-    pub output: Output,
-    /// Whether Mockoon is fetched if it is not there.
-    pub mockoon: Mockoon,
-    /// Rounds of each comparison.
-    pub rounds: u32,
-    /// Length of a round.
-    pub round: Duration,
-    /// Requests after which memory is looked at.
-    pub requests: u64,
-}
-
-/// Whether Mockoon is fetched if it is not there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mockoon {
-    /// Only if it is installed.
-    Installed,
-    /// With npx, if it is not.
-    Fetched,
+/// Arguments of `racegate-bench mock`.
+#[derive(Debug, Args)]
+pub(crate) struct MockArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Fetch Mockoon with npx if it is not installed
+    #[arg(long)]
+    mockoon: bool,
+    /// Rounds of each comparison
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of a round in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    round: u64,
+    /// Requests after which memory is looked at
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    requests: u64,
+    /// Serve as one side of the comparison until stdin ends
+    #[arg(long, hide = true, value_enum)]
+    peer: Option<Peer>,
+    /// Recordings that the served side holds
+    #[arg(long, hide = true, default_value_t = 0)]
+    held: u64,
 }
 
 /// Connections of the closed loop.
@@ -67,31 +67,27 @@ const OTHERS_MAX: f64 = 0.05;
 /// Ids that are asked for in turn.
 const IDS: u64 = 4_096;
 
-/// Runs the bench.
-#[must_use]
-pub fn bench(options: &Options) -> ExitCode {
-    match measure(options) {
-        Ok(report) => {
-            match options.output {
-                Output::Json => run::print(&report.json()),
-                Output::Table => run::print(&report.table()),
-            }
-            ExitCode::SUCCESS
+impl MockArgs {
+    /// Measures and prints the figures, or serves as one side of the comparison.
+    pub(crate) fn run(self) -> Result<Exit, Exit> {
+        if let Some(peer) = self.peer {
+            peer::serve(peer, self.held)?;
+            return Ok(Exit::Done);
         }
-        Err(failure) => run::fail(&failure),
+        let report = measure(&self)?;
+        print(&match self.output.output() {
+            Output::Json => report.json(),
+            Output::Table => report.table(),
+        });
+        Ok(Exit::Done)
+    }
+
+    const fn round(&self) -> Duration {
+        Duration::from_millis(self.round)
     }
 }
 
-/// Serves as a peer of the bench until stdin ends.
-#[must_use]
-pub fn serve_peer(peer: Peer, held: u64) -> ExitCode {
-    match peer::serve(peer, held) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => run::fail(&failure),
-    }
-}
-
-fn measure(options: &Options) -> Result<Report, Failure> {
+fn measure(args: &MockArgs) -> Result<Report, Exit> {
     if cfg!(debug_assertions) {
         note("warning: this is a build without optimisation; its numbers say nothing");
     }
@@ -101,34 +97,34 @@ fn measure(options: &Options) -> Result<Report, Failure> {
     let body = load.body(&target)?;
     let mut numbers = Numbers::default();
     numbers.body_bytes = body.len();
-    compare(options, &load, (&ours, &target), &body, &mut numbers)?;
-    half_load(options, (&ours, &target), &body, &mut numbers)?;
+    compare(args, &load, (&ours, &target), &body, &mut numbers)?;
+    half_load(args, (&ours, &target), &body, &mut numbers)?;
     let sent = ours.journal(&load)?.requests;
     note(&format!(
         "memory: {} more requests",
-        options.requests.saturating_sub(sent)
+        args.requests.saturating_sub(sent)
     ));
-    load.many(&target, options.requests.saturating_sub(sent))?;
+    load.many(&target, args.requests.saturating_sub(sent))?;
     numbers.rss_mb_after = process::rss_mb(ours.pid());
     let journal = ours.journal(&load)?;
     numbers.requests = journal.requests;
     numbers.journal_mb = journal.bytes as f64 / 1e6;
     drop(ours);
-    reads(options, &load, &mut numbers)?;
+    reads(args, &load, &mut numbers)?;
     Ok(Report { numbers })
 }
 
 /// Ours beside the peers, in turn.
 fn compare(
-    options: &Options,
+    args: &MockArgs,
     load: &Load,
     (ours, target): (&Served, &Target),
     body: &str,
     numbers: &mut Numbers,
-) -> Result<(), Failure> {
+) -> Result<(), Exit> {
     let axum = Served::start(Peer::Axum, 0, body)?;
     let wiremock = Served::start(Peer::Wiremock, 0, body)?;
-    let mockoon = mockoon::start(options.mockoon, body)?;
+    let mockoon = mockoon::start(args, body)?;
     let mut contestants = vec![
         ("ours", target.clone(), Some(ours.pid())),
         ("axum", axum.same(target), Some(axum.pid())),
@@ -143,23 +139,20 @@ fn compare(
     }
     for (name, target, _) in &contestants {
         note(&format!("warm-up: {name}"));
-        load.round(target, options.round)?;
+        load.round(target, args.round())?;
     }
-    for round in 0..options.rounds {
+    for round in 0..args.rounds {
         // Another one begins each time.
         contestants.rotate_left(1);
         for (name, target, pid) in &contestants {
             let before = pid.and_then(process::cpu);
-            let done = load.round(target, options.round)?;
+            let done = load.round(target, args.round())?;
             let after = pid.and_then(process::cpu);
             let cpu = before.zip(after).map(|(before, after)| after - before);
             numbers.add(name, done, cpu);
         }
         if round == 0 {
-            note(&format!(
-                "rounds: {} of {:?} each",
-                options.rounds, options.round
-            ));
+            note(&format!("rounds: {} of {:?} each", args.rounds, args.round));
         }
     }
     Ok(())
@@ -168,11 +161,11 @@ fn compare(
 /// Latency from the intended start, at half of what a server could do: ours, and axum's, so that what
 /// the machine and the client add to a tail can be told. They take turns.
 fn half_load(
-    options: &Options,
+    args: &MockArgs,
     (ours, target): (&Served, &Target),
     body: &str,
     numbers: &mut Numbers,
-) -> Result<(), Failure> {
+) -> Result<(), Exit> {
     note(&format!(
         "half load: {:.0} requests a second",
         numbers.per_second("ours") / 2.0
@@ -182,7 +175,7 @@ fn half_load(
         ("ours", target.clone(), ours.pid()),
         ("axum", axum.same(target), axum.pid()),
     ];
-    let turns = options.rounds.clamp(1, 9) as usize;
+    let turns = args.rounds.clamp(1, 9) as usize;
     numbers.quiet_min = (turns / 2 + 1) * HALF_LOAD_TURN;
     for _ in 0..turns * HALF_LOAD_TRIES {
         for (name, target, pid) in &contestants {
@@ -203,7 +196,7 @@ fn half_load(
 fn half_load_turn(
     (name, target, pid): (&'static str, &Target, u32),
     numbers: &mut Numbers,
-) -> Result<(), Failure> {
+) -> Result<(), Exit> {
     let rate = numbers.per_second(name) / 2.0;
     let used = || {
         let both = [pid, std::process::id()].map(process::cpu);
@@ -224,7 +217,7 @@ fn half_load_turn(
 }
 
 /// Reads where few and where many recordings are held, in turn.
-fn reads(options: &Options, load: &Load, numbers: &mut Numbers) -> Result<(), Failure> {
+fn reads(args: &MockArgs, load: &Load, numbers: &mut Numbers) -> Result<(), Exit> {
     note("reads: few and many recordings held");
     let few = Served::start(Peer::Ours, HELD_FEW, "")?;
     let many = Served::start(Peer::Ours, HELD_MANY, "")?;
@@ -233,11 +226,11 @@ fn reads(options: &Options, load: &Load, numbers: &mut Numbers) -> Result<(), Fa
         many.recordings(load, IDS)?,
     ];
     for target in &targets {
-        load.round(target, options.round)?;
+        load.round(target, args.round())?;
     }
-    for _ in 0..options.rounds {
+    for _ in 0..args.rounds {
         for (name, target) in ["few", "many"].into_iter().zip(&targets) {
-            let done = load.round(target, options.round)?;
+            let done = load.round(target, args.round())?;
             numbers.add(name, done, None);
         }
     }

@@ -2,34 +2,43 @@
 //! them.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::{Args, ValueEnum};
 use hyper::Uri;
 use mock_api::server::stack_of;
+use racegate_model::analysis::Exit;
 use racegate_model::scenario::WebrtcStack;
 use racegate_udp::Shard;
 use serde::Serialize;
 
 use crate::live::softphone::{CallEnd, CallOutcome, Dial, SoftphoneSettings, Softphones};
-use crate::run::{self, Failure, Output};
+use crate::output::{Output, OutputArgs, print};
 
-/// Exit code when a call did not come up.
-const FAILED: u8 = 99;
+/// Arguments of `racegate call`.
+#[derive(Debug, Args)]
+pub(super) struct CallArgs {
+    /// The endpoint, e.g. http://127.0.0.1:8080/whip
+    url: String,
+    /// Calls, all at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    calls: u32,
+    /// How long each lasts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    duration: u64,
+    /// WebRTC stack of the callers
+    #[arg(long, value_enum, default_value_t = StackArg::Str0m)]
+    stack: StackArg,
+    #[command(flatten)]
+    output: OutputArgs,
+}
 
-/// What `racegate call` was asked for.
-#[derive(Clone, Debug)]
-pub struct CallOptions {
-    /// The WHIP endpoint; its host must be this machine.
-    pub url: String,
-    /// Calls, all at once.
-    pub calls: u32,
-    /// How long each lasts.
-    pub duration: Duration,
-    /// The WebRTC stack of the callers.
-    pub stack: WebrtcStack,
-    /// What goes to stdout.
-    pub output: Output,
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StackArg {
+    /// Made for many calls: one audio stream, and answers that are as plain
+    Dense,
+    /// Takes every kind of answer
+    Str0m,
 }
 
 /// What became of the calls.
@@ -44,33 +53,45 @@ struct CallSummary {
     problems: Vec<String>,
 }
 
-/// Places the calls.
-#[must_use]
-pub fn call(options: &CallOptions) -> ExitCode {
-    match try_call(options) {
-        Ok(summary) => {
-            let whole = summary.hung_up == options.calls;
-            show(&summary, options.output);
-            ExitCode::from(if whole { 0 } else { FAILED })
+impl CallArgs {
+    /// Places the calls and says what became of them.
+    pub(super) fn run(self) -> Result<Exit, Exit> {
+        let summary = place_all(&self)?;
+        show(&summary, self.output.output())?;
+        if summary.hung_up == self.calls {
+            return Ok(Exit::Done);
         }
-        Err(failure) => run::fail(&failure),
+        Ok(Exit::Failed(format!(
+            "{} of {} calls did not last until they were hung up",
+            self.calls - summary.hung_up,
+            self.calls
+        )))
     }
 }
 
-fn try_call(options: &CallOptions) -> Result<CallSummary, Failure> {
-    ensure_loopback(&options.url)?;
+impl StackArg {
+    const fn stack(self) -> WebrtcStack {
+        match self {
+            Self::Dense => WebrtcStack::Dense,
+            Self::Str0m => WebrtcStack::Str0m,
+        }
+    }
+}
+
+fn place_all(args: &CallArgs) -> Result<CallSummary, Exit> {
+    ensure_loopback(&args.url)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Failure::internal)?;
-    let stack = stack_of(options.stack).map_err(Failure::internal)?;
+        .map_err(Exit::internal)?;
+    let stack = stack_of(args.stack.stack()).map_err(Exit::internal)?;
     let settings = SoftphoneSettings::new("");
-    let (phones, station) = Softphones::bind(&settings, stack).map_err(Failure::internal)?;
-    let shard = Shard::spawn("media-0", vec![station]).map_err(Failure::internal)?;
-    let outcomes = runtime.block_on(place(&phones, options));
-    shard.stop().map_err(Failure::internal)?;
+    let (phones, station) = Softphones::bind(&settings, stack).map_err(Exit::internal)?;
+    let shard = Shard::spawn("media-0", vec![station]).map_err(Exit::internal)?;
+    let outcomes = runtime.block_on(place(&phones, args));
+    shard.stop().map_err(Exit::internal)?;
     let mut summary = CallSummary {
-        calls: options.calls,
+        calls: args.calls,
         send_p99_ms: phones.report().send_lateness_p99().as_secs_f64() * 1000.0,
         ..CallSummary::default()
     };
@@ -80,14 +101,14 @@ fn try_call(options: &CallOptions) -> Result<CallSummary, Failure> {
     Ok(summary)
 }
 
-async fn place(phones: &Softphones, options: &CallOptions) -> Vec<CallOutcome> {
-    let hang_up_at = Instant::now() + options.duration;
+async fn place(phones: &Softphones, args: &CallArgs) -> Vec<CallOutcome> {
+    let hang_up_at = Instant::now() + Duration::from_secs(args.duration);
     let dial = |nth: u32| {
         let clip = usize::try_from(nth).unwrap_or(0);
         Dial::new(format!("call-{nth}"), hang_up_at, clip)
     };
-    let calls: Vec<_> = (0..options.calls)
-        .map(|nth| phones.dial_whip(&options.url, dial(nth)))
+    let calls: Vec<_> = (0..args.calls)
+        .map(|nth| phones.dial_whip(&args.url, dial(nth)))
         .collect();
     let mut outcomes = Vec::new();
     for call in calls {
@@ -97,8 +118,8 @@ async fn place(phones: &Softphones, options: &CallOptions) -> Vec<CallOutcome> {
 }
 
 /// Load goes to this machine only.
-fn ensure_loopback(url: &str) -> Result<(), Failure> {
-    let bad = |reason: String| Failure::usage(format!("{url}: {reason}"));
+fn ensure_loopback(url: &str) -> Result<(), Exit> {
+    let bad = |reason: String| Exit::Usage(format!("{url}: {reason}"));
     let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
     if uri.scheme_str() != Some("http") {
         return Err(bad(
@@ -140,11 +161,10 @@ impl CallSummary {
     }
 }
 
-fn show(summary: &CallSummary, output: Output) {
+fn show(summary: &CallSummary, output: Output) -> Result<(), Exit> {
     if output == Output::Json {
-        // Numbers and strings serialize.
-        run::print(&serde_json::to_string_pretty(summary).unwrap_or_default());
-        return;
+        print(&serde_json::to_string_pretty(summary).map_err(Exit::internal)?);
+        return Ok(());
     }
     let CallSummary {
         calls,
@@ -154,11 +174,12 @@ fn show(summary: &CallSummary, output: Output) {
         send_p99_ms,
         problems,
     } = summary;
-    run::print(&format!(
+    print(&format!(
         "{calls} calls, {established} established, {hung_up} hung up as planned\n\
          {packets_sent} packets sent, p99 {send_p99_ms:.1} ms late"
     ));
-    problems.iter().for_each(|problem| run::print(problem));
+    problems.iter().for_each(|problem| print(problem));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::rung::{Load, Rung, measure};
-use crate::run::note;
+use racegate::output::note;
 
 /// Share of the packets that may be lost.
 pub(super) const LOSS_MAX: f64 = 1e-4;
@@ -131,7 +131,7 @@ fn step(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::media::rung::tests::rung;
+    use crate::media::rung::tests::rung;
 
     #[test]
     fn a_rung_holds_only_whole_on_time_and_without_loss() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::run::Failure;
+use racegate_model::analysis::Exit;
 
 /// What a peer said: recordings per second of processor time, and the mean delay in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +13,8 @@ pub(super) struct Peer {
 }
 
 /// Runs the model in SimPy, with the interpreter `python`.
-pub(super) fn simpy(python: &Path) -> Result<Peer, Failure> {
-    let script = include_str!("../../../benches/peers/reference_simpy.py");
+pub(super) fn simpy(python: &Path) -> Result<Peer, Exit> {
+    let script = include_str!("../../peers/reference_simpy.py");
     let mut command = Command::new(python);
     command.args(["-c", script, "100000"]);
     let hint = "name a Python with SimPy (`pip install simpy`)";
@@ -22,22 +22,22 @@ pub(super) fn simpy(python: &Path) -> Result<Peer, Failure> {
 }
 
 /// Builds the model in nexosim, whose crate is in `folder`, and runs it.
-pub(super) fn nexosim(folder: &Path) -> Result<Peer, Failure> {
+pub(super) fn nexosim(folder: &Path) -> Result<Peer, Exit> {
     let mut command = Command::new("cargo");
     command
         .args(["run", "--release", "--quiet", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .args(["--", "1000000"]);
-    let hint = "name the folder of the peer's crate (benches/peers/nexosim)";
+    let hint = "name the folder of the peer's crate (bench/peers/nexosim)";
     ask(folder, &mut command, hint)
 }
 
 /// Runs `command`, which `name` names, and reads the two numbers that it prints.
-fn ask(name: &Path, command: &mut Command, hint: &str) -> Result<Peer, Failure> {
+fn ask(name: &Path, command: &mut Command, hint: &str) -> Result<Peer, Exit> {
     let name = name.display();
     let output = command
         .output()
-        .map_err(|error| Failure::internal(format!("{name}: {error}")))?;
+        .map_err(|error| Exit::internal(format!("{name}: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<f64> = said
         .split_whitespace()
@@ -46,7 +46,7 @@ fn ask(name: &Path, command: &mut Command, hint: &str) -> Result<Peer, Failure> 
     let [per_second, mean_delay] = numbers[..] else {
         let error = String::from_utf8_lossy(&output.stderr);
         let last = error.lines().last().unwrap_or("it printed no numbers");
-        return Err(Failure::internal(format!("{name}: {last}; {hint}")));
+        return Err(Exit::internal(format!("{name}: {last}; {hint}")));
     };
     Ok(Peer {
         per_second,

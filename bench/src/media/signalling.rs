@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use racegate_media::DenseStack;
 
 use super::BenchError;
-use crate::live::softphone::{
+use racegate::live::softphone::{
     CallEnd, CallOutcome, Dial, DialMedia, SoftphoneSettings, Softphones,
 };
 

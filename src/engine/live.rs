@@ -1,30 +1,63 @@
 //! The live engine as the main job sees it: a runtime, Ctrl-C, and the comparison afterwards.
 
+use racegate_model::analysis::{Accumulator, Exit, Tenant};
 use racegate_model::conformance::Conformance;
 use racegate_model::ids::TenantIndex;
 use racegate_model::recorder::Sink;
 use racegate_model::scenario::Scenario;
-use racegate_model::summary::{ConformanceSummary, GeneratorSummary};
+use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
 use tokio::sync::watch;
 
+use super::close;
+use crate::doubts;
 use crate::live::{self, LiveOptions, Stop};
+use crate::load::context;
+use crate::output::{Notes, note};
 use crate::plan::Plan;
 use crate::progress::Bar;
-use crate::run::{Failure, note};
-use crate::sinks::SimulatedSide;
+use crate::sinks::{RunSink, SimulatedSide};
+use crate::store::RunFolder;
 
-/// Runs `scenario` live until it is over or Ctrl-C was pressed.
-pub(crate) fn live(
+/// Runs the scenario live, keeps what happened, and compares it with the simulation.
+pub(crate) fn run(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+    options: &LiveOptions,
+    notes: Notes,
+) -> Result<Summary, Exit> {
+    let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
+    let history = folder.history().map_err(Exit::internal)?;
+    let mut sink =
+        RunSink::new(accumulator, Some(history), scenario.limits.history).comparing(scenario);
+    let progress = Bar::new(scenario, notes);
+    let generator = play(scenario, options, &mut sink, &progress)?;
+    progress.finish();
+    let (accumulator, history, conformance) = sink.into_parts();
+    folder.write_latency(&accumulator).map_err(Exit::internal)?;
+    let mut summary = accumulator.summary();
+    summary
+        .invalid_reasons
+        .extend(doubts::invalid_reasons(scenario, &generator));
+    summary.valid = summary.invalid_reasons.is_empty();
+    summary.conformance = conformance.map(|seen| compare(scenario, seen));
+    summary.generator = Some(generator);
+    close(history, &mut summary);
+    Ok(summary)
+}
+
+/// Plays `scenario` until it is over or Ctrl-C was pressed.
+fn play(
     scenario: &Scenario,
     options: &LiveOptions,
     sink: &mut impl Sink,
     progress: &Bar,
-) -> Result<GeneratorSummary, Failure> {
+) -> Result<GeneratorSummary, Exit> {
     ensure_files(Plan::of(scenario).file_descriptors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Failure::internal)?;
+        .map_err(Exit::internal)?;
     let result = runtime.block_on(async {
         let (sender, stop) = watch::channel(Stop::No);
         let signals = tokio::spawn(watch_signals(sender));
@@ -36,11 +69,11 @@ pub(crate) fn live(
     runtime.shutdown_background();
     result
         .map(live::GeneratorReport::finish)
-        .map_err(Failure::internal)
+        .map_err(Exit::internal)
 }
 
 /// Raises the limit of open files as far as a run needs it.
-fn ensure_files(needed: u64) -> Result<(), Failure> {
+fn ensure_files(needed: u64) -> Result<(), Exit> {
     // Where there is no such limit, nothing is to be raised.
     let Ok(allowed) = rlimit::increase_nofile_limit(needed) else {
         return Ok(());
@@ -48,7 +81,7 @@ fn ensure_files(needed: u64) -> Result<(), Failure> {
     if allowed >= needed {
         return Ok(());
     }
-    Err(Failure::internal(format!(
+    Err(Exit::internal(format!(
         "too few file descriptors: the run needs {needed}, the limit is {allowed}; raise it \
          (`ulimit -n {needed}`), lower the rates or run fewer gates (--gate)"
     )))
@@ -74,7 +107,7 @@ async fn watch_signals(stop: watch::Sender<Stop>) {
 }
 
 /// Compares a live run with the simulation of the same file.
-pub(crate) fn compare(scenario: &Scenario, seen: Conformance) -> ConformanceSummary {
+fn compare(scenario: &Scenario, seen: Conformance) -> ConformanceSummary {
     let mut side = SimulatedSide {
         scenario,
         conformance: seen,

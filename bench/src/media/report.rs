@@ -285,7 +285,7 @@ const UNMEASURED: &str = "unmeasured";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::media::rung::tests::rung;
+    use crate::media::rung::tests::rung;
 
     #[test]
     fn a_step_says_what_its_rung_showed() {

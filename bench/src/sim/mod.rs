@@ -1,4 +1,4 @@
-//! `racegate bench sim`: recordings per second of processor time, on the reference model.
+//! `racegate-bench sim`: recordings per second of processor time, on the reference model.
 //!
 //! Processor time of the measuring thread is the measure, since machines are shared: waiting for a
 //! core does not count. Each figure is the best of some rounds, and how far the others were off is
@@ -9,36 +9,43 @@ mod peer;
 mod report;
 
 use std::fs::File;
-use std::process::ExitCode;
+use std::path::PathBuf;
 
+use clap::Args;
 use racegate_model::analysis::{Accumulator, Tenant};
 use racegate_model::draws::Seed;
 use racegate_model::scenario::Scenario;
 use racegate_model::sim::{self, Path};
 use racegate_scenario::{Override, Source, parse};
 
-use crate::progress;
-use crate::run::{self, Failure, Output, note};
-use crate::sinks::RunSink;
-use crate::store::HistoryWriter;
 use measure::{Rate, best_of, peak_rss_mb};
+use racegate::load::context;
+use racegate::output::{Output, OutputArgs, note, print};
+use racegate::sinks::RunSink;
+use racegate::store::HistoryWriter;
+use racegate_model::analysis::Exit;
 use report::Report;
 
-/// What is asked of the bench.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Table or JSON.
-    pub output: Output,
-    /// Recordings of the long run, whose memory is looked at.
-    pub recordings: u64,
-    /// Recordings of each shorter run.
-    pub short: u64,
-    /// Rounds of each shorter run.
-    pub rounds: u32,
-    /// A Python interpreter with SimPy, to run the same model beside.
-    pub simpy: Option<std::path::PathBuf>,
-    /// The folder of the crate that has the same model in nexosim.
-    pub nexosim: Option<std::path::PathBuf>,
+/// Arguments of `racegate-bench sim`.
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Recordings of the long run, whose memory is looked at
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    recordings: u64,
+    /// Recordings of each shorter run
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    short: u64,
+    /// Rounds of each shorter run, of which the best counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Also run the model in SimPy, with this Python interpreter
+    #[arg(long, value_name = "PYTHON")]
+    simpy: Option<PathBuf>,
+    /// Also build and run the model in nexosim, whose crate is in this folder
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "bench/peers/nexosim")]
+    nexosim: Option<PathBuf>,
 }
 
 /// Of the reference model: sessions that end in a second, and workers.
@@ -64,48 +71,45 @@ const THROTTLED: &str = "400000/min";
 /// Gates of the run that shows what another gate costs.
 const GATES: usize = 8;
 
-/// Runs the bench.
-#[must_use]
-pub fn bench(options: &Options) -> ExitCode {
-    match measure(options) {
-        Ok(report) => {
-            run::print(&match options.output {
-                Output::Table => report.table(),
-                Output::Json => report.json(),
-            });
-            ExitCode::SUCCESS
-        }
-        Err(failure) => run::fail(&failure),
+impl SimArgs {
+    /// Measures and prints the figures.
+    pub(crate) fn run(self) -> Result<Exit, Exit> {
+        let report = measure(&self)?;
+        print(&match self.output.output() {
+            Output::Table => report.table(),
+            Output::Json => report.json(),
+        });
+        Ok(Exit::Done)
     }
 }
 
-fn measure(options: &Options) -> Result<Report, Failure> {
+fn measure(args: &SimArgs) -> Result<Report, Exit> {
     let mut report = Report::default();
     // First, while the process has not held anything else.
-    note(&format!("fused, {} recordings", options.recordings));
-    report.long = Some(Rate::of(Path::Auto, &reference(SMALL, options.recordings)?));
+    note(&format!("fused, {} recordings", args.recordings));
+    report.long = Some(Rate::of(Path::Auto, &reference(SMALL, args.recordings)?));
     report.peak_rss_mb = peak_rss_mb();
     let rounds = |name: &str, path, scenario: &Scenario| {
         note(name);
-        best_of(options.rounds, || Rate::of(path, scenario))
+        best_of(args.rounds, || Rate::of(path, scenario))
     };
-    let short = reference(SMALL, options.short)?;
+    let short = reference(SMALL, args.short)?;
     report.fused = Some(rounds("fused", Path::Auto, &short));
     report.eight_gates = Some(rounds("fused, 8 gates", Path::Auto, &with_gates(&short)));
     report.event = Some(rounds("events", Path::Events, &short));
-    let deep = reference(DEEP, options.short)?;
+    let deep = reference(DEEP, args.short)?;
     report.deep = Some(rounds("events, 350,000 in flight", Path::Events, &deep));
     let limit = format!("platform.api.rate_limit=\"{THROTTLED}\"");
-    let throttled = variant(SMALL, options.short, &[limit])?;
+    let throttled = variant(SMALL, args.short, &[limit])?;
     report.throttled = Some(rounds("events, throttled", Path::Auto, &throttled));
     note("two threads");
-    report.two_threads = Some(best_of(options.rounds, || two_threads(&short)));
+    report.two_threads = Some(best_of(args.rounds, || two_threads(&short)));
     prices(&mut report, &short)?;
-    if let Some(python) = &options.simpy {
+    if let Some(python) = &args.simpy {
         note("SimPy");
         report.simpy = Some(peer::simpy(python)?);
     }
-    if let Some(folder) = &options.nexosim {
+    if let Some(folder) = &args.nexosim {
         note("nexosim");
         report.nexosim = Some(peer::nexosim(folder)?);
     }
@@ -113,11 +117,11 @@ fn measure(options: &Options) -> Result<Report, Failure> {
 }
 
 /// The reference model for about so many recordings.
-fn reference(size: Size, recordings: u64) -> Result<Scenario, Failure> {
+fn reference(size: Size, recordings: u64) -> Result<Scenario, Exit> {
     variant(size, recordings, &[])
 }
 
-fn variant(size: Size, recordings: u64, more: &[String]) -> Result<Scenario, Failure> {
+fn variant(size: Size, recordings: u64, more: &[String]) -> Result<Scenario, Exit> {
     let seconds = (recordings / size.per_second).max(1);
     let mut set = vec![
         format!("workload.rate=\"{}/s\"", size.per_second),
@@ -128,7 +132,7 @@ fn variant(size: Size, recordings: u64, more: &[String]) -> Result<Scenario, Fai
     let overrides: Vec<Override> = set.iter().map(Override::set).collect();
     let source = Source::new("reference.toml", include_str!("reference.toml"));
     parse(&source, &overrides)
-        .map_err(|mistakes| Failure::internal(mistakes.render(progress::color())))
+        .map_err(|mistakes| Exit::internal(mistakes.render(racegate::output::color())))
 }
 
 /// The same with gates that differ in nothing but their names, which key their jobs.
@@ -159,7 +163,7 @@ fn two_threads(scenario: &Scenario) -> Rate {
 }
 
 /// What the rest of a run costs beside the simulation itself.
-fn prices(report: &mut Report, short: &Scenario) -> Result<(), Failure> {
+fn prices(report: &mut Report, short: &Scenario) -> Result<(), Exit> {
     note("prices of an ordinary run");
     let few = reference(SMALL, 300_000)?;
     report.price("the simulation alone", Rate::of(Path::Auto, short));
@@ -169,21 +173,21 @@ fn prices(report: &mut Report, short: &Scenario) -> Result<(), Failure> {
     });
     report.price("and all accumulators of the summary", {
         Rate::with(&few, |scenario| {
-            let context = run::context(scenario, Tenant::all(scenario));
+            let context = context(scenario, Tenant::all(scenario));
             let mut sink = RunSink::new(Accumulator::new(scenario, context), None, 0);
             sim::run(scenario, &mut sink);
         })
     });
     let path = std::env::temp_dir().join(format!("racegate-bench-{}", std::process::id()));
-    let file = File::create(&path).map_err(Failure::internal)?;
-    let history = HistoryWriter::waiting(file).map_err(Failure::internal)?;
+    let file = File::create(&path).map_err(Exit::internal)?;
+    let history = HistoryWriter::waiting(file).map_err(Exit::internal)?;
     report.price("and the history, compressed by another thread", {
         Rate::with(&few, |scenario| {
-            let context = run::context(scenario, Tenant::all(scenario));
+            let context = context(scenario, Tenant::all(scenario));
             let accumulator = Accumulator::new(scenario, context);
             let mut sink = RunSink::new(accumulator, Some(history), u64::MAX);
             sim::run(scenario, &mut sink);
         })
     });
-    std::fs::remove_file(&path).map_err(Failure::internal)
+    std::fs::remove_file(&path).map_err(Exit::internal)
 }

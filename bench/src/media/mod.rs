@@ -1,4 +1,4 @@
-//! `racegate bench media`: how many real WebRTC calls fit this machine, both ends on it.
+//! `racegate-bench media`: how many real WebRTC calls fit this machine, both ends on it.
 //!
 //! On every core one thread runs callers and the server that they call to completion, a thousand times a second; signalling is the real
 //! session descriptions, handed over in memory. Beside the media ladder: set-ups, the raw UDP limit for the same packets, str0m in the
@@ -8,7 +8,7 @@ mod callers;
 mod ladder;
 mod limit;
 mod lobby;
-pub(in crate::bench) mod machine;
+pub(crate) mod machine;
 mod peer;
 mod recorders;
 mod report;
@@ -16,9 +16,9 @@ mod rung;
 mod signalling;
 mod voice;
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::{Args, ValueEnum};
 use racegate_media::{DenseStack, RtcStack};
 use racegate_udp::Class;
 
@@ -28,11 +28,12 @@ use report::{Numbers, Step, rounded};
 use rung::{Carrier, Load, Rung, measure};
 use voice::FRAME_BYTES;
 
-use crate::run::{self, Failure, Output, note};
+use racegate::output::{Output, OutputArgs, note, print};
+use racegate_model::analysis::Exit;
 
 /// Why a bench did not come to a result.
 #[derive(Debug, thiserror::Error)]
-pub enum BenchError {
+pub(crate) enum BenchError {
     /// A socket could not be made.
     #[error(transparent)]
     Bind(#[from] racegate_udp::BindError),
@@ -64,31 +65,53 @@ pub enum BenchError {
 }
 
 /// What happens when others keep the machine busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Busy {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Busy {
     /// Nothing is reported.
     Refuse,
     /// What was measured is reported, with how busy it was.
     Report,
 }
 
-/// What `racegate bench media` was asked for.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What goes to stdout.
-    pub output: Output,
-    /// How long the highest rung must hold.
-    pub steady: Duration,
-    /// One rung of that many sessions in place of the ladder.
-    pub sessions: Option<usize>,
-    /// How long all of it may take.
-    pub budget: Duration,
-    /// What happens on a busy machine.
-    pub busy: Busy,
-    /// How the shards are scheduled.
-    pub class: Class,
-    /// A Python that has aiortc, to be measured beside.
-    pub aiortc: Option<String>,
+/// Arguments of `racegate-bench media`.
+#[derive(Debug, Args)]
+pub(crate) struct MediaArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// How long the highest number of sessions must hold, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Measure this many sessions in place of climbing the ladder
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    sessions: Option<u32>,
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 360, value_parser = clap::value_parser!(u64).range(10..=7200))]
+    budget: u64,
+    /// When others keep the machine busy
+    #[arg(long, value_enum, default_value = "refuse")]
+    busy: Busy,
+    /// Scheduling class of the media threads; real time needs privilege and keeps others waiting
+    #[arg(long, value_enum, default_value = "realtime")]
+    class: ClassArg,
+    /// Measure aiortc beside with this Python, which has it [default: python3; installed for it if missing]
+    #[arg(long, value_name = "PYTHON")]
+    aiortc: Option<String>,
+}
+
+/// Scheduling class of the media threads.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ClassArg {
+    Fair,
+    Realtime,
+}
+
+impl ClassArg {
+    const fn class(self) -> Class {
+        match self {
+            Self::Fair => Class::Fair,
+            Self::Realtime => Class::Realtime,
+        }
+    }
 }
 
 /// Sessions of the set-up measurement: two seconds' worth.
@@ -111,22 +134,28 @@ const SIGNALLING_SOCKETS: usize = 8_000;
 /// How long the lesser measurements last once they are set up.
 const BRIEF: Duration = Duration::from_secs(4);
 
-/// Runs the bench.
-#[must_use]
-pub fn bench(options: &Options) -> ExitCode {
-    match run(options) {
-        Ok(numbers) => {
-            match options.output {
-                Output::Json => run::print(&numbers.json()),
-                Output::Table => run::print(&numbers.table()),
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => run::fail(&Failure::internal(error)),
+impl MediaArgs {
+    /// Measures and prints the figures.
+    pub(crate) fn run(self) -> Result<Exit, Exit> {
+        let numbers = measure_all(&self).map_err(Exit::internal)?;
+        print(&match self.output.output() {
+            Output::Json => numbers.json(),
+            Output::Table => numbers.table(),
+        });
+        Ok(Exit::Done)
+    }
+
+    const fn steady(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    fn sessions(&self) -> Option<usize> {
+        self.sessions
+            .map(|sessions| usize::try_from(sessions).unwrap_or(usize::MAX))
     }
 }
 
-fn run(options: &Options) -> Result<Numbers, BenchError> {
+fn measure_all(args: &MediaArgs) -> Result<Numbers, BenchError> {
     let began = Instant::now();
     let dense = Engine::Dense(DenseStack::new()?);
     let load = Load {
@@ -137,15 +166,15 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
         beside: 0,
         shards: machine::cores(),
         steady: BRIEF,
-        class: options.class,
+        class: args.class.class(),
     };
     note("raw UDP");
-    let limit = limit::udp_us(options.class)?;
-    let mut numbers = empty(&load, options, limit);
-    if let Some(sessions) = options.sessions {
+    let limit = limit::udp_us(args.class.class())?;
+    let mut numbers = empty(&load, args, limit);
+    if let Some(sessions) = args.sessions() {
         let load = Load {
             sessions,
-            steady: options.steady,
+            steady: args.steady(),
             ..load
         };
         note(&format!("{sessions} sessions"));
@@ -154,16 +183,15 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
         numbers.rungs.push(Step::of("media", &rung, verdict));
         let held = verdict == ladder::Verdict::Held;
         fill(&mut numbers, &rung, if held { sessions } else { 0 });
-        return settle(numbers, options);
+        return settle(numbers, args);
     }
     aside(&load, &mut numbers)?;
-    beside_aiortc(options, &mut numbers);
+    beside_aiortc(args, &mut numbers);
     // The lesser ladders need about so long.
-    let left = options
-        .budget
-        .saturating_sub(began.elapsed() + Duration::from_secs(70));
+    let left =
+        Duration::from_secs(args.budget).saturating_sub(began.elapsed() + Duration::from_secs(70));
     let load = Load {
-        steady: options.steady,
+        steady: args.steady(),
         ..load
     };
     let start = estimate(&numbers, load.shards);
@@ -195,13 +223,13 @@ fn run(options: &Options) -> Result<Numbers, BenchError> {
             numbers.signalling_skipped = Some(reason);
         }
     }
-    settle(numbers, options)
+    settle(numbers, args)
 }
 
 /// aiortc at both ends, if it can be had.
-fn beside_aiortc(options: &Options, numbers: &mut Numbers) {
+fn beside_aiortc(args: &MediaArgs, numbers: &mut Numbers) {
     note("aiortc");
-    let peer = match &options.aiortc {
+    let peer = match &args.aiortc {
         Some(python) => peer::aiortc(python),
         None => peer::installed_aiortc(),
     };
@@ -312,12 +340,12 @@ fn estimate(numbers: &Numbers, shards: usize) -> usize {
     (per_core * shards).clamp(500, 6_000)
 }
 
-fn empty(load: &Load, options: &Options, limit: f64) -> Numbers {
+fn empty(load: &Load, args: &MediaArgs, limit: f64) -> Numbers {
     Numbers {
         bench: "media",
         optimised: !cfg!(debug_assertions),
         sessions: 0,
-        seconds: options.steady.as_secs_f64(),
+        seconds: args.steady().as_secs_f64(),
         payload_bytes: FRAME_BYTES,
         loss: None,
         send_p99_ms: None,
@@ -343,7 +371,7 @@ fn empty(load: &Load, options: &Options, limit: f64) -> Numbers {
         signalling_setup_p99_ms: None,
         signalling_skipped: None,
         cores: load.shards,
-        class: match options.class {
+        class: match args.class.class() {
             Class::Fair => "fair",
             Class::Realtime => "realtime",
         },
@@ -372,8 +400,8 @@ fn fill(numbers: &mut Numbers, rung: &Rung, sessions: usize) {
 }
 
 /// A machine that others kept busy gives no result, unless it was asked for.
-fn settle(numbers: Numbers, options: &Options) -> Result<Numbers, BenchError> {
-    if numbers.others > OTHERS_MAX && options.busy == Busy::Refuse {
+fn settle(numbers: Numbers, args: &MediaArgs) -> Result<Numbers, BenchError> {
+    if numbers.others > OTHERS_MAX && args.busy == Busy::Refuse {
         let others = numbers.others * 100.0;
         return Err(BenchError::Busy { others });
     }

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::run::Failure;
+use racegate_model::analysis::Exit;
 
 /// Where to send what.
 #[derive(Clone, Debug)]
@@ -41,11 +41,11 @@ const NAP: Duration = Duration::from_micros(5);
 const PACED_CONNECTIONS: usize = 16;
 
 impl Load {
-    pub(super) fn new(connections: usize) -> Result<Self, Failure> {
+    pub(super) fn new(connections: usize) -> Result<Self, Exit> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(Failure::internal)?;
+            .map_err(Exit::internal)?;
         Ok(Self {
             runtime,
             connections,
@@ -53,12 +53,12 @@ impl Load {
     }
 
     /// Sends as much as comes back within `length`.
-    pub(super) fn round(&self, target: &Target, length: Duration) -> Result<Done, Failure> {
+    pub(super) fn round(&self, target: &Target, length: Duration) -> Result<Done, Exit> {
         self.until(target, move |began, _| began.elapsed() >= length)
     }
 
     /// Sends `count` requests, and a few more.
-    pub(super) fn many(&self, target: &Target, count: u64) -> Result<Done, Failure> {
+    pub(super) fn many(&self, target: &Target, count: u64) -> Result<Done, Exit> {
         self.until(target, move |_, sent| sent >= count)
     }
 
@@ -66,7 +66,7 @@ impl Load {
         &self,
         target: &Target,
         over: impl Fn(Instant, u64) -> bool + 'static,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Done, Exit> {
         let (over, sent) = (Rc::new(over), Rc::new(std::cell::Cell::new(0_u64)));
         let local = tokio::task::LocalSet::new();
         local
@@ -99,13 +99,11 @@ impl Load {
                     seconds: began.elapsed().as_secs_f64(),
                 })
             })
-            .map_err(|error: std::io::Error| {
-                Failure::internal(format!("{}: {error}", target.address))
-            })
+            .map_err(|error: std::io::Error| Exit::internal(format!("{}: {error}", target.address)))
     }
 
     /// The body of the first request's answer.
-    pub(super) fn body(&self, target: &Target) -> Result<String, Failure> {
+    pub(super) fn body(&self, target: &Target) -> Result<String, Exit> {
         let answer = self.runtime.block_on(async {
             let stream = TcpStream::connect(target.address).await?;
             let mut connection = Connection::new(stream)?;
@@ -114,8 +112,8 @@ impl Load {
         });
         let answer: std::io::Result<Vec<u8>> = answer;
         let body =
-            answer.map_err(|error| Failure::internal(format!("{}: {error}", target.address)))?;
-        String::from_utf8(body).map_err(Failure::internal)
+            answer.map_err(|error| Exit::internal(format!("{}: {error}", target.address)))?;
+        String::from_utf8(body).map_err(Exit::internal)
     }
 }
 
@@ -190,12 +188,8 @@ pub(super) fn histogram() -> Histogram<u64> {
 
 /// An open loop: requests start at `rate` on an absolute schedule, whatever the answers do.
 /// Returns the latencies in nanoseconds, from the intended start.
-pub(super) fn paced(
-    target: &Target,
-    rate: f64,
-    length: Duration,
-) -> Result<Histogram<u64>, Failure> {
-    let failed = |error: std::io::Error| Failure::internal(format!("{}: {error}", target.address));
+pub(super) fn paced(target: &Target, rate: f64, length: Duration) -> Result<Histogram<u64>, Exit> {
+    let failed = |error: std::io::Error| Exit::internal(format!("{}: {error}", target.address));
     let mut lanes = Vec::new();
     for _ in 0..PACED_CONNECTIONS {
         lanes.push(Lane::open(target.address).map_err(failed)?);
