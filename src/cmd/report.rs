@@ -10,7 +10,7 @@ use racegate_scenario::Source;
 
 use crate::live::Arms;
 use crate::load::{context, parse, select_gates, tenants};
-use crate::output::{Output, OutputArgs, print, style, width};
+use crate::output::{Output, OutputArgs, print, print_json, style, width};
 use crate::report::terminal;
 use crate::store::RunFolder;
 
@@ -91,12 +91,10 @@ pub(super) fn write_reports(
 
 /// Shows the summary on stdout.
 pub(super) fn show(summary: &Summary, output: Output) -> Result<(), Exit> {
-    let text = match output {
-        Output::Table => terminal::render(summary, style(), width()),
-        Output::Json => serde_json::to_string_pretty(summary).map_err(Exit::internal)?,
-    };
-    print(&text);
-    Ok(())
+    match output {
+        Output::Table => print(&terminal::render(summary, style(), width())),
+        Output::Json => print_json(summary),
+    }
 }
 
 /// An error and what caused it, in one line.
