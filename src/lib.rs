@@ -12,5 +12,6 @@ pub mod output;
 pub mod plan;
 mod progress;
 pub mod report;
+mod signals;
 pub mod sinks;
 pub mod store;

@@ -143,7 +143,9 @@ mod tests {
         if Room::left().is_some() {
             let error = long.ensure_fits(Engine::Live).unwrap_err();
             assert!(
-                error.reason().contains("memory: the run needs about 12 TB"),
+                error
+                    .reason()
+                    .contains("memory: the run needs about 11.6 TB"),
                 "{error}"
             );
         }

@@ -1,22 +1,21 @@
-//! The live engine as the main job sees it: a runtime, Ctrl-C, and the comparison afterwards.
+//! The live engine as the main job sees it: a runtime, signals, and the comparison afterwards.
 
+use super::close;
+use crate::doubts;
+use crate::live::{self, LiveOptions};
+use crate::load::context;
+use crate::output::Notes;
+use crate::plan::Plan;
+use crate::progress::Bar;
+use crate::signals::Signals;
+use crate::sinks::{RunSink, SimulatedSide};
+use crate::store::RunFolder;
 use racegate_model::analysis::{Accumulator, Exit, Tenant};
 use racegate_model::conformance::Conformance;
 use racegate_model::ids::TenantIndex;
 use racegate_model::recorder::Sink;
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
-use tokio::sync::watch;
-
-use super::close;
-use crate::doubts;
-use crate::live::{self, LiveOptions, Stop};
-use crate::load::context;
-use crate::output::{Notes, note};
-use crate::plan::Plan;
-use crate::progress::Bar;
-use crate::sinks::{RunSink, SimulatedSide};
-use crate::store::RunFolder;
 
 /// Runs the scenario live, keeps what happened, and compares it with the simulation.
 pub(crate) fn run(
@@ -25,16 +24,17 @@ pub(crate) fn run(
     folder: &RunFolder,
     options: &LiveOptions,
     notes: Notes,
-) -> Result<Summary, Exit> {
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
     let mut sink =
         RunSink::new(accumulator, Some(history), scenario.limits.history).comparing(scenario);
     let progress = Bar::new(scenario, notes);
-    let generator = play(scenario, options, &mut sink, &progress)?;
+    let mut generator = play(scenario, options, &mut sink, &progress, signals)?;
+    generator.stopped_s = signals.stopped().as_secs_f64();
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
-    folder.write_latency(&accumulator).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
     summary
         .invalid_reasons
@@ -43,28 +43,24 @@ pub(crate) fn run(
     summary.conformance = conformance.map(|seen| compare(scenario, seen));
     summary.generator = Some(generator);
     close(history, &mut summary);
-    Ok(summary)
+    Ok((accumulator, summary))
 }
 
-/// Plays `scenario` until it is over or Ctrl-C was pressed.
+/// Plays `scenario` until it is over or a signal ends it.
 fn play(
     scenario: &Scenario,
     options: &LiveOptions,
     sink: &mut impl Sink,
     progress: &Bar,
+    signals: &Signals,
 ) -> Result<GeneratorSummary, Exit> {
     ensure_files(Plan::of(scenario).file_descriptors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Exit::internal)?;
-    let result = runtime.block_on(async {
-        let (sender, stop) = watch::channel(Stop::No);
-        let signals = tokio::spawn(watch_signals(sender));
-        let report = live::run(scenario, options, sink, stop, |state| progress.show(&state)).await;
-        signals.abort();
-        report
-    });
+    let show = |state| progress.show(&state);
+    let result = runtime.block_on(live::run(scenario, options, sink, signals.stop(), show));
     // Tasks that still wait for something are of no use any more.
     runtime.shutdown_background();
     result
@@ -85,25 +81,6 @@ fn ensure_files(needed: u64) -> Result<(), Exit> {
         "too few file descriptors: the run needs {needed}, the limit is {allowed}; raise it \
          (`ulimit -n {needed}`), lower the rates or run fewer gates (--gate)"
     )))
-}
-
-async fn watch_signals(stop: watch::Sender<Stop>) {
-    for (level, text) in [
-        (
-            Stop::Arrivals,
-            "interrupted: no more calls; finishing what is under way (again: stop now)",
-        ),
-        (Stop::Now, "interrupted: stopping now"),
-    ] {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
-        }
-        note(text);
-        if stop.send(level).is_err() {
-            return;
-        }
-    }
-    std::future::pending().await
 }
 
 /// Compares a live run with the simulation of the same file.

@@ -44,6 +44,15 @@ pub enum ReportError {
     },
 }
 
+/// Names of the files that [`write_all`] makes.
+pub fn files() -> impl Iterator<Item = String> {
+    let pictures = plot::PLOTS
+        .iter()
+        .flat_map(|plot| ["svg", "png"].map(|kind| format!("{}.{kind}", plot.name)));
+    let texts = ["report.html", "report.md", "junit.xml", "gates.csv"];
+    texts.into_iter().map(str::to_owned).chain(pictures)
+}
+
 /// Makes every file of a report and hands each to `write` as name and bytes: `report.html`,
 /// `report.md`, `junit.xml`, `gates.csv`, and each picture as `.svg` and `.png`.
 ///
