@@ -109,6 +109,9 @@ impl Sink for RunSink<'_> {
 
     fn job(&mut self, job: &JobRecord) {
         self.accumulator.job(job);
+        if let Some((_, conformance)) = &mut self.conformance {
+            conformance.live_job(job);
+        }
         if job.ordinal.0 < self.history_limit {
             self.write(|| Entry::Job(job.clone()));
         }
@@ -153,7 +156,9 @@ impl Sink for SimulatedSide<'_> {
         }
     }
 
-    fn job(&mut self, _: &JobRecord) {}
+    fn job(&mut self, job: &JobRecord) {
+        self.conformance.simulated_job(job);
+    }
 
     fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }

@@ -18,7 +18,6 @@ use racegate_model::history::EndReason;
 use racegate_model::ids::{ArmIndex, RecordingId, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::{Arm, Scenario};
-use racegate_model::sim::listens_to;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
 use racegate_udp::{Shard, ShardError, ShardMeter};
@@ -521,7 +520,7 @@ async fn start_webhooks(
     for tenant in tenants {
         let arm = &arms[tenant.arm.0 as usize];
         let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
-        if let Some(event) = gate.and_then(|gate| listens_to(&gate.strategy)) {
+        if let Some(event) = gate.and_then(|gate| gate.strategy.listens()) {
             let url = Some(webhooks::url(address, tenant.index, event));
             service.subscribe(Subscription {
                 tenant: tenant.index,

@@ -22,6 +22,7 @@ pub mod field;
 pub mod gate;
 pub mod history;
 pub mod ids;
+mod job_draws;
 mod judge;
 pub mod order;
 pub mod org;

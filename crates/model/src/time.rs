@@ -137,6 +137,12 @@ impl Fixed {
     /// One.
     pub const ONE: Self = Self(1 << 32);
 
+    /// A small whole number.
+    #[must_use]
+    pub const fn from_integer(value: u16) -> Self {
+        Self((value as u64) << 32)
+    }
+
     /// The nearest factor to `value`; `None` unless it is finite and between 0 and 2^31.
     #[must_use]
     #[expect(

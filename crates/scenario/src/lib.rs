@@ -25,6 +25,7 @@ mod source;
 mod suggest;
 mod units;
 mod workload;
+mod write;
 
 use racegate_model::scenario::Scenario;
 
@@ -33,6 +34,7 @@ pub use load::{LoadError, load, parse_in_folder};
 pub use printable::{is_unprintable, printable};
 pub use schema::json_schema;
 pub use source::{Override, Source, Span};
+pub use write::{gate as write_gate, gate_tables};
 
 /// Reads a file that a scenario names, given the name as written; the error says why it cannot.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
