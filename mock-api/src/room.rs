@@ -54,6 +54,23 @@ impl Room {
             .min_by_key(|room| room.bytes)
     }
 
+    /// Refuses what needs more address space than a limit leaves (`ulimit -v`): stacks and pools
+    /// take far more of it than of memory.
+    ///
+    /// # Errors
+    /// [`NoRoom`]
+    pub fn ensure_address_space(needed: f64, what: &str) -> Result<(), NoRoom> {
+        match address_space() {
+            Some(room) if needed > room.bytes as f64 => Err(NoRoom {
+                what: what.to_owned(),
+                needed: whole(needed),
+                room,
+                way_out: "raise it (`ulimit -v unlimited`)",
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what needs more than four fifths of the room.
     ///
     /// # Errors

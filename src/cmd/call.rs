@@ -224,7 +224,7 @@ mod tests {
             ("0", "from 100ms to 1h"),
             ("2h", "from 100ms to 1h"),
             ("", "is empty"),
-            ("soon", "where a number belongs"),
+            ("soon", "no duration"),
         ] {
             let error = call_duration(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");

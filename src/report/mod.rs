@@ -17,6 +17,8 @@ pub(crate) mod sample;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod xsd;
 
 use std::io;
 

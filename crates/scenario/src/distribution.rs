@@ -188,6 +188,9 @@ fn mixture(field: &Field<'_>) -> Made {
 
 fn empirical(field: &Field<'_>) -> Made {
     let mut table = field.table();
+    if !matches!(field.node.value, Value::Table(_)) {
+        return None;
+    }
     let (samples, quantiles) = (table.get("samples"), table.get("quantiles"));
     let file = table.get("file");
     let made = match (samples, quantiles, file) {

@@ -88,9 +88,12 @@ fn read_text(path: &Path, most: usize) -> Result<String, String> {
         File::open(path)?.take(room).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::IsADirectory => "is a folder; name a file in it".to_owned(),
-        _ => error.to_string(),
+    let bytes = read(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::IsADirectory {
+            "is a folder; name a file in it".to_owned()
+        } else {
+            error.to_string()
+        }
     })?;
     if bytes.len() > most {
         return Err(format!("has more than {most} bytes, which is the most"));

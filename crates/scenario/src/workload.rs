@@ -176,6 +176,7 @@ fn stages(
         return Executor::ArrivalRate(Vec::new());
     };
     let (mut stages, mut spans) = (Vec::new(), Vec::new());
+    let mistakes_before = field.context.count();
     let mut total = Duration::ZERO;
     for mut stage in table.tables("stages", STAGES_MAX) {
         let name = stage.need("name", "\"spike\"");
@@ -197,7 +198,8 @@ fn stages(
     if total > DURATION_MAX {
         field.wrong("take more than 30 days together", "shorten them");
     }
-    if !stages.is_empty() && stages.iter().all(Stage::is_silent) {
+    let is_read = field.context.count() == mistakes_before;
+    if is_read && !stages.is_empty() && stages.iter().all(Stage::is_silent) {
         let help = "raise a stage's rate above 0/s (stages of zero rate are for silence between)";
         field.context.report_missing(
             Diagnostic::new(field.node.span, "no call would ever arrive").help(help),
@@ -225,7 +227,12 @@ fn webrtc_share(field: &Field<'_>) -> Option<Probability> {
         return None;
     };
     let sum = webrtc.as_f64() + sip.as_f64();
-    if (sum - 1.0).abs() > SHARES_TOLERANCE {
+    // Where a name is wrong, the sum says nothing more.
+    let entries = field.node.table_entries();
+    let are_known = entries
+        .iter()
+        .all(|entry| Kind::ALL.iter().any(|kind| kind.name() == entry.key));
+    if are_known && (sum - 1.0).abs() > SHARES_TOLERANCE {
         let message = format!("`{}` sums to {:.4}", field.path, sum);
         let help = "the shares of webrtc and sip must sum to 1";
         field

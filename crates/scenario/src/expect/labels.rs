@@ -149,7 +149,10 @@ fn unknown(key: &Key<'_>, name: Name, value: Part<'_>, candidates: &[&str]) -> b
 /// The phases of a workload.
 fn phases(workload: &Workload) -> Vec<&str> {
     match &workload.executor {
-        Executor::ArrivalRate(stages) => stages.iter().map(|stage| stage.name.as_str()).collect(),
+        Executor::ArrivalRate(stages) => {
+            let names = stages.iter().map(|stage| stage.name.as_str());
+            names.filter(|name| !name.is_empty()).collect()
+        }
         Executor::ConstantVus { .. } => vec![ONLY_STAGE],
     }
 }
