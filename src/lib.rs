@@ -3,9 +3,11 @@
 //! The shell around the pure core (`racegate_model`): everything that touches a clock, a socket or
 //! a file. Start with [`cmd`], a file per verb; `cmd/run.rs` is the main job.
 
+pub mod calibrate;
 pub mod cmd;
 mod doubts;
 mod engine;
+mod judge;
 pub mod live;
 pub mod load;
 pub mod output;
@@ -15,3 +17,4 @@ pub mod report;
 mod signals;
 pub mod sinks;
 pub mod store;
+pub mod tune;

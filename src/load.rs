@@ -18,12 +18,24 @@ const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// When the file cannot be read, or all its mistakes.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), Exit> {
-    racegate_scenario::load(path, overrides).map_err(|error| match error {
+    racegate_scenario::load(path, overrides).map_err(not_loaded)
+}
+
+/// Reads the text of a scenario.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path) -> Result<Source, Exit> {
+    racegate_scenario::read(path).map_err(not_loaded)
+}
+
+fn not_loaded(error: LoadError) -> Exit {
+    match error {
         LoadError::Scenario(mistakes) => mistaken(&mistakes),
         LoadError::File { .. } => Exit::Scenario(format!(
             "{error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
         )),
-    })
+    }
 }
 
 /// Parses a scenario whose further files are in `folder`.

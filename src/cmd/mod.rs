@@ -1,14 +1,17 @@
 //! The command line: a file per verb, which holds its arguments, its help and what it does.
 
+mod calibrate;
 mod call;
 mod catalogue;
 mod change;
 mod check;
 mod completions;
+mod judge;
 mod report;
 mod run;
 mod schema;
 mod serve;
+mod tune;
 pub mod usage;
 
 use std::process::ExitCode;
@@ -44,8 +47,14 @@ enum Command {
     Run(run::RunArgs),
     /// Parse scenarios and print their plan: duration, sessions, file descriptors, memory, disk
     Check(check::CheckArgs),
+    /// Run your own exporter under the scenario's load and judge what it wrote
+    Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
+    /// Fit a lag model to a trace (interval-censored), write a [platform] table
+    Calibrate(calibrate::CalibrateArgs),
+    /// Search the check schedule that suits a scenario's platform or a trace
+    Tune(tune::TuneArgs),
     /// Serve the mock alone, for people and scripts; prints where it is and how to get in
     Serve(mock_api::serve::ServeArgs),
     /// Simulate every scenario of a folder and print what each showed, as Markdown
@@ -75,7 +84,10 @@ impl Command {
         match self {
             Self::Run(args) => args.run(),
             Self::Check(args) => args.run(),
+            Self::Judge(args) => args.run(),
             Self::Report(args) => args.run(),
+            Self::Calibrate(args) => args.run(),
+            Self::Tune(args) => args.run(),
             Self::Serve(args) => serve::run(&args),
             Self::Catalogue(args) => args.run(),
             Self::Call(args) => args.run(),

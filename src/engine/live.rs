@@ -1,8 +1,15 @@
 //! The live engine as the main job sees it: a runtime, signals, and the comparison afterwards.
 
+use racegate_model::analysis::{Accumulator, Exit, Tenant};
+use racegate_model::conformance::Conformance;
+use racegate_model::ids::TenantIndex;
+use racegate_model::recorder::Sink;
+use racegate_model::scenario::Scenario;
+use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
+
 use super::close;
 use crate::doubts;
-use crate::live::{self, LiveOptions};
+use crate::live::{self, Guest, LiveOptions, NoGuest};
 use crate::load::context;
 use crate::output::Notes;
 use crate::plan::Plan;
@@ -10,12 +17,6 @@ use crate::progress::Bar;
 use crate::signals::Signals;
 use crate::sinks::{RunSink, SimulatedSide};
 use crate::store::RunFolder;
-use racegate_model::analysis::{Accumulator, Exit, Tenant};
-use racegate_model::conformance::Conformance;
-use racegate_model::ids::TenantIndex;
-use racegate_model::recorder::Sink;
-use racegate_model::scenario::Scenario;
-use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
 
 /// Runs the scenario live, keeps what happened, and compares it with the simulation.
 pub(crate) fn run(
@@ -26,12 +27,48 @@ pub(crate) fn run(
     notes: Notes,
     signals: &Signals,
 ) -> Result<(Accumulator, Summary), Exit> {
+    let sink = sink(scenario, tenants, folder)?.comparing(scenario);
+    conduct(scenario, options, notes, sink, &mut NoGuest, signals)
+}
+
+/// Runs the scenario live beside an exporter that is judged; no simulation tells what that will do.
+pub(crate) fn judge(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+    options: &LiveOptions,
+    notes: Notes,
+    guest: &mut impl Guest,
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
+    let sink = sink(scenario, tenants, folder)?;
+    conduct(scenario, options, notes, sink, guest, signals)
+}
+
+fn sink<'a>(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+) -> Result<RunSink<'a>, Exit> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
-    let mut sink =
-        RunSink::new(accumulator, Some(history), scenario.limits.history).comparing(scenario);
+    Ok(RunSink::new(
+        accumulator,
+        Some(history),
+        scenario.limits.history,
+    ))
+}
+
+fn conduct(
+    scenario: &Scenario,
+    options: &LiveOptions,
+    notes: Notes,
+    mut sink: RunSink<'_>,
+    guest: &mut impl Guest,
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let progress = Bar::new(scenario, notes);
-    let mut generator = play(scenario, options, &mut sink, &progress, signals)?;
+    let mut generator = play(scenario, options, &mut sink, &progress, guest, signals)?;
     generator.stopped_s = signals.stopped().as_secs_f64();
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
@@ -52,6 +89,7 @@ fn play(
     options: &LiveOptions,
     sink: &mut impl Sink,
     progress: &Bar,
+    guest: &mut impl Guest,
     signals: &Signals,
 ) -> Result<GeneratorSummary, Exit> {
     ensure_files(Plan::of(scenario).file_descriptors)?;
@@ -60,7 +98,8 @@ fn play(
         .build()
         .map_err(Exit::internal)?;
     let show = |state| progress.show(&state);
-    let result = runtime.block_on(live::run(scenario, options, sink, signals.stop(), show));
+    let run = live::run_beside(scenario, options, sink, signals.stop(), show, guest);
+    let result = runtime.block_on(run);
     // Tasks that still wait for something are of no use any more.
     runtime.shutdown_background();
     result

@@ -368,6 +368,18 @@ impl RunFolder {
         self.write_with(name, |file| file.write_all(bytes))
     }
 
+    /// Writes a file of the run as JSON for people and programs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), WriteError> {
+        self.write_with(name, |file| {
+            serde_json::to_writer_pretty(&mut *file, value)?;
+            file.write_all(b"\n")
+        })
+    }
+
     /// As [`RunFolder::write`], for what is made while it is written.
     pub(super) fn write_with(
         &self,
@@ -481,8 +493,12 @@ fn names_in(path: &Path) -> io::Result<Vec<String>> {
 /// Whether a run writes such a file.
 fn is_ours(name: &str) -> bool {
     let own = [RUN, HISTORY, SUMMARY, LATENCY, RECORDINGS];
+    let of_judge = ["judge.json", "exporter.out", "exporter.err", "exporter.env"];
     let is_draft = name.starts_with('.') && name.ends_with(DRAFT_SUFFIX);
-    is_draft || own.contains(&name) || report::files().any(|file| file == name)
+    is_draft
+        || own.contains(&name)
+        || of_judge.contains(&name)
+        || report::files().any(|file| file == name)
 }
 
 /// A new folder in `parent`; a second one within a second gets a number.

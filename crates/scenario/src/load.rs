@@ -36,16 +36,25 @@ pub enum LoadError {
 /// # Errors
 /// When the file cannot be read, or all its mistakes.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), LoadError> {
-    let name = path.display().to_string();
-    let told = |reason| LoadError::File {
-        file: printable(&name).into_owned(),
-        reason,
-    };
-    let text = read_text(path, SOURCE_BYTES_MAX).map_err(told)?;
-    let source = Source::new(name.clone(), text);
+    let source = read(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let scenario = parse_in_folder(&source, overrides, folder)?;
     Ok((scenario, source))
+}
+
+/// Reads the text of the scenario at `path`.
+///
+/// # Errors
+/// When the file cannot be read, or is no text.
+pub fn read(path: &Path) -> Result<Source, LoadError> {
+    let name = path.display().to_string();
+    match read_text(path, SOURCE_BYTES_MAX) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(reason) => Err(LoadError::File {
+            file: printable(&name).into_owned(),
+            reason,
+        }),
+    }
 }
 
 /// Parses a scenario whose files are in `folder`. Each is read once.
