@@ -6,6 +6,7 @@ mod catalogue;
 mod change;
 mod check;
 mod completions;
+mod diagnose;
 mod judge;
 mod report;
 mod run;
@@ -47,6 +48,8 @@ enum Command {
     Run(run::RunArgs),
     /// Parse scenarios and print their plan: duration, sessions, file descriptors, memory, disk
     Check(check::CheckArgs),
+    /// Say which cause explains which share of what is not exported complete
+    Diagnose(diagnose::DiagnoseArgs),
     /// Run your own exporter under the scenario's load and judge what it wrote
     Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
@@ -84,6 +87,7 @@ impl Command {
         match self {
             Self::Run(args) => args.run(),
             Self::Check(args) => args.run(),
+            Self::Diagnose(args) => args.run(),
             Self::Judge(args) => args.run(),
             Self::Report(args) => args.run(),
             Self::Calibrate(args) => args.run(),
