@@ -3,6 +3,7 @@
 mod media;
 mod mock;
 mod sim;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ enum Bench {
     Mock(mock::MockArgs),
     /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
     Media(media::MediaArgs),
+    /// How good a tuned front is for how many evaluations, and how laws come back from traces
+    Tune(tune::TuneArgs),
     /// Serve the mock, as one side of a comparison
     #[command(hide = true)]
     Serve(mock_api::serve::ServeArgs),
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Ok(Bench::Sim(args)) => args.run(),
         Ok(Bench::Mock(args)) => args.run(),
         Ok(Bench::Media(args)) => args.run(),
+        Ok(Bench::Tune(args)) => args.run(),
         Ok(Bench::Serve(args)) => return mock_api::serve::main(&args),
         Err(exit) => Err(exit),
     };
