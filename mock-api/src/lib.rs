@@ -9,6 +9,7 @@ pub mod clock;
 pub mod gentle;
 pub mod http;
 pub mod ingest;
+pub mod room;
 #[cfg(feature = "cli")]
 pub mod serve;
 pub mod server;
