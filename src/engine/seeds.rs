@@ -12,6 +12,8 @@ use racegate_model::analysis::{
 use racegate_model::draws::Seed;
 use racegate_model::scenario::{Engine, Scenario};
 
+use crate::signals::Signals;
+
 /// Runs that are made at least where recordings share something.
 pub(crate) const RUNS_MIN: u64 = 20;
 
@@ -44,6 +46,7 @@ pub(crate) struct Seeds<'a> {
     scenario: &'a Scenario,
     tenants: &'a [Tenant],
     threads: usize,
+    signals: Option<&'a Signals>,
 }
 
 impl<'a> Seeds<'a> {
@@ -54,7 +57,20 @@ impl<'a> Seeds<'a> {
             scenario,
             tenants,
             threads,
+            signals: None,
         }
+    }
+
+    /// The same until a signal ends it: after that no further run begins.
+    pub(crate) const fn ended_by(self, signals: &'a Signals) -> Self {
+        Self {
+            signals: Some(signals),
+            ..self
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.signals.is_some_and(Signals::is_ending)
     }
 
     /// The same on that many threads.
@@ -71,7 +87,7 @@ impl<'a> Seeds<'a> {
         let next = AtomicU64::new(replicates.len() as u64);
         let (sender, runs) = mpsc::channel();
         let worker = |sender: mpsc::Sender<(u64, Replicate)>| {
-            loop {
+            while !self.is_ending() {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 // The receiver lives until all workers are done.
                 if index >= count || sender.send((index, self.one(index))).is_err() {
@@ -153,7 +169,7 @@ impl<'a> Seeds<'a> {
         let mut count = RUNS_MIN;
         loop {
             self.fill(replicates, count)?;
-            let enough = begun.elapsed() * 2 > budget || count >= 100_000;
+            let enough = begun.elapsed() * 2 > budget || count >= 100_000 || self.is_ending();
             if enough || replicates.decides(self.scenario) {
                 return Ok(());
             }

@@ -9,6 +9,7 @@ use racegate_model::summary::Summary;
 use super::close;
 use super::seeds::{Replications, Seeds};
 use crate::load::context;
+use crate::signals::Signals;
 use crate::sinks::RunSink;
 use crate::store::RunFolder;
 
@@ -18,25 +19,29 @@ pub(crate) fn run(
     scenario: &Scenario,
     tenants: &[Tenant],
     folder: &RunFolder,
-    replications: Replications,
-    budget: Duration,
-) -> Result<Summary, Exit> {
+    (replications, budget): (Replications, Duration),
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
     let begun = Instant::now();
-    let mut sink = RunSink::new(accumulator, Some(history), scenario.limits.history);
+    let sink = RunSink::new(accumulator, Some(history), scenario.limits.history);
+    let mut sink = sink.ended_by(signals);
     racegate_model::sim::run(scenario, &mut sink);
     let took = begun.elapsed();
     let (accumulator, history, _) = sink.into_parts();
-    folder.write_latency(&accumulator).map_err(Exit::internal)?;
     let mut all = Replicates::new(Sharing::of(scenario));
     all.push(accumulator.replicate());
-    Seeds::new(scenario, tenants).add(&mut all, replications, took, budget)?;
+    // Whole runs say nothing of one that was cut short.
+    if !accumulator.interrupted() {
+        let seeds = Seeds::new(scenario, tenants).ended_by(signals);
+        seeds.add(&mut all, replications, took, budget)?;
+    }
     folder.write_replications(&all).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
     if all.len() > 1 {
         summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
     }
     close(history, &mut summary);
-    Ok(summary)
+    Ok((accumulator, summary))
 }

@@ -42,7 +42,7 @@ impl DoubtArgs {
     /// Measures, prints the tables, and writes them where they belong.
     pub(crate) fn run(&self) -> Result<Exit, Exit> {
         let text = self.tables()?;
-        print(&text);
+        print(&text)?;
         if let Some(path) = &self.write {
             write(path, &text)?;
         }
