@@ -1,4 +1,4 @@
-//! The gaps of a back-off, worked out once.
+//! The gaps of a polling gate, worked out once.
 
 use super::backoff::{Backoff, Jitter};
 use crate::time::{Duration, Fixed};
@@ -6,12 +6,24 @@ use crate::time::{Duration, Fixed};
 /// Gaps kept; a back-off that still grows after so many goes on from the last one.
 const KEPT: usize = 64;
 
-/// The gaps between attempts: `min(cap, base × multiplier^k)`, jittered.
+/// The gaps between attempts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Gaps {
-    backoff: Backoff,
-    /// Before jitter; the last one repeats, unless the back-off still grows.
-    kept: Box<[Duration]>,
+    /// The delay before the first check, where the schedule says that.
+    first: Option<Duration>,
+    /// The last one repeats, unless the back-off still grows.
+    kept: Box<[Gap]>,
+    /// What goes on growing.
+    backoff: Option<Backoff>,
+    /// How the next gap depends on more than its number.
+    pub(super) memory: Memory,
+}
+
+/// How a gap depends on more than its number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Memory {
+    /// It does not.
+    None,
 }
 
 /// A gap before jitter.
@@ -35,8 +47,32 @@ impl Gap {
     }
 }
 
+impl Gap {
+    /// A gap that is always the same.
+    pub(super) const fn exactly(least: Duration) -> Self {
+        Self {
+            least,
+            spread: Duration::ZERO,
+        }
+    }
+
+    /// A uniform gap between `least` and `most`.
+    pub(super) const fn between(least: Duration, most: Duration) -> Self {
+        let spread = most.saturating_sub(least);
+        Self { least, spread }
+    }
+
+    fn with(jitter: Jitter, gap: Duration) -> Self {
+        match jitter {
+            Jitter::None => Self::exactly(gap),
+            Jitter::Full => Self::between(Duration::ZERO, gap),
+            Jitter::Equal => Self::between(Duration::from_nanos(gap.as_nanos() / 2), gap),
+        }
+    }
+}
+
 impl Gaps {
-    /// The gaps of `backoff`.
+    /// The gaps of `backoff`: `min(cap, base × multiplier^k)`, jittered.
     pub(crate) fn of(backoff: &Backoff) -> Self {
         let mut kept = vec![backoff.base.min(backoff.cap)];
         while kept.len() < KEPT {
@@ -46,10 +82,39 @@ impl Gaps {
             }
             kept.push(next);
         }
+        let grows = kept.len() == KEPT;
+        let jitter = |gap: &Duration| Gap::with(backoff.jitter, *gap);
         Self {
-            backoff: *backoff,
-            kept: kept.into(),
+            first: None,
+            kept: kept.iter().map(jitter).collect(),
+            backoff: grows.then_some(*backoff),
+            memory: Memory::None,
         }
+    }
+
+    /// These gaps, the last of which repeats.
+    pub(super) fn listed(gaps: impl IntoIterator<Item = Gap>) -> Self {
+        let kept: Vec<Gap> = gaps.into_iter().collect();
+        Self {
+            first: None,
+            kept: kept.into(),
+            backoff: None,
+            memory: Memory::None,
+        }
+    }
+
+    /// The gaps between the rising `checks`, which also say when the first one is.
+    pub(super) fn schedule(checks: &[Duration]) -> Self {
+        let gap = |pair: &[Duration]| Gap::exactly(pair[1].saturating_sub(pair[0]));
+        Self {
+            first: checks.first().copied(),
+            ..Self::listed(checks.windows(2).map(gap))
+        }
+    }
+
+    /// The delay before the first check, where the schedule says that.
+    pub(super) const fn first(&self) -> Option<Duration> {
+        self.first
     }
 
     /// The gap after `waited` earlier gaps, jittered by `draw`.
@@ -61,37 +126,28 @@ impl Gaps {
     /// The gap after `waited` earlier gaps.
     #[inline]
     pub(crate) fn nth(&self, waited: u32) -> Gap {
-        let gap = match self.kept.get(waited as usize) {
+        match self.kept.get(waited as usize) {
             Some(gap) => *gap,
             None => self.beyond(waited),
-        };
-        let (least, spread) = match self.backoff.jitter {
-            Jitter::None => (gap, Duration::ZERO),
-            Jitter::Full => (Duration::ZERO, gap),
-            Jitter::Equal => {
-                let half = Duration::from_nanos(gap.as_nanos() / 2);
-                (half, gap.saturating_sub(half))
-            }
-        };
-        Gap { least, spread }
+        }
     }
 
     #[cold]
-    fn beyond(&self, waited: u32) -> Duration {
-        let last = self.kept[self.kept.len() - 1];
-        if self.kept.len() < KEPT {
-            return last;
-        }
-        let mut gap = last;
-        for _ in self.kept.len()..=waited as usize {
-            let next = grown(&self.backoff, gap);
+    fn beyond(&self, waited: u32) -> Gap {
+        let Some(backoff) = &self.backoff else {
+            let last = self.kept.last().copied();
+            return last.unwrap_or(Gap::exactly(Duration::from_secs(1)));
+        };
+        let mut gap = backoff.base.min(backoff.cap);
+        for _ in 0..waited {
+            let next = grown(backoff, gap);
             // A gap at the cap stays there, and one that shrinks to nothing stays nothing.
             if next == gap {
                 break;
             }
             gap = next;
         }
-        gap
+        Gap::with(backoff.jitter, gap)
     }
 }
 
@@ -135,7 +191,7 @@ mod tests {
         let mut expected = Duration::from_secs(1);
         for waited in 0..300 {
             assert_eq!(slow.after(waited, || 0), expected, "gap {waited}");
-            expected = grown(&slow.backoff, expected);
+            expected = grown(slow.backoff.as_ref().expect("it grows"), expected);
         }
         let shrinking = backoff(0.5, Jitter::None);
         assert_eq!(shrinking.after(1, || 0), Duration::from_millis(500));

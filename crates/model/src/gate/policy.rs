@@ -107,6 +107,11 @@ pub(crate) struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// The delay before the first check, where the schedule says that.
+    pub(super) fn first_delay(&self) -> Option<Duration> {
+        self.gaps.and_then(Gaps::first)
+    }
+
     /// The gap after the check that came back, with its jitter.
     #[inline]
     pub(super) fn next_gap(&mut self) -> Duration {

@@ -1,6 +1,6 @@
 //! What all polling gates have: a first check, an end, and what they look for.
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Memory};
 use super::keys::{Key, Keys, Value};
 use super::policy::{Look, Next, Ready, Seen, Step};
 use super::{Polls, Readiness};
@@ -111,7 +111,7 @@ impl Polling {
         let progress = &mut *look.progress;
         progress.started_at = now;
         progress.next = Next::Check;
-        Step::At(now + self.initial_delay)
+        Step::At(now + look.first_delay().unwrap_or(self.initial_delay))
     }
 
     /// What a check means that was answered; none if another one is needed.
@@ -174,7 +174,8 @@ impl Polling {
     /// Its polls in closed form with `gaps`, up to a first look after `until`; none where a check
     /// does more than look once.
     pub(super) fn polls<'a>(&self, gaps: &'a Gaps, until: Timestamp) -> Option<Polls<'a>> {
-        let plain = self.positives == 1 && self.settle == Duration::ZERO;
+        let plain =
+            self.positives == 1 && self.settle == Duration::ZERO && gaps.memory == Memory::None;
         plain.then(|| Polls::new(self, gaps, until))
     }
 }

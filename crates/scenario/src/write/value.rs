@@ -10,7 +10,9 @@ const NONE: &str = "\"none\"";
 pub(super) fn duration(value: Duration) -> String {
     let nanos = value.as_nanos();
     let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
-    let whole = units.into_iter().find(|(_, size)| nanos.is_multiple_of(*size));
+    let whole = units
+        .into_iter()
+        .find(|(_, size)| nanos.is_multiple_of(*size));
     let (unit, size) = whole.unwrap_or(("ns", 1));
     format!("\"{}{unit}\"", nanos / size)
 }
