@@ -1,5 +1,6 @@
 //! The command line: a file per verb, which holds its arguments, its help and what it does.
 
+mod calibrate;
 mod call;
 mod catalogue;
 mod change;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
+    /// Fit a lag model to a trace (interval-censored), write a [platform] table
+    Calibrate(calibrate::CalibrateArgs),
     /// Serve the mock alone, for people and scripts; prints where it is and how to get in
     Serve(mock_api::serve::ServeArgs),
     /// Simulate every scenario of a folder and print what each showed, as Markdown
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => args.run(),
         Command::Check(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Calibrate(args) => args.run(),
         Command::Serve(args) => return serve::run(&args),
         Command::Catalogue(args) => args.run(),
         Command::Call(args) => args.run(),

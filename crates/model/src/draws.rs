@@ -107,6 +107,8 @@ pub enum Purpose {
     Connection = 50,
     /// Whether an injected fault strikes match `k` of a rule.
     Fault = 60,
+    /// Resampling of a trace, and the bootstrap of its fit.
+    Calibration = 70,
     /// Kind-independent reserve for tests.
     Test = 99,
 }

@@ -108,6 +108,17 @@ impl Duration {
         self.0 as f64 / SECOND as f64
     }
 
+    /// The nearest duration to `seconds`: zero for what is negative or no number, saturating above.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        Self((seconds * SECOND as f64 + 0.5) as u64)
+    }
+
     /// `self` times `numerator / 2^32`, rounded down, saturating.
     #[must_use]
     pub fn scale(self, factor: Fixed) -> Self {
