@@ -42,6 +42,7 @@ pub use webhook::Webhook;
 pub use webhook_confirm::WebhookConfirm;
 pub use webhook_fallback::WebhookFallback;
 
+use crate::scenario::RequiredFields;
 use crate::time::Timestamp;
 use keys::Keys;
 
@@ -79,8 +80,14 @@ pub(crate) trait Form: Default {
         None
     }
 
+    /// Whether its polls are those of [`Form::polling`] at [`Form::gaps`] and nothing else.
+    fn closed_form(&self) -> bool {
+        self.listens().is_none()
+    }
+
     /// What decides about all recordings of a tenant together, where that is not [`Form::on`].
-    fn fleet(&self) -> Option<Box<dyn Fleet>> {
+    fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
+        let _ = required;
         None
     }
 
@@ -141,8 +148,12 @@ macro_rules! strategies {
 
             /// What decides about all recordings of a tenant together, if that is how it decides.
             #[must_use]
-            pub fn fleet(&self) -> Option<Box<dyn Fleet>> {
-                match self { $(Self::$name(form) => form.fleet(),)+ }
+            pub fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
+                match self { $(Self::$name(form) => form.fleet(required),)+ }
+            }
+
+            pub(crate) fn closed_form(&self) -> bool {
+                match self { $(Self::$name(form) => form.closed_form(),)+ }
             }
 
             pub(crate) fn gaps(&self) -> Option<Gaps> {

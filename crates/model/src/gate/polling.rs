@@ -60,6 +60,19 @@ impl Polling {
 
     /// Lists the keys but the first delay, for gates whose schedule says when the first check is.
     pub(super) fn end_keys(&mut self, keys: &mut dyn Keys) {
+        self.limit_keys(keys);
+        keys.key(
+            Key::new("positives", "checks in a row that must find it"),
+            Value::Count(&mut self.positives, 1, 1_000),
+        );
+        keys.key(
+            Key::new("settle", "wait between the last check and the export"),
+            Value::Duration(&mut self.settle),
+        );
+    }
+
+    /// Lists the keys of its limits and of what it looks for.
+    pub(super) fn limit_keys(&mut self, keys: &mut dyn Keys) {
         keys.key(
             Key::new("max_attempts", "checks after which it gives up"),
             Value::CountLimit(&mut self.max_attempts, 1, ATTEMPTS_MAX),
@@ -81,14 +94,6 @@ impl Polling {
         keys.key(
             Key::new("ready", "what a check must find: all of the list"),
             Value::Checks(&mut self.ready),
-        );
-        keys.key(
-            Key::new("positives", "checks in a row that must find it"),
-            Value::Count(&mut self.positives, 1, 1_000),
-        );
-        keys.key(
-            Key::new("settle", "wait between the last check and the export"),
-            Value::Duration(&mut self.settle),
         );
     }
 
