@@ -15,6 +15,7 @@ pub mod keys;
 mod policy;
 mod polling;
 mod polls;
+mod quadratic_backoff;
 mod readiness;
 mod tenant;
 mod ungated;
@@ -34,6 +35,7 @@ use policy::Look;
 pub use policy::{Policy, Progress, Ready, Seen, Step};
 pub use polling::Polling;
 pub(crate) use polls::{Polls, Rounds, Series};
+pub use quadratic_backoff::QuadraticBackoff;
 pub use readiness::{Looked, Readiness};
 pub use tenant::{Action, Fleet, Found, Gate, Observation, Read};
 pub use ungated::Ungated;
@@ -183,6 +185,8 @@ strategies! {
     FixedInterval,
     /// Polls with exponential back-off.
     ExponentialBackoff,
+    /// Polls at gaps that grow with the root of the time waited.
+    QuadraticBackoff,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
