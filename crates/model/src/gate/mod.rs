@@ -12,6 +12,7 @@ mod fixed_interval;
 mod forum_backoff;
 mod gaps;
 pub mod keys;
+mod linear_backoff;
 mod policy;
 mod polling;
 mod polls;
@@ -31,6 +32,7 @@ pub use fixed_delay::FixedDelay;
 pub use fixed_interval::FixedInterval;
 pub use forum_backoff::{ForumBackoff, ForumCheck, OnFailure};
 pub(crate) use gaps::Gaps;
+pub use linear_backoff::LinearBackoff;
 use policy::Look;
 pub use policy::{Policy, Progress, Ready, Seen, Step};
 pub use polling::Polling;
@@ -187,6 +189,8 @@ strategies! {
     ExponentialBackoff,
     /// Polls at gaps that grow with the root of the time waited.
     QuadraticBackoff,
+    /// Polls at gaps that grow by a step.
+    LinearBackoff,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
