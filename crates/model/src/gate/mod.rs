@@ -20,6 +20,7 @@ mod quadratic_backoff;
 mod readiness;
 mod tenant;
 mod ungated;
+mod waiter;
 mod watermark;
 mod webhook;
 mod webhook_confirm;
@@ -41,6 +42,7 @@ pub use quadratic_backoff::QuadraticBackoff;
 pub use readiness::{Looked, Readiness};
 pub use tenant::{Action, Fleet, Found, Gate, Observation, Read};
 pub use ungated::Ungated;
+pub use waiter::Waiter;
 pub use watermark::Watermark;
 pub use webhook::Webhook;
 pub use webhook_confirm::WebhookConfirm;
@@ -191,6 +193,8 @@ strategies! {
     QuadraticBackoff,
     /// Polls at gaps that grow by a step.
     LinearBackoff,
+    /// The Smithy waiter of the AWS SDKs.
+    Waiter,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
