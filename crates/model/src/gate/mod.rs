@@ -13,6 +13,7 @@ mod forum_backoff;
 mod gaps;
 pub mod keys;
 mod linear_backoff;
+mod minimax;
 mod policy;
 mod polling;
 mod polls;
@@ -34,6 +35,7 @@ pub use fixed_interval::FixedInterval;
 pub use forum_backoff::{ForumBackoff, ForumCheck, OnFailure};
 pub(crate) use gaps::Gaps;
 pub use linear_backoff::LinearBackoff;
+pub use minimax::Minimax;
 use policy::Look;
 pub use policy::{Policy, Progress, Ready, Seen, Step};
 pub use polling::Polling;
@@ -195,6 +197,8 @@ strategies! {
     LinearBackoff,
     /// The Smithy waiter of the AWS SDKs.
     Waiter,
+    /// Polls by a schedule that suits most laws.
+    Minimax,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
