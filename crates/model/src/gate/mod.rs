@@ -18,6 +18,7 @@ mod policy;
 mod polling;
 mod polls;
 mod quadratic_backoff;
+mod quantile;
 mod readiness;
 mod tenant;
 mod ungated;
@@ -41,6 +42,7 @@ pub use policy::{Policy, Progress, Ready, Seen, Step};
 pub use polling::Polling;
 pub(crate) use polls::{Polls, Rounds, Series};
 pub use quadratic_backoff::QuadraticBackoff;
+pub use quantile::Quantile;
 pub use readiness::{Looked, Readiness};
 pub use tenant::{Action, Fleet, Found, Gate, Observation, Read};
 pub use ungated::Ungated;
@@ -199,6 +201,8 @@ strategies! {
     Waiter,
     /// Polls by a schedule that suits most laws.
     Minimax,
+    /// Looks at quantiles of a known law.
+    Quantile,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
