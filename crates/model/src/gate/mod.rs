@@ -14,6 +14,7 @@ mod gaps;
 pub mod keys;
 mod linear_backoff;
 mod minimax;
+mod optimal;
 mod policy;
 mod polling;
 mod polls;
@@ -37,6 +38,7 @@ pub use forum_backoff::{ForumBackoff, ForumCheck, OnFailure};
 pub(crate) use gaps::Gaps;
 pub use linear_backoff::LinearBackoff;
 pub use minimax::Minimax;
+pub use optimal::Optimal;
 use policy::Look;
 pub use policy::{Policy, Progress, Ready, Seen, Step};
 pub use polling::Polling;
@@ -203,6 +205,8 @@ strategies! {
     Minimax,
     /// Looks at quantiles of a known law.
     Quantile,
+    /// Looks when a known law says that it is best.
+    Optimal,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
