@@ -14,6 +14,7 @@ mod gaps;
 pub mod keys;
 mod linear_backoff;
 mod minimax;
+mod odds_index;
 mod optimal;
 mod policy;
 mod polling;
@@ -38,6 +39,7 @@ pub use forum_backoff::{ForumBackoff, ForumCheck, OnFailure};
 pub(crate) use gaps::Gaps;
 pub use linear_backoff::LinearBackoff;
 pub use minimax::Minimax;
+pub use odds_index::OddsIndex;
 pub use optimal::Optimal;
 use policy::Look;
 pub use policy::{Policy, Progress, Ready, Seen, Step};
@@ -207,6 +209,8 @@ strategies! {
     Quantile,
     /// Looks when a known law says that it is best.
     Optimal,
+    /// Looks when the odds that it is ready are worth a call.
+    OddsIndex,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.
