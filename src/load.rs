@@ -18,16 +18,24 @@ const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// When the file cannot be read, or all its mistakes.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), Exit> {
+    let source = read(path)?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let scenario = parse(&source, overrides, &folder)?;
+    Ok((scenario, source))
+}
+
+/// Reads the text of a scenario.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path) -> Result<Source, Exit> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Exit::Scenario(format!(
             "{name}: {error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
         ))
     })?;
-    let source = Source::new(name, text);
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let scenario = parse(&source, overrides, &folder)?;
-    Ok((scenario, source))
+    Ok(Source::new(name, text))
 }
 
 /// Parses a scenario whose further files are in `folder`.

@@ -3,6 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, Read};
 
+/// A row's value by column, if it has one.
+pub(super) type Value<'a> = dyn Fn(usize) -> Option<String> + 'a;
+
+/// What is done with each row: the number of its line, and its values.
+pub(super) type Each<'a> = dyn FnMut(u64, &Value<'_>) + 'a;
+
 /// Rows with the same columns.
 pub(super) trait Rows {
     /// Names of the columns.
@@ -13,10 +19,7 @@ pub(super) trait Rows {
     ///
     /// # Errors
     /// When the file cannot be read, or a line is none of the format.
-    fn for_each(
-        &mut self,
-        each: &mut dyn FnMut(u64, &dyn Fn(usize) -> Option<String>),
-    ) -> Result<(), RowsError>;
+    fn for_each(&mut self, each: &mut Each<'_>) -> Result<(), RowsError>;
 }
 
 /// Why rows cannot be read.
@@ -90,10 +93,7 @@ impl<R: Read> Rows for CsvRows<R> {
         &self.header
     }
 
-    fn for_each(
-        &mut self,
-        each: &mut dyn FnMut(u64, &dyn Fn(usize) -> Option<String>),
-    ) -> Result<(), RowsError> {
+    fn for_each(&mut self, each: &mut Each<'_>) -> Result<(), RowsError> {
         let mut row = csv::StringRecord::new();
         while self.reader.read_record(&mut row)? {
             let line = row.position().map_or(0, csv::Position::line);
@@ -150,10 +150,10 @@ type Values = Vec<(String, Option<String>)>;
 
 /// The values of an object, those of objects in it as `outer.inner`.
 fn flattened(line: &str, number: u64) -> Result<Values, RowsError> {
-    use serde_json::Value;
-    fn walk(prefix: &str, value: Value, values: &mut Values) {
+    use serde_json::Value as Json;
+    fn walk(prefix: &str, value: Json, values: &mut Values) {
         match value {
-            Value::Object(entries) => {
+            Json::Object(entries) => {
                 for (key, value) in entries {
                     let name = if prefix.is_empty() {
                         key
@@ -163,9 +163,9 @@ fn flattened(line: &str, number: u64) -> Result<Values, RowsError> {
                     walk(&name, value, values);
                 }
             }
-            Value::Null => values.push((prefix.to_owned(), None)),
-            Value::String(text) => values.push((prefix.to_owned(), Some(text))),
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            Json::Null => values.push((prefix.to_owned(), None)),
+            Json::String(text) => values.push((prefix.to_owned(), Some(text))),
+            Json::Bool(_) | Json::Number(_) | Json::Array(_) => {
                 values.push((prefix.to_owned(), Some(value.to_string())));
             }
         }
@@ -175,7 +175,7 @@ fn flattened(line: &str, number: u64) -> Result<Values, RowsError> {
         reason,
     };
     let text = line.trim_start_matches('\u{feff}');
-    let value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let value: Json = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     if !value.is_object() {
         return Err(wrong("it is another JSON value".to_owned()));
     }
@@ -189,10 +189,7 @@ impl<R: BufRead> Rows for JsonRows<R> {
         &self.header
     }
 
-    fn for_each(
-        &mut self,
-        each: &mut dyn FnMut(u64, &dyn Fn(usize) -> Option<String>),
-    ) -> Result<(), RowsError> {
+    fn for_each(&mut self, each: &mut Each<'_>) -> Result<(), RowsError> {
         let mut number = 0;
         while let Some(line) = self.line()? {
             number += 1;

@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn row(&mut self, line: u64, value: &dyn Fn(usize) -> Option<String>) {
+    fn row(&mut self, line: u64, value: &rows::Value<'_>) {
         let text = |column: Option<usize>| {
             value(column?).filter(|text| !text.is_empty() && text != "null" && text != "never")
         };

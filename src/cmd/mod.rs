@@ -6,10 +6,12 @@ mod catalogue;
 mod change;
 mod check;
 mod completions;
+mod judge;
 mod report;
 mod run;
 mod schema;
 mod serve;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -42,10 +44,14 @@ enum Command {
     Run(run::RunArgs),
     /// Parse scenarios and print their plan: duration, sessions, file descriptors, memory, disk
     Check(check::CheckArgs),
+    /// Run your own exporter under the scenario's load and judge what it wrote
+    Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
     /// Fit a lag model to a trace (interval-censored), write a [platform] table
     Calibrate(calibrate::CalibrateArgs),
+    /// Search the check schedule that suits a scenario's platform or a trace
+    Tune(tune::TuneArgs),
     /// Serve the mock alone, for people and scripts; prints where it is and how to get in
     Serve(mock_api::serve::ServeArgs),
     /// Simulate every scenario of a folder and print what each showed, as Markdown
@@ -66,8 +72,10 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => args.run(),
         Command::Check(args) => args.run(),
+        Command::Judge(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Calibrate(args) => args.run(),
+        Command::Tune(args) => args.run(),
         Command::Serve(args) => return serve::run(&args),
         Command::Catalogue(args) => args.run(),
         Command::Call(args) => args.run(),

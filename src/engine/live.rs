@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::close;
 use crate::doubts;
-use crate::live::{self, LiveOptions, Stop};
+use crate::live::{self, Guest, LiveOptions, NoGuest, Stop};
 use crate::load::context;
 use crate::output::{Notes, note};
 use crate::plan::Plan;
@@ -26,12 +26,47 @@ pub(crate) fn run(
     options: &LiveOptions,
     notes: Notes,
 ) -> Result<Summary, Exit> {
+    let sink = sink(scenario, tenants, folder)?.comparing(scenario);
+    conduct(scenario, folder, options, notes, sink, &mut NoGuest)
+}
+
+/// Runs the scenario live beside an exporter that is judged; no simulation tells what that will do.
+pub(crate) fn judge(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+    options: &LiveOptions,
+    notes: Notes,
+    guest: &mut impl Guest,
+) -> Result<Summary, Exit> {
+    let sink = sink(scenario, tenants, folder)?;
+    conduct(scenario, folder, options, notes, sink, guest)
+}
+
+fn sink<'a>(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+) -> Result<RunSink<'a>, Exit> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
-    let mut sink =
-        RunSink::new(accumulator, Some(history), scenario.limits.history).comparing(scenario);
+    Ok(RunSink::new(
+        accumulator,
+        Some(history),
+        scenario.limits.history,
+    ))
+}
+
+fn conduct(
+    scenario: &Scenario,
+    folder: &RunFolder,
+    options: &LiveOptions,
+    notes: Notes,
+    mut sink: RunSink<'_>,
+    guest: &mut impl Guest,
+) -> Result<Summary, Exit> {
     let progress = Bar::new(scenario, notes);
-    let generator = play(scenario, options, &mut sink, &progress)?;
+    let generator = play(scenario, options, &mut sink, &progress, guest)?;
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
     folder.write_latency(&accumulator).map_err(Exit::internal)?;
@@ -52,6 +87,7 @@ fn play(
     options: &LiveOptions,
     sink: &mut impl Sink,
     progress: &Bar,
+    guest: &mut impl Guest,
 ) -> Result<GeneratorSummary, Exit> {
     ensure_files(Plan::of(scenario).file_descriptors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,7 +97,8 @@ fn play(
     let result = runtime.block_on(async {
         let (sender, stop) = watch::channel(Stop::No);
         let signals = tokio::spawn(watch_signals(sender));
-        let report = live::run(scenario, options, sink, stop, |state| progress.show(&state)).await;
+        let show = |state| progress.show(&state);
+        let report = live::run_beside(scenario, options, sink, stop, show, guest).await;
         signals.abort();
         report
     });

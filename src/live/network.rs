@@ -16,8 +16,8 @@ use racegate_model::scenario::ReadPath;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::View;
 
+use super::error::LiveError;
 use super::transport::{Transport, truth};
-use super::world::LiveError;
 
 /// One tenant's connections.
 pub(super) struct HttpTransport {

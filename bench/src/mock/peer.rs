@@ -12,6 +12,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use clap::ValueEnum;
 use mock_api::clock::Pace;
+use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::service::On;
 use racegate_model::draws::Seed;
@@ -262,6 +263,7 @@ async fn ours(held: u64) -> Result<(), Exit> {
         journal: mock_api::http::JOURNAL_DEFAULT,
         storage: Storage::Memory,
         external: None,
+        web: WebAccess::default(),
     })
     .await
     .map_err(Exit::internal)?;

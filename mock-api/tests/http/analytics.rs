@@ -75,7 +75,7 @@ async fn a_query_sees_conversations_as_they_happen() {
 }
 
 #[tokio::test]
-async fn filters_select_and_what_is_not_modelled_is_refused() {
+async fn filters_select_and_what_the_real_api_has_not_is_refused() {
     let world = World::start(platform()).await;
     let api = world.tenant(0).await;
     for index in 0..3 {
@@ -116,8 +116,14 @@ async fn filters_select_and_what_is_not_modelled_is_refused() {
         json!({"interval": MARCH, "paging": {"pageNumber": 0}}),
         json!({"interval": MARCH, "aggregations": [{}]}),
         json!({"interval": MARCH, "surveyFilters": [{}]}),
-        is("queueId", "x"),
+        is("color", "x"),
+        by(json!({"type": "colour", "dimension": "mediaType", "value": "voice"})),
         by(json!({"type": "metric", "dimension": "mediaType", "value": "voice"})),
+        by(json!({"type": "metric", "metric": "tColour", "operator": "exists"})),
+        by(json!({"type": "metric", "metric": "tTalk"})),
+        by(json!({"type": "metric", "metric": "tTalk", "value": "long"})),
+        by(json!({"type": "metric", "metric": "tTalk", "range": {"gt": "x"}})),
+        by(json!({"dimension": "purpose", "operator": "is", "value": "agent"})),
         by(json!({"dimension": "mediaType"})),
         by(json!({"dimension": "conversationEnd"})),
     ] {
@@ -176,4 +182,144 @@ async fn a_job_sees_what_ended_before_the_watermark() {
     assert_eq!(api.get(&late).await.json()["state"], "CANCELLED");
     assert_eq!(api.get(&format!("{late}/results")).await.status, 400);
     assert_eq!(world.tenant(1).await.get(&late).await.code(), "not.found");
+}
+
+#[tokio::test]
+async fn filters_of_real_exporters_are_answered_from_what_there_is_and_else_match_nothing() {
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
+    world.advance(Duration::from_secs(1));
+    let api = world.tenant(0).await;
+    for index in 0..3 {
+        world.end_call(index, Kind::Sip, Hold::Free);
+    }
+    begin(&world, 3);
+    let me = api.get("/api/v2/users/me").await.json()["id"].clone();
+    let queues = api.get("/api/v2/routing/queues?name=Soft*").await.json();
+    let queue = queues["entities"][0]["id"].clone();
+    let strange = "00000000-0000-4000-8000-000000000000";
+    let is =
+        |name: &str, value: &Value| json!({"type": "dimension", "dimension": name, "value": value});
+    let metric =
+        |name: &str, range: Value| json!({"type": "metric", "metric": name, "range": range});
+    let exists = |name: &str, operator: &str| json!({"dimension": name, "operator": operator});
+    let table = [
+        ("and", vec![is("queueId", &queue)], 4),
+        ("and", vec![is("queueId", &json!(strange))], 0),
+        ("and", vec![is("userId", &me)], 4),
+        (
+            "or",
+            vec![is("userId", &json!(strange)), is("userId", &me)],
+            4,
+        ),
+        ("and", vec![is("purpose", &json!("agent"))], 4),
+        ("and", vec![is("purpose", &json!("acd"))], 0),
+        (
+            "and",
+            vec![is("purpose", &json!("agent")), is("userId", &me)],
+            4,
+        ),
+        (
+            "and",
+            vec![is("purpose", &json!("customer")), is("userId", &me)],
+            0,
+        ),
+        ("and", vec![is("segmentType", &json!("interact"))], 4),
+        ("and", vec![is("disconnectType", &json!("client"))], 3),
+        ("and", vec![exists("disconnectType", "notExists")], 1),
+        ("and", vec![exists("segmentEnd", "exists")], 3),
+        ("and", vec![is("wrapUpCode", &json!("x"))], 0),
+        ("and", vec![exists("wrapUpCode", "notExists")], 4),
+        (
+            "and",
+            vec![metric("tSegmentDuration", json!({"gte": 400, "lte": 600}))],
+            3,
+        ),
+        ("and", vec![metric("tTalk", json!({"gt": 1000}))], 0),
+        ("and", vec![metric("nConnected", json!({"gte": 1}))], 4),
+        ("and", vec![metric("tHeld", json!({"gt": 0}))], 0),
+        (
+            "and",
+            vec![json!({"type": "metric", "metric": "tTalk", "operator": "exists"})],
+            3,
+        ),
+        (
+            "and",
+            vec![json!({"type": "metric", "metric": "tAbandon", "operator": "notExists"})],
+            4,
+        ),
+        (
+            "and",
+            vec![json!({"type": "metric", "metric": "nConnected", "value": "1"})],
+            4,
+        ),
+        (
+            "and",
+            vec![json!({"type": "property", "property": "x", "operator": "exists"})],
+            0,
+        ),
+    ];
+    for (join, predicates, found) in table {
+        let filters = json!([{"type": join, "predicates": predicates}]);
+        let clauses =
+            json!([{"type": "or", "clauses": [{"type": join, "predicates": predicates}]}]);
+        for filters in [filters, clauses] {
+            let query = json!({"interval": MARCH, "segmentFilters": filters});
+            assert_eq!(ids(&api, &query).await.len(), found, "{query}");
+        }
+    }
+    for (predicate, found) in [
+        (exists("divisionId", "exists"), 0),
+        (exists("externalTag", "notExists"), 4),
+        (metric("tConversationDuration", json!({"lt": 600})), 3),
+        (is("originatingDirection", &json!("inbound")), 4),
+    ] {
+        let filter = json!([{"type": "and", "predicates": [predicate]}]);
+        let query = json!({"interval": MARCH, "conversationFilters": filter});
+        assert_eq!(ids(&api, &query).await.len(), found, "{query}");
+    }
+    for (key, name) in [
+        ("conversationFilters", "queueId"),
+        ("segmentFilters", "divisionId"),
+    ] {
+        let filter = json!([{"type": "and", "predicates": [exists(name, "exists")]}]);
+        let query = json!({"interval": MARCH, key: filter}).to_string();
+        assert_eq!(
+            api.json("POST", QUERY, &query).await.code(),
+            "invalid.value"
+        );
+    }
+    for (key, operator, found) in [
+        ("evaluationFilters", "exists", 0),
+        ("surveyFilters", "matches", 0),
+        ("resolutionFilters", "notExists", 4),
+    ] {
+        let filter = json!({"type": "and", "predicates": [
+            {"dimension": "formId", "operator": operator, "value": "x"}]});
+        let query = json!({"interval": MARCH, key: [filter]});
+        assert_eq!(ids(&api, &query).await.len(), found, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_length_nobody_knows_is_over_when_it_has_ended() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    // A call whose length nobody knows, as a guest's is.
+    let call = Call {
+        index: RecordingIndex(1),
+        arrival: world.clock.now(),
+        duration: Duration::ZERO,
+        kind: Kind::Webrtc,
+        hold: Hold::Free,
+    };
+    world.service.calls().begin(call);
+    let with = |operator: &str| {
+        json!({"interval": MARCH, "conversationFilters": [{"type": "and", "predicates": [
+            {"dimension": "conversationEnd", "operator": operator}]}]})
+    };
+    assert_eq!(ids(&api, &with("notExists")).await, names(&[1]));
+    assert!(ids(&api, &with("exists")).await.is_empty());
+    world.service.session_ended(world.clock.now(), &call);
+    assert_eq!(ids(&api, &with("exists")).await, names(&[1]));
 }

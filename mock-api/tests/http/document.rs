@@ -138,3 +138,56 @@ async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_body_of_the_control_plane_is_required_where_the_document_says_so_and_nowhere_else() {
+    let product = crate::product::Product::start(&[]).await;
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(below) = path.strip_prefix("/__admin") else {
+            continue;
+        };
+        let below = below.replace("{id}", "x");
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(body) = operation.get("requestBody") else {
+                continue;
+            };
+            count += 1;
+            let answer = product.ask(&method.to_uppercase(), &below, "").await;
+            let done = (200..300).contains(&answer.status) || answer.status == 404;
+            let required = body["required"] == true;
+            assert_eq!(done, !required, "{method} {path}: {}", answer.text);
+        }
+    }
+    assert!(count > 8, "{count}");
+}
+
+#[tokio::test]
+async fn numbers_beyond_what_the_document_says_are_refused() {
+    let product = crate::product::Product::start(&[]).await;
+    for (path, name) in [
+        ("/recordings", "limit"),
+        ("/requests", "limit"),
+        ("/requests", "after"),
+    ] {
+        for (number, status) in [
+            ("0", 200),
+            ("2147483647", 200),
+            ("2147483648", 400),
+            ("9223372036854775808", 400),
+            ("-1", 400),
+            ("1.5", 400),
+            ("", 400),
+        ] {
+            let answer = product
+                .ask("GET", &format!("{path}?{name}={number}"), "")
+                .await;
+            assert_eq!(
+                answer.status, status,
+                "{path} {name}={number}: {}",
+                answer.text
+            );
+        }
+    }
+}
