@@ -166,6 +166,9 @@ impl Objects {
     }
 }
 
+/// The ingest that is reached through memory, once there is one.
+type Ring = Arc<OnceLock<IngestShards>>;
+
 /// A running mock. The media ingest runs once its [`Station`]s are on shards.
 pub struct MockServer {
     service: Service,
@@ -175,7 +178,7 @@ pub struct MockServer {
     stations: Vec<Station>,
     stack: Arc<dyn Stack>,
     /// The ingest that is reached through memory, once there is one.
-    ring: Arc<OnceLock<IngestShards>>,
+    ring: Ring,
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
@@ -233,13 +236,8 @@ impl MockServer {
             ..ApiConfig::new(epoch)
         };
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
-        let ring = Arc::default();
-        let signalling = axum::Router::new()
-            .route("/signalling", get(signal))
-            .with_state(ingest.clone())
-            .route("/signalling/ring", get(signal_ring))
-            .with_state(Arc::clone(&ring))
-            .layer(Extension(config.web.clone()));
+        let ring = Ring::default();
+        let signalling = signalling(&ingest, &ring, &config.web);
         let beside = signalling.merge(softphone::routes(&service, &ingest, guests, &config.web));
         let http = http::serve_beside(listener, state, beside).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
@@ -385,6 +383,16 @@ impl MockServer {
     }
 }
 
+/// The WebSockets of softphones, through the kernel and through memory.
+fn signalling(ingest: &IngestShards, ring: &Ring, web: &WebAccess) -> axum::Router {
+    axum::Router::new()
+        .route("/signalling", get(signal))
+        .with_state(ingest.clone())
+        .route("/signalling/ring", get(signal_ring))
+        .with_state(Arc::clone(ring))
+        .layer(Extension(web.clone()))
+}
+
 /// Which shard a caller wants its sessions on, if it minds.
 #[derive(serde::Deserialize)]
 struct Wanted {
@@ -401,7 +409,7 @@ async fn signal(
 }
 
 async fn signal_ring(
-    State(ring): State<Arc<OnceLock<IngestShards>>>,
+    State(ring): State<Ring>,
     Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
     _: OwnPage,

@@ -6,6 +6,7 @@ mod catalogue;
 mod change;
 mod check;
 mod completions;
+mod diagnose;
 mod judge;
 mod report;
 mod run;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// Parse scenarios and print their plan: duration, sessions, file descriptors, memory, disk
     Check(check::CheckArgs),
+    /// Say which cause explains which share of what is not exported complete
+    Diagnose(diagnose::DiagnoseArgs),
     /// Run your own exporter under the scenario's load and judge what it wrote
     Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => args.run(),
         Command::Check(args) => args.run(),
+        Command::Diagnose(args) => args.run(),
         Command::Judge(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Calibrate(args) => args.run(),

@@ -91,6 +91,10 @@ impl FieldMap {
     /// # Errors
     /// What is wrong with it, in words.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        // A list would be read as the values of the keys in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err("a field map is a JSON object, e.g. {\"recording\": \"id\"}".to_owned());
+        }
         let map: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let known: Vec<&str> = FIELDS.iter().map(|field| field.name()).collect();
         match map

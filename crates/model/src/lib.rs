@@ -13,6 +13,7 @@
 mod agenda;
 pub mod analysis;
 pub mod conformance;
+pub mod diagnose;
 pub mod distribution;
 pub mod draws;
 mod export;
