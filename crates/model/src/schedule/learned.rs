@@ -6,6 +6,8 @@ use super::{Lag, OddsIndex};
 
 /// Cells of the law, their first and last edge in seconds.
 const CELLS: usize = 180;
+/// The last cell.
+const END: u16 = 179;
 const FIRST: f64 = 0.01;
 const LAST: f64 = 7_200.0;
 /// Observations that count; older ones are forgotten.
@@ -60,8 +62,7 @@ impl LearnedLaw {
     /// Estimates the law from what was observed, and from the ages at which recordings that still
     /// wait were not ready.
     pub fn estimate(&mut self, waiting: impl Iterator<Item = f64>) {
-        let end = (CELLS - 1) as u16;
-        let waiting: Vec<(u16, u16)> = waiting.map(|age| (beyond(age).min(end), end)).collect();
+        let waiting: Vec<(u16, u16)> = waiting.map(|age| (beyond(age).min(END), END)).collect();
         let total = PRIOR_WEIGHT + (self.observed.len() + waiting.len()) as f64;
         for _ in 0..STEPS {
             let mut below = vec![0.0; CELLS + 1];
@@ -113,7 +114,7 @@ fn edge(cell: usize) -> f64 {
 }
 
 fn ratio() -> f64 {
-    libm::log(LAST / FIRST) / (CELLS - 1) as f64
+    libm::log(LAST / FIRST) / f64::from(END)
 }
 
 /// The cell that an age falls into.
@@ -127,7 +128,7 @@ fn cell_of(age: f64) -> u16 {
         return 0;
     }
     let cell = (libm::log(age / FIRST) / ratio()).ceil();
-    cell.clamp(0.0, (CELLS - 1) as f64) as u16
+    cell.clamp(0.0, f64::from(END)) as u16
 }
 
 /// The first cell that lies beyond an age.

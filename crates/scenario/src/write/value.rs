@@ -31,37 +31,24 @@ fn rate(value: Rate) -> String {
 
 /// A distribution: a duration, or a table that names its family.
 pub(super) fn distribution(law: &Distribution) -> String {
-    match law {
-        Distribution::Constant(value) => duration(*value),
-        Distribution::Mixture { 0: parts, .. } => {
-            let part = |(weight, part): &(f64, Distribution)| match part {
-                Distribution::Constant(value) => {
-                    format!("{{ weight = {weight:?}, constant = {} }}", duration(*value))
-                }
-                simple => format!("{{ weight = {weight:?}, {} }}", family(simple)),
-            };
-            let parts: Vec<String> = parts.iter().map(part).collect();
-            format!("{{ mixture = [{}] }}", parts.join(", "))
-        }
-        simple => format!("{{ {} }}", family(simple)),
+    if let Distribution::Constant(value) = law {
+        duration(*value)
+    } else {
+        format!("{{ {} }}", family(law))
     }
 }
 
-/// The family of a simple distribution, with its parameters.
+/// The family of a distribution, with its parameters.
 fn family(law: &Distribution) -> String {
     let shaped = |name, shape: &f64, scale: &Duration| {
-        format!(
-            "{name} = {{ shape = {shape:?}, scale = {} }}",
-            duration(*scale)
-        )
+        let scale = duration(*scale);
+        format!("{name} = {{ shape = {shape:?}, scale = {scale} }}")
     };
     match law {
+        Distribution::Constant(value) => format!("constant = {}", duration(*value)),
         Distribution::Uniform { min, max, .. } => {
-            format!(
-                "uniform = {{ min = {}, max = {} }}",
-                duration(*min),
-                duration(*max)
-            )
+            let (min, max) = (duration(*min), duration(*max));
+            format!("uniform = {{ min = {min}, max = {max} }}")
         }
         Distribution::Exponential { mean, .. } => {
             format!("exponential = {{ mean = {} }}", duration(*mean))
@@ -75,7 +62,13 @@ fn family(law: &Distribution) -> String {
         Distribution::Empirical(observed) => {
             format!("empirical = {{ {} }}", empirical(observed))
         }
-        Distribution::Constant(_) | Distribution::Mixture { .. } => distribution(law),
+        Distribution::Mixture { 0: parts, .. } => {
+            let part = |(weight, part): &(f64, Distribution)| {
+                format!("{{ weight = {weight:?}, {} }}", family(part))
+            };
+            let parts: Vec<String> = parts.iter().map(part).collect();
+            format!("mixture = [{}]", parts.join(", "))
+        }
     }
 }
 
@@ -85,15 +78,17 @@ fn empirical(observed: &Empirical) -> String {
     let is_step = pieces.iter().all(|[from, to]| from.1 == to.1);
     if is_step {
         // The fewest samples of which each piece is a whole number.
-        let whole = |count: &f64| {
-            pieces
-                .iter()
-                .all(|[_, to]| ((to.0 * count).round() / count - to.0).abs() < 1e-12)
+        let whole = |count: &u32| {
+            let count = f64::from(*count);
+            let off = |to: f64| ((to * count).round() / count - to).abs();
+            pieces.iter().all(|[_, to]| off(to.0) < 1e-12)
         };
-        let count = (1..=100_000).map(f64::from).find(whole).unwrap_or(1.0);
-        let samples = pieces.iter().flat_map(|[from, to]| {
-            let times = ((to.0 - from.0) * count).round() as usize;
-            std::iter::repeat_n(duration(from.1), times)
+        let count = (1..=100_000_u32).find(whole).unwrap_or(1);
+        let mut ends = pieces.iter().peekable();
+        let samples = (0..count).filter_map(|sample| {
+            let middle = (f64::from(sample) + 0.5) / f64::from(count);
+            while ends.next_if(|[_, to]| to.0 < middle).is_some() {}
+            ends.peek().map(|[from, _]| duration(from.1))
         });
         return format!("samples = [{}]", samples.collect::<Vec<_>>().join(", "));
     }

@@ -49,16 +49,19 @@ impl Chance {
         let scale = self.duration(1);
         match self.below(7) {
             0 => Distribution::constant(scale),
-            1 => Distribution::uniform(Duration::ZERO, scale).unwrap(),
-            2 => Distribution::lognormal_mu_sigma(share - 1.0, share).unwrap(),
-            3 => Distribution::weibull(share, scale).unwrap(),
-            4 => Distribution::exponential(scale).unwrap(),
-            5 => Distribution::empirical([scale, scale, Duration::ZERO]).unwrap(),
+            1 => Distribution::uniform(Duration::ZERO, scale).expect("it is in range"),
+            2 => Distribution::lognormal_mu_sigma(share - 1.0, share).expect("it is in range"),
+            3 => Distribution::weibull(share, scale).expect("it is in range"),
+            4 => Distribution::exponential(scale).expect("it is in range"),
+            5 => Distribution::empirical([scale, scale, Duration::ZERO]).expect("it is in range"),
             _ => Distribution::mixture(vec![
                 (1.0, Distribution::constant(scale)),
-                (1.0, Distribution::gamma(share, scale).unwrap()),
+                (
+                    1.0,
+                    Distribution::gamma(share, scale).expect("it is in range"),
+                ),
             ])
-            .unwrap(),
+            .expect("it is in range"),
         }
     }
 
@@ -85,7 +88,7 @@ impl Keys for Chance {
             }
             Value::Number(place, low, high) => {
                 let share = f64::from(self.below(u32::MAX)) / f64::from(u32::MAX);
-                *place = Fixed::new(low + share * (high - low)).unwrap();
+                *place = Fixed::new(low + share * (high - low)).expect("it is in range");
             }
             Value::Pace(place) => {
                 let nanohertz = 1 + u64::from(self.below(u32::MAX)) * 1_000;
@@ -93,14 +96,17 @@ impl Keys for Chance {
             }
             Value::Law(place) => *place = Some(self.law()),
             Value::Word(choice) => {
-                let count = u32::try_from(choice.words().len()).unwrap();
+                let count = u32::try_from(choice.words().len()).expect("it is in range");
                 choice.take(self.below(count) as usize);
             }
             Value::Checks(ready) => {
                 *ready = Readiness::default();
                 let words: Vec<&str> = Readiness::words().collect();
                 for _ in 0..3 {
-                    ready.add(words[self.below(u32::try_from(words.len()).unwrap()) as usize]);
+                    ready.add(
+                        words[self.below(u32::try_from(words.len()).expect("it is in range"))
+                            as usize],
+                    );
                 }
             }
         }
