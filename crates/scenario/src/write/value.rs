@@ -2,7 +2,7 @@
 
 use racegate_model::distribution::{Distribution, Empirical};
 use racegate_model::gate::keys::Value;
-use racegate_model::time::{Duration, Rate};
+use racegate_model::time::{Duration, Fixed, Rate};
 
 use crate::gate::LEARNED;
 
@@ -99,6 +99,17 @@ fn empirical(observed: &Empirical) -> String {
     format!("quantiles = [{}]", pairs.collect::<Vec<_>>().join(", "))
 }
 
+/// The shortest decimal that is read as the same factor.
+fn number(value: Fixed) -> String {
+    let exact = value.as_f64();
+    let texts = (0..=9).map(|digits| format!("{exact:.digits$}"));
+    let same = |text: &String| text.parse().ok().and_then(Fixed::new) == Some(value);
+    texts
+        .into_iter()
+        .find(same)
+        .unwrap_or_else(|| exact.to_string())
+}
+
 /// A list of words.
 pub(super) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words
@@ -115,7 +126,7 @@ pub(super) fn text(place: &Value<'_>) -> String {
         Value::Limit(value) => value.map_or_else(|| NONE.to_owned(), duration),
         Value::Count(value, ..) => value.to_string(),
         Value::CountLimit(value, ..) => value.map_or_else(|| NONE.to_owned(), |n| n.to_string()),
-        Value::Number(value, ..) => value.as_f64().to_string(),
+        Value::Number(value, ..) => number(**value),
         Value::Pace(value) => value.map_or_else(|| NONE.to_owned(), rate),
         Value::Law(value) => {
             let learned = || format!("\"{LEARNED}\"");
