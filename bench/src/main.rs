@@ -8,6 +8,7 @@ mod tune;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use racegate::cmd::usage::parse;
 use racegate::output::conclude;
 
 /// racegate's speed beside peers and limits, as ratios.
@@ -34,12 +35,13 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().bench {
-        Bench::Sim(args) => args.run(),
-        Bench::Mock(args) => args.run(),
-        Bench::Media(args) => args.run(),
-        Bench::Tune(args) => args.run(),
-        Bench::Serve(args) => return mock_api::serve::main(&args),
+    let ended = match parse::<Cli>().map(|cli| cli.bench) {
+        Ok(Bench::Sim(args)) => args.run(),
+        Ok(Bench::Mock(args)) => args.run(),
+        Ok(Bench::Media(args)) => args.run(),
+        Ok(Bench::Tune(args)) => args.run(),
+        Ok(Bench::Serve(args)) => return mock_api::serve::main(&args),
+        Err(exit) => Err(exit),
     };
     let exit = ended.unwrap_or_else(|error| error);
     conclude(&exit);
