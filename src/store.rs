@@ -6,7 +6,7 @@
 //! summary.json         the numbers
 //! latency.hlog         added delays by gate and phase, as an HdrHistogram interval log
 //! recordings.csv       one row per gate and recording
-//! report.html, report.md, junit.xml, gates.csv, *.svg, *.png
+//! report.html, report.md, summary.md, junit.xml, gates.csv, *.svg, *.png
 //! ```
 //!
 //! Files are written under another name and renamed, so that a name is there with all its bytes or

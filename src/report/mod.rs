@@ -45,7 +45,7 @@ pub enum ReportError {
 }
 
 /// Makes every file of a report and hands each to `write` as name and bytes: `report.html`,
-/// `report.md`, `junit.xml`, `gates.csv`, and each picture as `.svg` and `.png`.
+/// `report.md`, `summary.md`, `junit.xml`, `gates.csv`, and each picture as `.svg` and `.png`.
 ///
 /// # Errors
 ///
@@ -61,6 +61,7 @@ pub fn write_all(
         })
     };
     put("report.md", markdown::render(summary).as_bytes())?;
+    put("summary.md", markdown::digest(summary).as_bytes())?;
     put("junit.xml", junit::render(summary)?.as_bytes())?;
     put("gates.csv", csv::render(summary).as_bytes())?;
     let pictures = pictures(summary)?;

@@ -368,7 +368,7 @@ fn empty_run_folder(path: &Path) -> Result<(), CreateError> {
 
 /// Whether a run writes such a file.
 fn is_ours(file: &Path) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 10] = [
         RUN,
         HISTORY,
         SUMMARY,
@@ -376,6 +376,7 @@ fn is_ours(file: &Path) -> bool {
         RECORDINGS,
         "report.html",
         "report.md",
+        "summary.md",
         "junit.xml",
         "gates.csv",
     ];
