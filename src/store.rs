@@ -10,20 +10,23 @@
 //! ```
 //!
 //! Files are written under another name and renamed, so that a name is there with all its bytes or
-//! not at all. Only the history grows in place: whoever reads it may find it cut off, and says so.
+//! not at all. Only the history grows in place: a reader may find it cut off, and says so. The one
+//! process that writes to the folder holds a lock on `.lock`.
 
 mod folder;
 mod history;
 mod latency;
+mod lock;
 mod machine;
 mod recordings;
 mod run_file;
 #[cfg(test)]
 mod tests;
 
-pub use folder::{CreateError, NewRun, OpenError, ReportsError, RunFolder, WriteError};
+pub(crate) use folder::AUDIO;
+pub use folder::{CreateError, Existing, NewRun, OpenError, ReportsError, RunFolder, WriteError};
 use history::WhenFull;
-pub use history::{HistoryError, HistoryLost, HistoryReader, HistoryWriter, Tail};
+pub use history::{Flaw, HistoryError, HistoryLost, HistoryReader, HistoryWriter};
 pub use machine::Machine;
 pub use recordings::RecordingsError;
 use run_file::utc_now;

@@ -3,10 +3,12 @@
 mod media;
 mod mock;
 mod sim;
+mod tune;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use racegate::cmd::usage::parse;
 use racegate::output::conclude;
 
 /// racegate's speed beside peers and limits, as ratios.
@@ -25,17 +27,21 @@ enum Bench {
     Mock(mock::MockArgs),
     /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
     Media(media::MediaArgs),
+    /// How good a tuned front is for how many evaluations, and how laws come back from traces
+    Tune(tune::TuneArgs),
     /// Serve the mock, as one side of a comparison
     #[command(hide = true)]
     Serve(mock_api::serve::ServeArgs),
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().bench {
-        Bench::Sim(args) => args.run(),
-        Bench::Mock(args) => args.run(),
-        Bench::Media(args) => args.run(),
-        Bench::Serve(args) => return mock_api::serve::main(&args),
+    let ended = match parse::<Cli>().map(|cli| cli.bench) {
+        Ok(Bench::Sim(args)) => args.run(),
+        Ok(Bench::Mock(args)) => args.run(),
+        Ok(Bench::Media(args)) => args.run(),
+        Ok(Bench::Tune(args)) => args.run(),
+        Ok(Bench::Serve(args)) => return mock_api::serve::main(&args),
+        Err(exit) => Err(exit),
     };
     let exit = ended.unwrap_or_else(|error| error);
     conclude(&exit);

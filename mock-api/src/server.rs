@@ -37,10 +37,12 @@ use crate::ingest::{
 use crate::service::{self, News, Service, ServiceConfig};
 use crate::softphone::{self, Guests};
 use crate::storage::client::ReaderError;
+use crate::storage::layout::RunEpoch;
 use crate::storage::{
     AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
     StoreError,
 };
+use crate::targets::Targets;
 use crate::traffic::{self, Traffic};
 
 /// What is on its way to an external S3 gets so long when the mock stops.
@@ -68,6 +70,8 @@ pub struct ServerConfig {
     pub storage_max: u64,
     /// A bucket of somebody else's that is used instead of our own S3 endpoint.
     pub external: Option<ExternalBucket>,
+    /// Where webhooks may point.
+    pub targets: Targets,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
     /// What browsers are told, and let do.
@@ -100,6 +104,7 @@ impl ServerConfig {
             stack: WebrtcStack::Dense,
             storage_max,
             data_folder: None,
+            targets: Targets::loopback(),
             external: None,
             web: WebAccess::default(),
             control: None,
@@ -145,6 +150,15 @@ pub enum ServerError {
     Archive(std::io::Error),
 }
 
+/// How the API is, beside its defaults.
+fn api_config(epoch: RunEpoch, (webhook_targets, web): (Targets, WebAccess)) -> ApiConfig {
+    ApiConfig {
+        webhook_targets,
+        web,
+        ..ApiConfig::new(epoch)
+    }
+}
+
 /// Where objects are.
 enum Objects {
     Here(S3Endpoint),
@@ -166,6 +180,9 @@ impl Objects {
     }
 }
 
+/// The ingest that is reached through memory, once there is one.
+type Ring = Arc<OnceLock<IngestShards>>;
+
 /// A running mock. The media ingest runs once its [`Station`]s are on shards.
 pub struct MockServer {
     service: Service,
@@ -175,7 +192,7 @@ pub struct MockServer {
     stations: Vec<Station>,
     stack: Arc<dyn Stack>,
     /// The ingest that is reached through memory, once there is one.
-    ring: Arc<OnceLock<IngestShards>>,
+    ring: Ring,
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
@@ -228,18 +245,10 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let api = ApiConfig {
-            web: config.web.clone(),
-            ..ApiConfig::new(epoch)
-        };
+        let api = api_config(epoch, (config.targets, config.web.clone()));
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
-        let ring = Arc::default();
-        let signalling = axum::Router::new()
-            .route("/signalling", get(signal))
-            .with_state(ingest.clone())
-            .route("/signalling/ring", get(signal_ring))
-            .with_state(Arc::clone(&ring))
-            .layer(Extension(config.web.clone()));
+        let ring = Ring::default();
+        let signalling = signalling(&ingest, &ring, &config.web);
         let beside = signalling.merge(softphone::routes(&service, &ingest, guests, &config.web));
         let http = http::serve_beside(listener, state, beside).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
@@ -385,6 +394,16 @@ impl MockServer {
     }
 }
 
+/// The WebSockets of softphones, through the kernel and through memory.
+fn signalling(ingest: &IngestShards, ring: &Ring, web: &WebAccess) -> axum::Router {
+    axum::Router::new()
+        .route("/signalling", get(signal))
+        .with_state(ingest.clone())
+        .route("/signalling/ring", get(signal_ring))
+        .with_state(Arc::clone(ring))
+        .layer(Extension(web.clone()))
+}
+
 /// Which shard a caller wants its sessions on, if it minds.
 #[derive(serde::Deserialize)]
 struct Wanted {
@@ -401,7 +420,7 @@ async fn signal(
 }
 
 async fn signal_ring(
-    State(ring): State<Arc<OnceLock<IngestShards>>>,
+    State(ring): State<Ring>,
     Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
     _: OwnPage,

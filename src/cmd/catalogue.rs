@@ -23,7 +23,7 @@ impl CatalogueArgs {
     /// Simulates the scenarios and prints the table; exits as the worst of them would.
     pub(super) fn run(self) -> Result<Exit, Exit> {
         let (text, count, worst) = table(&self.folder)?;
-        print(&text);
+        print(&text)?;
         note(&format!("{count} scenarios; the worst of them:"));
         Ok(worst)
     }

@@ -7,6 +7,7 @@ use racegate_model::summary::Summary;
 
 use super::close;
 use crate::load::context;
+use crate::signals::Signals;
 use crate::sinks::RunSink;
 use crate::store::RunFolder;
 
@@ -16,13 +17,19 @@ pub(crate) fn run(
     tenants: &[Tenant],
     folder: &RunFolder,
     replications: u32,
-) -> Result<Summary, Exit> {
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
-    let mut sink = RunSink::new(accumulator, Some(history), scenario.limits.history);
+    let sink = RunSink::new(accumulator, Some(history), scenario.limits.history);
+    let mut sink = sink.ended_by(signals);
     racegate_model::sim::run(scenario, &mut sink);
     let (mut accumulator, history, _) = sink.into_parts();
     for replication in 1..u64::from(replications) {
+        // A part of a replication says nothing beside whole ones.
+        if signals.is_ending() {
+            break;
+        }
         let mut again = scenario.clone();
         again.seed = Seed(scenario.seed.0.wrapping_add(replication));
         let fresh = Accumulator::new(&again, context(&again, tenants.to_vec()));
@@ -30,8 +37,7 @@ pub(crate) fn run(
         racegate_model::sim::run(&again, &mut sink);
         accumulator = accumulator.merge(sink.into_parts().0);
     }
-    folder.write_latency(&accumulator).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
     close(history, &mut summary);
-    Ok(summary)
+    Ok((accumulator, summary))
 }

@@ -1,6 +1,7 @@
 //! A report as Markdown, with links to the pictures beside it.
 
 use racegate_model::summary::Summary;
+use racegate_scenario::is_unprintable;
 
 use super::content;
 use super::document::{Align, Block, Cell, Document, Doubt, Severity, Table, Tone, VerdictLine};
@@ -144,7 +145,7 @@ fn escaped(text: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|letter| if is_unprintable(letter) { ' ' } else { letter })
         .collect()
 }
 

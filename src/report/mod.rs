@@ -17,6 +17,8 @@ pub(crate) mod sample;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod xsd;
 
 use std::io;
 
@@ -42,6 +44,15 @@ pub enum ReportError {
         /// The reason.
         source: io::Error,
     },
+}
+
+/// Names of the files that [`write_all`] makes.
+pub fn files() -> impl Iterator<Item = String> {
+    let pictures = plot::PLOTS
+        .iter()
+        .flat_map(|plot| ["svg", "png"].map(|kind| format!("{}.{kind}", plot.name)));
+    let texts = ["report.html", "report.md", "junit.xml", "gates.csv"];
+    texts.into_iter().map(str::to_owned).chain(pictures)
 }
 
 /// Makes every file of a report and hands each to `write` as name and bytes: `report.html`,

@@ -398,6 +398,9 @@ pub struct GeneratorSummary {
     /// 0.999 quantile of the same.
     #[serde(default)]
     pub send_lateness_p999_s: f64,
+    /// How long the process was stopped (SIGSTOP, Ctrl-Z, a debugger), in seconds.
+    #[serde(default)]
+    pub stopped_s: f64,
     /// Datagrams that the kernel refused to send.
     #[serde(default)]
     pub sends_refused: u64,

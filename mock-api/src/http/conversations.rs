@@ -103,7 +103,10 @@ fn shown(state: &ApiState, caller: Caller, id: &str, words: Words) -> Result<Res
     );
     let leg = |side: Side| {
         let agent = side == Side::Agent;
-        let purpose = if agent { "agent" } else { "customer" };
+        let (purpose, own, other) = match side {
+            Side::Customer => ("customer", &customers, &agents),
+            Side::Agent => ("agent", &agents, &customers),
+        };
         Participant {
             id: participant_id(seed, index, purpose).to_string(),
             purpose,
@@ -114,16 +117,8 @@ fn shown(state: &ApiState, caller: Caller, id: &str, words: Words) -> Result<Res
             start_time: date(call.arrival),
             end_time: ended_at.map(date),
             calls: [Call {
-                id: if agent {
-                    agents.clone()
-                } else {
-                    customers.clone()
-                },
-                peer_id: if agent {
-                    customers.clone()
-                } else {
-                    agents.clone()
-                },
+                id: own.clone(),
+                peer_id: other.clone(),
                 state: if ended_at.is_some() {
                     "terminated"
                 } else {

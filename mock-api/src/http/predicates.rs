@@ -78,7 +78,7 @@ fn absent_test(filter: &AbsentFilter) -> Result<Test, ApiError> {
         let predicates = predicates.iter().flatten();
         let tests = predicates.map(|predicate| {
             let operator = operator_of(predicate.operator.as_deref())?;
-            Ok(Test::always(operator == Operator::NotExists))
+            Ok(Test::from(operator == Operator::NotExists))
         });
         tests.collect()
     };
@@ -184,7 +184,7 @@ fn predicate_test(
     match about(predicate)? {
         About::Dimension => dimension_test(sight, level, (operator, predicate)),
         About::Metric => metric_test(operator, predicate),
-        About::Property => Ok(Test::always(operator == Operator::NotExists)),
+        About::Property => Ok(Test::from(operator == Operator::NotExists)),
     }
 }
 
@@ -204,7 +204,7 @@ fn dimension_test(
         ("conversationEnd" | "segmentEnd" | "conversationStart", Operator::Matches) => {
             return Err(invalid("operator", Some("matches"), "exists, notExists"));
         }
-        ("conversationStart", _) => return Ok(Test::always(operator == Operator::Exists)),
+        ("conversationStart", _) => return Ok(Test::from(operator == Operator::Exists)),
         ("conversationId", _) => {
             return Err(invalid(
                 "operator",
@@ -222,9 +222,9 @@ fn dimension_test(
         (Operator::Matches, Some(value)) => held.any(|held| value.eq_ignore_ascii_case(&held)),
         (Operator::Matches, None) => return Err(invalid("value", None, "a value")),
     };
-    let test = Test::always(passes);
+    let test = Test::from(passes);
     Ok(match (name, operator) {
-        // Only who has left has left in some way.
+        // A side that has not left has not left in any way.
         ("disconnectType", Operator::NotExists) => Test::NotOver,
         ("disconnectType", _) => Test::All(vec![Test::Over, test]),
         _ => test,
@@ -254,9 +254,9 @@ impl Leg {
     }
 }
 
-/// Counts of which every call here has one.
+/// Counts that are one in every call here.
 const ONCE: [&str; 2] = ["nConnected", "nConversations"];
-/// Times that are as long as the call: nobody waits, holds or wraps up in it.
+/// Times that are as long as the call: no part of it is waiting, hold or after-call work.
 const WHOLE: [&str; 5] = [
     "tConversationDuration",
     "tHandle",
@@ -275,13 +275,13 @@ fn metric_test(operator: Operator, predicate: &QueryPredicate) -> Result<Test, A
     match operator {
         Operator::Exists if whole => Ok(Test::Over),
         Operator::NotExists if whole => Ok(Test::NotOver),
-        Operator::Exists => Ok(Test::always(once)),
-        Operator::NotExists => Ok(Test::always(!once)),
+        Operator::Exists => Ok(Test::from(once)),
+        Operator::NotExists => Ok(Test::from(!once)),
         Operator::Matches => {
             let range = range_of(predicate)?;
             Ok(match (whole, once) {
                 (true, _) => Test::Lasted(range),
-                (false, once) => Test::always(once && range.holds(1.0)),
+                (false, once) => Test::from(once && range.holds(1.0)),
             })
         }
     }

@@ -150,17 +150,8 @@ impl Test {
         Self::OneOf(named, set)
     }
 
-    pub(super) fn nothing() -> Self {
+    fn nothing() -> Self {
         Self::one_of(Vec::new())
-    }
-
-    /// Everything if `passes`, else nothing.
-    pub(super) fn always(passes: bool) -> Self {
-        if passes {
-            Self::Everything
-        } else {
-            Self::nothing()
-        }
     }
 
     fn passes(&self, sight: Sight<'_>, call: &Call) -> bool {
@@ -187,6 +178,17 @@ impl Test {
                 let named: Option<Vec<_>> = tests.iter().map(Self::named).collect();
                 named.map(|named| named.concat())
             }
+        }
+    }
+}
+
+/// A predicate that every call passes, or none.
+impl From<bool> for Test {
+    fn from(passes: bool) -> Self {
+        if passes {
+            Self::Everything
+        } else {
+            Self::nothing()
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Calls that no workload plans: made when somebody comes, counted from a place far above the planned ones.
+//! Calls that no workload plans: made when a caller comes, counted from a place far above the planned ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::traffic::GUESTS_FROM;
 
 /// Guests of one server that came up, at most: each keeps its place for as long as the server runs.
 const GUESTS_MAX: u64 = 100_000;
-/// Conversations that may be promised, most of which never come up when somebody offers nonsense.
+/// Conversations that may be promised: what is promised to an offer that is refused never comes up.
 const PROMISES_MAX: u64 = 1 << 24;
 
 /// The guests of a server. A guest's conversation is promised to it when it asks, and begins when

@@ -150,80 +150,69 @@ async fn create_trickle_and_delete(mut house: House) {
         answer.contains("a=ice-lite") && answer.contains("a=recvonly"),
         "{answer}"
     );
-    let patch_with = |tag: Option<&str>, kind: &str, body: String| {
-        let mut request = Request::patch(&location).header(header::CONTENT_TYPE, kind);
-        if let Some(tag) = tag {
-            request = request.header(header::IF_MATCH, tag);
-        }
-        request.body(Body::from(body)).unwrap()
-    };
-    let patch = |tag, kind| patch_with(tag, kind, "a=end-of-candidates\r\n".to_owned());
-    let fragment = "application/trickle-ice-sdpfrag";
-    let (list, weak) = (format!("\"other\", {tag}"), format!("W/{tag}"));
-    for (tag, kind, status) in [
-        (Some(tag.as_str()), fragment, 204),
-        (None, fragment, 428),
-        (Some("\"other\""), fragment, 412),
-        (Some("\"other\", \"another\""), fragment, 412),
-        (Some(list.as_str()), fragment, 204),
-        (Some(weak.as_str()), fragment, 412),
-        (Some("*"), fragment, 204),
-        (Some("\"*\""), fragment, 204),
-        (Some("nonsense"), fragment, 412),
-        (Some(tag.as_str()), "text/plain", 415),
-    ] {
-        let answer = house.ask(patch(tag, kind)).await;
-        assert_eq!(answer.status().as_u16(), status, "{tag:?} {kind}");
-    }
-    let restart = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
-                   m=audio 9 RTP/AVP 0\r\na=mid:0\r\n\
-                   a=candidate:1 1 udp 2122 192.0.2.1 5000 typ host\r\n";
-    let own: String = offered
-        .lines()
-        .filter(|line| line.starts_with("a=ice-"))
-        .collect::<Vec<_>>()
-        .join("\r\n");
-    for (tag, body, status) in [
-        (&tag, own.as_str(), 204),
-        (&tag, restart, 422),
-        (&"*".to_owned(), restart, 422),
-    ] {
-        let answer = house
-            .ask(patch_with(Some(tag), fragment, body.to_owned()))
-            .await;
-        assert_eq!(answer.status().as_u16(), status, "{tag} {body}");
-    }
-    for (body, status) in [
-        (
-            "a=candidate:1 1 tcp 2122 name.local 9 typ host tcptype active\n",
-            204,
-        ),
-        ("", 400),
-        ("nonsense", 400),
-        ("{\"candidate\":1}", 400),
-        ("a=candidate:1 1 udp\r\n", 400),
-        ("a=candidate:1 1 udp 1 192.0.2.1 99999 typ host\r\n", 400),
-    ] {
-        let answer = house
-            .ask(patch_with(Some(&tag), fragment, body.to_owned()))
-            .await;
-        assert_eq!(answer.status().as_u16(), status, "{body}");
-        assert!(status == 204 || text(answer).await.contains("\"detail\":\"the fragment"));
-    }
+    check_patches(&mut house, (&location, &tag), &offered).await;
     let other = Request::delete(&location).header(header::IF_MATCH, "\"other\"");
     let answer = house.ask(other.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status(), StatusCode::PRECONDITION_FAILED);
     let delete = || Request::delete(&location).body(Body::empty()).unwrap();
     assert_eq!(house.ask(delete()).await.status(), StatusCode::OK);
     assert_eq!(house.ask(delete()).await.status(), StatusCode::NOT_FOUND);
-    assert_eq!(
-        house.ask(patch(Some(&tag), fragment)).await.status(),
-        StatusCode::NOT_FOUND
-    );
+    let late = patch(&location, Some(&tag), "a=end-of-candidates\r\n");
+    assert_eq!(house.ask(late).await.status(), StatusCode::NOT_FOUND);
     house
         .endpoint
         .handle_control(std::time::Instant::now(), &mut SendBatch::new());
     assert!(!known(&house), "a call that never came up never was");
+}
+
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+fn patch(location: &str, tag: Option<&str>, body: &str) -> Request<Body> {
+    let mut request = Request::patch(location).header(header::CONTENT_TYPE, FRAGMENT);
+    if let Some(tag) = tag {
+        request = request.header(header::IF_MATCH, tag);
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// What a session of that address and tag makes of fragments, under every condition.
+async fn check_patches(house: &mut House, (location, tag): (&str, &str), offered: &str) {
+    let (list, weak) = (format!("\"other\", {tag}"), format!("W/{tag}"));
+    let end = "a=end-of-candidates\r\n";
+    let restart = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
+                   m=audio 9 RTP/AVP 0\r\na=mid:0\r\n\
+                   a=candidate:1 1 udp 2122 192.0.2.1 5000 typ host\r\n";
+    let own = offered.lines().filter(|line| line.starts_with("a=ice-"));
+    let own = own.collect::<Vec<_>>().join("\r\n");
+    let bad_port = "a=candidate:1 1 udp 1 192.0.2.1 99999 typ host\r\n";
+    let tcp = "a=candidate:1 1 tcp 2122 name.local 9 typ host tcptype active\n";
+    for (tag, body, status) in [
+        (Some(tag), end, 204),
+        (None, end, 428),
+        (Some("\"other\""), end, 412),
+        (Some("\"other\", \"another\""), end, 412),
+        (Some(list.as_str()), end, 204),
+        (Some(weak.as_str()), end, 412),
+        (Some("*"), end, 204),
+        (Some("\"*\""), end, 204),
+        (Some("nonsense"), end, 412),
+        (Some(tag), own.as_str(), 204),
+        (Some(tag), restart, 422),
+        (Some("*"), restart, 422),
+        (Some(tag), tcp, 204),
+        (Some(tag), "", 400),
+        (Some(tag), "nonsense", 400),
+        (Some(tag), "{\"candidate\":1}", 400),
+        (Some(tag), "a=candidate:1 1 udp\r\n", 400),
+        (Some(tag), bad_port, 400),
+    ] {
+        let answer = house.ask(patch(location, tag, body)).await;
+        assert_eq!(answer.status().as_u16(), status, "{tag:?} {body}");
+        assert!(status != 400 || text(answer).await.contains("\"detail\":\"the fragment"));
+    }
+    let plain = Request::patch(location).header(header::CONTENT_TYPE, "text/plain");
+    let answer = house.ask(plain.body(Body::from(end)).unwrap()).await;
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
 #[tokio::test]

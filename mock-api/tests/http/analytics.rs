@@ -184,128 +184,142 @@ async fn a_job_sees_what_ended_before_the_watermark() {
     assert_eq!(world.tenant(1).await.get(&late).await.code(), "not.found");
 }
 
-#[tokio::test]
-async fn filters_of_real_exporters_are_answered_from_what_there_is_and_else_match_nothing() {
+/// Three calls that are over and one that goes on, and a client.
+async fn busy() -> (World, Http) {
     let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
     let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
     world.advance(Duration::from_secs(1));
-    let api = world.tenant(0).await;
     for index in 0..3 {
         world.end_call(index, Kind::Sip, Hold::Free);
     }
     begin(&world, 3);
-    let me = api.get("/api/v2/users/me").await.json()["id"].clone();
-    let queues = api.get("/api/v2/routing/queues?name=Soft*").await.json();
-    let queue = queues["entities"][0]["id"].clone();
-    let strange = "00000000-0000-4000-8000-000000000000";
-    let is =
-        |name: &str, value: &Value| json!({"type": "dimension", "dimension": name, "value": value});
-    let metric =
-        |name: &str, range: Value| json!({"type": "metric", "metric": name, "range": range});
-    let exists = |name: &str, operator: &str| json!({"dimension": name, "operator": operator});
-    let table = [
-        ("and", vec![is("queueId", &queue)], 4),
-        ("and", vec![is("queueId", &json!(strange))], 0),
-        ("and", vec![is("userId", &me)], 4),
-        (
-            "or",
-            vec![is("userId", &json!(strange)), is("userId", &me)],
-            4,
-        ),
-        ("and", vec![is("purpose", &json!("agent"))], 4),
-        ("and", vec![is("purpose", &json!("acd"))], 0),
-        (
-            "and",
-            vec![is("purpose", &json!("agent")), is("userId", &me)],
-            4,
-        ),
-        (
-            "and",
-            vec![is("purpose", &json!("customer")), is("userId", &me)],
-            0,
-        ),
-        ("and", vec![is("segmentType", &json!("interact"))], 4),
-        ("and", vec![is("disconnectType", &json!("client"))], 3),
-        ("and", vec![exists("disconnectType", "notExists")], 1),
-        ("and", vec![exists("segmentEnd", "exists")], 3),
-        ("and", vec![is("wrapUpCode", &json!("x"))], 0),
-        ("and", vec![exists("wrapUpCode", "notExists")], 4),
-        (
-            "and",
-            vec![metric("tSegmentDuration", json!({"gte": 400, "lte": 600}))],
-            3,
-        ),
-        ("and", vec![metric("tTalk", json!({"gt": 1000}))], 0),
-        ("and", vec![metric("nConnected", json!({"gte": 1}))], 4),
-        ("and", vec![metric("tHeld", json!({"gt": 0}))], 0),
-        (
-            "and",
-            vec![json!({"type": "metric", "metric": "tTalk", "operator": "exists"})],
-            3,
-        ),
-        (
-            "and",
-            vec![json!({"type": "metric", "metric": "tAbandon", "operator": "notExists"})],
-            4,
-        ),
-        (
-            "and",
-            vec![json!({"type": "metric", "metric": "nConnected", "value": "1"})],
-            4,
-        ),
-        (
-            "and",
-            vec![json!({"type": "property", "property": "x", "operator": "exists"})],
-            0,
-        ),
-    ];
-    for (join, predicates, found) in table {
-        let filters = json!([{"type": join, "predicates": predicates}]);
-        let clauses =
-            json!([{"type": "or", "clauses": [{"type": join, "predicates": predicates}]}]);
-        for filters in [filters, clauses] {
-            let query = json!({"interval": MARCH, "segmentFilters": filters});
-            assert_eq!(ids(&api, &query).await.len(), found, "{query}");
-        }
+    let api = world.tenant(0).await;
+    (world, api)
+}
+
+fn is(name: &str, value: &str) -> Value {
+    json!({"type": "dimension", "dimension": name, "value": value})
+}
+
+fn exists(name: &str, operator: &str) -> Value {
+    json!({"dimension": name, "operator": operator})
+}
+
+fn measured(name: &str, range: Value) -> Value {
+    json!({"type": "metric", "metric": name, "range": range})
+}
+
+/// Whether these predicates select so many, also as a clause.
+async fn check(api: &Http, join: &str, predicates: &[Value], found: usize) {
+    let group = json!({"type": join, "predicates": predicates});
+    for filter in [group.clone(), json!({"type": "or", "clauses": [group]})] {
+        let query = json!({"interval": MARCH, "segmentFilters": [filter]});
+        assert_eq!(ids(api, &query).await.len(), found, "{query}");
     }
-    for (predicate, found) in [
-        (exists("divisionId", "exists"), 0),
-        (exists("externalTag", "notExists"), 4),
-        (metric("tConversationDuration", json!({"lt": 600})), 3),
-        (is("originatingDirection", &json!("inbound")), 4),
+}
+
+#[tokio::test]
+async fn filters_by_queue_user_and_purpose_are_about_one_segment() {
+    let (_world, api) = busy().await;
+    let me = api.get("/api/v2/users/me").await.json();
+    let me = me["id"].as_str().unwrap();
+    let queues = api.get("/api/v2/routing/queues?name=Soft*").await.json();
+    let queue = queues["entities"][0]["id"].as_str().unwrap();
+    let strange = "00000000-0000-4000-8000-000000000000";
+    for (join, predicates, found) in [
+        ("and", vec![is("queueId", queue)], 4),
+        ("and", vec![is("queueId", strange)], 0),
+        ("and", vec![is("userId", me)], 4),
+        ("or", vec![is("userId", strange), is("userId", me)], 4),
+        ("and", vec![is("purpose", "agent")], 4),
+        ("and", vec![is("purpose", "acd")], 0),
+        ("and", vec![is("purpose", "agent"), is("userId", me)], 4),
+        ("and", vec![is("purpose", "customer"), is("userId", me)], 0),
     ] {
-        let filter = json!([{"type": "and", "predicates": [predicate]}]);
-        let query = json!({"interval": MARCH, "conversationFilters": filter});
+        check(&api, join, &predicates, found).await;
+    }
+}
+
+#[tokio::test]
+async fn filters_are_answered_from_what_there_is_and_else_match_nothing() {
+    let (_world, api) = busy().await;
+    for (predicate, found) in [
+        (is("segmentType", "interact"), 4),
+        (is("disconnectType", "client"), 3),
+        (exists("disconnectType", "notExists"), 1),
+        (exists("segmentEnd", "exists"), 3),
+        (is("wrapUpCode", "x"), 0),
+        (exists("wrapUpCode", "notExists"), 4),
+        (
+            measured("tSegmentDuration", json!({"gte": 400, "lte": 600})),
+            3,
+        ),
+        (measured("tTalk", json!({"gt": 1000})), 0),
+        (measured("nConnected", json!({"gte": 1})), 4),
+        (measured("tHeld", json!({"gt": 0})), 0),
+        (
+            json!({"type": "metric", "metric": "tTalk", "operator": "exists"}),
+            3,
+        ),
+        (
+            json!({"type": "metric", "metric": "tAbandon", "operator": "notExists"}),
+            4,
+        ),
+        (
+            json!({"type": "metric", "metric": "nConnected", "value": "1"}),
+            4,
+        ),
+        (
+            json!({"type": "property", "property": "x", "operator": "exists"}),
+            0,
+        ),
+    ] {
+        check(&api, "and", &[predicate], found).await;
+    }
+}
+
+#[tokio::test]
+async fn filters_of_conversations_and_of_what_no_call_has_are_answered_too() {
+    let (_world, api) = busy().await;
+    let by = |key: &str, predicate: &Value| json!({"interval": MARCH, key: [{"type": "and", "predicates": [predicate]}]});
+    let form = |operator: &str| json!({"dimension": "formId", "operator": operator, "value": "x"});
+    for (key, predicate, found) in [
+        ("conversationFilters", exists("divisionId", "exists"), 0),
+        ("conversationFilters", exists("externalTag", "notExists"), 4),
+        (
+            "conversationFilters",
+            measured("tConversationDuration", json!({"lt": 600})),
+            3,
+        ),
+        (
+            "conversationFilters",
+            is("originatingDirection", "inbound"),
+            4,
+        ),
+        ("evaluationFilters", form("exists"), 0),
+        ("surveyFilters", form("matches"), 0),
+        ("resolutionFilters", form("notExists"), 4),
+    ] {
+        let query = by(key, &predicate);
         assert_eq!(ids(&api, &query).await.len(), found, "{query}");
     }
     for (key, name) in [
         ("conversationFilters", "queueId"),
         ("segmentFilters", "divisionId"),
     ] {
-        let filter = json!([{"type": "and", "predicates": [exists(name, "exists")]}]);
-        let query = json!({"interval": MARCH, key: filter}).to_string();
+        let query = by(key, &exists(name, "exists")).to_string();
         assert_eq!(
             api.json("POST", QUERY, &query).await.code(),
             "invalid.value"
         );
     }
-    for (key, operator, found) in [
-        ("evaluationFilters", "exists", 0),
-        ("surveyFilters", "matches", 0),
-        ("resolutionFilters", "notExists", 4),
-    ] {
-        let filter = json!({"type": "and", "predicates": [
-            {"dimension": "formId", "operator": operator, "value": "x"}]});
-        let query = json!({"interval": MARCH, key: [filter]});
-        assert_eq!(ids(&api, &query).await.len(), found, "{query}");
-    }
 }
 
 #[tokio::test]
-async fn a_call_whose_length_nobody_knows_is_over_when_it_has_ended() {
+async fn a_call_of_unknown_length_is_over_when_it_has_ended() {
     let world = World::start(platform()).await;
     let api = world.tenant(0).await;
-    // A call whose length nobody knows, as a guest's is.
+    // As a guest's is.
     let call = Call {
         index: RecordingIndex(1),
         arrival: world.clock.now(),

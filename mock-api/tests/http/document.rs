@@ -191,3 +191,38 @@ async fn numbers_beyond_what_the_document_says_are_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_list_of_words_may_be_empty_and_the_document_says_so() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut lists = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
+            let schema = &parameter["schema"];
+            let kinds = schema["type"]
+                .as_array()
+                .cloned()
+                .unwrap_or(vec![schema["type"].clone()]);
+            if kinds.contains(&"array".into()) {
+                let nothing = &schema["items"]["oneOf"][1]["maxLength"];
+                assert_eq!(*nothing, 0, "{path} {parameter}");
+                let name = parameter["name"].as_str().unwrap().to_owned();
+                lists.push((path.replace(['{', '}'], ""), name));
+            }
+        }
+    }
+    assert!(lists.len() > 3, "{lists:?}");
+    for (path, name) in lists {
+        for (value, good) in [("", true), (",", true), ("nonsense", false)] {
+            let answer = api.get(&format!("{path}?{name}={value}")).await;
+            assert_eq!(
+                answer.status != 400,
+                good,
+                "{path}?{name}={value}: {}",
+                answer.text
+            );
+        }
+    }
+}
