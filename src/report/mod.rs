@@ -51,7 +51,13 @@ pub fn files() -> impl Iterator<Item = String> {
     let pictures = plot::PLOTS
         .iter()
         .flat_map(|plot| ["svg", "png"].map(|kind| format!("{}.{kind}", plot.name)));
-    let texts = ["report.html", "report.md", "junit.xml", "gates.csv"];
+    let texts = [
+        "report.html",
+        "report.md",
+        "summary.md",
+        "junit.xml",
+        "gates.csv",
+    ];
     texts.into_iter().map(str::to_owned).chain(pictures)
 }
 
