@@ -8,7 +8,7 @@
 //! model-replications.json  what the simulated seeds of a live run showed
 //! latency.hlog         added delays by gate and phase, as an HdrHistogram interval log
 //! recordings.csv       one row per gate and recording
-//! report.html, report.md, junit.xml, gates.csv, *.svg, *.png
+//! report.html, report.md, summary.md, junit.xml, gates.csv, *.svg, *.png
 //! ```
 //!
 //! Files are written under another name and renamed, so that a name is there with all its bytes or

@@ -4,13 +4,22 @@ use racegate_model::summary::Summary;
 use racegate_scenario::is_unprintable;
 
 use super::content;
-use super::document::{Align, Block, Cell, Doubt, Severity, Table, Tone, VerdictLine};
+use super::document::{Align, Block, Cell, Document, Doubt, Severity, Table, Tone, VerdictLine};
 use super::plot::PLOTS;
 
 /// The report as `report.md`.
 #[must_use]
 pub fn render(summary: &Summary) -> String {
-    let document = content::document(summary);
+    written(&content::document(summary))
+}
+
+/// The answer, the expectations and one table as `summary.md`, for the step summary of a CI job.
+#[must_use]
+pub fn digest(summary: &Summary) -> String {
+    written(&content::digest(summary))
+}
+
+fn written(document: &Document) -> String {
     let mut text = format!("# {}\n", escaped(&document.title));
     for block in &document.blocks {
         text.push('\n');

@@ -1,5 +1,6 @@
 //! From a summary to the blocks of a report.
 
+mod answer;
 mod gates;
 mod live;
 mod platform;
@@ -12,6 +13,9 @@ use super::{doubt, human};
 /// The whole report.
 pub(super) fn document(summary: &Summary) -> Document {
     let mut blocks = head(summary);
+    blocks.extend(answer(summary));
+    blocks.extend(expectations(summary));
+    blocks.extend(load(summary));
     blocks.push(Block::Picture("race-over-time"));
     for arm in arms(summary) {
         blocks.extend(gates::blocks(summary, arm));
@@ -20,7 +24,6 @@ pub(super) fn document(summary: &Summary) -> Document {
     blocks.push(Block::Picture("incomplete-rate"));
     blocks.push(Block::Picture("added-delay-cdf"));
     blocks.extend(live::blocks(summary));
-    blocks.extend(expectations(summary));
     let doubts = doubt::doubts(summary);
     if !doubts.is_empty() {
         blocks.push(Block::Heading("Doubts".to_owned()));
@@ -94,10 +97,6 @@ fn head(summary: &Summary) -> Vec<Block> {
     counts.push(human::seconds(summary.duration_s));
     blocks.push(Block::Text(Cell::faint(counts.join(" · "))));
     blocks.extend(spoken_of(summary).map(|text| Block::Text(Cell::faint(text))));
-    if !summary.phases.is_empty() {
-        blocks.push(Block::Heading("Load".to_owned()));
-        blocks.push(Block::Table(phases(summary)));
-    }
     blocks
 }
 
@@ -121,6 +120,40 @@ fn spoken_of(summary: &Summary) -> Option<String> {
             "Recordings share {shared}, and one run speaks for all seeds: intervals from its \
              blocks of neighbours. A spike is one observation; use `--replications 20`."
         )),
+    }
+}
+
+/// The answer first: what was asked, what came out, which gate to take.
+fn answer(summary: &Summary) -> Vec<Block> {
+    let said = answer::sentences(summary).into_iter();
+    let heading = Block::Heading("Answer".to_owned());
+    std::iter::once(heading)
+        .chain(said.map(|sentence| Block::Text(Cell::plain(sentence))))
+        .collect()
+}
+
+fn load(summary: &Summary) -> Vec<Block> {
+    if summary.phases.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        Block::Heading("Load".to_owned()),
+        Block::Table(phases(summary)),
+    ]
+}
+
+/// The answer, the expectations and one table: for the step summary of a CI job.
+pub(super) fn digest(summary: &Summary) -> Document {
+    let mut blocks = answer(summary);
+    blocks.extend(expectations(summary));
+    if let Some(arm) = arms(summary).first() {
+        let tables = gates::blocks(summary, arm).into_iter();
+        // The heading, what the table says, and the table of outcomes.
+        blocks.extend(tables.take(3));
+    }
+    Document {
+        title: format!("{} · racegate", summary.scenario),
+        blocks,
     }
 }
 
