@@ -1,15 +1,8 @@
-//! `racegate check`: what a scenario would do, before it does it.
-
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+//! What a run of a scenario takes, before it is run.
 
 use racegate_model::scenario::{Fidelity, Scenario};
 use racegate_model::time::Timestamp;
-use racegate_model::workload::{Calls, phases};
-use racegate_scenario::Override;
-
-use crate::run::{self, BAD_SCENARIO};
+use racegate_model::workload::Calls;
 
 /// What a run of a scenario takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,93 +84,6 @@ fn peaks(mut changes: Vec<(Timestamp, i64, bool)>) -> (u64, u64) {
         peak_sessions = peak_sessions.max(sessions);
     }
     (peak_calls.unsigned_abs(), peak_sessions.unsigned_abs())
-}
-
-/// Parses each scenario and prints its plan, or all its mistakes.
-#[must_use]
-pub fn check(paths: &[PathBuf], overrides: &[Override]) -> ExitCode {
-    let mut failed = false;
-    for path in paths {
-        match run::load(path, overrides) {
-            Ok((scenario, _)) => run::print(&text(path, &scenario, &Plan::of(&scenario))),
-            Err(error) => {
-                failed = true;
-                run::complain(&error);
-            }
-        }
-    }
-    if failed {
-        ExitCode::from(BAD_SCENARIO)
-    } else {
-        ExitCode::SUCCESS
-    }
-}
-
-fn text(path: &Path, scenario: &Scenario, plan: &Plan) -> String {
-    let mut text = String::new();
-    let mut line = |label: &str, value: String| {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "  {label:<18}{value}");
-    };
-    line("seed", scenario.seed.0.to_string());
-    line("engine", scenario.engine.name().to_owned());
-    for arm in &scenario.arms {
-        let gates: Vec<&str> = arm.gates.iter().map(|gate| gate.name.as_str()).collect();
-        line(&format!("arm {}", arm.name), gates.join(", "));
-    }
-    for phase in phases(&scenario.workload) {
-        let end = if phase.end.is_never() {
-            "the end".into()
-        } else {
-            phase.end.to_string()
-        };
-        line(
-            &format!("phase {}", phase.name),
-            format!("{} to {end}", phase.start),
-        );
-    }
-    line(
-        "calls",
-        format!("{}, at most {} at once", plan.calls, plan.peak_calls),
-    );
-    line(
-        "real sessions",
-        format!(
-            "{}, at most {} at once (live)",
-            plan.real_sessions, plan.peak_sessions
-        ),
-    );
-    line(
-        "duration",
-        format!(
-            "last session ends after {}, then up to {} to drain",
-            plan.last_end, scenario.limits.drain
-        ),
-    );
-    line(
-        "file descriptors",
-        format!("{} (live)", plan.file_descriptors),
-    );
-    line(
-        "memory",
-        format!("{} of audio (live)", bytes(plan.audio_bytes)),
-    );
-    line("disk", bytes(plan.folder_bytes));
-    line("expectations", scenario.expect.len().to_string());
-    format!(
-        "{}: {} ({})\n{text}",
-        path.display(),
-        scenario.name,
-        scenario.description
-    )
-}
-
-fn bytes(count: u64) -> String {
-    match count {
-        0..=999_999 => format!("{} kB", count.div_ceil(1000)),
-        1_000_000..=999_999_999 => format!("{} MB", count.div_ceil(1_000_000)),
-        _ => format!("{}.{} GB", count / 1_000_000_000, count / 100_000_000 % 10),
-    }
 }
 
 #[cfg(test)]

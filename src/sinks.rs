@@ -13,7 +13,7 @@ use racegate_model::timeline::Timeline;
 use crate::store::HistoryWriter;
 
 /// Writes and counts a run.
-pub(crate) struct RunSink<'a> {
+pub struct RunSink<'a> {
     accumulator: Accumulator,
     history: Option<HistoryWriter>,
     /// Settled pairs of a live run, to be compared with the simulation.
@@ -28,7 +28,8 @@ const FAILING_MAX: u64 = 100_000;
 
 impl<'a> RunSink<'a> {
     /// A sink that counts with `accumulator` and writes to `history`, if there is one.
-    pub(crate) const fn new(
+    #[must_use]
+    pub const fn new(
         accumulator: Accumulator,
         history: Option<HistoryWriter>,
         history_limit: u64,
@@ -43,13 +44,15 @@ impl<'a> RunSink<'a> {
     }
 
     /// Also keeps what a live run of `scenario` settles, to be compared.
-    pub(crate) fn comparing(mut self, scenario: &'a Scenario) -> Self {
+    #[must_use]
+    pub fn comparing(mut self, scenario: &'a Scenario) -> Self {
         self.conformance = Some((scenario, Conformance::default()));
         self
     }
 
     /// What was counted, the history's writer, and the comparison.
-    pub(crate) fn into_parts(self) -> (Accumulator, Option<HistoryWriter>, Option<Conformance>) {
+    #[must_use]
+    pub fn into_parts(self) -> (Accumulator, Option<HistoryWriter>, Option<Conformance>) {
         (
             self.accumulator,
             self.history,
@@ -96,6 +99,9 @@ impl Sink for RunSink<'_> {
 
     fn job(&mut self, job: &JobRecord) {
         self.accumulator.job(job);
+        if let Some((_, conformance)) = &mut self.conformance {
+            conformance.live_job(job);
+        }
         if job.ordinal.0 < self.history_limit {
             self.write(|| Entry::Job(job.clone()));
         }
@@ -136,7 +142,9 @@ impl Sink for SimulatedSide<'_> {
         }
     }
 
-    fn job(&mut self, _: &JobRecord) {}
+    fn job(&mut self, job: &JobRecord) {
+        self.conformance.simulated_job(job);
+    }
 
     fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }

@@ -17,5 +17,6 @@ pub mod softphone;
 pub mod storage;
 pub mod synthetic;
 pub mod traffic;
+mod websocket;
 #[cfg(feature = "wiremock")]
 pub mod wiremock;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mock_api::clock::Pace;
+use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::storage::{
     AccessKey, EndpointLimits, ExternalBucket, MediaUpload, PART_SIZE_MIN, S3Endpoint, Store, Write,
@@ -257,6 +258,7 @@ async fn with_a_long_recording() -> (Mock, String) {
         journal: 10,
         storage: Storage::Memory,
         external: None,
+        web: WebAccess::default(),
     });
     let mock = mock.await.expect("there are free ports");
     let at = mock.addresses().clone();

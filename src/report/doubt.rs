@@ -27,14 +27,14 @@ pub(super) fn doubts(summary: &Summary) -> Vec<Doubt> {
     if let Some(conformance) = summary
         .conformance
         .as_ref()
-        .filter(|one| one.unexplained > 0)
+        .filter(|one| one.unexplained.saturating_mul(1000) > one.pairs)
     {
         doubts.push(caution(
             format!(
-                "the engines disagree on {} that lateness does not explain",
+                "the engines disagree on {} that neither lateness nor another job explains",
                 human::counted(conformance.unexplained, "outcome")
             ),
-            "where jobs hold many recordings, a few milliseconds can move one to another job; below 98 % one of the two engines is wrong",
+            "run it again on an idle machine; what remains unexplained is a fault of one engine: report it with the run's folder",
         ));
     }
     doubts

@@ -22,7 +22,7 @@ use std::io;
 
 use racegate_model::summary::Summary;
 
-pub use self::plot::{Picture, PlotError, pictures};
+pub use self::plot::{Axis, AxisKind, Chart, Picture, PlotError, Series, Shape, chart, pictures};
 pub use self::terminal::Style;
 
 /// What can go wrong when a report is written.

@@ -301,6 +301,18 @@ impl RunFolder {
         self.write_with(name, |file| file.write_all(bytes))
     }
 
+    /// Writes a file of the run as JSON for people and programs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), WriteError> {
+        self.write_with(name, |file| {
+            serde_json::to_writer_pretty(&mut *file, value)?;
+            file.write_all(b"\n")
+        })
+    }
+
     /// As [`RunFolder::write`], for what is made while it is written.
     pub(super) fn write_with(
         &self,

@@ -482,11 +482,14 @@ pub struct ConformanceSummary {
     pub agreed: u64,
     /// Pairs that differ, and whose margin is smaller than the measured lateness.
     pub explained: u64,
+    /// Pairs that differ because the recording was in another job, or its job began at another time.
+    #[serde(default)]
+    pub moved: u64,
     /// The others.
     pub unexplained: u64,
     /// By gate: (pairs, agreed).
     pub gates: BTreeMap<String, (u64, u64)>,
-    /// The largest margins of disagreement, worst first; at most 20.
+    /// What is not explained, and then the largest margins, worst first; at most 20.
     pub disagreements: Vec<Disagreement>,
 }
 
@@ -501,8 +504,36 @@ pub struct Disagreement {
     pub sim: OutcomeKind,
     /// Outcome in the live run.
     pub live: OutcomeKind,
+    /// What explains it.
+    #[serde(default)]
+    pub why: Explanation,
     /// How near the decision was, in seconds.
     pub margin_s: f64,
     /// Measured lateness of the live run for this pair, in seconds.
     pub lateness_s: f64,
+}
+
+/// Why two engines differ on a pair.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Explanation {
+    /// Nothing explains it: one of the engines is wrong.
+    #[default]
+    None,
+    /// The recording was in another job, or its job began at another time and drew otherwise.
+    AnotherJob,
+    /// The decision was nearer than the live run was late.
+    Lateness,
+}
+
+impl Explanation {
+    /// The words of a report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::AnotherJob => "another job",
+            Self::Lateness => "lateness",
+        }
+    }
 }

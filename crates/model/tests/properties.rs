@@ -226,12 +226,13 @@ fn troubled(seed: u64, troubles: &Troubles) -> Scenario {
     let mut scenario = short(seed);
     troubles.platform(&mut scenario.arms[0].platform);
     let event = WebhookEvent::MetadataReady;
-    let polling = polling(required_fields(), Jitter::Full);
-    let confirm = Strategy::WebhookFallback {
+    let ExponentialBackoff { backoff, polling } = polling(required_fields(), Jitter::Full);
+    let confirm = Strategy::WebhookFallback(WebhookFallback {
         event,
         after: millis(5_000),
+        backoff,
         polling,
-    };
+    });
     scenario.arms[0].gates.push(gate("fallback", confirm));
     scenario.arms[0].gates[1].request.done_when = troubles.done_when;
     scenario

@@ -23,12 +23,14 @@ mod source;
 mod suggest;
 mod units;
 mod workload;
+mod write;
 
 use racegate_model::scenario::Scenario;
 
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Label};
 pub use schema::json_schema;
 pub use source::{Override, Source, Span};
+pub use write::{gate as write_gate, gate_tables};
 
 /// Reads a file that a scenario names, given the name as written; the error says why it cannot.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<String, String> + 'a;

@@ -6,6 +6,7 @@ use std::time::Duration as StdDuration;
 use axum::http::StatusCode;
 use racegate_model::time::Duration;
 
+use super::browsers::WebAccess;
 use super::clients::FurtherClient;
 use super::permissions::Permissions;
 
@@ -23,9 +24,8 @@ pub struct ApiConfig {
     pub job_refusal: JobRefusal,
     /// Where webhooks may point.
     pub webhook_targets: WebhookTargets,
-    /// Where clients reach this API, for the addresses that it hands out; without it they are those
-    /// of the `Host` that a request names.
-    pub public_url: Option<String>,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
     /// How long a token is good for.
     pub token_life: Duration,
     /// What clients may do, by client id; one that is not named may do everything.
@@ -49,7 +49,7 @@ impl ApiConfig {
             dialect: Dialect::Forum,
             job_refusal: JobRefusal::TooManyRequests,
             webhook_targets: WebhookTargets::Loopback,
-            public_url: None,
+            web: WebAccess::default(),
             token_life: Duration::from_secs(86_399),
             permissions: BTreeMap::new(),
             further_clients: Vec::new(),

@@ -12,7 +12,7 @@ use super::clients::Client;
 use super::start::{Options, Storage};
 use super::{ServeError, load_scenario};
 use crate::clock::Pace;
-use crate::http::JOURNAL_DEFAULT;
+use crate::http::{CorsOrigin, JOURNAL_DEFAULT, PublicUrl, WebAccess};
 use crate::storage::{AccessKey, ExternalBucket};
 
 /// The API's port unless told otherwise; S3 and media follow it.
@@ -65,6 +65,14 @@ pub struct ServeArgs {
     /// Let other machines in (the control plane stays with this one)
     #[arg(long)]
     pub allow_remote: bool,
+    /// Where clients reach the API, for the addresses that it hands out, e.g. https://mock.example
+    /// [default: what a proxy on this machine says by Forwarded or X-Forwarded-*, else the Host]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
+    /// Let web pages of this origin use the API, e.g. http://localhost:3000; * for any (repeatable)
+    /// [default: none; /whip is open to all, the control plane to none]
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<CorsOrigin>,
     /// How time passes: real, xN (x10, x0.5), or manual (by the control plane only)
     #[arg(long, value_name = "PACE", default_value_t = Pace::REAL)]
     pub clock: Pace,
@@ -157,6 +165,10 @@ impl ServeArgs {
                 None => Storage::Memory,
             },
             external: self.external.as_deref().map(external).transpose()?,
+            web: WebAccess {
+                public_url: self.public_url.clone(),
+                cors: self.cors.clone(),
+            },
         })
     }
 }

@@ -15,7 +15,7 @@ use super::addresses::{Addresses, ClientAddress};
 use super::clients::{Client, Secrets, tenants};
 use super::{ServeError, address};
 use crate::clock::{Dial, Pace, RunClock};
-use crate::http::{Control, Webhooks};
+use crate::http::{Control, WebAccess, Webhooks};
 use crate::server::{ControlConfig, MockServer, ServerConfig};
 use crate::service::{News, ServiceConfig, TenantConfig};
 use crate::storage::layout::RunEpoch;
@@ -46,6 +46,8 @@ pub struct Options {
     pub storage: Storage,
     /// A bucket of somebody else's that they are put into instead.
     pub external: Option<ExternalBucket>,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
 }
 
 /// Where objects are kept.
@@ -196,6 +198,7 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         stack: scenario.workload.live.ingest_stack,
         storage_max: STORE_LIMIT_DEFAULT,
         external: options.external,
+        web: options.web,
         data_folder: match options.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(folder),
@@ -253,6 +256,7 @@ mod tests {
             journal: 10,
             storage: Storage::Memory,
             external: None,
+            web: WebAccess::default(),
         }
     }
 

@@ -23,7 +23,7 @@ mod summarize;
 mod tests;
 
 pub use batches::REPLICATIONS_MIN;
-pub use exit::{Exit, code};
+pub use exit::Exit;
 pub use replay::Replay;
 pub use summarize::LatencyInterval;
 

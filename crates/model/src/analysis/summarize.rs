@@ -7,7 +7,7 @@ use super::gates::{GateCell, GateSums};
 use super::observe::{Selection, job_calls};
 use super::{Accumulator, ArmState, Exit, TenantState};
 use crate::field::Kind;
-use crate::scenario::{Engine, Executor, Stage, StageShape, Strategy};
+use crate::scenario::{Engine, Executor, Stage, StageShape};
 use crate::stats::{Histogram, MeanEstimate};
 use crate::summary::{GateSummary, PhaseSummary, PlatformSummary, SCHEMA, SliceSummary, Summary};
 use crate::time::{Duration, Timestamp};
@@ -67,7 +67,7 @@ impl Accumulator {
             generator: None,
             conformance: None,
         };
-        summary.exit_code = Exit::of(&summary).code;
+        summary.exit_code = Exit::of(&summary).code();
         summary
     }
 
@@ -109,7 +109,7 @@ impl Accumulator {
         GateSummary {
             name: self.gate_name(tenant).to_owned(),
             arm: arm.name.clone(),
-            strategy: strategy_name(&arm.gates[tenant.tenant.gate].strategy).to_owned(),
+            strategy: arm.gates[tenant.tenant.gate].strategy.name().to_owned(),
             total: cell.outcome_summary(self.ended(position, whole)),
             added_delay: added_delay_of(&cell),
             regret: cell
@@ -270,18 +270,4 @@ fn rates(shape: StageShape) -> (f64, f64) {
         StageShape::Ramp(from, to) => (from, to),
     };
     (from.as_per_second_f64(), to.as_per_second_f64())
-}
-
-const fn strategy_name(strategy: &Strategy) -> &'static str {
-    match strategy {
-        Strategy::None => "none",
-        Strategy::FixedDelay { .. } => "fixed-delay",
-        Strategy::FixedInterval(_) => "fixed-interval",
-        Strategy::ExponentialBackoff(_) => "exponential-backoff",
-        Strategy::ForumBackoff { .. } => "forum-backoff",
-        Strategy::Webhook { .. } => "webhook",
-        Strategy::WebhookConfirm { .. } => "webhook-confirm",
-        Strategy::WebhookFallback { .. } => "webhook-fallback",
-        Strategy::Watermark { .. } => "watermark",
-    }
 }

@@ -1,6 +1,6 @@
 //! The gaps of a back-off, worked out once.
 
-use crate::scenario::{Backoff, Jitter};
+use super::backoff::{Backoff, Jitter};
 use crate::time::{Duration, Fixed};
 
 /// Gaps kept; a back-off that still grows after so many goes on from the last one.
@@ -37,7 +37,7 @@ impl Gap {
 
 impl Gaps {
     /// The gaps of `backoff`.
-    pub(crate) fn new(backoff: &Backoff) -> Self {
+    pub(crate) fn of(backoff: &Backoff) -> Self {
         let mut kept = vec![backoff.base.min(backoff.cap)];
         while kept.len() < KEPT {
             let next = grown(backoff, kept[kept.len() - 1]);
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn backoff(multiplier: f64, jitter: Jitter) -> Gaps {
-        Gaps::new(&Backoff {
+        Gaps::of(&Backoff {
             base: Duration::from_secs(1),
             multiplier: Fixed::new(multiplier).expect("finite"),
             cap: Duration::from_secs(10),

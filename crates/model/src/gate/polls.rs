@@ -6,8 +6,8 @@
 
 use super::gaps::Gaps;
 use super::policy::Ready;
+use super::polling::Polling;
 use crate::draws::{Draws, Purpose};
-use crate::scenario::Polling;
 use crate::time::{Duration, Timestamp};
 
 /// A strategy that only polls.

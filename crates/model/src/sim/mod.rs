@@ -19,7 +19,7 @@ use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::order::OrderHash;
 use crate::recorder::{Detail, Sink};
-use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
+use crate::scenario::{Arm, Scenario, WebhookEvent};
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
 use crate::workload::Calls;
@@ -115,22 +115,6 @@ fn report_not_established(scenario: &Scenario, sink: &mut impl Sink) {
         if plan.predict(&call).outcome == SessionOutcome::NotEstablished {
             sink.not_established(call.index, plan.stopped_at(&call));
         }
-    }
-}
-
-/// The event that a strategy subscribes to.
-#[must_use]
-pub const fn listens_to(strategy: &Strategy) -> Option<WebhookEvent> {
-    match strategy {
-        Strategy::Webhook { event, .. }
-        | Strategy::WebhookConfirm { event, .. }
-        | Strategy::WebhookFallback { event, .. } => Some(*event),
-        Strategy::None
-        | Strategy::Watermark { .. }
-        | Strategy::FixedDelay { .. }
-        | Strategy::FixedInterval(_)
-        | Strategy::ExponentialBackoff(_)
-        | Strategy::ForumBackoff { .. } => None,
     }
 }
 

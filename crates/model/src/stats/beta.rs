@@ -7,7 +7,7 @@ const LIMIT: u32 = 100_000;
 
 /// Regularised incomplete beta function I_x(a, b), by the continued fraction DLMF 8.17.22 with the
 /// modified Lentz method, on the side where it converges fast.
-pub(super) fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
+pub(crate) fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
     }

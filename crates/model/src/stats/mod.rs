@@ -4,8 +4,9 @@
 //! `f64` only when they are read, with the pinned `libm`.
 
 mod batch_means;
-mod beta;
+pub(crate) mod beta;
 mod bounds;
+mod goodness;
 mod histogram;
 mod holm;
 mod interval;
@@ -16,11 +17,13 @@ mod ranks;
 mod rates;
 pub(crate) mod root;
 mod sequential;
+pub(crate) mod simplex;
 pub(crate) mod special;
 
 pub use batch_means::{BatchMeans, MeanEstimate};
 pub use beta::{student_t_above, student_t_quantile};
 pub use bounds::{proportion_lower, proportion_upper, rule_of_three, trials_to_bound};
+pub use goodness::{Distances, distances, kolmogorov_smirnov_p, two_sample_distance};
 pub use histogram::Histogram;
 pub use holm::holm;
 pub use interval::Interval;

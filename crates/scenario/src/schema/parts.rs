@@ -40,16 +40,6 @@ pub(super) fn one_of(forms: Vec<Value>) -> Value {
     json!({ "oneOf": forms })
 }
 
-/// The keys of a back-off.
-pub(super) fn backoff() -> Value {
-    json!({
-        "base": reference("duration"),
-        "multiplier": { "type": "number", "minimum": 1, "maximum": 1000 },
-        "cap": reference("duration"),
-        "jitter": words(&["none", "equal", "full"]),
-    })
-}
-
 /// A name.
 pub(super) fn name() -> Value {
     json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })

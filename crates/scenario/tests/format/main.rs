@@ -5,3 +5,4 @@ mod meaning;
 mod properties;
 mod rejected;
 mod schema;
+mod writing;
