@@ -3,6 +3,7 @@
 mod media;
 mod mock;
 mod sim;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ enum Bench {
     Mock(mock::MockArgs),
     /// Real WebRTC calls, both ends on this machine: sessions, set-ups, processor time, memory
     Media(media::MediaArgs),
+    /// How good a tuned front is for how many evaluations, and how laws come back from traces
+    Tune(tune::TuneArgs),
     /// Serve the mock, as one side of a comparison
     #[command(hide = true)]
     Serve(mock_api::serve::ServeArgs),
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Bench::Sim(args) => args.run(),
         Bench::Mock(args) => args.run(),
         Bench::Media(args) => args.run(),
+        Bench::Tune(args) => args.run(),
         Bench::Serve(args) => return mock_api::serve::main(&args),
     };
     let exit = ended.unwrap_or_else(|error| error);

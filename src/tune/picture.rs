@@ -36,7 +36,7 @@ fn front(found: &Found) -> Chart {
         name: "front",
         title: format!(
             "{:.2} x the limit: {:.2} calls and {:.2} s of delay per recording",
-            found.ratio(&found.chosen.cost),
+            found.times_limit.0,
             found.chosen.cost.calls,
             found.chosen.cost.delay_when_found()
         ),

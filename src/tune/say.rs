@@ -31,38 +31,38 @@ pub fn text(lags: &Lags, found: &Found, raced: &[Raced]) -> String {
     line(sentence(found));
     line(String::new());
     line(format!(
-        "  from       {} ({} recordings)",
+        "  from        {} ({} recordings)",
         lags.source, lags.recordings
     ));
-    line(format!("  certified  {}", certified(found)));
+    line(format!("  certified   {}", certified(found)));
     for (name, value, low, high) in &found.slack {
         let values = format!("{value:.3}, from {low:.3} to {high:.3} within 1 % of the cost");
-        line(format!("  {name:<11}{values}"));
+        line(format!("  {name:<12}{values}"));
     }
-    line(format!("  checks at  {}", checks(&found.checks)));
-    line(format!("  limit      {}", limit(found)));
-    line(format!("  forum      {}", forum(found)));
+    line(format!("  checks at   {}", checks(&found.checks)));
+    line(format!("  limit       {}", limit(found)));
+    line(format!("  forum       {}", forum(found)));
     if let (Some(delay), calls) = found.one_more() {
         let calls = calls.map_or_else(String::new, |calls| {
             format!("; one second of delay more saves {calls:.2} calls")
         });
         line(format!(
-            "  one more   call per recording saves {delay:.2} s of delay{calls}"
+            "  one more    call per recording saves {delay:.2} s of delay{calls}"
         ));
     }
     if let Some(regret) = found.regret {
         line(format!(
-            "  robust     at most {regret:.3} x the best of each lag that is possible too"
+            "  robust      at most {regret:.3} x the best of each lag that is possible too"
         ));
     }
     for one in raced.iter().take(1) {
-        line(format!("  simulated  {}", simulated(one)));
+        line(format!("  simulated   {}", simulated(one)));
     }
     if lags.reads == ReadPath::Index {
-        line("  reads      the search index, as the export does: it lags behind GET".to_owned());
+        line("  reads       the search index, as the export does: it lags behind GET".to_owned());
     }
     for broken in &found.broken {
-        line(format!("  BROKEN     {broken}"));
+        line(format!("  BROKEN      {broken}"));
     }
     line(String::new());
     line(gate_table("tuned", &found.chosen, lags.reads));
@@ -83,7 +83,7 @@ pub(super) fn sentence(found: &Found) -> String {
         found.chosen.attempts,
         cost.calls,
         cost.delay_when_found(),
-        found.ratio(&cost),
+        found.times_limit.0,
         certified(found),
     )
 }
@@ -133,11 +133,12 @@ fn limit(found: &Found) -> String {
 fn forum(found: &Found) -> String {
     let cost = found.forum;
     format!(
-        "2**attempt makes {:.2} calls and {:.2} s of delay ({:.2} x the limit), and drops {:.1} %",
+        "2**attempt makes {:.2} calls and {:.2} s of delay, and drops {:.1} %; going on it would cost \
+         {:.2} x the limit",
         cost.calls,
         cost.delay_when_found(),
-        found.ratio(&cost),
-        100.0 * cost.abandoned
+        100.0 * cost.abandoned,
+        found.times_limit.1,
     )
 }
 
@@ -177,10 +178,10 @@ pub fn json(lags: &Lags, found: &Found, raced: &[Raced]) -> Value {
         },
         "price_s_per_call": found.chosen.price.seconds(),
         "cost": cost_json(&found.chosen.cost),
-        "times_the_limit": found.ratio(&found.chosen.cost),
+        "times_the_limit": found.times_limit.0,
         "checks_s": found.checks,
         "limit": { "cost": cost_json(&found.optimum.cost), "checks_s": found.optimum.checks },
-        "forum": { "cost": cost_json(&found.forum), "times_the_limit": found.ratio(&found.forum) },
+        "forum": { "cost": cost_json(&found.forum), "times_the_limit": found.times_limit.1 },
         "certified": {
             "missed": found.certificate.missed,
             "recordings": found.certificate.recordings,

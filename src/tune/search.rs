@@ -48,6 +48,9 @@ pub struct Found {
     pub optimum: Optimum,
     /// What the forum's gate costs on the same lag.
     pub forum: Cost,
+    /// Cost as a multiple of the limit, of the recommended gate and of the forum's. What is given
+    /// up costs nothing and cannot be compared, so both are taken to go on until nothing is left.
+    pub times_limit: (f64, f64),
     /// Per parameter: name, value, and from where to where it costs less than 1 % more.
     pub slack: Vec<(&'static str, f64, f64, f64)>,
     /// The worst cost relative to each law's own optimum, if the search was robust.
@@ -57,12 +60,6 @@ pub struct Found {
 }
 
 impl Found {
-    /// Cost as a multiple of the limit, at the chosen price.
-    #[must_use]
-    pub fn ratio(&self, cost: &Cost) -> f64 {
-        cost.total(self.chosen.price) / self.optimum.cost.total(self.chosen.price)
-    }
-
     /// Takes another member of the front for the recommended one.
     pub fn choose(&mut self, lags: &Lags, fit: FamilyFit) {
         let lag = lags.searched.as_ref();
@@ -74,6 +71,7 @@ impl Found {
         let last = self.checks.last().copied().unwrap_or(0.0);
         self.certificate = Certificate::of(&lags.held_out, last);
         self.slack = slack(lag, &self.chosen, self.chosen.cost.abandoned.max(1e-9));
+        self.times_limit = times_limit(lag, &self.chosen, &self.optimum);
     }
 
     /// Delay saved by one more call per recording, and calls saved by one more second of delay;
@@ -106,6 +104,24 @@ fn interpolated(
         let share = (at - x(a)) / (x(b) - x(a));
         Some(y(a) + share * (y(b) - y(a)))
     })
+}
+
+/// Costs as multiples of the limit, of `chosen` and of the forum's gaps, were they to go on until
+/// as good as nothing is left.
+fn times_limit(lag: &dyn Lag, chosen: &FamilyFit, optimum: &Optimum) -> (f64, f64) {
+    const LEFT: f64 = 1e-9;
+    let left = lag.survival(f64::MAX) + LEFT;
+    let end = lag.instant_with_beyond(left);
+    let (_, whole) = chosen.family.evaluate(lag, left);
+    let mut before = 0.0;
+    let doubling = (0..50).map(|k| f64::from(k).exp2() - 1.0);
+    let forum = doubling.take_while(|check| std::mem::replace(&mut before, *check) < end);
+    let forum = evaluate(lag, forum);
+    let limit = optimum.cost.total(chosen.price);
+    (
+        whole.total(chosen.price) / limit,
+        forum.total(chosen.price) / limit,
+    )
 }
 
 /// Whether the search must stand up to the uncertainty of the lag.
@@ -153,12 +169,14 @@ pub fn search(lags: &Lags, objective: &Objective, mode: Mode) -> Found {
     let last = checks.last().copied().unwrap_or(0.0);
     let certificate = Certificate::of(&lags.held_out, last);
     let broken = broken(objective, &chosen.cost, &certificate);
+    let optimum = optimal(lag, chosen.price);
     let limit = steps
         .iter()
         .map(|price| (*price, optimal(lag, *price).cost));
     Found {
         limit: limit.collect(),
-        optimum: optimal(lag, chosen.price),
+        times_limit: times_limit(lag, &chosen, &optimum),
+        optimum,
         forum: evaluate(lag, FORUM),
         slack: slack(lag, &chosen, design),
         evaluations: PRICES * EVALUATIONS + (PRICES - 1) * BETWEEN + CHOICE_EVALUATIONS,

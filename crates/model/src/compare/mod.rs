@@ -19,7 +19,7 @@ pub use evidence::Method;
 pub use ledger::Ledger;
 pub use metric::{Margin, MarginError, Margins};
 pub use outcomes::Outcomes;
-pub use sample::{SAMPLE_SCHEMA, Sample, SampleError, Sharing, Spread, Values};
+pub use sample::{SAMPLE_SCHEMA, Sample, SampleError, Spread, Values};
 pub use verdict::Judgement;
 
 use evidence::{Evidence, Pairing};
@@ -109,6 +109,7 @@ pub fn compare(base: &Sample, run: &Sample, margins: &Margins) -> Comparison {
             notes.push(format!(
                 "{key} is in the base and not in the run: not compared"
             ));
+            missing += 1;
             continue;
         };
         let metric = metric::of_key(key);

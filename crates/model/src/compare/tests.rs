@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::analysis::Sharing;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::outcome::OutcomeKind;
 
@@ -139,15 +140,15 @@ fn a_rise_from_two_to_three_percent_on_the_same_recordings_is_seen() {
 #[test]
 fn independent_recordings_of_the_same_sessions_are_paired_one_by_one() {
     let comparison = verdict_of(&independent(7, 0.02), &independent(7, 0.05));
-    let line = line(&comparison, "incomplete_rate{gate=g}");
-    assert_eq!((line.method, line.units), (Method::PairedRecordings, 1_000));
+    let seen = line(&comparison, "incomplete_rate{gate=g}");
+    assert_eq!((seen.method, seen.units), (Method::PairedRecordings, 1_000));
     assert!(
-        line.low.unwrap() > 0.0 && line.p.unwrap() < 1e-4,
-        "{line:?}"
+        seen.low.unwrap() > 0.0 && seen.p.unwrap() < 1e-4,
+        "{seen:?}"
     );
     let other = verdict_of(&independent(7, 0.02), &independent(8, 0.02));
-    let line = super::tests::line(&other, "incomplete_rate{gate=g}");
-    assert_eq!(line.method, Method::IndependentRecordings);
+    let line = self::line(&other, "incomplete_rate{gate=g}");
+    assert_eq!(seen.method, Method::IndependentRecordings);
 }
 
 #[test]
@@ -165,26 +166,26 @@ fn the_same_history_differs_by_exactly_nothing() {
 fn coupled_runs_of_the_same_seeds_are_compared_seed_by_seed() {
     let comparison = verdict_of(&coupled(0..20, 1.0), &coupled(0..20, 2.0));
     assert_eq!(comparison.verdict, Judgement::Worse);
-    let line = line(&comparison, "incomplete_rate{gate=a}");
-    assert_eq!((line.method, line.units), (Method::PairedSeeds, 20));
+    let seen = line(&comparison, "incomplete_rate{gate=a}");
+    assert_eq!((seen.method, seen.units), (Method::PairedSeeds, 20));
     // Less is better, and is said.
     let back = verdict_of(&coupled(0..20, 2.0), &coupled(0..20, 1.0));
     assert_eq!(back.verdict, Judgement::NotWorse);
-    let line = super::tests::line(&back, "incomplete_rate{gate=a}");
-    assert_eq!(line.note.as_deref(), Some("better"));
+    let line = self::line(&back, "incomplete_rate{gate=a}");
+    assert_eq!(seen.note.as_deref(), Some("better"));
 }
 
 #[test]
 fn one_coupled_run_is_one_observation_and_decides_nothing() {
     let comparison = verdict_of(&coupled(0..1, 1.0), &coupled(1..2, 9.0));
     assert_eq!(comparison.verdict, Judgement::Inconclusive);
-    let line = line(&comparison, "added_delay_p95{gate=a}");
-    assert_eq!((line.method, line.low), (Method::Unbounded, None));
+    let seen = line(&comparison, "added_delay_p95{gate=a}");
+    assert_eq!((seen.method, seen.low), (Method::Unbounded, None));
     assert!(
-        line.note.as_ref().unwrap().contains("--replications 20"),
-        "{line:?}"
+        seen.note.as_ref().unwrap().contains("--replications 20"),
+        "{seen:?}"
     );
-    assert!(line.difference.is_some());
+    assert!(seen.difference.is_some());
 }
 
 #[test]
@@ -276,9 +277,9 @@ fn a_quantile_of_independent_recordings_is_bounded_by_its_blocks() {
         sample
     };
     let comparison = verdict_of(&with(0.0), &with(1.0));
-    let line = line(&comparison, "added_delay_p95{gate=g}");
+    let seen = line(&comparison, "added_delay_p95{gate=g}");
     assert_eq!(
-        (line.method, line.verdict),
+        (seen.method, seen.verdict),
         (Method::PairedBlocks, Judgement::Worse)
     );
 }
@@ -286,11 +287,11 @@ fn a_quantile_of_independent_recordings_is_bounded_by_its_blocks() {
 #[test]
 fn undecided_says_how_many_more_would_decide() {
     let base = coupled(0..20, 1.0);
-    let run = coupled(100..120, 1.05);
+    let run = coupled(200..220, 1.3);
     let comparison = verdict_of(&base, &run);
-    let line = line(&comparison, "incomplete_rate{gate=a}");
-    assert_eq!(line.verdict, Judgement::Inconclusive);
-    let note = line.note.as_ref().unwrap();
+    let seen = line(&comparison, "incomplete_rate{gate=a}");
+    assert_eq!(seen.verdict, Judgement::Inconclusive);
+    let note = seen.note.as_ref().unwrap();
     assert!(
         note.starts_with("about ") && note.contains("seeds"),
         "{note}"

@@ -1,7 +1,7 @@
 //! Values as TOML text.
 
 use racegate_model::gate::keys::Value;
-use racegate_model::time::Duration;
+use racegate_model::time::{Duration, Fixed};
 
 /// `"none"`, where a key has no limit.
 const NONE: &str = "\"none\"";
@@ -15,6 +15,17 @@ pub(super) fn duration(value: Duration) -> String {
         .find(|(_, size)| nanos.is_multiple_of(*size));
     let (unit, size) = whole.unwrap_or(("ns", 1));
     format!("\"{}{unit}\"", nanos / size)
+}
+
+/// The shortest decimal that is read as the same factor.
+fn number(value: Fixed) -> String {
+    let exact = value.as_f64();
+    let texts = (0..=9).map(|digits| format!("{exact:.digits$}"));
+    let same = |text: &String| text.parse().ok().and_then(Fixed::new) == Some(value);
+    texts
+        .into_iter()
+        .find(same)
+        .unwrap_or_else(|| exact.to_string())
 }
 
 /// A list of words.
@@ -33,7 +44,7 @@ pub(super) fn text(place: &Value<'_>) -> String {
         Value::Limit(value) => value.map_or_else(|| NONE.to_owned(), duration),
         Value::Count(value, ..) => value.to_string(),
         Value::CountLimit(value, ..) => value.map_or_else(|| NONE.to_owned(), |n| n.to_string()),
-        Value::Number(value, ..) => value.as_f64().to_string(),
+        Value::Number(value, ..) => number(**value),
         Value::Word(choice) => format!("\"{}\"", choice.word()),
         Value::Checks(ready) => list(ready.set()),
     }
