@@ -14,6 +14,7 @@ pub mod output;
 pub mod plan;
 mod progress;
 pub mod report;
+mod signals;
 pub mod sinks;
 pub mod store;
 pub mod tune;

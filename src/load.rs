@@ -5,7 +5,7 @@ use std::path::Path;
 use racegate_model::analysis::{Context, Exit, Tenant};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::workload::plan_hash;
-use racegate_scenario::{Override, Source};
+use racegate_scenario::{Diagnostics, LoadError, Override, Source};
 
 use crate::live::Arms;
 use crate::output::color;
@@ -18,10 +18,7 @@ const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// When the file cannot be read, or all its mistakes.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), Exit> {
-    let source = read(path)?;
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let scenario = parse(&source, overrides, &folder)?;
-    Ok((scenario, source))
+    racegate_scenario::load(path, overrides).map_err(not_loaded)
 }
 
 /// Reads the text of a scenario.
@@ -29,13 +26,16 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), E
 /// # Errors
 /// When the file cannot be read.
 pub fn read(path: &Path) -> Result<Source, Exit> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Exit::Scenario(format!(
-            "{name}: {error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
-        ))
-    })?;
-    Ok(Source::new(name, text))
+    racegate_scenario::read(path).map_err(not_loaded)
+}
+
+fn not_loaded(error: LoadError) -> Exit {
+    match error {
+        LoadError::Scenario(mistakes) => mistaken(&mistakes),
+        LoadError::File { .. } => Exit::Scenario(format!(
+            "{error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
+        )),
+    }
 }
 
 /// Parses a scenario whose further files are in `folder`.
@@ -43,12 +43,12 @@ pub fn read(path: &Path) -> Result<Source, Exit> {
 /// # Errors
 /// All its mistakes.
 pub fn parse(source: &Source, overrides: &[Override], folder: &Path) -> Result<Scenario, Exit> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    racegate_scenario::parse_with_files(source, overrides, &read)
-        .map_err(|diagnostics| Exit::Scenario(diagnostics.render(color())))
+    racegate_scenario::parse_in_folder(source, overrides, folder)
+        .map_err(|mistakes| mistaken(&mistakes))
+}
+
+fn mistaken(mistakes: &Diagnostics) -> Exit {
+    Exit::Scenario(mistakes.render(color()))
 }
 
 /// Keeps only the gates of these names; all if there is no name.

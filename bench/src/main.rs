@@ -1,5 +1,6 @@
 //! `racegate-bench`: our speed beside peers and limits, as ratios.
 
+mod doubt;
 mod media;
 mod mock;
 mod sim;
@@ -8,6 +9,7 @@ mod tune;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use racegate::cmd::usage::parse;
 use racegate::output::conclude;
 
 /// racegate's speed beside peers and limits, as ratios.
@@ -28,18 +30,22 @@ enum Bench {
     Media(media::MediaArgs),
     /// How good a tuned front is for how many evaluations, and how laws come back from traces
     Tune(tune::TuneArgs),
+    /// How often what is printed as a 95 % interval covers what is true
+    Doubt(doubt::DoubtArgs),
     /// Serve the mock, as one side of a comparison
     #[command(hide = true)]
     Serve(mock_api::serve::ServeArgs),
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().bench {
-        Bench::Sim(args) => args.run(),
-        Bench::Mock(args) => args.run(),
-        Bench::Media(args) => args.run(),
-        Bench::Tune(args) => args.run(),
-        Bench::Serve(args) => return mock_api::serve::main(&args),
+    let ended = match parse::<Cli>().map(|cli| cli.bench) {
+        Ok(Bench::Sim(args)) => args.run(),
+        Ok(Bench::Mock(args)) => args.run(),
+        Ok(Bench::Media(args)) => args.run(),
+        Ok(Bench::Tune(args)) => args.run(),
+        Ok(Bench::Doubt(args)) => args.run(),
+        Ok(Bench::Serve(args)) => return mock_api::serve::main(&args),
+        Err(exit) => Err(exit),
     };
     let exit = ended.unwrap_or_else(|error| error);
     conclude(&exit);

@@ -37,10 +37,12 @@ use crate::ingest::{
 use crate::service::{self, News, Service, ServiceConfig};
 use crate::softphone::{self, Guests};
 use crate::storage::client::ReaderError;
+use crate::storage::layout::RunEpoch;
 use crate::storage::{
     AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
     StoreError,
 };
+use crate::targets::Targets;
 use crate::traffic::{self, Traffic};
 
 /// What is on its way to an external S3 gets so long when the mock stops.
@@ -68,6 +70,8 @@ pub struct ServerConfig {
     pub storage_max: u64,
     /// A bucket of somebody else's that is used instead of our own S3 endpoint.
     pub external: Option<ExternalBucket>,
+    /// Where webhooks may point.
+    pub targets: Targets,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
     /// What browsers are told, and let do.
@@ -100,6 +104,7 @@ impl ServerConfig {
             stack: WebrtcStack::Dense,
             storage_max,
             data_folder: None,
+            targets: Targets::loopback(),
             external: None,
             web: WebAccess::default(),
             control: None,
@@ -143,6 +148,15 @@ pub enum ServerError {
     /// The system gives no thread for the recordings.
     #[error("cannot start the thread that stores recordings ({0})")]
     Archive(std::io::Error),
+}
+
+/// How the API is, beside its defaults.
+fn api_config(epoch: RunEpoch, (webhook_targets, web): (Targets, WebAccess)) -> ApiConfig {
+    ApiConfig {
+        webhook_targets,
+        web,
+        ..ApiConfig::new(epoch)
+    }
 }
 
 /// Where objects are.
@@ -231,10 +245,7 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let api = ApiConfig {
-            web: config.web.clone(),
-            ..ApiConfig::new(epoch)
-        };
+        let api = api_config(epoch, (config.targets, config.web.clone()));
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
         let ring = Ring::default();
         let signalling = signalling(&ingest, &ring, &config.web);

@@ -61,8 +61,8 @@ impl CalibrateArgs {
             note(&format!("written to {}", folder.display()));
         }
         match self.output.output() {
-            Output::Table => print(&calibrate::text(&calibration)),
-            Output::Json => print(&calibrate::json(&calibration).to_string()),
+            Output::Table => print(&calibrate::text(&calibration))?,
+            Output::Json => print(&calibrate::json(&calibration).to_string())?,
         }
         Ok(Exit::Done)
     }

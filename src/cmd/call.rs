@@ -1,19 +1,19 @@
 //! `racegate call`: places calls at a WHIP endpoint, ours or a foreign one, and says what became of
 //! them.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use hyper::Uri;
 use mock_api::server::stack_of;
+use mock_api::targets::Targets;
 use racegate_model::analysis::Exit;
 use racegate_model::scenario::WebrtcStack;
+use racegate_scenario::printable;
 use racegate_udp::Shard;
 use serde::Serialize;
 
 use crate::live::softphone::{CallEnd, CallOutcome, Dial, SoftphoneSettings, Softphones};
-use crate::output::{Output, OutputArgs, print};
+use crate::output::{Output, OutputArgs, print, print_json};
 
 /// Arguments of `racegate call`.
 #[derive(Debug, Args)]
@@ -23,9 +23,9 @@ pub(super) struct CallArgs {
     /// Calls, all at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     calls: u32,
-    /// How long each lasts, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    duration: u64,
+    /// How long each lasts: 2s, 1m30s, or a number of seconds
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = call_duration)]
+    duration: Duration,
     /// WebRTC stack of the callers
     #[arg(long, value_enum, default_value_t = StackArg::Str0m)]
     stack: StackArg,
@@ -39,6 +39,24 @@ enum StackArg {
     Dense,
     /// Takes every kind of answer
     Str0m,
+}
+
+/// The length of a call: a duration, or a bare number of seconds.
+fn call_duration(text: &str) -> Result<Duration, String> {
+    let bare = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+    let written = if bare {
+        format!("{text}s")
+    } else {
+        text.to_owned()
+    };
+    let duration = racegate_scenario::parse_duration(&written)?;
+    let duration = Duration::from_nanos(duration.as_nanos());
+    let bounds = Duration::from_millis(100)..=Duration::from_secs(3_600);
+    if bounds.contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("a call lasts from 100ms to 1h".to_owned())
+    }
 }
 
 /// What became of the calls.
@@ -102,7 +120,7 @@ fn place_all(args: &CallArgs) -> Result<CallSummary, Exit> {
 }
 
 async fn place(phones: &Softphones, args: &CallArgs) -> Vec<CallOutcome> {
-    let hang_up_at = Instant::now() + Duration::from_secs(args.duration);
+    let hang_up_at = Instant::now() + args.duration;
     let dial = |nth: u32| {
         let clip = usize::try_from(nth).unwrap_or(0);
         Dial::new(format!("call-{nth}"), hang_up_at, clip)
@@ -119,26 +137,11 @@ async fn place(phones: &Softphones, args: &CallArgs) -> Vec<CallOutcome> {
 
 /// Load goes to this machine only.
 fn ensure_loopback(url: &str) -> Result<(), Exit> {
-    let bad = |reason: String| Exit::Usage(format!("{url}: {reason}"));
-    let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(bad(
-            "a WHIP endpoint is given as http://127.0.0.1:PORT/PATH".into(),
-        ));
-    }
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let port = uri.port_u16().unwrap_or(80);
-    let addresses = match host.parse::<IpAddr>() {
-        Ok(ip) => vec![SocketAddr::new(ip, port)],
-        Err(_) => (host, port)
-            .to_socket_addrs()
-            .map_err(|error| bad(error.to_string()))?
-            .collect(),
-    };
-    if addresses.iter().all(|address| address.ip().is_loopback()) {
-        return Ok(());
-    }
-    Err(bad("only this machine's own loopback is called".to_owned()))
+    let admitted = Targets::loopback().admit(url);
+    admitted.map(drop).map_err(|refused| {
+        let way_out = "; a WHIP endpoint is given as http://127.0.0.1:PORT/PATH";
+        Exit::Usage(format!("{refused}{way_out}"))
+    })
 }
 
 impl CallSummary {
@@ -163,8 +166,7 @@ impl CallSummary {
 
 fn show(summary: &CallSummary, output: Output) -> Result<(), Exit> {
     if output == Output::Json {
-        print(&serde_json::to_string_pretty(summary).map_err(Exit::internal)?);
-        return Ok(());
+        return print_json(summary);
     }
     let CallSummary {
         calls,
@@ -174,17 +176,44 @@ fn show(summary: &CallSummary, output: Output) -> Result<(), Exit> {
         send_p99_ms,
         problems,
     } = summary;
-    print(&format!(
+    let mut text = format!(
         "{calls} calls, {established} established, {hung_up} hung up as planned\n\
          {packets_sent} packets sent, p99 {send_p99_ms:.1} ms late"
-    ));
-    problems.iter().for_each(|problem| print(problem));
-    Ok(())
+    );
+    for problem in problems {
+        text.push_str(&format!("\n{problem}"));
+    }
+    print(&printable(&text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_lasts_as_long_as_people_write_it() {
+        for (text, millis) in [
+            ("2s", 2_000),
+            ("2", 2_000),
+            ("1m 30s", 90_000),
+            ("500ms", 500),
+        ] {
+            assert_eq!(
+                call_duration(text),
+                Ok(Duration::from_millis(millis)),
+                "{text}"
+            );
+        }
+        for (text, reason) in [
+            ("0", "from 100ms to 1h"),
+            ("2h", "from 100ms to 1h"),
+            ("", "is empty"),
+            ("soon", "no duration"),
+        ] {
+            let error = call_duration(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn only_loopback_is_called() {
@@ -197,6 +226,7 @@ mod tests {
         }
         for url in [
             "http://192.0.2.1/whip",
+            "http://user@127.0.0.1/whip",
             "https://127.0.0.1/whip",
             "127.0.0.1/whip",
             "",

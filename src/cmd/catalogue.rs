@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use racegate_model::analysis::{Accumulator, Exit, Tenant};
+use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::{ExpectationResult, GateSummary, Summary, Verdict};
 
+use crate::engine::seeds::{RUNS_MIN, Seeds};
 use crate::load::{context, load};
 use crate::output::{note, print};
 
@@ -23,7 +24,7 @@ impl CatalogueArgs {
     /// Simulates the scenarios and prints the table; exits as the worst of them would.
     pub(super) fn run(self) -> Result<Exit, Exit> {
         let (text, count, worst) = table(&self.folder)?;
-        print(&text);
+        print(&text)?;
         note(&format!("{count} scenarios; the worst of them:"));
         Ok(worst)
     }
@@ -37,7 +38,7 @@ fn table(folder: &Path) -> Result<(String, usize, Exit), Exit> {
     for path in scenarios(folder)? {
         let (mut scenario, source) = load(&path, &[])?;
         scenario.engine = Engine::Sim;
-        let summary = simulate(&scenario);
+        let summary = simulate(&scenario)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         section(&mut text, &name, &claim(&source.text), &summary);
         count += 1;
@@ -56,7 +57,8 @@ const HEAD: &str = "\
 
 Each file is an experiment: a claim about why exports come out incomplete, the mechanism that would
 make it true, and what must be seen. Arms and gates of one file meet the same recordings. This page
-is written by `racegate catalogue scenarios`, from simulations at each file's own seed.
+is written by `racegate catalogue scenarios`: means of twenty simulated seeds from each file's own
+on, or, where recordings share neither queue nor job, its own run.
 
 `c` files test a claim of the two threads, `r` files a row of the catalogue of symptoms, `x` files
 what none of them names. Of the catalogue row 1 is webrtc-spike, row 2 c17, row 6 c16 and r12, and
@@ -82,11 +84,21 @@ fn scenarios(folder: &Path) -> Result<Vec<PathBuf>, Exit> {
     Ok(found)
 }
 
-fn simulate(scenario: &Scenario) -> Summary {
-    let context = context(scenario, Tenant::all(scenario));
-    let mut accumulator = Accumulator::new(scenario, context);
+/// The scenario's own run, and twenty seeds where recordings share something: as many on every
+/// machine.
+fn simulate(scenario: &Scenario) -> Result<Summary, Exit> {
+    let tenants = Tenant::all(scenario);
+    let mut accumulator = Accumulator::new(scenario, context(scenario, tenants.clone()));
     racegate_model::sim::run(scenario, &mut accumulator);
-    accumulator.summary()
+    let mut summary = accumulator.summary();
+    let sharing = Sharing::of(scenario);
+    if sharing.is_some() {
+        let mut all = Replicates::new(sharing);
+        all.push(accumulator.replicate());
+        Seeds::new(scenario, &tenants).fill(&mut all, RUNS_MIN)?;
+        summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
+    }
+    Ok(summary)
 }
 
 /// The comment that a scenario begins with: the claim, its source, what it shows.

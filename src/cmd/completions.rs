@@ -18,7 +18,7 @@ impl CompletionsArgs {
     pub(super) fn run(self) -> Result<Exit, Exit> {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "racegate", &mut text);
-        print(&String::from_utf8_lossy(&text));
+        print(&String::from_utf8_lossy(&text))?;
         Ok(Exit::Done)
     }
 }

@@ -59,7 +59,7 @@ impl DiagnoseArgs {
                 serde_json::to_string_pretty(&body).map_err(Exit::internal)?
             }
         };
-        print(&text);
+        print(&text)?;
         Ok(Exit::Done)
     }
 }

@@ -10,13 +10,15 @@ use racegate_model::scenario::{Engine, Scenario};
 use racegate_scenario::{Override, Source};
 
 use super::change::ChangeArgs;
-use super::report::{show, write_reports};
+use super::report::{show, write};
 use crate::engine;
 use crate::judge::{Exporter, Judge, exit, print as describe};
 use crate::live::{Arms, LiveOptions};
 use crate::load::{parse, read, select_gates};
 use crate::output::{Notes, Output, OutputArgs, note, print};
-use crate::store::{NewRun, RunFolder};
+use crate::plan::Plan;
+use crate::signals::Signals;
+use crate::store::{Existing, NewRun, RunFolder};
 
 const AFTER_HELP: &str = "\
 The command is started when the platform is up, and asked to end (SIGTERM, then SIGKILL, to its
@@ -68,6 +70,9 @@ pub(super) struct JudgeArgs {
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace the run that is in the folder already
+    #[arg(long, requires = "out")]
+    force: bool,
     #[command(flatten)]
     output: OutputArgs,
     /// No progress and no notes on stderr, but for errors and the last line
@@ -83,8 +88,14 @@ impl JudgeArgs {
         let (scenario, source) = self.with_exporter(&source, &overrides)?;
         let tenants = Tenant::all(&scenario);
         let fields = self.field_map.as_deref().map(read_map).transpose()?;
+        Plan::of(&scenario).ensure_fits(Engine::Live)?;
         let folder = RunFolder::create(&NewRun {
             out: self.out.as_deref(),
+            existing: if self.force {
+                Existing::Replaced
+            } else {
+                Existing::Kept
+            },
             scenario: &scenario,
             source: &source,
             overrides: &overrides,
@@ -114,25 +125,28 @@ impl JudgeArgs {
             keep_audio: None,
             shards: None,
         };
-        let mut summary = engine::live::judge(
+        let signals = Signals::listen().map_err(Exit::internal)?;
+        let (counted, mut summary) = engine::live::judge(
             &scenario,
             &tenants,
             &folder,
             &options,
             self.notes(),
             &mut judge,
+            &signals,
         )?;
         let judgement = judge.into_judgement();
         let exit = Exit::of(&summary).worse(exit(&judgement));
         summary.exit_code = exit.code();
-        show(&summary, self.output.output())?;
+        let mut shown = show(&summary, self.output.output());
         if self.output.output() == Output::Table {
-            print(&describe(&judgement, &self.name));
+            shown = shown.and_then(|()| print(&describe(&judgement, &self.name)));
         }
         folder
             .write_json("judge.json", &judgement)
             .map_err(Exit::internal)?;
-        write_reports(&summary, &scenario, &tenants, &folder)?;
+        write(&summary, &counted, &scenario, &tenants, &folder)?;
+        shown?;
         Ok(exit)
     }
 

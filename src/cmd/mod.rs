@@ -13,10 +13,13 @@ mod run;
 mod schema;
 mod serve;
 mod tune;
+pub mod usage;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use racegate_model::analysis::Exit;
 
 use crate::output::conclude;
 
@@ -70,25 +73,32 @@ enum Command {
 /// Parses the command line, does what it says, and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log_to_stderr();
-    let ended = match cli.command {
-        Command::Run(args) => args.run(),
-        Command::Check(args) => args.run(),
-        Command::Diagnose(args) => args.run(),
-        Command::Judge(args) => args.run(),
-        Command::Report(args) => args.run(),
-        Command::Calibrate(args) => args.run(),
-        Command::Tune(args) => args.run(),
-        Command::Serve(args) => return serve::run(&args),
-        Command::Catalogue(args) => args.run(),
-        Command::Call(args) => args.run(),
-        Command::Schema => schema::run(),
-        Command::Completions(args) => args.run(),
-    };
+    let ended = usage::parse::<Cli>().and_then(|cli| {
+        log_to_stderr();
+        cli.command.run()
+    });
     let exit = ended.unwrap_or_else(|error| error);
     conclude(&exit);
     ExitCode::from(exit.code())
+}
+
+impl Command {
+    fn run(self) -> Result<Exit, Exit> {
+        match self {
+            Self::Run(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Diagnose(args) => args.run(),
+            Self::Judge(args) => args.run(),
+            Self::Report(args) => args.run(),
+            Self::Calibrate(args) => args.run(),
+            Self::Tune(args) => args.run(),
+            Self::Serve(args) => serve::run(&args),
+            Self::Catalogue(args) => args.run(),
+            Self::Call(args) => args.run(),
+            Self::Schema => schema::run(),
+            Self::Completions(args) => args.run(),
+        }
+    }
 }
 
 /// Logs warnings and worse on stderr; `RUST_LOG` changes that. The S3 library logs every refusal

@@ -4,18 +4,22 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use racegate_model::analysis::{Exit, Tenant};
+use racegate_model::analysis::{Accumulator, Exit, Tenant};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::Summary;
+use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
 use super::change::ChangeArgs;
-use super::report::{show, write_reports};
+use super::report::{show, write};
 use crate::engine;
+use crate::engine::seeds::Replications;
 use crate::live::{Arms, LiveOptions};
 use crate::load::{load, select_gates, tenants};
 use crate::output::{Notes, OutputArgs, note};
-use crate::store::{NewRun, RunFolder};
+use crate::plan::Plan;
+use crate::signals::Signals;
+use crate::store::{AUDIO, Existing, NewRun, RunFolder};
 
 /// Arguments of `racegate run`.
 #[derive(Debug, Args)]
@@ -34,12 +38,19 @@ pub(super) struct RunArgs {
     /// Live: which arms to run
     #[arg(long, value_enum, default_value = "base")]
     arms: ArmsArg,
-    /// Sim: independent repetitions with seeds SEED, SEED+1, …, merged
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    replications: u32,
+    /// Sim: runs of seeds SEED, SEED+1, … behind every interval; `auto` makes at least 20 where
+    /// recordings share a queue or a job, until every expectation is decided, and one elsewhere
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    replications: Replications,
+    /// Sim: how long `--replications auto` may go on
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = racegate_scenario::parse_duration)]
+    budget: Duration,
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace the run that is in the folder already
+    #[arg(long, requires = "out")]
+    force: bool,
     /// Live: keep the received audio in the run's folder (about 5 kB per second of call)
     #[arg(long)]
     keep_audio: bool,
@@ -90,8 +101,14 @@ impl RunArgs {
         let arms = self.arms.arms();
         let tenants = tenants(&scenario, arms);
         refuse_coupled(&scenario, &tenants)?;
+        Plan::of(&scenario).ensure_fits(scenario.engine)?;
         let folder = RunFolder::create(&NewRun {
             out: self.out.as_deref(),
+            existing: if self.force {
+                Existing::Replaced
+            } else {
+                Existing::Kept
+            },
             scenario: &scenario,
             source: &source,
             overrides: &overrides,
@@ -103,30 +120,37 @@ impl RunArgs {
         if self.notes() == Notes::Shown {
             note(&opening(&scenario, folder.path()));
         }
-        let summary = self.simulate_or_serve(&scenario, &tenants, &folder)?;
-        // Shown first: a full disk must not cost the user the numbers.
-        show(&summary, self.output.output())?;
-        write_reports(&summary, &scenario, &tenants, &folder)?;
+        let signals = Signals::listen().map_err(Exit::internal)?;
+        let (counted, summary) = self.play(&scenario, &tenants, &folder, &signals)?;
+        // Shown first: a full disk must not cost the user the numbers, nor a full stdout the files.
+        let shown = show(&summary, self.output.output());
+        write(&summary, &counted, &scenario, &tenants, &folder)?;
+        shown?;
         Ok(Exit::of(&summary))
     }
 
-    fn simulate_or_serve(
+    fn play(
         &self,
         scenario: &Scenario,
         tenants: &[Tenant],
         folder: &RunFolder,
-    ) -> Result<Summary, Exit> {
+        signals: &Signals,
+    ) -> Result<(Accumulator, Summary), Exit> {
         match scenario.engine {
-            Engine::Sim => engine::sim::run(scenario, tenants, folder, self.replications),
+            Engine::Sim => {
+                let budget = std::time::Duration::from_nanos(self.budget.as_nanos());
+                let wanted = (self.replications, budget);
+                engine::sim::run(scenario, tenants, folder, wanted, signals)
+            }
             Engine::Live => {
                 let options = LiveOptions {
                     arms: self.arms.arms(),
-                    keep_audio: self.keep_audio.then(|| folder.path().join("audio")),
+                    keep_audio: self.keep_audio.then(|| folder.path().join(AUDIO)),
                     shards: self
                         .shards
                         .and_then(|shards| NonZeroUsize::new(shards.into())),
                 };
-                engine::live::run(scenario, tenants, folder, &options, self.notes())
+                engine::live::run(scenario, tenants, folder, &options, self.notes(), signals)
             }
         }
     }

@@ -2,12 +2,11 @@
 
 use racegate_model::analysis::Exit;
 
-use crate::output::print;
+use crate::output::print_json;
 
 /// Prints the schema.
 pub(super) fn run() -> Result<Exit, Exit> {
     let schema = racegate_scenario::json_schema();
-    let text = serde_json::to_string_pretty(&schema).map_err(Exit::internal)?;
-    print(&text);
+    print_json(&schema)?;
     Ok(Exit::Done)
 }

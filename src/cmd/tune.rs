@@ -99,8 +99,8 @@ impl TuneArgs {
             note(&format!("written to {}", folder.display()));
         }
         match self.output.output() {
-            Output::Table => print(&tune::text(&lags, &found, &raced)),
-            Output::Json => print(&tune::json(&lags, &found, &raced).to_string()),
+            Output::Table => print(&tune::text(&lags, &found, &raced))?,
+            Output::Json => print(&tune::json(&lags, &found, &raced).to_string())?,
         }
         self.verdict(scenario.as_ref(), &lags, &found)
     }

@@ -1,20 +1,21 @@
-//! The live engine as the main job sees it: a runtime, Ctrl-C, and the comparison afterwards.
+//! The live engine as the main job sees it: a runtime, signals, and the comparison afterwards.
 
-use racegate_model::analysis::{Accumulator, Exit, Tenant};
+use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::conformance::Conformance;
 use racegate_model::ids::TenantIndex;
 use racegate_model::recorder::Sink;
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
-use tokio::sync::watch;
 
 use super::close;
+use super::seeds::Seeds;
 use crate::doubts;
-use crate::live::{self, Guest, LiveOptions, NoGuest, Stop};
+use crate::live::{self, Guest, LiveOptions, NoGuest};
 use crate::load::context;
-use crate::output::{Notes, note};
+use crate::output::Notes;
 use crate::plan::Plan;
 use crate::progress::Bar;
+use crate::signals::Signals;
 use crate::sinks::{RunSink, SimulatedSide};
 use crate::store::RunFolder;
 
@@ -25,9 +26,11 @@ pub(crate) fn run(
     folder: &RunFolder,
     options: &LiveOptions,
     notes: Notes,
-) -> Result<Summary, Exit> {
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let sink = sink(scenario, tenants, folder)?.comparing(scenario);
-    conduct(scenario, folder, options, notes, sink, &mut NoGuest)
+    let with = (tenants, folder);
+    conduct(scenario, with, options, notes, sink, &mut NoGuest, signals)
 }
 
 /// Runs the scenario live beside an exporter that is judged; no simulation tells what that will do.
@@ -38,9 +41,11 @@ pub(crate) fn judge(
     options: &LiveOptions,
     notes: Notes,
     guest: &mut impl Guest,
-) -> Result<Summary, Exit> {
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let sink = sink(scenario, tenants, folder)?;
-    conduct(scenario, folder, options, notes, sink, guest)
+    let with = (tenants, folder);
+    conduct(scenario, with, options, notes, sink, guest, signals)
 }
 
 fn sink<'a>(
@@ -59,18 +64,22 @@ fn sink<'a>(
 
 fn conduct(
     scenario: &Scenario,
-    folder: &RunFolder,
+    (tenants, folder): (&[Tenant], &RunFolder),
     options: &LiveOptions,
     notes: Notes,
     mut sink: RunSink<'_>,
     guest: &mut impl Guest,
-) -> Result<Summary, Exit> {
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
     let progress = Bar::new(scenario, notes);
-    let generator = play(scenario, options, &mut sink, &progress, guest)?;
+    let mut generator = play(scenario, options, &mut sink, &progress, guest, signals)?;
+    generator.stopped_s = signals.stopped().as_secs_f64();
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
-    folder.write_latency(&accumulator).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
+    if conformance.is_some() {
+        borrow_doubt(scenario, tenants, folder, &accumulator, &mut summary)?;
+    }
     summary
         .invalid_reasons
         .extend(doubts::invalid_reasons(scenario, &generator));
@@ -78,30 +87,52 @@ fn conduct(
     summary.conformance = conformance.map(|seen| compare(scenario, seen));
     summary.generator = Some(generator);
     close(history, &mut summary);
-    Ok(summary)
+    Ok((accumulator, summary))
 }
 
-/// Plays `scenario` until it is over or Ctrl-C was pressed.
+/// Simulated seeds that a live run borrows its doubt from.
+const BORROWED: u64 = 50;
+
+/// A live run is one draw. How far draws lie apart is what the simulation of the same scenario
+/// says, where recordings share something; elsewhere the run's own recordings do.
+fn borrow_doubt(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+    accumulator: &Accumulator,
+    summary: &mut Summary,
+) -> Result<(), Exit> {
+    let sharing = Sharing::of(scenario);
+    let mut own = Replicates::new(sharing);
+    own.push(accumulator.replicate());
+    folder.write_replications(&own).map_err(Exit::internal)?;
+    if !sharing.is_some() || summary.interrupted {
+        return Ok(());
+    }
+    let mut simulated = Replicates::new(sharing);
+    Seeds::new(scenario, tenants).fill(&mut simulated, BORROWED)?;
+    folder.write_model(&simulated).map_err(Exit::internal)?;
+    summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
+    Ok(())
+}
+
+/// Plays `scenario` until it is over or a signal ends it.
 fn play(
     scenario: &Scenario,
     options: &LiveOptions,
     sink: &mut impl Sink,
     progress: &Bar,
     guest: &mut impl Guest,
+    signals: &Signals,
 ) -> Result<GeneratorSummary, Exit> {
     ensure_files(Plan::of(scenario).file_descriptors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Exit::internal)?;
-    let result = runtime.block_on(async {
-        let (sender, stop) = watch::channel(Stop::No);
-        let signals = tokio::spawn(watch_signals(sender));
-        let show = |state| progress.show(&state);
-        let report = live::run_beside(scenario, options, sink, stop, show, guest).await;
-        signals.abort();
-        report
-    });
+    let show = |state| progress.show(&state);
+    let run = live::run_beside(scenario, options, sink, signals.stop(), show, guest);
+    let result = runtime.block_on(run);
     // Tasks that still wait for something are of no use any more.
     runtime.shutdown_background();
     result
@@ -122,25 +153,6 @@ fn ensure_files(needed: u64) -> Result<(), Exit> {
         "too few file descriptors: the run needs {needed}, the limit is {allowed}; raise it \
          (`ulimit -n {needed}`), lower the rates or run fewer gates (--gate)"
     )))
-}
-
-async fn watch_signals(stop: watch::Sender<Stop>) {
-    for (level, text) in [
-        (
-            Stop::Arrivals,
-            "interrupted: no more calls; finishing what is under way (again: stop now)",
-        ),
-        (Stop::Now, "interrupted: stopping now"),
-    ] {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
-        }
-        note(text);
-        if stop.send(level).is_err() {
-            return;
-        }
-    }
-    std::future::pending().await
 }
 
 /// Compares a live run with the simulation of the same file.

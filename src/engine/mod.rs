@@ -1,6 +1,7 @@
 //! The two engines as the main job sees them.
 
 pub(crate) mod live;
+pub(crate) mod seeds;
 pub(crate) mod sim;
 
 use racegate_model::analysis::Exit;

@@ -181,7 +181,7 @@ fn few_samples(summary: &Summary, doubts: &mut Vec<Doubt>) {
 fn more_recordings(summary: &Summary) -> String {
     let longer = "lengthen the phase or raise its rate";
     if summary.engine == "sim" {
-        let replications = summary.replications.max(1).saturating_mul(20);
+        let replications = summary.replications.max(5).saturating_mul(4);
         format!("{longer}, or use `--replications {replications}`")
     } else {
         longer.to_owned()
@@ -204,7 +204,7 @@ fn expectations(summary: &Summary, doubts: &mut Vec<Doubt>) {
                 human::counted(inconclusive, "expectation")
             ),
             format!(
-                "four times the recordings halve an interval: {}",
+                "four times the runs halve an interval: {}",
                 more_recordings(summary)
             ),
         ));

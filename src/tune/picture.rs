@@ -42,7 +42,7 @@ fn front(found: &Found) -> Chart {
         ),
         reading:
             "Each point is a schedule: what it costs in calls, and how long a recording that is \
-                  ready waits to be found. Nothing can be below the limit."
+                  ready waits to be found. Only what gives some up is below the limit."
                 .to_owned(),
         x: Axis {
             label: "calls per recording",
@@ -56,7 +56,7 @@ fn front(found: &Found) -> Chart {
         },
         series: vec![
             Series {
-                name: "the limit: no schedule is below".to_owned(),
+                name: "the limit, giving nothing up".to_owned(),
                 shape: Shape::Line(limit),
             },
             Series {

@@ -141,7 +141,7 @@ impl MediaArgs {
         print(&match self.output.output() {
             Output::Json => numbers.json(),
             Output::Table => numbers.table(),
-        });
+        })?;
         Ok(Exit::Done)
     }
 

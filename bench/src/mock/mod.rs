@@ -78,7 +78,7 @@ impl MockArgs {
         print(&match self.output.output() {
             Output::Json => report.json(),
             Output::Table => report.table(),
-        });
+        })?;
         Ok(Exit::Done)
     }
 

@@ -15,6 +15,7 @@ use mock_api::clock::Pace;
 use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::service::On;
+use mock_api::targets::Targets;
 use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldSet, Kind};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
@@ -206,7 +207,8 @@ pub(super) fn serve(peer: Peer, held: u64) -> Result<(), Exit> {
 }
 
 fn listening(address: impl std::fmt::Display) {
-    racegate::output::print(&address.to_string());
+    // A side that nobody hears of is killed by the one that started it.
+    drop(racegate::output::print(&address.to_string()));
 }
 
 /// Comes true when stdin ends.
@@ -263,6 +265,7 @@ async fn ours(held: u64) -> Result<(), Exit> {
         journal: mock_api::http::JOURNAL_DEFAULT,
         storage: Storage::Memory,
         external: None,
+        targets: Targets::loopback(),
         web: WebAccess::default(),
     })
     .await

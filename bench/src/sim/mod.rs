@@ -78,7 +78,7 @@ impl SimArgs {
         print(&match self.output.output() {
             Output::Table => report.table(),
             Output::Json => report.json(),
-        });
+        })?;
         Ok(Exit::Done)
     }
 }

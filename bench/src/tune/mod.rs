@@ -66,8 +66,8 @@ impl TuneArgs {
             "optuna": optuna,
         });
         match self.output.output() {
-            Output::Json => print(&found.to_string()),
-            Output::Table => print(&table(&found)),
+            Output::Json => print(&found.to_string())?,
+            Output::Table => print(&table(&found))?,
         }
         Ok(Exit::Done)
     }

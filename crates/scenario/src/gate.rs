@@ -6,6 +6,7 @@ use racegate_model::scenario::{Backoff, ExportRequest, GateSpec, GateStart, Read
 use racegate_model::time::{Duration, Fixed};
 
 use crate::diagnostics::Diagnostic;
+use crate::distribution;
 use crate::reader::{Field, Table, unique};
 use crate::request;
 
@@ -15,6 +16,8 @@ const GATES_MAX: usize = 64;
 const EXPORTS_MAX: u32 = 1_000;
 /// The strategy that repairs what another one, its `inner`, exported.
 pub(crate) const VERIFY_REPAIR: &str = "verify-repair";
+/// A law that need not be given.
+pub(crate) const LEARNED: &str = "learned";
 /// The keys that every gate may have beside its strategy's.
 const COMMON_KEYS: [&str; 9] = [
     "inner",
@@ -168,6 +171,14 @@ fn read_value(field: &Field<'_>, value: Value<'_>) {
         }
         Value::Number(place, low, high) => {
             put(place, field.number_in(low, high).and_then(Fixed::new));
+        }
+        Value::Pace(place) => put(place, unless_none(field, Field::rate)),
+        Value::Law(place) => {
+            if field.node.text() == Some(LEARNED) {
+                *place = None;
+            } else {
+                put(place, distribution::read(field).map(Some));
+            }
         }
         Value::Word(place) => read_word(field, place),
         Value::Checks(place) => put(place, checks(field)),

@@ -8,12 +8,28 @@ const BUILT_ON: [(&str, &str, Counterfactual); 9] = [
     ("webrtc-spike", "ungated", Counterfactual::NoQueues),
     ("webrtc-spike", "forum", Counterfactual::NoQueues),
     ("c04-index-lag", "checks-get", Counterfactual::CurrentIndex),
-    ("c10-webhook", "trust-ready", Counterfactual::GoodNotifications),
-    ("c11-hold-set-late", "full-jitter", Counterfactual::HoldsInTime),
+    (
+        "c10-webhook",
+        "trust-ready",
+        Counterfactual::GoodNotifications,
+    ),
+    (
+        "c11-hold-set-late",
+        "full-jitter",
+        Counterfactual::HoldsInTime,
+    ),
     ("c12-update-limit", "ungated", Counterfactual::NoUpdateLimit),
-    ("c16-minimal-schema", "full-jitter", Counterfactual::FullSchema),
+    (
+        "c16-minimal-schema",
+        "full-jitter",
+        Counterfactual::FullSchema,
+    ),
     ("c23-failover", "ungated", Counterfactual::NoOutages),
-    ("c24-misclassified", "full-jitter", Counterfactual::RightKind),
+    (
+        "c24-misclassified",
+        "full-jitter",
+        Counterfactual::RightKind,
+    ),
 ];
 
 #[test]
@@ -27,7 +43,12 @@ fn the_cause_that_a_scenario_was_built_on_explains_most() {
         let found = found.unwrap_or_else(|| panic!("{name} has no gate {gate}"));
         assert!(found.failing.estimate > 0.0, "{name}/{gate}: nothing fails");
         let first = &found.explained.first().expect("something explains it");
-        assert_eq!(first.removed, [cause], "{name}/{gate}: {:?}", found.explained);
+        assert_eq!(
+            first.removed,
+            [cause],
+            "{name}/{gate}: {:?}",
+            found.explained
+        );
         assert!(first.share.low > 0.5, "{name}/{gate}: {first:?}");
     }
 }
@@ -41,6 +62,9 @@ fn a_gate_that_fails_by_itself_is_not_explained_by_the_platform() {
     let scenario = parse(&Source::new("slow.toml", text), &[]).expect("a right scenario");
     let found = diagnose(&scenario, 2);
     assert_eq!(found[0].explained[0].removed, [Counterfactual::NoFieldLag]);
-    assert!((found[0].gates[0].share.estimate - 1.0).abs() < 1e-12, "{found:?}");
+    assert!(
+        (found[0].gates[0].share.estimate - 1.0).abs() < 1e-12,
+        "{found:?}"
+    );
     assert!(found[1].explained.is_empty() && found[1].failing.high <= 0.0);
 }

@@ -12,6 +12,7 @@ use super::permissions::Permissions;
 
 use crate::storage::layout::RunEpoch;
 use crate::storage::sidecar::Dialect;
+use crate::targets::Targets;
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct ApiConfig {
     /// How a job too many is refused.
     pub job_refusal: JobRefusal,
     /// Where webhooks may point.
-    pub webhook_targets: WebhookTargets,
+    pub webhook_targets: Targets,
     /// What browsers are told, and let do.
     pub web: WebAccess,
     /// How long a token is good for.
@@ -48,7 +49,7 @@ impl ApiConfig {
             epoch,
             dialect: Dialect::Forum,
             job_refusal: JobRefusal::TooManyRequests,
-            webhook_targets: WebhookTargets::Loopback,
+            webhook_targets: Targets::loopback(),
             web: WebAccess::default(),
             token_life: Duration::from_secs(86_399),
             permissions: BTreeMap::new(),
@@ -129,15 +130,6 @@ impl JobRefusal {
             Self::Conflict => StatusCode::CONFLICT,
         }
     }
-}
-
-/// Where webhooks may point.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WebhookTargets {
-    /// This machine only.
-    Loopback,
-    /// Anywhere.
-    Anywhere,
 }
 
 /// Bounds of the server.

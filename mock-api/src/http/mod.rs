@@ -61,7 +61,7 @@ pub use admin::{Control, JOURNAL_DEFAULT};
 pub use browsers::{CorsOrigin, NotOrigin, WebAccess};
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
 pub use clients::FurtherClient;
-pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits, WebhookTargets};
+pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits};
 pub use ids::{Uuid, job_id};
 pub use origin::{NotPublic, PublicUrl};
 pub use permissions::Permissions;

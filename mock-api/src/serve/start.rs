@@ -19,7 +19,8 @@ use crate::http::{Control, WebAccess, Webhooks};
 use crate::server::{ControlConfig, MockServer, ServerConfig};
 use crate::service::{News, ServiceConfig, TenantConfig};
 use crate::storage::layout::RunEpoch;
-use crate::storage::{ExternalBucket, STORE_LIMIT_DEFAULT};
+use crate::storage::{ExternalBucket, REGION, STORE_LIMIT_DEFAULT};
+use crate::targets::Targets;
 
 /// What is served, and where.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct Options {
     pub storage: Storage,
     /// A bucket of somebody else's that they are put into instead.
     pub external: Option<ExternalBucket>,
+    /// Where webhooks may point.
+    pub targets: Targets,
     /// What browsers are told, and let do.
     pub web: WebAccess,
 }
@@ -150,7 +153,7 @@ impl Mock {
             pid: std::process::id(),
             login: api.clone(),
             s3: self.server.s3_url(),
-            s3_region: "us-east-1".to_owned(),
+            s3_region: REGION.to_owned(),
             signalling: self.server.signalling_url(),
             media: self.media.map(|address| address.to_string()),
             admin: format!("{api}/__admin"),
@@ -198,6 +201,7 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         stack: scenario.workload.live.ingest_stack,
         storage_max: STORE_LIMIT_DEFAULT,
         external: options.external,
+        targets: options.targets,
         web: options.web,
         data_folder: match options.storage {
             Storage::Memory => None,
@@ -256,6 +260,7 @@ mod tests {
             journal: 10,
             storage: Storage::Memory,
             external: None,
+            targets: Targets::loopback(),
             web: WebAccess::default(),
         }
     }

@@ -6,6 +6,7 @@ use mock_api::clock::Pace;
 use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::storage::ExternalBucket;
+use mock_api::targets::Targets;
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 use serde_json::Value;
@@ -51,6 +52,7 @@ impl Product {
             journal: 1000,
             storage: Storage::Memory,
             external,
+            targets: Targets::loopback(),
             web,
         })
         .await

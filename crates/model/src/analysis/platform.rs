@@ -254,8 +254,10 @@ impl PlatformCell {
             count: sums.count,
             wait_mean_s: wait.map_or(0.0, |wait| wait.mean),
             wait_mean_se_s: error(wait).unwrap_or(0.0),
+            wait_mean: None,
             wait_probability: waited.map_or(0.0, |waited| waited.mean),
             wait_probability_se: error(waited).unwrap_or(0.0),
+            wait_probability_interval: None,
             wait_max_s: self
                 .wait_max
                 .get(position)

@@ -26,6 +26,13 @@ pub enum Jitter {
     Equal,
     /// Uniform in `[0, g]`.
     Full,
+    /// Uniform between `base` and three times the gap before, at most `cap`; the multiplier means
+    /// nothing.
+    Decorrelated,
+    /// Polly's `DecorrelatedJitterBackoffV2`: doubling, smooth, at most `cap`; the multiplier means
+    /// nothing.
+    #[serde(rename = "polly-v2")]
+    Polly,
 }
 
 impl Word for Jitter {
@@ -33,11 +40,16 @@ impl Word for Jitter {
         ("none", Self::None),
         ("equal", Self::Equal),
         ("full", Self::Full),
+        ("decorrelated", Self::Decorrelated),
+        ("polly-v2", Self::Polly),
     ];
 }
 
 impl Jitter {
-    pub(super) const KEY: Key = Key::new("jitter", "randomisation of each gap");
+    pub(super) const KEY: Key = Key::new(
+        "jitter",
+        "randomisation of each gap; the last two grow by themselves, whatever `multiplier`",
+    );
 }
 
 /// 2, the growth that nearly every retry library has.

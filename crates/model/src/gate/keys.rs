@@ -2,7 +2,8 @@
 //! documents them goes through that list.
 
 use super::Readiness;
-use crate::time::{Duration, Fixed};
+use crate::distribution::Distribution;
+use crate::time::{Duration, Fixed, Rate};
 
 /// A key of a table: its name, and a line of help.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +54,10 @@ pub enum Value<'a> {
     Number(&'a mut Fixed, f64, f64),
     /// One of a few words.
     Word(&'a mut dyn Choice),
+    /// A rate above zero, or `"none"`.
+    Pace(&'a mut Option<Rate>),
+    /// The law of a lag; `"learned"` where it need not be known.
+    Law(&'a mut Option<Distribution>),
     /// A list of checks, all of which must hold.
     Checks(&'a mut Readiness),
 }

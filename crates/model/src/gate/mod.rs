@@ -12,12 +12,19 @@ mod fixed_interval;
 mod forum_backoff;
 mod gaps;
 pub mod keys;
+mod linear_backoff;
+mod minimax;
+mod odds_index;
+mod optimal;
 mod policy;
 mod polling;
 mod polls;
+mod quadratic_backoff;
+mod quantile;
 mod readiness;
 mod tenant;
 mod ungated;
+mod waiter;
 mod watermark;
 mod webhook;
 mod webhook_confirm;
@@ -30,18 +37,26 @@ pub use fixed_delay::FixedDelay;
 pub use fixed_interval::FixedInterval;
 pub use forum_backoff::{ForumBackoff, ForumCheck, OnFailure};
 pub(crate) use gaps::Gaps;
+pub use linear_backoff::LinearBackoff;
+pub use minimax::Minimax;
+pub use odds_index::OddsIndex;
+pub use optimal::Optimal;
 use policy::Look;
 pub use policy::{Policy, Progress, Ready, Seen, Step};
 pub use polling::Polling;
 pub(crate) use polls::{Polls, Rounds, Series};
+pub use quadratic_backoff::QuadraticBackoff;
+pub use quantile::Quantile;
 pub use readiness::{Looked, Readiness};
 pub use tenant::{Action, Fleet, Found, Gate, Observation, Read};
 pub use ungated::Ungated;
+pub use waiter::Waiter;
 pub use watermark::Watermark;
 pub use webhook::Webhook;
 pub use webhook_confirm::WebhookConfirm;
 pub use webhook_fallback::WebhookFallback;
 
+use crate::scenario::RequiredFields;
 use crate::time::Timestamp;
 use keys::Keys;
 
@@ -79,8 +94,14 @@ pub(crate) trait Form: Default {
         None
     }
 
+    /// Whether its polls are those of [`Form::polling`] at [`Form::gaps`] and nothing else.
+    fn closed_form(&self) -> bool {
+        self.listens().is_none()
+    }
+
     /// What decides about all recordings of a tenant together, where that is not [`Form::on`].
-    fn fleet(&self) -> Option<Box<dyn Fleet>> {
+    fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
+        let _ = required;
         None
     }
 
@@ -141,8 +162,12 @@ macro_rules! strategies {
 
             /// What decides about all recordings of a tenant together, if that is how it decides.
             #[must_use]
-            pub fn fleet(&self) -> Option<Box<dyn Fleet>> {
-                match self { $(Self::$name(form) => form.fleet(),)+ }
+            pub fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
+                match self { $(Self::$name(form) => form.fleet(required),)+ }
+            }
+
+            pub(crate) fn closed_form(&self) -> bool {
+                match self { $(Self::$name(form) => form.closed_form(),)+ }
             }
 
             pub(crate) fn gaps(&self) -> Option<Gaps> {
@@ -172,6 +197,20 @@ strategies! {
     FixedInterval,
     /// Polls with exponential back-off.
     ExponentialBackoff,
+    /// Polls at gaps that grow with the root of the time waited.
+    QuadraticBackoff,
+    /// Polls at gaps that grow by a step.
+    LinearBackoff,
+    /// The Smithy waiter of the AWS SDKs.
+    Waiter,
+    /// Polls by a schedule that suits most laws.
+    Minimax,
+    /// Looks at quantiles of a known law.
+    Quantile,
+    /// Looks when a known law says that it is best.
+    Optimal,
+    /// Looks when the odds that it is ready are worth a call.
+    OddsIndex,
     /// The forum's answer to the letter.
     ForumBackoff,
     /// Exports when the webhook arrives.

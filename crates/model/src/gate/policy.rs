@@ -1,6 +1,6 @@
 //! The strategies as pure decisions about one recording: what was seen → what next.
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Memory};
 use super::polls::Polls;
 use super::{Readiness, Strategy, WebhookEvent};
 use crate::draws::{Draws, Purpose, Seed};
@@ -107,6 +107,11 @@ pub(crate) struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// The delay before the first check, where the schedule says that.
+    pub(super) fn first_delay(&self) -> Option<Duration> {
+        self.gaps.and_then(Gaps::first)
+    }
+
     /// The gap after the check that came back, with its jitter.
     #[inline]
     pub(super) fn next_gap(&mut self) -> Duration {
@@ -114,8 +119,18 @@ impl Look<'_> {
             return Duration::ZERO;
         };
         let draws = Draws::of_call(self.seed, self.progress.recording.0);
+        let draw = |attempt| draws.draw_nth(Purpose::Jitter, attempt);
         let attempts = self.progress.attempts;
-        gaps.after(attempts - 1, || draws.draw_nth(Purpose::Jitter, attempts))
+        if gaps.memory == Memory::None {
+            return gaps.after(attempts - 1, || draw(attempts));
+        }
+        self.progress.gap = gaps.memory.gap(attempts, self.progress.gap, draw);
+        self.progress.gap
+    }
+
+    /// What is left at `now` of the time that polling may take.
+    pub(super) fn until(&self, deadline: Duration, now: Timestamp) -> Duration {
+        deadline.saturating_sub(now.since(self.progress.started_at))
     }
 }
 
@@ -193,7 +208,7 @@ impl Policy {
 
     /// How it polls, up to a first look after `until`. None for strategies that do not only poll.
     pub(crate) fn polls(&self, until: Timestamp) -> Option<Polls<'_>> {
-        if self.strategy.listens().is_some() {
+        if !self.strategy.closed_form() {
             return None;
         }
         let polling = self.strategy.polling()?;

@@ -1,6 +1,6 @@
 //! What all polling gates have: a first check, an end, and what they look for.
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Memory};
 use super::keys::{Key, Keys, Value};
 use super::policy::{Look, Next, Ready, Seen, Step};
 use super::{Polls, Readiness};
@@ -60,6 +60,19 @@ impl Polling {
 
     /// Lists the keys but the first delay, for gates whose schedule says when the first check is.
     pub(super) fn end_keys(&mut self, keys: &mut dyn Keys) {
+        self.limit_keys(keys);
+        keys.key(
+            Key::new("positives", "checks in a row that must find it"),
+            Value::Count(&mut self.positives, 1, 1_000),
+        );
+        keys.key(
+            Key::new("settle", "wait between the last check and the export"),
+            Value::Duration(&mut self.settle),
+        );
+    }
+
+    /// Lists the keys of its limits and of what it looks for.
+    pub(super) fn limit_keys(&mut self, keys: &mut dyn Keys) {
         keys.key(
             Key::new("max_attempts", "checks after which it gives up"),
             Value::CountLimit(&mut self.max_attempts, 1, ATTEMPTS_MAX),
@@ -82,14 +95,6 @@ impl Polling {
             Key::new("ready", "what a check must find: all of the list"),
             Value::Checks(&mut self.ready),
         );
-        keys.key(
-            Key::new("positives", "checks in a row that must find it"),
-            Value::Count(&mut self.positives, 1, 1_000),
-        );
-        keys.key(
-            Key::new("settle", "wait between the last check and the export"),
-            Value::Duration(&mut self.settle),
-        );
     }
 
     /// Polls with the gaps of `look`.
@@ -111,7 +116,7 @@ impl Polling {
         let progress = &mut *look.progress;
         progress.started_at = now;
         progress.next = Next::Check;
-        Step::At(now + self.initial_delay)
+        Step::At(now + look.first_delay().unwrap_or(self.initial_delay))
     }
 
     /// What a check means that was answered; none if another one is needed.
@@ -174,7 +179,8 @@ impl Polling {
     /// Its polls in closed form with `gaps`, up to a first look after `until`; none where a check
     /// does more than look once.
     pub(super) fn polls<'a>(&self, gaps: &'a Gaps, until: Timestamp) -> Option<Polls<'a>> {
-        let plain = self.positives == 1 && self.settle == Duration::ZERO;
+        let plain =
+            self.positives == 1 && self.settle == Duration::ZERO && gaps.memory == Memory::None;
         plain.then(|| Polls::new(self, gaps, until))
     }
 }

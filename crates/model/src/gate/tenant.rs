@@ -119,7 +119,7 @@ impl Gate {
     pub fn new(spec: &GateSpec, required: RequiredFields, seed: Seed) -> Self {
         Self {
             policy: Policy::new(&spec.strategy, seed),
-            fleet: spec.strategy.fleet(),
+            fleet: spec.strategy.fleet(required),
             required,
             pending: BTreeMap::new(),
             due: BinaryHeap::new(),

@@ -6,6 +6,7 @@ use super::keys::{Key, Keys, Value};
 use super::policy::{Look, Seen, Step};
 use super::{Action, Fleet, Form, Found, Observation, Read};
 use crate::ids::RecordingIndex;
+use crate::scenario::RequiredFields;
 use crate::time::{Duration, Timestamp};
 
 /// Reads the data lake's watermark for all recordings together, and exports those whose clock
@@ -40,7 +41,7 @@ impl Form for Watermark {
         keys.key(Key::new("deadline", help), Value::Limit(&mut self.deadline));
     }
 
-    fn fleet(&self) -> Option<Box<dyn Fleet>> {
+    fn fleet(&self, _: RequiredFields) -> Option<Box<dyn Fleet>> {
         Some(Box::new(Machine::new(self.interval, self.deadline)))
     }
 

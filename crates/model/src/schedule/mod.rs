@@ -14,6 +14,8 @@ mod budget;
 mod cost;
 mod family;
 mod lag;
+mod learned;
+mod odds;
 mod optimum;
 mod polish;
 #[cfg(test)]
@@ -26,4 +28,6 @@ pub use budget::{Budgeted, optimal_within};
 pub use cost::{Cost, Price, evaluate};
 pub use family::{Family, FamilyFit, fit_family, fit_robust, frontier};
 pub use lag::{Lag, Steps};
+pub use learned::LearnedLaw;
+pub use odds::OddsIndex;
 pub use optimum::{Optimum, optimal};

@@ -63,7 +63,9 @@ pub(super) fn run<S: Sink>(
     let faultless = scenario.workload.faults.is_empty();
     if faultless && platform.decides_alike() {
         let mut block = Block::default();
-        while let Some(last) = block.take(&mut ends) {
+        while !sink.is_stopped()
+            && let Some(last) = block.take(&mut ends)
+        {
             ended.recordings += block.len() as u64;
             ended.at = last.ended_at();
             platform.decide_block(&mut block);
@@ -72,6 +74,9 @@ pub(super) fn run<S: Sink>(
         }
     } else if faultless && platform.decides_at_end() {
         for call in ends {
+            if sink.is_stopped() {
+                break;
+            }
             ended.recordings += 1;
             ended.at = call.ended_at();
             fused.catch_up(ended.at, sink);
@@ -79,7 +84,9 @@ pub(super) fn run<S: Sink>(
             fused.pass(|| once(whole), sink);
         }
     } else {
-        while let Some(call) = ends.next() {
+        while !sink.is_stopped()
+            && let Some(call) = ends.next()
+        {
             ended.recordings += 1;
             ended.at = call.ended_at();
             fused.catch_up(ended.at, sink);

@@ -63,7 +63,12 @@ pub fn run_on<S: Sink>(path: Path, scenario: &Scenario, sink: &mut S) {
         ended.push(recordings);
         tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
     }
-    sink.end(at, EndReason::Finished, &ended);
+    let reason = if sink.is_stopped() {
+        EndReason::Interrupted
+    } else {
+        EndReason::Finished
+    };
+    sink.end(at, reason, &ended);
 }
 
 /// In which order the event engine does what it does: the same seed gives the same hashes, and tells

@@ -230,7 +230,7 @@ impl<'a> World<'a> {
         if self.arm.is_coupled() {
             return self.run_coupled(sink);
         }
-        while self.end_some(sink) {
+        while !sink.is_stopped() && self.end_some(sink) {
             self.advance(self.last_end, sink);
         }
         // After the last session the wait for what is in flight is bounded.

@@ -16,6 +16,7 @@ mod paired;
 mod ranks;
 mod rates;
 pub(crate) mod root;
+mod seeds;
 mod sequential;
 pub(crate) mod simplex;
 pub(crate) mod special;
@@ -35,4 +36,5 @@ pub use rates::{
     Events, Fisher, NonInferiority, farrington_manning, fisher_exact, non_inferiority_trials,
     score_bounds,
 };
+pub use seeds::{SeedMean, bound_of_none};
 pub use sequential::{Mixture, ln_evidence_above, ln_evidence_below, ln_evidence_of_mean};

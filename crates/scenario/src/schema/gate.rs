@@ -5,7 +5,7 @@ use racegate_model::gate::keys::{Key, Keys, Value as Place};
 use racegate_model::scenario::{Backoff, Readiness};
 use serde_json::{Map, Value, json};
 
-use crate::gate::VERIFY_REPAIR;
+use crate::gate::{LEARNED, VERIFY_REPAIR};
 use crate::request::SCOPES;
 
 use super::parts::{array, extend, name, object, one_of, reference, slots, words};
@@ -103,6 +103,8 @@ fn property(place: &Place<'_>) -> Value {
         Place::Number(_, low, high) => {
             json!({ "type": "number", "minimum": low, "maximum": high })
         }
+        Place::Pace(_) => or_none(reference("rate")),
+        Place::Law(_) => one_of(vec![words(&[LEARNED]), reference("distribution")]),
         Place::Word(choice) => words(&choice.words()),
         Place::Checks(_) => {
             let checks: Vec<&str> = Readiness::words().collect();

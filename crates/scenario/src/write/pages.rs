@@ -67,6 +67,8 @@ fn allowed(value: &Value<'_>) -> String {
         Value::Count(_, low, high) => format!("{low} to {high}"),
         Value::CountLimit(_, low, high) => format!("{low} to {high}, or `\"none\"`"),
         Value::Number(_, low, high) => format!("number from {low} to {high}"),
+        Value::Pace(_) => "rate, or `\"none\"`".to_owned(),
+        Value::Law(_) => "distribution".to_owned(),
         Value::Word(choice) => {
             let words = choice.words();
             let words: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();

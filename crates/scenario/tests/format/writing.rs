@@ -1,10 +1,11 @@
 //! What is written is read back as it was, and the pages say what the strategies say.
 
 use proptest::prelude::*;
+use racegate_model::distribution::Distribution;
 use racegate_model::gate::keys::{Key, Keys, Value};
 use racegate_model::gate::{Readiness, Strategy};
 use racegate_model::scenario::GateSpec;
-use racegate_model::time::{Duration, Fixed};
+use racegate_model::time::{Duration, Fixed, Rate};
 use racegate_scenario::{Source, gate_tables, parse, write_gate};
 
 use crate::files;
@@ -43,6 +44,27 @@ impl Chance {
         drawn % bound
     }
 
+    fn law(&mut self) -> Distribution {
+        let share = f64::from(self.below(1_000)) / 300.0 + 0.1;
+        let scale = self.duration(1);
+        match self.below(7) {
+            0 => Distribution::constant(scale),
+            1 => Distribution::uniform(Duration::ZERO, scale).expect("it is in range"),
+            2 => Distribution::lognormal_mu_sigma(share - 1.0, share).expect("it is in range"),
+            3 => Distribution::weibull(share, scale).expect("it is in range"),
+            4 => Distribution::exponential(scale).expect("it is in range"),
+            5 => Distribution::empirical([scale, scale, Duration::ZERO]).expect("it is in range"),
+            _ => Distribution::mixture(vec![
+                (1.0, Distribution::constant(scale)),
+                (
+                    1.0,
+                    Distribution::gamma(share, scale).expect("it is in range"),
+                ),
+            ])
+            .expect("it is in range"),
+        }
+    }
+
     fn duration(&mut self, least: u64) -> Duration {
         let size = [1, 1_000, 1_000_000, 1_000_000_000, 60_000_000_000][self.below(5) as usize];
         Duration::from_nanos(least + u64::from(self.below(10_000)) * size)
@@ -51,8 +73,9 @@ impl Chance {
 
 impl Keys for Chance {
     fn key(&mut self, key: Key, value: Value<'_>) {
-        // Some keys keep their defaults. A cap may not be below what was drawn as the base.
-        if key.name == "cap" || self.below(4) == 0 {
+        // Some keys keep their defaults. The longest gap may not be below the first one.
+        let bound = ["cap", "max_delay"].contains(&key.name);
+        if bound || (key.required.is_none() && self.below(4) == 0) {
             return;
         }
         match value {
@@ -65,17 +88,25 @@ impl Keys for Chance {
             }
             Value::Number(place, low, high) => {
                 let share = f64::from(self.below(u32::MAX)) / f64::from(u32::MAX);
-                *place = Fixed::new(low + share * (high - low)).unwrap();
+                *place = Fixed::new(low + share * (high - low)).expect("it is in range");
             }
+            Value::Pace(place) => {
+                let nanohertz = 1 + u64::from(self.below(u32::MAX)) * 1_000;
+                *place = Some(Rate::from_nanohertz(nanohertz));
+            }
+            Value::Law(place) => *place = Some(self.law()),
             Value::Word(choice) => {
-                let count = u32::try_from(choice.words().len()).unwrap();
+                let count = u32::try_from(choice.words().len()).expect("it is in range");
                 choice.take(self.below(count) as usize);
             }
             Value::Checks(ready) => {
                 *ready = Readiness::default();
                 let words: Vec<&str> = Readiness::words().collect();
                 for _ in 0..3 {
-                    ready.add(words[self.below(u32::try_from(words.len()).unwrap()) as usize]);
+                    ready.add(
+                        words[self.below(u32::try_from(words.len()).expect("it is in range"))
+                            as usize],
+                    );
                 }
             }
         }

@@ -1,9 +1,45 @@
 //! The program as a user meets it: exit codes, messages, folders.
 
+mod endings;
+mod folder;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A scenario that is simulated within a moment.
+const SMALL: &str = "\
+name = \"small\"
+[workload]
+executor = \"constant-arrival-rate\"
+rate = \"50/s\"
+duration = \"10s\"
+call_duration = { exponential = { mean = \"2s\" } }
+media = { sip = 1 }
+[platform.metadata]
+lag = { exponential = { mean = \"3s\" } }
+[[gate]]
+name = \"ungated\"
+strategy = \"none\"
+[[gate]]
+name = \"patient\"
+strategy = \"fixed-delay\"
+delay = \"9s\"
+";
+
+/// The file of [`SMALL`] in `folder`.
+fn small_scenario(folder: &Path) -> PathBuf {
+    let path = folder.join("small.toml");
+    fs::write(&path, SMALL).expect("writable");
+    path
+}
+
+/// Simulates [`SMALL`] into `out`.
+fn small(folder: &Path, out: &Path, more: &[&str]) -> Output {
+    let mut command = racegate(&["run", "--engine", "sim", "--json", "--out"]);
+    command.arg(out).arg(small_scenario(folder)).args(more);
+    command.output().expect("the program can be started")
+}
 
 fn racegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_racegate"));
@@ -138,20 +174,6 @@ fn set_changes_one_value_and_the_expectation_notices() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_is_rendered_as_interrupted() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = folder.path().join("run");
-    assert!(simulate(&run, &[]).status.success());
-    let history = run.join("history.ndjson.zst");
-    let bytes = fs::read(&history).expect("there is a history");
-    fs::write(&history, &bytes[..bytes.len() - 20]).expect("writable");
-    fs::remove_file(run.join("summary.json")).expect("there is a summary");
-    let output = output(&["report", run.to_str().expect("text"), "--json"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(json(&output)["interrupted"], true);
-}
-
-#[test]
 fn report_gives_the_numbers_of_the_run_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = folder.path().join("run");
@@ -168,50 +190,6 @@ fn a_folder_with_something_else_in_it_is_not_touched() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--out"));
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_stops_arrivals_finishes_and_exits_105() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = folder.path().join("run");
-    let out = run.to_str().expect("text");
-    let mut child = racegate(&["run", "scenarios/webrtc-spike.toml", "--out", out])
-        .args([
-            "--set",
-            "workload.fidelity.webrtc=model",
-            "--set",
-            "workload.call_duration=1s",
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program can be started");
-    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    // The second line comes after ten seconds of calls.
-    let calls_begun = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .any(|line| line.contains("calls begun"));
-    assert!(calls_begun);
-    let interrupt = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(interrupt.expect("there is a kill").success());
-    let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.code(), Some(105), "{rest:#?}");
-    assert!(
-        rest.last().is_some_and(|line| line.contains("exit 105")),
-        "{rest:#?}"
-    );
-    let report = json(&output(&["report", out, "--json"]));
-    assert_eq!(report["interrupted"], true);
-    assert!(
-        report["recordings"]
-            .as_u64()
-            .is_some_and(|recordings| recordings > 0)
-    );
 }
 
 #[cfg(target_os = "linux")]
