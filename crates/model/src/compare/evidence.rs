@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Outcomes;
 use super::metric::{self, Concern};
-use super::sample::{Sample, Sharing, Values, labels_of};
+use super::sample::{Sample, Values, labels_of};
+use crate::analysis::Sharing;
 use crate::outcome::OutcomeKind;
 use crate::stats::{
     Events, MeanDifference, fisher_exact, proportion_upper, score_bounds, student_t_quantile,

@@ -6,23 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::metric;
 use super::{Margins, Origin};
+use crate::analysis::Sharing;
 
 /// Version of the schema of a baseline's file. Grow it, never rename.
 pub const SAMPLE_SCHEMA: u32 = 1;
-
-/// What couples the recordings of a run, so that they are no independent observations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sharing {
-    /// They wait in one queue.
-    Queue,
-    /// They share export jobs.
-    Jobs,
-    /// They share a limit of API calls.
-    Calls,
-    /// Nothing couples them.
-    Nothing,
-}
 
 /// What runs of one scenario showed, by seed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
