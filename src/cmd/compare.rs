@@ -167,7 +167,7 @@ const COLUMNS: [&str; 8] = [
 fn text(comparison: &Comparison) -> String {
     let mut table = comfy_table::Table::new();
     table
-        .load_preset(comfy_table::presets::NOTHING)
+        .load_style(comfy_table::presets::NOTHING)
         .set_header(COLUMNS);
     for line in &comparison.lines {
         table.add_row(cells(line));

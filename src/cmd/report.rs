@@ -6,7 +6,6 @@ use clap::Args;
 use racegate_model::analysis::{Accumulator, Doubt, Exit, Replay, Tenant};
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::Summary;
-use racegate_scenario::Source;
 
 use crate::load::{context, what_was_run};
 use crate::output::{Output, OutputArgs, note, print, print_json, style, width};

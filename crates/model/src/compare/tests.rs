@@ -147,7 +147,7 @@ fn independent_recordings_of_the_same_sessions_are_paired_one_by_one() {
         "{seen:?}"
     );
     let other = verdict_of(&independent(7, 0.02), &independent(8, 0.02));
-    let line = self::line(&other, "incomplete_rate{gate=g}");
+    let seen = line(&other, "incomplete_rate{gate=g}");
     assert_eq!(seen.method, Method::IndependentRecordings);
 }
 
@@ -171,7 +171,7 @@ fn coupled_runs_of_the_same_seeds_are_compared_seed_by_seed() {
     // Less is better, and is said.
     let back = verdict_of(&coupled(0..20, 2.0), &coupled(0..20, 1.0));
     assert_eq!(back.verdict, Judgement::NotWorse);
-    let line = self::line(&back, "incomplete_rate{gate=a}");
+    let seen = line(&back, "incomplete_rate{gate=a}");
     assert_eq!(seen.note.as_deref(), Some("better"));
 }
 
