@@ -66,7 +66,7 @@ pub fn print(text: &str) -> Result<(), Exit> {
 /// stays the same.
 ///
 /// # Errors
-/// As [`print`], and where `value` is no JSON.
+/// As [`print()`], and where `value` is no JSON.
 pub fn print_json(value: &impl Serialize) -> Result<(), Exit> {
     let text = serde_json::to_string_pretty(value).map_err(Exit::internal)?;
     let unprintable = |letter: char| letter != '\n' && is_unprintable(letter);

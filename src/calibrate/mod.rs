@@ -1,7 +1,7 @@
 //! `racegate calibrate`: from a trace of what became visible when to a law of the lag.
 //!
 //! [`read`] streams a trace into observations of bounded size, [`Calibration::of`] fits and tests,
-//! and the rest says what was found: [`text`] for people, [`toml`] as a `[platform]` table,
+//! and the rest says what was found: [`text`] for people, `toml` as a `[platform]` table,
 //! [`json`] for programs.
 
 mod columns;

@@ -233,6 +233,7 @@ fn every_file_is_handed_over_once_and_a_failure_to_write_names_it() {
             "race-over-time.svg",
             "report.html",
             "report.md",
+            "summary.md",
         ]
     );
     let full = |_: &str, _: &[u8]| Err(std::io::Error::from(std::io::ErrorKind::StorageFull));

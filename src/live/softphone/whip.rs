@@ -173,10 +173,15 @@ const STOPPED: &str = "the softphones have stopped";
 /// An absolute URL, or a path on the endpoint's own server.
 fn resolve(endpoint: &Uri, location: &str) -> Result<Uri, String> {
     let bad = |error: &dyn std::fmt::Display| format!("the Location {location} is no URL: {error}");
-    let target: Uri = location.parse().map_err(|error| bad(&error))?;
+    // Two slashes name a server of the same scheme (RFC 3986, 4.2), which `Uri` reads as a path.
+    let absolute = match location.strip_prefix("//") {
+        Some(_) => format!("{}:{location}", endpoint.scheme_str().unwrap_or("http")),
+        None => location.to_owned(),
+    };
+    let target: Uri = absolute.parse().map_err(|error| bad(&error))?;
     if target.host().is_some() {
         // Who answers decides nothing about where else is connected to.
-        let admitted = Targets::loopback().admit(location);
+        let admitted = Targets::loopback().admit(&absolute);
         return admitted.map_err(|refused| format!("the Location {refused}"));
     }
     let mut parts = endpoint.clone().into_parts();
@@ -199,6 +204,7 @@ mod tests {
         let of = |location| resolve(&endpoint, location).map(|uri| uri.to_string());
         assert_eq!(of("/whip/7").unwrap(), "http://127.0.0.1:99/whip/7");
         assert_eq!(of("http://127.0.0.2/x").unwrap(), "http://127.0.0.2/x");
+        assert_eq!(of("//127.0.0.2/x").unwrap(), "http://127.0.0.2/x");
         for elsewhere in [
             "http://192.0.2.1/x",
             "//192.0.2.1/x",

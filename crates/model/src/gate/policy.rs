@@ -41,7 +41,7 @@ pub enum Seen {
     Started,
     /// A notification arrived.
     Notified(WebhookEvent),
-    /// The instant for which it set [`Next::Own`] has come.
+    /// The instant for which it set `Next::Own` has come.
     Due,
     /// A check came back.
     Checked(Ready),
