@@ -176,7 +176,7 @@ impl Accumulator {
             ))),
             Metric::MetadataLag(aggregate) => {
                 let lag = series.labels.field.map_or(Lag::Metadata, Lag::Field);
-                aggregated(cell.delays(lag), aggregate, || cell.lag_mean(lag))
+                aggregated(&cell.delays(lag), aggregate, || cell.lag_mean(lag))
             }
             Metric::QueueWaitMean | Metric::QueueWaitProbability => self.observe_wait(series, at),
             Metric::OutcomeRate(_)
