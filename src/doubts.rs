@@ -11,24 +11,18 @@ const SATURATED: f64 = 0.9;
 pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary) -> Vec<String> {
     let mut reasons = Vec::new();
     let limit = scenario.limits.send_lateness.as_secs_f64();
-    if generator.send_lateness_p99_s > limit {
+    if generator.stopped_s > 0.0 {
+        // What was late because of that is no shortage of anything.
         reasons.push(format!(
-            "{}: 1 % of audio packets were sent more than {:.1} ms after their time (limit {} ms), \
-             {} of {} packets over the limit; {}",
-            exhausted(generator),
-            generator.send_lateness_p99_s * 1000.0,
-            limit * 1000.0,
+            "stopped: the process stood still for {:.1} s in all (SIGSTOP, Ctrl-Z or a debugger): {} \
+             of {} packets and {} calls were late; run it again undisturbed",
+            generator.stopped_s,
             generator.packets_late,
             generator.packets_sent,
-            "run fewer calls, a lower fidelity or more cores",
-        ));
-    }
-    if generator.dropped > 0 {
-        reasons.push(format!(
-            "{}: {} calls were begun more than a second late; lower the rates",
-            exhausted(generator),
             generator.dropped
         ));
+    } else {
+        reasons.extend(lateness(generator, limit));
     }
     if generator.socket_drops > 0 {
         reasons.push(format!(
@@ -77,6 +71,32 @@ pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary)
 }
 
 /// What kept the generator from its schedule, by what was nearest to its end.
+/// What was late, and the resource that ran out.
+fn lateness(generator: &GeneratorSummary, limit: f64) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if generator.send_lateness_p99_s > limit {
+        reasons.push(format!(
+            "{}: 1 % of audio packets were sent more than {:.1} ms after their time (limit {} ms), \
+             {} of {} packets over the limit; {}",
+            exhausted(generator),
+            generator.send_lateness_p99_s * 1000.0,
+            limit * 1000.0,
+            generator.packets_late,
+            generator.packets_sent,
+            "run fewer calls, a lower fidelity or more cores",
+        ));
+    }
+    if generator.dropped > 0 {
+        reasons.push(format!(
+            "{}: {} calls were begun more than a second late; lower the rates",
+            exhausted(generator),
+            generator.dropped
+        ));
+    }
+    reasons
+}
+
+/// The resource for want of which something was late.
 fn exhausted(generator: &GeneratorSummary) -> String {
     let cpu = &generator.cpu;
     if cpu.elapsed_s <= 0.0 {
@@ -138,6 +158,31 @@ mod tests {
             ..GeneratorSummary::default()
         };
         assert_eq!(invalid_reasons(&scenario(), &generator), [""; 0]);
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_is_told_from_an_overloaded_machine() {
+        let busy = CpuSummary {
+            cores: 2,
+            elapsed_s: 10.0,
+            machine_busy: 0.99,
+            ..CpuSummary::default()
+        };
+        let generator = GeneratorSummary {
+            stopped_s: 3.04,
+            dropped: 12,
+            ..late(busy)
+        };
+        let reasons = invalid_reasons(&scenario(), &generator);
+        let [reason] = reasons.as_slice() else {
+            panic!("{reasons:?}");
+        };
+        assert!(reason.contains("stood still for 3.0 s"), "{reason}");
+        assert!(
+            reason.contains("17 of 1000 packets and 12 calls"),
+            "{reason}"
+        );
+        assert!(!reason.contains("CPU"), "{reason}");
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! racegate: reproduces, measures and fixes the race between a recording's media and its metadata.
 //!
 //! The shell around the pure core (`racegate_model`): everything that touches a clock, a socket or
-//! a file. Start with [`run`], the main job.
+//! a file. Start with [`cmd`], a file per verb; `cmd/run.rs` is the main job.
 
-pub mod bench;
-pub mod call;
-pub mod catalogue;
-pub mod cli;
+pub mod calibrate;
+pub mod cmd;
 mod doubts;
 mod engine;
+mod judge;
 pub mod live;
+pub mod load;
+pub mod output;
 pub mod plan;
 mod progress;
 pub mod report;
-pub mod run;
-mod sinks;
+mod signals;
+pub mod sinks;
 pub mod store;
+pub mod tune;

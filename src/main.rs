@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    racegate::cli::main()
+    racegate::cmd::main()
 }

@@ -5,12 +5,10 @@ use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use racegate_model::scenario::Scenario;
-use racegate_scenario::Color;
 
 use crate::live::Progress;
+use crate::output::{Notes, note};
 use crate::plan::Plan;
-use crate::report::Style;
-use crate::run::{Notes, note};
 
 /// One line of progress on a terminal; a line every ten seconds elsewhere.
 pub(crate) struct Bar {
@@ -73,33 +71,4 @@ impl Bar {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Whether stderr takes colours: <https://no-color.org>.
-pub(crate) fn color() -> Color {
-    if is_plain() || !std::io::stderr().is_terminal() {
-        Color::Never
-    } else {
-        Color::Always
-    }
-}
-
-/// How the table on stdout is drawn.
-pub(crate) fn style() -> Style {
-    if is_plain() || !std::io::stdout().is_terminal() {
-        Style::Plain
-    } else {
-        Style::Ansi
-    }
-}
-
-/// Columns of the terminal; 120 when there is none.
-pub(crate) fn width() -> usize {
-    console::Term::stdout()
-        .size_checked()
-        .map_or(120, |(_, columns)| usize::from(columns))
-}
-
-fn is_plain() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

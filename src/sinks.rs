@@ -10,10 +10,11 @@ use racegate_model::scenario::{Arm, Scenario};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 
+use crate::signals::Signals;
 use crate::store::HistoryWriter;
 
 /// Writes and counts a run.
-pub(crate) struct RunSink<'a> {
+pub struct RunSink<'a> {
     accumulator: Accumulator,
     history: Option<HistoryWriter>,
     /// Settled pairs of a live run, to be compared with the simulation.
@@ -21,6 +22,8 @@ pub(crate) struct RunSink<'a> {
     /// Recordings above which only the failing ones are written.
     history_limit: u64,
     failing_written: u64,
+    /// What may end a simulated run early.
+    signals: Option<&'a Signals>,
 }
 
 /// Failing recordings written beyond the history's limit, at most.
@@ -28,7 +31,8 @@ const FAILING_MAX: u64 = 100_000;
 
 impl<'a> RunSink<'a> {
     /// A sink that counts with `accumulator` and writes to `history`, if there is one.
-    pub(crate) const fn new(
+    #[must_use]
+    pub const fn new(
         accumulator: Accumulator,
         history: Option<HistoryWriter>,
         history_limit: u64,
@@ -39,17 +43,26 @@ impl<'a> RunSink<'a> {
             conformance: None,
             history_limit,
             failing_written: 0,
+            signals: None,
         }
     }
 
+    /// Ends with the signals of `signals`.
+    pub(crate) const fn ended_by(mut self, signals: &'a Signals) -> Self {
+        self.signals = Some(signals);
+        self
+    }
+
     /// Also keeps what a live run of `scenario` settles, to be compared.
-    pub(crate) fn comparing(mut self, scenario: &'a Scenario) -> Self {
+    #[must_use]
+    pub fn comparing(mut self, scenario: &'a Scenario) -> Self {
         self.conformance = Some((scenario, Conformance::default()));
         self
     }
 
     /// What was counted, the history's writer, and the comparison.
-    pub(crate) fn into_parts(self) -> (Accumulator, Option<HistoryWriter>, Option<Conformance>) {
+    #[must_use]
+    pub fn into_parts(self) -> (Accumulator, Option<HistoryWriter>, Option<Conformance>) {
         (
             self.accumulator,
             self.history,
@@ -96,6 +109,9 @@ impl Sink for RunSink<'_> {
 
     fn job(&mut self, job: &JobRecord) {
         self.accumulator.job(job);
+        if let Some((_, conformance)) = &mut self.conformance {
+            conformance.live_job(job);
+        }
         if job.ordinal.0 < self.history_limit {
             self.write(|| Entry::Job(job.clone()));
         }
@@ -107,6 +123,10 @@ impl Sink for RunSink<'_> {
             recording,
             stage: stage.to_owned(),
         });
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.signals.is_some_and(Signals::is_ending)
     }
 
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]) {
@@ -136,7 +156,9 @@ impl Sink for SimulatedSide<'_> {
         }
     }
 
-    fn job(&mut self, _: &JobRecord) {}
+    fn job(&mut self, job: &JobRecord) {
+        self.conformance.simulated_job(job);
+    }
 
     fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }

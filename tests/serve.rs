@@ -162,7 +162,7 @@ fn post(api: &str, path: &str, kind: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(api.replace("http://", "")).expect("it listens");
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {kind}\r\n\
          content-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("it reads");
@@ -320,4 +320,25 @@ fn a_bad_scenario_exits_104_with_every_mistake() {
             assert!(stderr.contains(word), "{arguments:?}: {stderr}");
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_data_folder_is_one_server_s_until_it_ends_however_it_ends() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().to_str().expect("text");
+    let arguments = ["--data-dir", data, "--no-media"];
+    let mut first = Served::start(&arguments, "error");
+    let second = racegate(&["serve", "--port", "0"]).args(arguments).output();
+    let second = second.expect("it ends");
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success(), "{told}");
+    assert!(
+        told.contains("another server") && told.contains(data),
+        "{told}"
+    );
+    first.child.kill().expect("it runs");
+    first.child.wait().expect("it is gone");
+    let third = Served::start(&arguments, "error");
+    assert_eq!(third.stop("-INT").0, Some(0));
 }

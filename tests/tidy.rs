@@ -71,8 +71,8 @@ fn no_test_is_skipped_and_none_sleeps() {
     // its server to start: only they may wait by sleeping.
     let waiting = [
         "udp/src/shard.rs",
-        "bench/media/rung.rs",
-        "bench/media/signalling.rs",
+        "bench/src/media/rung.rs",
+        "bench/src/media/signalling.rs",
     ];
     let tests = sources()
         .into_iter()

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod gentle;
 pub mod http;
 pub mod ingest;
+pub mod room;
 #[cfg(feature = "cli")]
 pub mod serve;
 pub mod server;
@@ -16,6 +17,8 @@ pub mod service;
 pub mod softphone;
 pub mod storage;
 pub mod synthetic;
+pub mod targets;
 pub mod traffic;
+mod websocket;
 #[cfg(feature = "wiremock")]
 pub mod wiremock;

@@ -2,12 +2,14 @@
 //! one [`Service`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use axum::Extension;
 use axum::extract::{Query, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,18 +27,22 @@ use tokio::task::JoinHandle;
 
 use crate::archive::{Archive, Keeper};
 use crate::clock::RunClock;
-use crate::http::{self, ApiConfig, ApiState, Control, WebhookSettings, Webhooks};
+use crate::http::{
+    self, ApiConfig, ApiState, Control, OwnPage, WebAccess, WebhookSettings, Webhooks,
+};
 use crate::ingest::{
     EndReason, EndedMedia, IngestEndpoint, IngestSettings, IngestShards, Kept, NoRoom,
     SessionEvents, Started, TakeNumber, upgrade_signalling,
 };
 use crate::service::{self, News, Service, ServiceConfig};
-use crate::softphone;
+use crate::softphone::{self, Guests};
 use crate::storage::client::ReaderError;
+use crate::storage::layout::RunEpoch;
 use crate::storage::{
     AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
     StoreError,
 };
+use crate::targets::Targets;
 use crate::traffic::{self, Traffic};
 
 /// What is on its way to an external S3 gets so long when the mock stops.
@@ -64,8 +70,12 @@ pub struct ServerConfig {
     pub storage_max: u64,
     /// A bucket of somebody else's that is used instead of our own S3 endpoint.
     pub external: Option<ExternalBucket>,
+    /// Where webhooks may point.
+    pub targets: Targets,
     /// A folder that objects are written to, and found in again.
     pub data_folder: Option<PathBuf>,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
     /// The control plane, for a mock that people and scripts use; it also makes the calls.
     pub control: Option<ControlConfig>,
 }
@@ -94,7 +104,9 @@ impl ServerConfig {
             stack: WebrtcStack::Dense,
             storage_max,
             data_folder: None,
+            targets: Targets::loopback(),
             external: None,
+            web: WebAccess::default(),
             control: None,
         }
     }
@@ -138,6 +150,15 @@ pub enum ServerError {
     Archive(std::io::Error),
 }
 
+/// How the API is, beside its defaults.
+fn api_config(epoch: RunEpoch, (webhook_targets, web): (Targets, WebAccess)) -> ApiConfig {
+    ApiConfig {
+        webhook_targets,
+        web,
+        ..ApiConfig::new(epoch)
+    }
+}
+
 /// Where objects are.
 enum Objects {
     Here(S3Endpoint),
@@ -159,6 +180,9 @@ impl Objects {
     }
 }
 
+/// The ingest that is reached through memory, once there is one.
+type Ring = Arc<OnceLock<IngestShards>>;
+
 /// A running mock. The media ingest runs once its [`Station`]s are on shards.
 pub struct MockServer {
     service: Service,
@@ -168,7 +192,7 @@ pub struct MockServer {
     stations: Vec<Station>,
     stack: Arc<dyn Stack>,
     /// The ingest that is reached through memory, once there is one.
-    ring: Arc<OnceLock<IngestShards>>,
+    ring: Ring,
     webhooks: Webhooks,
     received: Arc<PlatformEvents>,
     driver: JoinHandle<()>,
@@ -206,7 +230,8 @@ impl MockServer {
         }
         let store = service.store().clone();
         let s3 = Objects::start(config.external, config.s3, (store, &keys)).await?;
-        let received = Arc::new(PlatformEvents::start(&service, clock)?);
+        let guests = Guests::new(service.clone(), clock);
+        let received = Arc::new(PlatformEvents::start(&service, clock, guests.clone())?);
         let settings = IngestSettings {
             address: config.media,
             door: Some(stack_with(config.stack, DtlsVersion::Either)?),
@@ -220,15 +245,11 @@ impl MockServer {
             source,
         };
         let listener = TcpListener::bind(config.http).await.map_err(bind)?;
-        let api = ApiConfig::new(epoch);
+        let api = api_config(epoch, (config.targets, config.web.clone()));
         let state = ApiState::controlled(service.clone(), clock, api, control.clone());
-        let ring = Arc::default();
-        let signalling = axum::Router::new()
-            .route("/signalling", get(signal))
-            .with_state(ingest.clone())
-            .route("/signalling/ring", get(signal_ring))
-            .with_state(Arc::clone(&ring));
-        let beside = signalling.merge(softphone::routes(&service, clock, &ingest));
+        let ring = Ring::default();
+        let signalling = signalling(&ingest, &ring, &config.web);
+        let beside = signalling.merge(softphone::routes(&service, &ingest, guests, &config.web));
         let http = http::serve_beside(listener, state, beside).map_err(bind)?;
         let webhooks = Webhooks::new(service.clone(), epoch, WebhookSettings::default());
         let driver = match traffic {
@@ -373,6 +394,16 @@ impl MockServer {
     }
 }
 
+/// The WebSockets of softphones, through the kernel and through memory.
+fn signalling(ingest: &IngestShards, ring: &Ring, web: &WebAccess) -> axum::Router {
+    axum::Router::new()
+        .route("/signalling", get(signal))
+        .with_state(ingest.clone())
+        .route("/signalling/ring", get(signal_ring))
+        .with_state(Arc::clone(ring))
+        .layer(Extension(web.clone()))
+}
+
 /// Which shard a caller wants its sessions on, if it minds.
 #[derive(serde::Deserialize)]
 struct Wanted {
@@ -383,14 +414,16 @@ async fn signal(
     State(ingest): State<IngestShards>,
     Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
+    _: OwnPage,
 ) -> Response {
     upgrade_on(&ingest, &wanted, upgrade)
 }
 
 async fn signal_ring(
-    State(ring): State<Arc<OnceLock<IngestShards>>>,
+    State(ring): State<Ring>,
     Query(wanted): Query<Wanted>,
     upgrade: WebSocketUpgrade,
+    _: OwnPage,
 ) -> Response {
     match ring.get() {
         Some(ingest) => upgrade_on(ingest, &wanted, upgrade),
@@ -438,6 +471,7 @@ pub struct PlatformEvents {
     archive: Archive,
     digests: Digests,
     owners: Owners,
+    guests: Guests,
 }
 
 /// By conversation.
@@ -473,7 +507,7 @@ pub struct Received {
 }
 
 impl PlatformEvents {
-    fn start(service: &Service, clock: RunClock) -> Result<Self, ServerError> {
+    fn start(service: &Service, clock: RunClock, guests: Guests) -> Result<Self, ServerError> {
         let (digests, owners) = (Digests::default(), Owners::default());
         let registrar = Registrar {
             service: service.clone(),
@@ -487,6 +521,7 @@ impl PlatformEvents {
             archive,
             digests,
             owners,
+            guests,
         })
     }
 
@@ -502,8 +537,10 @@ impl SessionEvents for PlatformEvents {
 
     fn established(&self, conversation_id: &str, session_id: &str, _: Instant) {
         let mut owners = self.owners.lock();
-        let owner = owners.entry(conversation_id.to_owned());
-        owner.or_insert_with(|| session_id.to_owned());
+        if let Entry::Vacant(owner) = owners.entry(conversation_id.to_owned()) {
+            owner.insert(session_id.to_owned());
+            self.guests.arrived(conversation_id);
+        }
     }
 
     fn part(&self, take: TakeNumber, part: Bytes) -> Result<(), NoRoom> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use racegate_media::Speech;
-use racegate_media::ogg::OpusMuxer;
+use racegate_media::ogg::{OpusMuxer, identity};
 use racegate_model::draws::Seed;
 use racegate_model::ids::{ConversationId, SessionId};
 use racegate_model::time::Duration;
@@ -20,11 +20,7 @@ pub fn recording(seed: Seed, call: &Call) -> Bytes {
     let clip = usize::try_from(call.clip(seed) >> 32).unwrap_or(0);
     let speech = Speech::of(&conversation, clip);
     let serial = u32::try_from(call.index.0 & 0xFFFF_FFFF).unwrap_or(0);
-    let comments = [
-        ("CONVERSATION", conversation.as_str()),
-        ("SESSION", session.as_str()),
-    ];
-    let mut muxer = OpusMuxer::new(serial, &comments);
+    let mut muxer = OpusMuxer::new(serial, &identity(&conversation, &session));
     let frames = call.duration.as_nanos() / FRAME.as_nanos();
     for frame in 0..frames {
         muxer.push(frame * FRAME_SAMPLES, &speech.frame(frame));

@@ -22,6 +22,8 @@ use crate::synthetic;
 /// The index of the first call that is asked for. Planned ones lie below: a timeline's place is
 /// its index, and half of the places are enough for either.
 const ASKED_FROM: u64 = 1 << 25;
+/// Calls that a workload may plan.
+pub const PLANNED_MAX: u64 = ASKED_FROM;
 /// The index of the first guest of the softphone page. Calls that are asked for lie below.
 pub(crate) const GUESTS_FROM: u64 = ASKED_FROM + (1 << 24);
 /// Calls that may be asked for in all.

@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mock_api::clock::Pace;
+use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::storage::{
     AccessKey, EndpointLimits, ExternalBucket, MediaUpload, PART_SIZE_MIN, S3Endpoint, Store, Write,
 };
+use mock_api::targets::Targets;
 use object_store::ObjectStoreExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
@@ -197,10 +199,10 @@ async fn a_recording_goes_to_an_external_s3_as_it_comes_and_no_more_than_parts_a
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let routes = Router::new().fallback(sink).with_state(Arc::clone(&sunk));
     let server = tokio::spawn(axum::serve(listener, routes).into_future());
-    let bucket = ExternalBucket {
-        endpoint,
-        key: key(),
-    };
+    let AccessKey { id, secret, bucket } = key();
+    let url = format!("{endpoint}/{bucket}");
+    let bucket = ExternalBucket::at(&url, (id, secret), &Targets::loopback());
+    let bucket = bucket.expect("a bucket of this machine");
     let store = Store::elsewhere(&bucket).expect("a client");
     let part_size = usize::try_from(PART_SIZE_MIN).expect("it is small");
     let ((), held) = peak!({
@@ -257,6 +259,8 @@ async fn with_a_long_recording() -> (Mock, String) {
         journal: 10,
         storage: Storage::Memory,
         external: None,
+        targets: Targets::loopback(),
+        web: WebAccess::default(),
     });
     let mock = mock.await.expect("there are free ports");
     let at = mock.addresses().clone();

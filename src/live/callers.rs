@@ -1,4 +1,5 @@
-//! Makes the planned calls, each at its time: real softphones or synthetic recordings.
+//! The role of the callers: the planned calls, each at its time, by real softphones or as synthetic
+//! recordings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use mock_api::synthetic;
 use racegate_model::draws::{Draws, Seed};
 use racegate_model::fault::{FaultPlan, SessionOutcome};
 use racegate_model::ids::ConversationId;
-use racegate_model::scenario::{Fidelity, Workload};
+use racegate_model::scenario::{Fidelity, Scenario, Workload};
 use racegate_model::time::Duration;
 use racegate_model::workload::{Call, Calls};
 use tokio::sync::mpsc;
@@ -41,21 +42,69 @@ pub(super) struct CallCounters {
     pub(super) all_begun: AtomicBool,
 }
 
-/// Places the calls of a workload.
+/// The callers of a run: a task that places the calls of the workload, each at its time.
 pub(super) struct Callers {
-    pub(super) service: Service,
-    pub(super) clock: RunClock,
-    pub(super) phones: Phones,
-    pub(super) faults: FaultPlan,
-    pub(super) workload: Workload,
-    pub(super) seed: Seed,
     pub(super) counters: Arc<CallCounters>,
-    pub(super) reports: mpsc::UnboundedSender<CallReport>,
+    /// What became of each call.
+    pub(super) reports: mpsc::UnboundedReceiver<CallReport>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Callers {
+    /// Begins to place the calls of `scenario`, whose recordings `service` is to hold.
+    pub(super) fn start(
+        scenario: &Scenario,
+        service: &Service,
+        clock: RunClock,
+        phones: Phones,
+    ) -> Self {
+        let (sender, reports) = mpsc::unbounded_channel();
+        let counters = Arc::<CallCounters>::default();
+        let dialer = Dialer {
+            service: service.clone(),
+            clock,
+            phones,
+            faults: FaultPlan::new(&scenario.workload, scenario.seed),
+            workload: scenario.workload.clone(),
+            seed: scenario.seed,
+            counters: Arc::clone(&counters),
+            reports: sender,
+        };
+        Self {
+            counters,
+            reports,
+            task: tokio::spawn(dialer.run()),
+        }
+    }
+
+    /// Places no more calls; those under way go on.
+    pub(super) fn stop(&self) {
+        self.task.abort();
+        self.counters.all_begun.store(true, Ordering::Release);
+    }
+
+    /// Whether all calls have begun and none is under way.
+    pub(super) fn are_done(&self) -> bool {
+        self.counters.all_begun.load(Ordering::Acquire)
+            && self.counters.active.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Places the calls of a workload.
+struct Dialer {
+    service: Service,
+    clock: RunClock,
+    phones: Phones,
+    faults: FaultPlan,
+    workload: Workload,
+    seed: Seed,
+    counters: Arc<CallCounters>,
+    reports: mpsc::UnboundedSender<CallReport>,
+}
+
+impl Dialer {
     /// Begins every call at its time, until all are begun or the task is ended.
-    pub(super) async fn run(self) {
+    async fn run(self) {
         let this = Arc::new(self);
         for call in Calls::new(&this.workload, this.seed) {
             this.clock.sleep_until(call.arrival).await;

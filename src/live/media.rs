@@ -12,8 +12,8 @@ use racegate_model::summary::GeneratorSummary;
 use racegate_model::time::Duration;
 use racegate_udp::{BatchSocket, Shard, ShardError, Station};
 
+use super::error::LiveError;
 use super::softphone::{SoftphoneReport, SoftphoneSettings, Softphones};
-use super::world::LiveError;
 
 /// The port that softphones seem to have whose datagrams go through memory.
 const RING_PORT: u16 = 5004;

@@ -4,10 +4,14 @@
 //! happens; nothing is computed here.
 
 mod callers;
+mod error;
+mod exporters;
 mod generator;
+mod guest;
 mod health;
 mod media;
 mod network;
+mod platform;
 pub mod softphone;
 mod tenant;
 pub mod transport;
@@ -15,8 +19,10 @@ mod verdicts;
 mod webhooks;
 mod world;
 
+pub use error::LiveError;
 pub use generator::{GeneratorReport, Progress};
-pub use world::{LiveError, LiveOptions, Stop, run};
+pub use guest::{Guest, NoGuest};
+pub use world::{LiveOptions, Stop, run, run_beside};
 
 /// Which arms a live run runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,13 +10,14 @@ use mock_api::storage::AccessKey;
 use mock_api::storage::client::{ExportReader, ReadError, ReaderLimits};
 use parking_lot::Mutex;
 use racegate_model::exporter::{Command, ExportRead, Input, LocalJob, Reply};
+use racegate_model::gate::{Found, Read};
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::scenario::ReadPath;
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::View;
 
+use super::error::LiveError;
 use super::transport::{Transport, truth};
-use super::world::LiveError;
 
 /// One tenant's connections.
 pub(super) struct HttpTransport {
@@ -65,6 +66,13 @@ impl HttpTransport {
             reader,
             jobs: Mutex::default(),
         })
+    }
+
+    async fn read(&self, read: Read) -> Reply<Found> {
+        match read {
+            Read::Check { recording, path } => self.check(recording, path).await.map(Found::View),
+            Read::Watermark { .. } => self.client.watermark().await.map(Found::Watermark),
+        }
     }
 
     async fn check(&self, recording: RecordingIndex, path: ReadPath) -> Reply<View> {
@@ -133,12 +141,7 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn call(&self, at: Timestamp, command: Command) -> Input {
         match command {
-            Command::Check { recording, path } => {
-                Input::Checked(recording, self.check(recording, path).await)
-            }
-            Command::ReadWatermark { recording } => {
-                Input::Watermark(recording, self.client.watermark().await)
-            }
+            Command::Read(read) => Input::Answered(read, self.read(read).await),
             Command::CreateJob { job, recordings } => {
                 Input::JobCreated(job, self.create(at, job, &recordings).await)
             }

@@ -126,9 +126,7 @@ impl<T: Transport> TenantDriver<T> {
         command: Command,
     ) -> impl Future<Output = Replied> + Send + use<T> {
         let concerns = match &command {
-            Command::Check { recording, .. } | Command::ReadWatermark { recording } => {
-                Concerns::Recording(*recording)
-            }
+            Command::Read(read) => Concerns::Recording(read.recording()),
             Command::CreateJob { job, recordings } => {
                 self.jobs.insert(*job, recordings.clone());
                 Concerns::Job(*job)

@@ -12,6 +12,7 @@ use mock_api::storage::manifest::{JobManifest, ManifestEntry};
 use mock_api::storage::sidecar::{self, Truth};
 use parking_lot::Mutex;
 use racegate_model::exporter::{Command, ExportRead, Input, LocalJob, Reply};
+use racegate_model::gate::{Found, Read};
 use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingId, TenantIndex};
 use racegate_model::org::{JobError, SLOT_RETRY};
 use racegate_model::selection::Refusal;
@@ -48,22 +49,9 @@ impl InProcess {
     pub fn answer(&self, at: Timestamp, command: Command) -> Input {
         let tenant = &self.service.tenants()[self.tenant.0 as usize];
         match command {
-            Command::Check { recording, path } => {
-                let reply = throttle(tenant, at, || {
-                    if tenant.refuses_reading().is_some() {
-                        return Reply::Forbidden;
-                    }
-                    let view = tenant.view(&self.service, at, recording, path);
-                    view.map_or(Reply::NotFound, Reply::Done)
-                });
-                Input::Checked(recording, reply)
-            }
-            Command::ReadWatermark { recording } => {
-                let reply = throttle(tenant, at, || match tenant.refuses_reading() {
-                    Some(_) => Reply::Forbidden,
-                    None => Reply::Done(tenant.watermark(at)),
-                });
-                Input::Watermark(recording, reply)
+            Command::Read(read) => {
+                let reply = throttle(tenant, at, || self.read(tenant, at, read));
+                Input::Answered(read, reply)
             }
             Command::CreateJob { job, recordings } => {
                 let reply = throttle(tenant, at, || match tenant.refuses_jobs() {
@@ -92,6 +80,19 @@ impl InProcess {
                 Input::JobStarted(job, reply)
             }
             Command::ReadExport(job) => Input::Exported(job, self.read_export(tenant, job)),
+        }
+    }
+
+    fn read(&self, tenant: &Tenant, at: Timestamp, read: Read) -> Reply<Found> {
+        if tenant.refuses_reading().is_some() {
+            return Reply::Forbidden;
+        }
+        match read {
+            Read::Check { recording, path } => {
+                let view = tenant.view(&self.service, at, recording, path);
+                view.map_or(Reply::NotFound, |view| Reply::Done(Found::View(view)))
+            }
+            Read::Watermark { .. } => Reply::Done(Found::Watermark(tenant.watermark(at))),
         }
     }
 

@@ -1,87 +1,34 @@
-//! A live run from start to end: servers up, calls made, gates raced, everything told to the sink.
+//! A live run from start to end: platform, callers and exporters joined, everything told to the sink.
 
-use std::io::Write as _;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use mock_api::clock::RunClock;
 use mock_api::ingest::IngestShards;
-use mock_api::server::{MockServer, PlatformEvents, ServerConfig, ServerError};
-use mock_api::service::{Delivery, News, ServiceConfig, Subscription, TenantConfig};
-use mock_api::storage::layout::RunEpoch;
+use mock_api::service::{Delivery, News};
 use racegate_model::draws::Seed;
-use racegate_model::exporter::{Exporter, Input};
 use racegate_model::fault::FaultPlan;
 use racegate_model::history::EndReason;
-use racegate_model::ids::{ArmIndex, RecordingId, TenantIndex};
+use racegate_model::ids::{ArmIndex, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::{Arm, Scenario};
-use racegate_model::sim::listens_to;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
-use racegate_udp::{Shard, ShardError, ShardMeter};
-use tokio::sync::{mpsc, watch};
+use racegate_udp::{Shard, ShardMeter};
+use tokio::sync::watch;
 
 use super::Arms;
-use super::callers::{CallCounters, CallReport, Callers};
+use super::callers::{CallReport, Callers};
+use super::error::LiveError;
+use super::exporters::Exporters;
 use super::generator::{GeneratorReport, Progress};
+use super::guest::{Guest, NoGuest};
 use super::health::Baseline;
 use super::media::{self, Phones};
-use super::network::HttpTransport;
-use super::tenant::{Message, Record, TenantDriver};
+use super::platform::Platform;
+use super::tenant::Record;
 use super::verdicts::Verdicts;
-use super::webhooks::{self, Dues};
-
-/// Why a live run could not begin or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveError {
-    /// A server could not be started.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// A socket could not be opened.
-    #[error("{what} could not be opened: {source}{hint}", hint = hint(source))]
-    Socket {
-        /// What it was for.
-        what: &'static str,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The media stack could not be set up.
-    #[error("the media stack could not be set up: {0}")]
-    Media(String),
-    /// The media thread failed.
-    #[error("the media thread failed: {0}")]
-    Shard(#[from] ShardError),
-    /// The audio could not be kept.
-    #[error("the audio cannot be written to {folder} ({source})", folder = folder.display())]
-    Audio {
-        /// Where to.
-        folder: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// An exporter could not log in.
-    #[error("the exporter of gate `{gate}` could not log in: {reason}")]
-    Login {
-        /// Which.
-        gate: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-fn hint(error: &std::io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(24 | 23) => {
-            "\n  too few file descriptors: raise the limit (`ulimit -n 4096`) or lower the rates"
-        }
-        _ => "",
-    }
-}
 
 /// How far a run is to be stopped; raised by Ctrl-C.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -120,50 +67,60 @@ pub async fn run(
     options: &LiveOptions,
     sink: &mut impl Sink,
     stop: watch::Receiver<Stop>,
+    progress: impl FnMut(Progress),
+) -> Result<GeneratorReport, LiveError> {
+    run_beside(scenario, options, sink, stop, progress, &mut NoGuest).await
+}
+
+/// Runs `scenario` against the embedded mock, with an exporter beside its gates that is not ours.
+///
+/// # Errors
+/// When a server, a socket, the media stack or the guest cannot be set up, or the media thread
+/// fails.
+pub async fn run_beside(
+    scenario: &Scenario,
+    options: &LiveOptions,
+    sink: &mut impl Sink,
+    stop: watch::Receiver<Stop>,
     mut progress: impl FnMut(Progress),
+    guest: &mut impl Guest,
 ) -> Result<GeneratorReport, LiveError> {
     let arms = match options.arms {
         Arms::Base => scenario.arms.get(..1).unwrap_or_default(),
         Arms::All => &scenario.arms[..],
     };
     let shards = options.shards.unwrap_or_else(media::shards);
-    let (mut world, server) = World::start(scenario, arms, shards).await?;
+    let mut world = World::start(scenario, arms, shards, guest).await?;
     let result = world.coordinate(sink, stop, &mut progress).await;
-    world.callers.abort();
+    world.callers.stop();
+    world.settle_guest(sink).await;
     let shards_failed = media::stop(std::mem::take(&mut world.shards));
-    server.stop().await;
+    let (report, platform) = world.finish(sink, result);
     if let Some(folder) = &options.keep_audio {
-        world.keep_audio(folder)?;
+        platform.keep_audio(scenario.seed, folder)?;
     }
-    let report = world.finish(sink, result);
+    platform.server.stop().await;
     shards_failed?;
     Ok(report)
 }
 
 /// Everything that is running.
-struct World<'a> {
+struct World<'a, G> {
     scenario: &'a Scenario,
     clock: RunClock,
+    platform: Platform,
+    callers: Callers,
+    exporters: Exporters,
     arms: Vec<LiveArm>,
-    inboxes: Vec<mpsc::UnboundedSender<Message>>,
-    service: mock_api::service::Service,
-    ingests: Vec<IngestShards>,
-    news: mpsc::UnboundedReceiver<News>,
-    records: mpsc::UnboundedReceiver<Record>,
-    reports: mpsc::UnboundedReceiver<CallReport>,
-    counters: Arc<CallCounters>,
-    callers: tokio::task::JoinHandle<()>,
     phones: Phones,
     shards: Vec<Shard>,
-    webhooks: mock_api::http::Webhooks,
-    dues: Dues,
     generator: GeneratorReport,
     ended: u64,
     settled: u64,
-    received: Arc<PlatformEvents>,
     verdicts: Verdicts,
     baseline: Baseline,
     meters: Vec<ShardMeter>,
+    guest: &'a mut G,
 }
 
 struct LiveArm {
@@ -172,67 +129,30 @@ struct LiveArm {
     ended: u64,
 }
 
-impl<'a> World<'a> {
+impl<'a, G: Guest> World<'a, G> {
     async fn start(
         scenario: &'a Scenario,
         arms: &'a [Arm],
         shards: NonZeroUsize,
-    ) -> Result<(World<'a>, MockServer), LiveError> {
+        guest: &'a mut G,
+    ) -> Result<Self, LiveError> {
         let clock = RunClock::starting_at(tokio::time::Instant::now() + LEAD);
-        let config = server_config(scenario, arms, shards);
-        let tenants = config.service.tenants.clone();
-        let (mut server, news) = MockServer::start(config, clock).await?;
-        let (phones, shards) = media::start(scenario, &mut server)?;
-        let faults = FaultPlan::new(&scenario.workload, scenario.seed);
-        let (record_sender, records) = mpsc::unbounded_channel();
-        let (inboxes, receivers): (Vec<_>, Vec<_>) =
-            tenants.iter().map(|_| mpsc::unbounded_channel()).unzip();
-        let dues = Dues::default();
-        start_webhooks(arms, &server, &inboxes, &tenants, (clock, &dues)).await?;
-        let mut inbox = receivers.into_iter();
-        for tenant in &tenants {
-            let arm = &arms[tenant.arm.0 as usize];
-            let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
-            let (Some(gate), Some(inbox)) = (gate, inbox.next()) else {
-                continue;
-            };
-            let export = &arm.platform.export;
-            let exporter = Exporter::new(tenant.index, gate, export, arm.required, scenario.seed);
-            let transport = HttpTransport::connect(&server, tenant).await?;
-            let driver = TenantDriver::new(exporter, transport, clock, record_sender.clone());
-            tokio::spawn(driver.run(inbox));
+        let mut platform =
+            Platform::start(scenario, arms, shards, clock, journal_of(guest)).await?;
+        let (phones, shards) = media::start(scenario, &mut platform.server)?;
+        let exporters =
+            Exporters::start(arms, &platform.server, scenario.seed, clock, guest.gate()).await?;
+        if let Some(tenant) = guest.gate().and_then(|gate| platform.tenant(gate)) {
+            guest.begin(&platform.server, &tenant, clock)?;
         }
-        let (report_sender, reports) = mpsc::unbounded_channel();
-        let counters = Arc::<CallCounters>::default();
-        let callers = Callers {
-            service: server.service().clone(),
-            clock,
-            phones: phones.clone(),
-            faults: faults.clone(),
-            workload: scenario.workload.clone(),
-            seed: scenario.seed,
-            counters: Arc::clone(&counters),
-            reports: report_sender,
-        };
-        let world = World {
+        let callers = Callers::start(scenario, platform.service(), clock, phones.clone());
+        Ok(Self {
             scenario,
             clock,
+            platform,
+            callers,
+            exporters,
             arms: live_arms(arms, scenario.seed),
-            inboxes,
-            service: server.service().clone(),
-            ingests: server
-                .ring()
-                .into_iter()
-                .chain([server.ingest()])
-                .cloned()
-                .collect(),
-            webhooks: server.webhooks().clone(),
-            dues,
-            news,
-            records,
-            reports,
-            counters,
-            callers: tokio::spawn(callers.run()),
             phones,
             meters: shards.iter().map(Shard::meter).collect(),
             baseline: Baseline::take(),
@@ -240,10 +160,9 @@ impl<'a> World<'a> {
             generator: GeneratorReport::new(),
             ended: 0,
             settled: 0,
-            received: server.received(),
-            verdicts: Verdicts::new(faults),
-        };
-        Ok((world, server))
+            verdicts: Verdicts::new(FaultPlan::new(&scenario.workload, scenario.seed)),
+            guest,
+        })
     }
 
     /// Joins calls, platform and tenants until the run is over. Returns why it ended.
@@ -258,28 +177,27 @@ impl<'a> World<'a> {
         loop {
             tokio::select! {
                 biased;
-                Some(news) = self.news.recv() => self.hear(news, sink),
-                Some(record) = self.records.recv() => self.record(record, sink),
-                Some(report) = self.reports.recv() => self.call_over(report, sink),
+                Some(news) = self.platform.news.recv() => self.hear(news, sink),
+                Some(record) = self.exporters.records.recv() => self.record(record, sink),
+                Some(report) = self.callers.reports.recv() => self.call_over(report, sink),
                 _ = tick.tick() => {
                     progress(self.progress());
                     self.watch_shard();
+                    self.guest.look(&self.platform.server);
                 }
                 Ok(()) = stop.changed() => {
                     let stopped = *stop.borrow_and_update();
                     if stopped == Stop::Now {
                         return EndReason::Interrupted;
                     }
-                    self.callers.abort();
-                    self.counters.all_begun.store(true, Ordering::Release);
+                    self.callers.stop();
                 }
             }
-            let calls_over = self.counters.all_begun.load(Ordering::Acquire)
-                && self.counters.active.load(Ordering::Relaxed) == 0;
+            let calls_over = self.callers.are_done();
             if calls_over && drained_by.is_never() {
                 drained_by = self.clock.now() + self.scenario.limits.drain;
             }
-            let settled = calls_over && self.is_settled();
+            let settled = calls_over && self.is_settled() && self.guest.is_done();
             if settled || self.clock.now() >= drained_by {
                 let stopped = *stop.borrow() != Stop::No;
                 return if stopped {
@@ -292,12 +210,13 @@ impl<'a> World<'a> {
     }
 
     fn is_settled(&self) -> bool {
-        self.news.is_empty()
-            && self.records.is_empty()
-            && self.reports.is_empty()
+        self.platform.news.is_empty()
+            && self.exporters.records.is_empty()
+            && self.callers.reports.is_empty()
             && self.settled >= self.expected()
-            && usize::try_from(self.ended)
-                .is_ok_and(|ended| ended == self.service.calls().ended_count() * self.arms.len())
+            && usize::try_from(self.ended).is_ok_and(|ended| {
+                ended == self.platform.service().calls().ended_count() * self.arms.len()
+            })
     }
 
     /// (tenant, recording) pairs to be settled of what has ended so far.
@@ -305,7 +224,20 @@ impl<'a> World<'a> {
         self.arms
             .iter()
             .map(|arm| arm.ended * arm.tenants.len() as u64)
-            .sum()
+            .sum::<u64>()
+            - self.guest.gate().map_or(0, |_| self.guest_ended())
+    }
+
+    /// Recordings that the guest is to export; it is a tenant of the first arm.
+    fn guest_ended(&self) -> u64 {
+        self.arms.first().map_or(0, |arm| arm.ended)
+    }
+
+    /// Ends the guest, and tells the sink what became of its recordings.
+    async fn settle_guest(&mut self, sink: &mut impl Sink) {
+        for settled in self.guest.settle(&self.platform.server).await {
+            self.record(Record::Settled(settled), sink);
+        }
     }
 
     fn hear(&mut self, news: News, sink: &mut impl Sink) {
@@ -322,7 +254,8 @@ impl<'a> World<'a> {
 
     fn began(&mut self, arm: ArmIndex, timeline: &Timeline) {
         let planned = self
-            .service
+            .platform
+            .service()
             .calls()
             .get(timeline.recording)
             .map(|call| call.ended_at());
@@ -330,32 +263,13 @@ impl<'a> World<'a> {
         let arm = &mut self.arms[arm.0 as usize];
         arm.ended += 1;
         self.ended += 1;
-        for inbox in &self.inboxes[arm.tenants.clone()] {
-            let ended = Input::Ended(timeline.recording, timeline.taken_for());
-            let stored = Input::MediaStored(timeline.recording);
-            let message = Message {
-                at: timeline.ended_at,
-                input: ended,
-                lateness,
-            };
-            drop(inbox.send(message));
-            let (inbox, clock, at) = (inbox.clone(), self.clock, timeline.media_at);
-            tokio::spawn(async move {
-                clock.sleep_until(at).await;
-                drop(inbox.send(Message {
-                    at,
-                    input: stored,
-                    lateness,
-                }));
-            });
-        }
+        self.exporters
+            .session_ended(arm.tenants.clone(), timeline, lateness);
     }
 
     fn deliver(&self, delivery: &Delivery) {
-        self.dues.note(delivery);
-        if let Err(error) = self.webhooks.deliver(delivery) {
-            tracing::warn!(%error, "a webhook was not sent");
-        }
+        self.exporters.expect(delivery);
+        self.platform.deliver(delivery);
     }
 
     fn record(&mut self, record: Record, sink: &mut impl Sink) {
@@ -388,32 +302,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Writes every recording as it was received, under its id.
-    fn keep_audio(&self, folder: &Path) -> Result<(), LiveError> {
-        let failed = |source| LiveError::Audio {
-            folder: folder.to_owned(),
-            source,
-        };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        for recording in self.service.calls().ended() {
-            let Some(media) = self.service.store().media(recording) else {
-                continue;
-            };
-            let id = RecordingId::of(self.scenario.seed, recording);
-            let file = std::fs::File::create(folder.join(format!("{id}.opus")));
-            let mut file = file.map_err(failed)?;
-            for piece in media.pieces() {
-                file.write_all(piece).map_err(failed)?;
-            }
-        }
-        Ok(())
-    }
-
     fn progress(&self) -> Progress {
         Progress {
             elapsed: self.clock.now().since(Timestamp::ZERO),
-            begun: self.counters.begun.load(Ordering::Relaxed),
-            active: self.counters.active.load(Ordering::Relaxed),
+            begun: self.callers.counters.begun.load(Ordering::Relaxed),
+            active: self.callers.counters.active.load(Ordering::Relaxed),
             ended: self.ended,
             settled: self.settled,
             expected: self.expected(),
@@ -427,21 +320,21 @@ impl<'a> World<'a> {
         }
     }
 
-    fn finish(mut self, sink: &mut impl Sink, reason: EndReason) -> GeneratorReport {
-        while let Ok(record) = self.records.try_recv() {
+    fn finish(mut self, sink: &mut impl Sink, reason: EndReason) -> (GeneratorReport, Platform) {
+        while let Ok(record) = self.exporters.records.try_recv() {
             self.record(record, sink);
         }
-        for (call, stage) in self.verdicts.not_established(&self.service) {
+        for (call, stage) in self.verdicts.not_established(self.platform.service()) {
             sink.not_established(call.index, stage);
         }
         let ended: Vec<u64> = self.arms.iter().map(|arm| arm.ended).collect();
         sink.end(self.clock.now(), reason, &ended);
         let summary = &mut self.generator.summary;
-        summary.sessions_peak = self.counters.peak.load(Ordering::Relaxed);
-        summary.dropped = self.counters.dropped.load(Ordering::Relaxed);
+        summary.sessions_peak = self.callers.counters.peak.load(Ordering::Relaxed);
+        summary.dropped = self.callers.counters.dropped.load(Ordering::Relaxed);
         let limit = self.scenario.limits.send_lateness;
         media::count_sent(summary, self.phones.reports(), limit);
-        media::count_received(summary, self.ingests.iter().map(IngestShards::counters));
+        media::count_received(summary, self.platform.ingests().map(IngestShards::counters));
         let skipped = self.meters.iter().map(|meter| meter.report().ticks_skipped);
         summary.ticks_skipped = skipped.sum();
         summary.media_shards = self.meters.len() as u64;
@@ -449,42 +342,21 @@ impl<'a> World<'a> {
         summary.packets_lost = summary
             .packets_sent
             .saturating_sub(summary.packets_received);
-        let workload = &self.scenario.workload;
+        let (workload, service) = (&self.scenario.workload, self.platform.service());
         self.verdicts
-            .count(summary, workload, &self.service, &self.received);
-        let usage = self.service.store().usage();
-        summary.recordings_stored = self.service.calls().ended_count() as u64;
+            .count(summary, workload, service, &self.platform.server.received());
+        let usage = service.store().usage();
+        summary.recordings_stored = service.calls().ended_count() as u64;
         summary.bytes_stored = usage.bytes;
-        self.generator
+        (self.generator, self.platform)
     }
 }
 
-fn server_config(scenario: &Scenario, arms: &[Arm], shards: NonZeroUsize) -> ServerConfig {
-    let mut tenants = Vec::new();
-    for (index, arm) in (0..).zip(arms) {
-        for gate in &arm.gates {
-            let tenant = TenantIndex(u32::try_from(tenants.len()).unwrap_or(u32::MAX));
-            let arm = ArmIndex(index);
-            tenants.push(TenantConfig::derived(
-                scenario.seed,
-                tenant,
-                arm,
-                &gate.name,
-            ));
-        }
-    }
-    let service = ServiceConfig {
-        seed: scenario.seed,
-        epoch: RunEpoch::now(),
-        workload: scenario.workload.clone(),
-        arms: arms.to_vec(),
-        tenants,
-    };
-    ServerConfig {
-        shards,
-        stack: scenario.workload.live.ingest_stack,
-        ..ServerConfig::loopback(service)
-    }
+/// Requests that the journal remembers when a guest is judged by them.
+const JOURNAL: u32 = 1_000_000;
+
+fn journal_of(guest: &impl Guest) -> Option<u32> {
+    guest.gate().map(|_| JOURNAL)
 }
 
 fn live_arms(arms: &[Arm], seed: Seed) -> Vec<LiveArm> {
@@ -502,34 +374,4 @@ fn live_arms(arms: &[Arm], seed: Seed) -> Vec<LiveArm> {
             }
         })
         .collect()
-}
-
-async fn start_webhooks(
-    arms: &[Arm],
-    server: &MockServer,
-    inboxes: &[mpsc::UnboundedSender<Message>],
-    tenants: &[TenantConfig],
-    (clock, dues): (RunClock, &Dues),
-) -> Result<(), LiveError> {
-    let service = server.service();
-    let address = webhooks::receive(inboxes.to_vec(), service.clone(), clock, dues.clone())
-        .await
-        .map_err(|source| LiveError::Socket {
-            what: "the webhook receiver",
-            source,
-        })?;
-    for tenant in tenants {
-        let arm = &arms[tenant.arm.0 as usize];
-        let gate = arm.gates.iter().find(|gate| gate.name == tenant.gate);
-        if let Some(event) = gate.and_then(|gate| listens_to(&gate.strategy)) {
-            let url = Some(webhooks::url(address, tenant.index, event));
-            service.subscribe(Subscription {
-                tenant: tenant.index,
-                arm: tenant.arm,
-                event,
-                url,
-            });
-        }
-    }
-    Ok(())
 }

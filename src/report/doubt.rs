@@ -27,14 +27,14 @@ pub(super) fn doubts(summary: &Summary) -> Vec<Doubt> {
     if let Some(conformance) = summary
         .conformance
         .as_ref()
-        .filter(|one| one.unexplained > 0)
+        .filter(|one| one.unexplained.saturating_mul(1000) > one.pairs)
     {
         doubts.push(caution(
             format!(
-                "the engines disagree on {} that lateness does not explain",
+                "the engines disagree on {} that neither lateness nor another job explains",
                 human::counted(conformance.unexplained, "outcome")
             ),
-            "where jobs hold many recordings, a few milliseconds can move one to another job; below 98 % one of the two engines is wrong",
+            "run it again on an idle machine; what remains unexplained is a fault of one engine: report it with the run's folder",
         ));
     }
     doubts
@@ -181,7 +181,7 @@ fn few_samples(summary: &Summary, doubts: &mut Vec<Doubt>) {
 fn more_recordings(summary: &Summary) -> String {
     let longer = "lengthen the phase or raise its rate";
     if summary.engine == "sim" {
-        let replications = summary.replications.max(1).saturating_mul(20);
+        let replications = summary.replications.max(5).saturating_mul(4);
         format!("{longer}, or use `--replications {replications}`")
     } else {
         longer.to_owned()
@@ -204,7 +204,7 @@ fn expectations(summary: &Summary, doubts: &mut Vec<Doubt>) {
                 human::counted(inconclusive, "expectation")
             ),
             format!(
-                "four times the recordings halve an interval: {}",
+                "four times the runs halve an interval: {}",
                 more_recordings(summary)
             ),
         ));

@@ -1,15 +1,25 @@
 //! A report as Markdown, with links to the pictures beside it.
 
 use racegate_model::summary::Summary;
+use racegate_scenario::is_unprintable;
 
 use super::content;
-use super::document::{Align, Block, Cell, Doubt, Severity, Table, Tone, VerdictLine};
+use super::document::{Align, Block, Cell, Document, Doubt, Severity, Table, Tone, VerdictLine};
 use super::plot::PLOTS;
 
 /// The report as `report.md`.
 #[must_use]
 pub fn render(summary: &Summary) -> String {
-    let document = content::document(summary);
+    written(&content::document(summary))
+}
+
+/// The answer, the expectations and one table as `summary.md`, for the step summary of a CI job.
+#[must_use]
+pub fn digest(summary: &Summary) -> String {
+    written(&content::digest(summary))
+}
+
+fn written(document: &Document) -> String {
     let mut text = format!("# {}\n", escaped(&document.title));
     for block in &document.blocks {
         text.push('\n');
@@ -135,7 +145,7 @@ fn escaped(text: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|letter| if is_unprintable(letter) { ' ' } else { letter })
         .collect()
 }
 

@@ -17,12 +17,14 @@ pub(crate) mod sample;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod xsd;
 
 use std::io;
 
 use racegate_model::summary::Summary;
 
-pub use self::plot::{Picture, PlotError, pictures};
+pub use self::plot::{Axis, AxisKind, Chart, Picture, PlotError, Series, Shape, chart, pictures};
 pub use self::terminal::Style;
 
 /// What can go wrong when a report is written.
@@ -44,8 +46,23 @@ pub enum ReportError {
     },
 }
 
+/// Names of the files that [`write_all`] makes.
+pub fn files() -> impl Iterator<Item = String> {
+    let pictures = plot::PLOTS
+        .iter()
+        .flat_map(|plot| ["svg", "png"].map(|kind| format!("{}.{kind}", plot.name)));
+    let texts = [
+        "report.html",
+        "report.md",
+        "summary.md",
+        "junit.xml",
+        "gates.csv",
+    ];
+    texts.into_iter().map(str::to_owned).chain(pictures)
+}
+
 /// Makes every file of a report and hands each to `write` as name and bytes: `report.html`,
-/// `report.md`, `junit.xml`, `gates.csv`, and each picture as `.svg` and `.png`.
+/// `report.md`, `summary.md`, `junit.xml`, `gates.csv`, and each picture as `.svg` and `.png`.
 ///
 /// # Errors
 ///
@@ -61,6 +78,7 @@ pub fn write_all(
         })
     };
     put("report.md", markdown::render(summary).as_bytes())?;
+    put("summary.md", markdown::digest(summary).as_bytes())?;
     put("junit.xml", junit::render(summary)?.as_bytes())?;
     put("gates.csv", csv::render(summary).as_bytes())?;
     let pictures = pictures(summary)?;

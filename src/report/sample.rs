@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use racegate_model::outcome::OutcomeKind;
 use racegate_model::stats::Interval;
 use racegate_model::summary::{
-    BinCounts, DelaySummary, ExpectationResult, GateSummary, OutcomeCounts, OutcomeSummary,
-    OverTime, PhaseSummary, PlatformSummary, SCHEMA, SliceSummary, StageSummary, Summary, TimeBin,
-    Verdict,
+    BinCounts, DelaySummary, Estimate, ExpectationResult, GateSummary, Method, OutcomeCounts,
+    OutcomeSummary, OverTime, PhaseSummary, PlatformSummary, SCHEMA, SliceSummary, StageSummary,
+    Summary, TimeBin, Verdict,
 };
 
 const PHASES: [(&str, f64, f64, f64); 4] = [
@@ -67,6 +67,9 @@ pub(crate) fn summary() -> Summary {
         not_established: 0,
         duration_s: 112.4,
         replications: 1,
+        replications_hash: None,
+        sharing: racegate_model::analysis::Sharing::Nothing,
+        method: Method::Independent,
         exit_code: 99,
         gates,
         platform: arms
@@ -203,6 +206,9 @@ fn gate_summary(
         added_delay: all.added_delay,
         calls_per_recording: all.calls_per_recording,
         calls_per_recording_se: all.calls_per_recording / 40.0,
+        calls_per_recording_interval: None,
+        job_calls_per_recording_interval: None,
+        throttled_rate_interval: None,
         job_calls_per_recording: 0.41,
         throttled: if name == "full-jitter" { 37 } else { 0 },
         throttled_rate: if name == "full-jitter" { 0.003 } else { 0.0 },
@@ -261,6 +267,7 @@ fn slice(results: &[Result], keep: impl Fn(&Result) -> bool) -> SliceSummary {
         total: outcome_summary(outcomes),
         added_delay: delays(kept.iter().map(|result| result.delay).collect()),
         calls_per_recording: kept.iter().map(|r| r.calls).sum::<f64>() / kept.len().max(1) as f64,
+        calls_per_recording_interval: None,
     }
 }
 
@@ -275,7 +282,10 @@ pub(crate) fn outcome_summary(outcomes: OutcomeCounts) -> OutcomeSummary {
         low: 0.0,
         high: 1.0,
     };
-    let rate = |outcome| Interval::wilson(outcomes.of(outcome), settled).unwrap_or(nothing);
+    let rate = |outcome| {
+        let rate = Interval::wilson(outcomes.of(outcome), settled).unwrap_or(nothing);
+        Estimate::of_run(rate, Method::Independent)
+    };
     OutcomeSummary {
         recordings: settled + outcomes.in_flight,
         outcomes,
@@ -317,6 +327,7 @@ pub(crate) fn delays(mut values: Vec<f64>) -> DelaySummary {
         cdf: (1..=100)
             .map(|step| (at(f64::from(step) / 100.0), f64::from(step) / 100.0))
             .collect(),
+        ..DelaySummary::default()
     }
 }
 
@@ -352,8 +363,10 @@ fn platform(arm: &str, (kind, webrtc): (&str, bool), recordings: &[Recording]) -
             count: waits.len() as u64,
             wait_mean_s: waits.iter().sum::<f64>() / waits.len() as f64,
             wait_mean_se_s: 0.31,
+            wait_mean: None,
             wait_probability: waited,
             wait_probability_se: 0.02,
+            wait_probability_interval: None,
             wait_max_s: waits.iter().copied().fold(0.0, f64::max),
             service_mean_s: 0.2,
             utilisation: if arm == "base" { 0.62 } else { 0.06 },

@@ -4,6 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table as Grid};
 use racegate_model::outcome::OutcomeKind;
 use racegate_model::summary::Summary;
+use racegate_scenario::printable;
 
 use super::content;
 use super::document::{Align, Block, Cell, Doubt, Severity, Table, Tone, VerdictLine};
@@ -263,12 +264,12 @@ impl Page {
 
     /// The text without what a terminal would act upon, in its alphabet.
     fn clean(&self, text: &str) -> String {
-        let shown = text.chars().filter(|letter| !letter.is_control());
+        let shown = printable(text).replace(['\n', '\t'], " ");
         if self.style != Style::Ascii {
-            return shown.collect();
+            return shown;
         }
         let mut ascii = String::with_capacity(text.len());
-        for letter in shown {
+        for letter in shown.chars() {
             match letter {
                 '·' | '–' | '—' => ascii.push('-'),
                 '±' => ascii.push_str("+-"),

@@ -4,7 +4,7 @@ use racegate_model::outcome::OutcomeKind;
 use racegate_model::summary::{ConformanceSummary, Disagreement, GeneratorSummary, Summary};
 
 use super::plot::drawings;
-use super::{Style, csv, html, junit, markdown, sample, terminal, write_all};
+use super::{Style, csv, html, junit, markdown, sample, terminal, write_all, xsd};
 
 /// A live run that has everything to complain about.
 fn live() -> Summary {
@@ -33,7 +33,8 @@ fn live() -> Summary {
     summary.conformance = Some(ConformanceSummary {
         pairs: 9_725,
         agreed: 9_701,
-        explained: 23,
+        explained: 20,
+        moved: 3,
         unexplained: 1,
         gates: [
             ("forum".to_owned(), (1_945, 1_944)),
@@ -45,6 +46,7 @@ fn live() -> Summary {
             recording: 712,
             sim: OutcomeKind::Complete,
             live: OutcomeKind::Incomplete,
+            why: racegate_model::summary::Explanation::None,
             margin_s: 0.031,
             lateness_s: 0.012,
         }],
@@ -86,6 +88,56 @@ fn junit_turns_verdicts_into_test_results() {
     snapshot("junit", &junit::render(&live()).unwrap());
 }
 
+/// Summaries with every kind of verdict, ending and odd letter.
+fn all_kinds() -> Vec<Summary> {
+    let mut odd = live();
+    odd.scenario = "a \u{1b}[31m & <b> \"c\" \u{202e}".to_owned();
+    odd.invalid_reasons = vec!["a\u{0}b ]]> \u{9b}".to_owned()];
+    odd.duration_s = 123_456.789;
+    let mut interrupted = sample::summary();
+    interrupted.interrupted = true;
+    vec![sample::summary(), live(), sample::empty(), odd, interrupted]
+}
+
+#[test]
+fn junit_is_valid_by_the_schema_of_jenkins() {
+    let schema = include_str!("../../tests/junit-10.xsd");
+    for summary in all_kinds() {
+        let text = junit::render(&summary).unwrap();
+        assert_eq!(xsd::mistakes(schema, &text), Vec::<String>::new(), "{text}");
+    }
+}
+
+/// GitLab takes name and class from the attributes, and what it shows of a case that did not pass
+/// from the text of the first of these elements.
+#[test]
+fn gitlab_finds_a_name_a_class_and_the_reason_of_every_case() {
+    for summary in all_kinds() {
+        let text = junit::render(&summary).unwrap();
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let is_case = |node: &roxmltree::Node<'_, '_>| node.has_tag_name("testcase");
+        let mut names = std::collections::BTreeSet::new();
+        for case in document.descendants().filter(is_case) {
+            let name = (case.attribute("classname"), case.attribute("name"));
+            assert!(name.0.is_some() && name.1.is_some(), "{text}");
+            assert!(
+                names.insert(name),
+                "cases are told apart by class and name: {text}"
+            );
+            let result = ["failure", "error", "skipped"]
+                .into_iter()
+                .find_map(|tag| case.children().find(|node| node.has_tag_name(tag)));
+            if let Some(result) = result {
+                assert_eq!(result.text(), result.attribute("message"), "{text}");
+                assert!(
+                    result.text().is_some_and(|text| text.contains("seed")),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn no_line_is_wider_than_the_terminal() {
     for summary in [sample::summary(), live(), sample::empty()] {
@@ -102,7 +154,12 @@ fn no_line_is_wider_than_the_terminal() {
 fn plain_output_has_no_escapes_and_ascii_output_only_ascii() {
     let mut summary = live();
     summary.scenario = "evil\u{1b}[31m".to_owned();
-    assert!(!terminal::render(&summary, Style::Plain, 100).contains('\u{1b}'));
+    summary
+        .invalid_reasons
+        .push("\u{9b}2J \u{202e}evil".to_owned());
+    let plain = terminal::render(&summary, Style::Plain, 100);
+    let acted = |letter| letter != '\n' && racegate_scenario::is_unprintable(letter);
+    assert!(!plain.contains(acted), "{plain:?}");
     let ascii = terminal::render(&summary, Style::Ascii, 100);
     assert!(ascii.is_ascii(), "{ascii}");
     assert!(terminal::render(&summary, Style::Ansi, 100).contains("\u{1b}[1;31m"));

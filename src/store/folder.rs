@@ -5,28 +5,45 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use racegate_model::analysis::Accumulator;
+use racegate_model::analysis::{Accumulator, Replicates};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::Summary;
 use racegate_scenario::{Override, Source};
+use serde::de::DeserializeOwned;
 
 use super::latency::interval_log;
+use super::lock::{self, Claim};
 use super::run_file::folder_of;
 use super::{
-    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, Machine, RECORDINGS, RUN, SUMMARY,
-    Stored, StoredError, WhenFull, utc_now,
+    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, MODEL_REPLICATIONS, Machine,
+    RECORDINGS, REPLICATIONS, RUN, SUMMARY, Stored, StoredError, WhenFull, utc_now,
 };
 use crate::live::Arms;
 use crate::report::{self, ReportError};
 
 /// Where runs go unless they are told.
 const REPORTS: &str = "reports";
+/// The folder of received audio, which a live run keeps if it is told to.
+pub(crate) const AUDIO: &str = "audio";
+/// How names of files that are being written end.
+const DRAFT_SUFFIX: &str = ".part";
+
+/// What becomes of a run that is in the folder already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// It stays, and the new run is refused.
+    Kept,
+    /// Its files are removed, and nothing else.
+    Replaced,
+}
 
 /// A run that is to begin.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRun<'a> {
     /// The folder itself; the default is a new one under `reports/<scenario>`.
     pub out: Option<&'a Path>,
+    /// What becomes of an earlier run in that folder.
+    pub existing: Existing,
     /// The scenario, overrides applied.
     pub scenario: &'a Scenario,
     /// Its text.
@@ -44,8 +61,8 @@ pub struct NewRun<'a> {
 /// Where a run's folder is to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Place {
-    /// The folder itself; an earlier run in it is replaced.
-    Folder(PathBuf),
+    /// The folder itself, and what becomes of an earlier run in it.
+    Folder(PathBuf, Existing),
     /// A new folder `<reports>/<scenario>/<utc>-<seed>`, and `latest` beside it.
     Under(PathBuf),
 }
@@ -56,6 +73,18 @@ pub enum CreateError {
     /// The folder holds something else.
     #[error("{path} is not empty and no run's folder; choose another --out", path = .0.display())]
     Occupied(PathBuf),
+    /// The folder holds a run.
+    #[error(
+        "{path} holds a run already; choose another --out, or replace that run with --force",
+        path = .0.display()
+    )]
+    Exists(PathBuf),
+    /// Another process is writing there.
+    #[error(
+        "another racegate is writing to {path}; wait for it, or choose another --out",
+        path = .0.display()
+    )]
+    Busy(PathBuf),
     /// The file system refused.
     #[error("cannot make the run's folder {path} ({source}); choose another --out", path = path.display())]
     Io {
@@ -89,7 +118,10 @@ pub enum OpenError {
         source: StoredError,
     },
     /// `summary.json` is not understood.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error(
+        "cannot read {path}: {source}; move it away to have it made again from the history",
+        path = path.display()
+    )]
     Summary {
         /// The file.
         path: PathBuf,
@@ -139,10 +171,12 @@ impl NewRun<'_> {
 }
 
 /// A run's folder.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     run: Stored,
+    /// Held while this process may write here.
+    lock: Option<File>,
 }
 
 impl RunFolder {
@@ -153,7 +187,7 @@ impl RunFolder {
     /// Fails if the folder holds something else, or cannot be written.
     pub fn create(run: &NewRun<'_>) -> Result<Self, CreateError> {
         let place = match run.out {
-            Some(path) => Place::Folder(path.to_path_buf()),
+            Some(path) => Place::Folder(path.to_path_buf(), run.existing),
             None => Place::Under(PathBuf::from(REPORTS)),
         };
         Self::create_at(&place, run.stored())
@@ -161,13 +195,14 @@ impl RunFolder {
 
     fn create_at(place: &Place, run: Stored) -> Result<Self, CreateError> {
         let path = match place {
-            Place::Folder(path) => {
-                empty_run_folder(path)?;
-                path.clone()
-            }
+            Place::Folder(path, _) => path.clone(),
             Place::Under(reports) => new_folder(&reports.join(file_name(&run.name)), &run)?,
         };
-        let folder = Self { path, run };
+        let lock = claim_new(&path)?;
+        if let Place::Folder(path, existing) = place {
+            clear(path, *existing)?;
+        }
+        let folder = Self { path, run, lock };
         folder
             .write(RUN, folder.run.to_text().as_bytes())
             .map_err(|WriteError { path, source }| CreateError::Io { path, source })?;
@@ -191,8 +226,31 @@ impl RunFolder {
             Err(source) => return Err(OpenError::Io { path: file, source }),
         };
         match Stored::parse(&text) {
-            Ok(run) => Ok(Self { path, run }),
+            Ok(run) => Ok(Self {
+                path,
+                run,
+                lock: None,
+            }),
             Err(source) => Err(OpenError::Run { path: file, source }),
+        }
+    }
+
+    /// Makes this process the one that writes to the folder; false if another one is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be written.
+    pub fn claim(&mut self) -> Result<bool, WriteError> {
+        match lock::claim(&self.path) {
+            Ok(Claim::Ours(held)) => {
+                self.lock = held;
+                Ok(true)
+            }
+            Ok(Claim::Another) => Ok(false),
+            Err(source) => Err(WriteError {
+                path: self.path.join(lock::LOCK),
+                source,
+            }),
         }
     }
 
@@ -200,6 +258,12 @@ impl RunFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file of the history.
+    #[must_use]
+    pub fn history_path(&self) -> PathBuf {
+        self.path.join(HISTORY)
     }
 
     /// What was run.
@@ -219,7 +283,7 @@ impl RunFolder {
             Engine::Sim => WhenFull::Wait,
             Engine::Live => WhenFull::Lose,
         };
-        let path = self.path.join(HISTORY);
+        let path = self.history_path();
         let writer = File::create(&path).and_then(|file| HistoryWriter::start(file, when_full));
         writer.map_err(|source| WriteError { path, source })
     }
@@ -230,7 +294,7 @@ impl RunFolder {
     ///
     /// Fails if the file is there and cannot be opened.
     pub fn read_history(&self) -> Result<HistoryReader, OpenError> {
-        let path = self.path.join(HISTORY);
+        let path = self.history_path();
         match HistoryReader::open(&path) {
             Ok(reader) => Ok(reader),
             Err(error) if not_there(&error) => Ok(HistoryReader::empty()),
@@ -238,20 +302,12 @@ impl RunFolder {
         }
     }
 
-    /// Writes `summary.json`, then everything that a person or CI reads.
+    /// Writes `summary.json`.
     ///
     /// # Errors
     ///
-    /// Fails if a file cannot be made or written; those before it are there.
-    pub fn write_reports(&self, summary: &Summary) -> Result<(), ReportsError> {
-        self.write_summary(summary)?;
-        report::write_all(summary, &mut |name, bytes| {
-            self.write(name, bytes).map_err(|error| error.source)
-        })?;
-        Ok(())
-    }
-
-    fn write_summary(&self, summary: &Summary) -> Result<(), WriteError> {
+    /// Fails if it cannot be written.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), WriteError> {
         let mut text = serde_json::to_vec_pretty(summary).map_err(|error| WriteError {
             path: self.path.join(SUMMARY),
             source: error.into(),
@@ -260,20 +316,80 @@ impl RunFolder {
         self.write(SUMMARY, &text)
     }
 
+    /// Writes everything that a person or CI reads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be made or written; those before it are there.
+    pub fn write_reports(&self, summary: &Summary) -> Result<(), ReportsError> {
+        report::write_all(summary, &mut |name, bytes| {
+            self.write(name, bytes).map_err(|error| error.source)
+        })?;
+        Ok(())
+    }
+
     /// Reads `summary.json`; none if the run was cut short before it had one.
     ///
     /// # Errors
     ///
     /// Fails if the file is there and is not understood.
     pub fn summary(&self) -> Result<Option<Summary>, OpenError> {
-        let path = self.path.join(SUMMARY);
+        self.read_json(SUMMARY)
+    }
+
+    /// Writes `replications.json`: what each seed of the run showed, in one line.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn write_replications(&self, all: &Replicates) -> Result<(), WriteError> {
+        self.write_replicates(REPLICATIONS, all)
+    }
+
+    /// Writes `model-replications.json`: what the simulated seeds of a live run showed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn write_model(&self, simulated: &Replicates) -> Result<(), WriteError> {
+        self.write_replicates(MODEL_REPLICATIONS, simulated)
+    }
+
+    /// Reads `replications.json`; none if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there and is not understood.
+    pub fn replications(&self) -> Result<Option<Replicates>, OpenError> {
+        self.read_json(REPLICATIONS)
+    }
+
+    /// Reads `model-replications.json`; none if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there and is not understood.
+    pub fn model(&self) -> Result<Option<Replicates>, OpenError> {
+        self.read_json(MODEL_REPLICATIONS)
+    }
+
+    fn write_replicates(&self, name: &str, all: &Replicates) -> Result<(), WriteError> {
+        let text = serde_json::to_vec(all).map_err(|error| WriteError {
+            path: self.path.join(name),
+            source: error.into(),
+        })?;
+        self.write(name, &text)
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, OpenError> {
+        let path = self.path.join(name);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if not_there(&error) => return Ok(None),
             Err(source) => return Err(OpenError::Io { path, source }),
         };
         match serde_json::from_slice(&text) {
-            Ok(summary) => Ok(Some(summary)),
+            Ok(value) => Ok(Some(value)),
             Err(source) => Err(OpenError::Summary { path, source }),
         }
     }
@@ -301,6 +417,18 @@ impl RunFolder {
         self.write_with(name, |file| file.write_all(bytes))
     }
 
+    /// Writes a file of the run as JSON for people and programs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl serde::Serialize) -> Result<(), WriteError> {
+        self.write_with(name, |file| {
+            serde_json::to_writer_pretty(&mut *file, value)?;
+            file.write_all(b"\n")
+        })
+    }
+
     /// As [`RunFolder::write`], for what is made while it is written.
     pub(super) fn write_with(
         &self,
@@ -312,15 +440,25 @@ impl RunFolder {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "not a plain file name");
             return Err(WriteError { path, source });
         }
-        let draft = self.path.join(format!(".{name}.part"));
-        let written = File::create(&draft)
-            .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&draft, &path));
-        written.map_err(|source| {
-            // The draft says nothing that the error does not.
-            drop(fs::remove_file(&draft));
-            WriteError { path, source }
-        })
+        self.draft(name)
+            .and_then(|mut draft| {
+                fill(draft.as_file_mut())?;
+                draft.as_file().sync_all()?;
+                draft.persist(&path).map_err(|error| error.error)
+            })
+            .map(drop)
+            .map_err(|source| WriteError { path, source })
+    }
+
+    /// A file under a name of its own, which is removed unless it is kept.
+    fn draft(&self, name: &str) -> io::Result<tempfile::NamedTempFile> {
+        let prefix = format!(".{name}.");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(DRAFT_SUFFIX);
+        // Readable as the user's other files are, not only for the user.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.tempfile_in(&self.path)
     }
 }
 
@@ -332,44 +470,92 @@ fn not_there(error: &io::Error) -> bool {
     )
 }
 
-/// Makes the folder, or empties it of the run that is in it.
-fn empty_run_folder(path: &Path) -> Result<(), CreateError> {
+/// Makes the folder if it is not there, and claims it.
+fn claim_new(path: &Path) -> Result<Option<File>, CreateError> {
     let failed = |source| CreateError::Io {
         path: path.to_path_buf(),
         source,
     };
     fs::create_dir_all(path).map_err(failed)?;
-    let mut files = Vec::new();
-    for file in fs::read_dir(path).map_err(failed)? {
-        files.push(file.map_err(failed)?.path());
-    }
-    if !files.is_empty() && !path.join(RUN).is_file() {
+    // A folder of something else gets no file of ours.
+    let names = names_in(path).map_err(failed)?;
+    if !names.is_empty() && !names.iter().any(|name| name == RUN || name == lock::LOCK) {
         return Err(CreateError::Occupied(path.to_path_buf()));
     }
+    match lock::claim(path).map_err(failed)? {
+        Claim::Ours(held) => Ok(held),
+        Claim::Another => Err(CreateError::Busy(path.to_path_buf())),
+    }
+}
+
+/// Empties the folder of the run that is in it, if that may be.
+fn clear(path: &Path, existing: Existing) -> Result<(), CreateError> {
+    let failed = |source| CreateError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut names = names_in(path).map_err(failed)?;
+    names.retain(|name| name != lock::LOCK);
+    if names.is_empty() {
+        return Ok(());
+    }
+    if !names.iter().any(|name| name == RUN) {
+        return Err(CreateError::Occupied(path.to_path_buf()));
+    }
+    if existing == Existing::Kept {
+        return Err(CreateError::Exists(path.to_path_buf()));
+    }
     // `run.toml` last: if this is cut short, the folder is still known for what it is.
-    files.sort_by_key(|file| file.ends_with(RUN));
-    for file in files.iter().filter(|file| file.is_file() && is_ours(file)) {
-        fs::remove_file(file).map_err(failed)?;
+    names.sort_by_key(|name| name == RUN);
+    for name in names {
+        let file = path.join(&name);
+        if name == AUDIO && file.is_dir() {
+            clear_audio(&file).map_err(failed)?;
+        } else if is_ours(&name) && !file.is_dir() {
+            fs::remove_file(&file).map_err(failed)?;
+        }
     }
     Ok(())
 }
 
+/// Removes recordings, and their folder if nothing else is in it.
+fn clear_audio(path: &Path) -> io::Result<()> {
+    for name in names_in(path)? {
+        if name.ends_with(".ogg") {
+            fs::remove_file(path.join(name))?;
+        }
+    }
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Names of what is in a folder; one that is no text is not ours, and no name.
+fn names_in(path: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(path)?;
+    let name =
+        |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    entries.map(name).collect()
+}
+
 /// Whether a run writes such a file.
-fn is_ours(file: &Path) -> bool {
-    const NAMES: [&str; 9] = [
+fn is_ours(name: &str) -> bool {
+    let own = [
         RUN,
         HISTORY,
         SUMMARY,
         LATENCY,
         RECORDINGS,
-        "report.html",
-        "report.md",
-        "junit.xml",
-        "gates.csv",
+        REPLICATIONS,
+        MODEL_REPLICATIONS,
     ];
-    let extension = file.extension().and_then(|extension| extension.to_str());
-    NAMES.iter().any(|name| file.ends_with(name))
-        || matches!(extension, Some("svg" | "png" | "part"))
+    let of_judge = ["judge.json", "exporter.out", "exporter.err", "exporter.env"];
+    let is_draft = name.starts_with('.') && name.ends_with(DRAFT_SUFFIX);
+    is_draft
+        || own.contains(&name)
+        || of_judge.contains(&name)
+        || report::files().any(|file| file == name)
 }
 
 /// A new folder in `parent`; a second one within a second gets a number.
@@ -474,7 +660,11 @@ mod tests {
         let expected = format!("spike/20261121T095656Z-{}", u64::MAX);
         assert_eq!(first.path(), reports.path().join(&expected));
         assert_eq!(second.path(), reports.path().join(format!("{expected}-2")));
-        assert_eq!(RunFolder::open(first.path()).unwrap(), first);
+        let again = RunFolder::open(first.path()).unwrap();
+        assert_eq!(
+            (again.path(), again.stored()),
+            (first.path(), first.stored())
+        );
         let latest = RunFolder::open(&reports.path().join("spike/latest")).unwrap();
         assert_eq!(
             latest.path().canonicalize().unwrap(),
@@ -485,36 +675,90 @@ mod tests {
     #[test]
     fn a_latest_that_is_a_file_is_followed() {
         let reports = temporary();
-        let run = RunFolder::create_at(&Place::Folder(reports.path().join("a")), stored()).unwrap();
+        let run = RunFolder::create_at(
+            &Place::Folder(reports.path().join("a"), Existing::Kept),
+            stored(),
+        )
+        .unwrap();
         fs::write(reports.path().join("latest"), "a\n").unwrap();
-        assert_eq!(
-            RunFolder::open(&reports.path().join("latest")).unwrap(),
-            run
-        );
+        let latest = RunFolder::open(&reports.path().join("latest")).unwrap();
+        assert_eq!(latest.path(), run.path());
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names = names_in(folder).unwrap();
+        names.sort();
+        names
     }
 
     #[test]
-    fn an_earlier_run_is_replaced_and_nothing_else_is_touched() {
+    fn an_earlier_run_is_kept_unless_it_is_to_be_replaced_and_nothing_else_is_touched() {
         let folder = temporary();
-        let place = Place::Folder(folder.path().to_path_buf());
-        let first = RunFolder::create_at(&place, stored()).unwrap();
+        let path = folder.path();
+        let keep = Place::Folder(path.to_path_buf(), Existing::Kept);
+        let replace = Place::Folder(path.to_path_buf(), Existing::Replaced);
+        let first = RunFolder::create_at(&keep, stored()).unwrap();
         first.write("summary.json", b"old").unwrap();
-        first.write("rates.svg", b"old").unwrap();
-        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        first.write("added-delay-cdf.svg", b"old").unwrap();
+        drop(first);
+        for mine in ["notes.txt", "mine.png", ".latency.hlog.x7.part"] {
+            fs::write(path.join(mine), "mine").unwrap();
+        }
+        fs::create_dir(path.join("audio")).unwrap();
+        fs::write(path.join("audio/a.ogg"), "old").unwrap();
+        fs::write(path.join("audio/list.txt"), "mine").unwrap();
+        let before = names(path);
+        let error = RunFolder::create_at(&keep, stored()).unwrap_err();
+        assert!(matches!(error, CreateError::Exists(_)), "{error}");
+        assert!(error.to_string().contains("--force"), "{error}");
+        assert_eq!(names(path), before);
+        RunFolder::create_at(&replace, stored()).unwrap();
+        let left = [".lock", "audio", "mine.png", "notes.txt", "run.toml"];
+        assert_eq!(names(path), left);
+        assert_eq!(names(&path.join("audio")), ["list.txt"]);
+    }
+
+    #[test]
+    fn a_folder_has_one_writer_until_it_is_gone() {
+        let folder = temporary();
+        let path = folder.path().join("run");
+        let place = Place::Folder(path.clone(), Existing::Replaced);
+        let writer = RunFolder::create_at(&place, stored()).unwrap();
+        let error = RunFolder::create_at(&place, stored()).unwrap_err();
+        assert!(matches!(error, CreateError::Busy(_)), "{error}");
+        let mut reader = RunFolder::open(&path).unwrap();
+        assert!(!reader.claim().unwrap());
+        drop(writer);
+        assert!(reader.claim().unwrap());
+        let error = RunFolder::create_at(&place, stored()).unwrap_err();
+        assert!(matches!(error, CreateError::Busy(_)), "{error}");
+        drop(reader);
         RunFolder::create_at(&place, stored()).unwrap();
-        let mut names: Vec<_> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["notes.txt", "run.toml"]);
+    }
+
+    #[test]
+    fn two_that_write_a_file_at_once_leave_one_of_the_two_whole() {
+        let folder = temporary();
+        let place = Place::Folder(folder.path().to_path_buf(), Existing::Kept);
+        let run = RunFolder::create_at(&place, stored()).unwrap();
+        let long = |letter: u8| vec![letter; 100_000];
+        run.write_with("report.md", |file| {
+            file.write_all(&long(b'a'))?;
+            run.write("report.md", &long(b'b'))
+                .map_err(|error| error.source)?;
+            file.write_all(&long(b'a'))
+        })
+        .unwrap();
+        let text = fs::read(folder.path().join("report.md")).unwrap();
+        assert!(text == [long(b'a'), long(b'a')].concat());
+        assert_eq!(names(folder.path()), [".lock", "report.md", "run.toml"]);
     }
 
     #[test]
     fn a_folder_of_something_else_is_refused() {
         let folder = temporary();
         fs::write(folder.path().join("thesis.tex"), "years of work").unwrap();
-        let place = Place::Folder(folder.path().to_path_buf());
+        let place = Place::Folder(folder.path().to_path_buf(), Existing::Kept);
         let error = RunFolder::create_at(&place, stored()).unwrap_err();
         assert!(matches!(error, CreateError::Occupied(_)), "{error}");
         assert!(error.to_string().contains("choose another --out"));
@@ -532,7 +776,7 @@ mod tests {
         let blocked = folder.path().join("blocked");
         fs::write(&blocked, "").unwrap();
         for place in [
-            Place::Folder(blocked.join("run")),
+            Place::Folder(blocked.join("run"), Existing::Kept),
             Place::Under(blocked.clone()),
         ] {
             let error = RunFolder::create_at(&place, stored())
@@ -548,7 +792,7 @@ mod tests {
     #[test]
     fn only_plain_names_are_written_and_no_draft_is_left() {
         let folder = temporary();
-        let place = Place::Folder(folder.path().to_path_buf());
+        let place = Place::Folder(folder.path().to_path_buf(), Existing::Kept);
         let run = RunFolder::create_at(&place, stored()).unwrap();
         for name in ["../escape", "a/b", "", "..", "/etc/x"] {
             assert!(run.write(name, b"").is_err(), "{name:?}");
@@ -556,13 +800,13 @@ mod tests {
         fs::create_dir(folder.path().join("report.md")).unwrap();
         let error = run.write("report.md", b"text").unwrap_err();
         assert!(error.to_string().contains("report.md"), "{error}");
-        assert!(!folder.path().join(".report.md.part").exists());
+        assert_eq!(names(folder.path()), [".lock", "report.md", "run.toml"]);
     }
 
     #[test]
     fn a_missing_summary_or_history_is_none_and_a_broken_one_an_error() {
         let folder = temporary();
-        let place = Place::Folder(folder.path().to_path_buf());
+        let place = Place::Folder(folder.path().to_path_buf(), Existing::Kept);
         let run = RunFolder::create_at(&place, stored()).unwrap();
         assert!(run.summary().unwrap().is_none());
         assert_eq!(run.read_history().unwrap().count(), 0);

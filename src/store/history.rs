@@ -4,10 +4,11 @@
 //! reader takes all whole frames of a file that was cut off.
 
 mod reader;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use reader::{HistoryReader, Tail};
+pub use reader::{Flaw, HistoryReader};
 pub(super) use writer::WhenFull;
 pub use writer::{HistoryError, HistoryLost, HistoryWriter};

@@ -10,7 +10,7 @@ use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_scenario::Source;
 
-use super::{HISTORY, HistoryWriter, NewRun, RunFolder, Tail};
+use super::{Existing, HISTORY, HistoryWriter, NewRun, RunFolder};
 use crate::live::Arms;
 
 const SCENARIO: &str = r#"
@@ -89,6 +89,7 @@ fn run(parent: &std::path::Path) -> (Scenario, RunFolder, Accumulator) {
     let path = parent.join("run");
     let new = NewRun {
         out: Some(&path),
+        existing: Existing::Kept,
         scenario: &scenario,
         source: &source,
         overrides: &[],
@@ -107,11 +108,11 @@ fn run(parent: &std::path::Path) -> (Scenario, RunFolder, Accumulator) {
     (scenario, folder, both.counted)
 }
 
-fn replayed(scenario: &Scenario, folder: &RunFolder) -> (Summary, Tail) {
+fn replayed(scenario: &Scenario, folder: &RunFolder) -> (Summary, bool) {
     let mut replay = Replay::new(scenario, context(scenario));
     let mut history = folder.read_history().unwrap();
     history.by_ref().for_each(|entry| replay.add(&entry));
-    (replay.finish().summary(), history.tail().clone())
+    (replay.finish().summary(), history.is_whole())
 }
 
 #[test]
@@ -120,10 +121,7 @@ fn the_history_on_disk_gives_the_numbers_of_the_run() {
     let (scenario, folder, counted) = run(parent.path());
     let reopened = RunFolder::open(folder.path()).unwrap();
     assert_eq!(reopened.stored().scenario, SCENARIO);
-    assert_eq!(
-        replayed(&scenario, &reopened),
-        (counted.summary(), Tail::Whole)
-    );
+    assert_eq!(replayed(&scenario, &reopened), (counted.summary(), true));
     let summary = counted.summary();
     assert!(
         summary.valid && summary.recordings > 20,

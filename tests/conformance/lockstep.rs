@@ -3,19 +3,19 @@
 //! millisecond coarse.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use mock_api::clock::RunClock;
 use mock_api::service::{News, Service, ServiceConfig, Subscription, TenantConfig};
 use mock_api::storage::Store;
 use mock_api::storage::layout::RunEpoch;
 use racegate::live::transport::InProcess;
+use racegate_model::draws::{Draws, Purpose, Seed};
 use racegate_model::exporter::{Exporter, Input, Output};
 use racegate_model::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use racegate_model::recorder::{Recorder, Sink};
 use racegate_model::scenario::Scenario;
-use racegate_model::sim::listens_to;
-use racegate_model::time::Timestamp;
+use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::SessionEnds;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -33,18 +33,57 @@ struct World<S> {
     recorders: Vec<Recorder>,
     /// Media objects on their way: (when, arm, recording).
     media: BinaryHeap<Reverse<(Timestamp, ArmIndex, RecordingIndex)>>,
+    lateness: Lateness,
     sink: S,
 }
 
+/// How late what the clients do reaches the platform, as on a busy machine: exponentially
+/// distributed, and known, so that a run can be repeated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lateness {
+    mean: Duration,
+    drawn: u64,
+}
+
+impl Lateness {
+    /// Everything happens when it is due.
+    pub(crate) const NONE: Self = Self::of_mean(Duration::ZERO);
+
+    /// Sessions end late, and calls arrive late, by `mean` on average.
+    pub(crate) const fn of_mean(mean: Duration) -> Self {
+        Self { mean, drawn: 0 }
+    }
+
+    fn next(&mut self) -> Duration {
+        if self.mean == Duration::ZERO {
+            return Duration::ZERO;
+        }
+        self.drawn += 1;
+        let draws = Draws::of_stream(Seed(1), "lateness", self.drawn);
+        let uniform = (draws.draw(Purpose::Test) >> 11) as f64 / (1_u64 << 53) as f64;
+        let nanos = -(1.0 - uniform).ln() * self.mean.as_nanos() as f64;
+        Duration::from_nanos(nanos as u64)
+    }
+}
+
 /// Runs every arm of `scenario` and returns the sink.
-pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
-    let mut world = World::new(scenario, sink);
+pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, lateness: Lateness, sink: S) -> S {
+    let mut world = World::new(scenario, lateness, sink);
+    let mut late = Lateness {
+        drawn: 1 << 32,
+        ..lateness
+    };
     let mut ends = SessionEnds::of_workload(&scenario.workload, scenario.seed);
-    let mut next = ends.next().map(|call| (call, ends.ending()));
+    let mut pending: BTreeMap<_, _> = std::iter::from_fn(|| {
+        let call = ends.next()?;
+        let at = call.ended_at() + late.next();
+        Some(((at, call.index), (call, ends.ending())))
+    })
+    .collect();
     let clock = RunClock::start();
     let mut last_end = Timestamp::ZERO;
     loop {
-        let next_end = next.map(|(call, _)| call.ended_at());
+        let next_end = pending.keys().next().map(|(at, _)| *at);
         let Some(now) = world.next(next_end) else {
             break;
         };
@@ -53,9 +92,9 @@ pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
         }
         clock.sleep_until(now).await;
         world.service.handle_timeout(now);
-        while let Some((call, ending)) = next.filter(|(call, _)| call.ended_at() <= now) {
-            next = ends.next().map(|call| (call, ends.ending()));
-            last_end = call.ended_at();
+        while let Some(entry) = pending.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (call, ending) = entry.remove();
+            last_end = now;
             world.service.calls().begin(call);
             let media = bytes::Bytes::from_static(b"OggS");
             world
@@ -74,7 +113,7 @@ pub(crate) async fn lockstep<S: Sink>(scenario: &Scenario, sink: S) -> S {
 }
 
 impl<S: Sink> World<S> {
-    fn new(scenario: &Scenario, sink: S) -> Self {
+    fn new(scenario: &Scenario, lateness: Lateness, sink: S) -> Self {
         let mut configs = Vec::new();
         for (arm, spec) in (0..).zip(&scenario.arms) {
             for gate in &spec.gates {
@@ -100,7 +139,7 @@ impl<S: Sink> World<S> {
             .iter()
             .flat_map(|arm| arm.gates.iter().map(move |g| (arm, g)));
         let tenants = configs.iter().zip(gates).map(|(config, (arm, gate))| {
-            if let Some(event) = listens_to(&gate.strategy) {
+            if let Some(event) = gate.strategy.listens() {
                 let (tenant, arm) = (config.index, config.arm);
                 service.subscribe(Subscription {
                     tenant,
@@ -130,6 +169,7 @@ impl<S: Sink> World<S> {
             tenants,
             recorders,
             media: BinaryHeap::new(),
+            lateness,
             sink,
         }
     }
@@ -193,7 +233,9 @@ impl<S: Sink> World<S> {
             while let Some(output) = tenant.exporter.poll_output() {
                 match output {
                     Output::Command(command) => {
-                        let input = tenant.transport.answer(now, command);
+                        let arrives_at = now + self.lateness.next();
+                        self.service.handle_timeout(arrives_at);
+                        let input = tenant.transport.answer(arrives_at, command);
                         tenant.exporter.handle_input(now, input);
                     }
                     Output::Settled(settled) => {

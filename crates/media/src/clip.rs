@@ -68,7 +68,8 @@ impl Clip {
     /// When the file is damaged, empty, or not of 20 ms frames.
     pub fn parse(name: &str, file: &[u8]) -> Result<Self, ClipError> {
         let packets = read(file)?.packets;
-        if packets.is_empty() {
+        // Concealment is a packet of one byte, and what an empty recording has.
+        if packets.iter().all(|packet| packet.len() <= 1) {
             return Err(ClipError::Empty);
         }
         if let Some(packet) = packets

@@ -93,7 +93,7 @@ pub enum Purpose {
     HeldForbidden = 39,
     /// Jitter of attempt `k` of a gate.
     Jitter = 40,
-    /// Latency of export job `k` of a gate.
+    /// Latency of an export job.
     JobLatency = 41,
     /// Whether the job fails for this recording.
     JobFailure = 42,
@@ -107,6 +107,8 @@ pub enum Purpose {
     Connection = 50,
     /// Whether an injected fault strikes match `k` of a rule.
     Fault = 60,
+    /// Resampling of a trace, and the bootstrap of its fit.
+    Calibration = 70,
     /// Kind-independent reserve for tests.
     Test = 99,
 }
@@ -114,7 +116,7 @@ pub enum Purpose {
 const K1: u64 = 0x9E37_79B9_7F4A_7C15;
 const K2: u64 = 0xD1B5_4A32_D192_ED03;
 
-/// The draws of one key: a call of a run, or an export job of a gate.
+/// The draws of one key: a call of a run, or an export job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Draws {
     base: u64,
@@ -129,18 +131,24 @@ impl Draws {
         }
     }
 
-    /// The draws of a named stream (a gate, a refresh grid) at position `ordinal`.
+    /// The draws of a named stream (job slots, a refresh grid) at position `ordinal`.
     #[must_use]
     pub fn of_stream(seed: Seed, name: &str, ordinal: u64) -> Self {
         Stream::new(seed, name).nth(ordinal)
     }
 
+    /// The draws of the `ordinal`-th thing under this key.
+    #[must_use]
+    pub const fn nth(self, ordinal: u64) -> Self {
+        Self {
+            base: mix64(self.base ^ ordinal.wrapping_add(1).wrapping_mul(K1)),
+        }
+    }
+
     /// The draws of what the key does at `now`.
     #[must_use]
     pub const fn at(self, now: Timestamp) -> Self {
-        Self {
-            base: mix64(self.base ^ now.as_nanos().wrapping_add(1).wrapping_mul(K1)),
-        }
+        self.nth(now.as_nanos())
     }
 
     /// A uniform 64-bit number for `purpose`.

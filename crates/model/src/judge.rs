@@ -200,14 +200,14 @@ impl Judge {
     /// Why the gate gave up at `at`: what counts is what it looked at.
     fn abandoned(&self, tenant: TenantIndex, timeline: &Timeline, at: Timestamp) -> (Fate, Cause) {
         let gate = self.gate(tenant);
-        let path = gate.map_or(ReadPath::Primary, |gate| gate.strategy.reads());
+        let path = gate.map_or(ReadPath::Primary, |gate| gate.strategy.looks_for().path());
         let (fate, cause) = self.missed(timeline, at, path, None);
         match gate.map(|gate| &gate.strategy) {
-            Some(Strategy::Watermark { .. }) => {
+            Some(Strategy::Watermark(_)) => {
                 let by = self.selection(tenant).in_lake_at(timeline).since(at);
                 (Fate::Late(by), Cause::Watermark)
             }
-            Some(Strategy::Webhook { event, .. }) if self.was_not_told(*event, timeline) => {
+            Some(Strategy::Webhook(webhook)) if self.was_not_told(webhook.event, timeline) => {
                 (fate, Cause::NotificationLost)
             }
             _ => (fate, cause),
@@ -217,9 +217,9 @@ impl Judge {
     /// Whether the gate exported because it was told too early that the metadata is ready.
     fn was_told_early(&self, tenant: TenantIndex, timeline: &Timeline) -> bool {
         let event = WebhookEvent::MetadataReady;
-        let trusts = self.gate(tenant).is_some_and(|gate| {
-            matches!(gate.strategy, Strategy::Webhook { event: trusted, .. } if trusted == event)
-        });
+        let trusts = self.gate(tenant).is_some_and(
+            |gate| matches!(gate.strategy, Strategy::Webhook(webhook) if webhook.event == event),
+        );
         let spec = &self.arm.platform.notification;
         trusts && notifications(spec, self.seed).known(event, timeline) == Known::AtEnd
     }

@@ -4,11 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::draws::{Draws, Seed, Stream};
+use crate::draws::{Draws, Seed};
 pub use crate::export::verdict;
 use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
+use crate::job_draws::JobDraws;
 use crate::scenario::{
     ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
 };
@@ -183,7 +184,7 @@ struct Job {
 /// One organization.
 #[derive(Clone, Debug)]
 pub struct Org {
-    stream: Stream,
+    draws: JobDraws,
     limiter: RateLimiter,
     rules: ExportRules,
     slots: Slots,
@@ -196,17 +197,12 @@ pub struct Org {
 }
 
 impl Org {
-    /// An organization whose job draws are keyed by `name`, the gate's.
+    /// An organization without jobs. Their chance is that of the platform: organizations that
+    /// create jobs at the same moments meet the same latencies.
     #[must_use]
-    pub fn new(
-        name: &str,
-        seed: Seed,
-        api: &ApiSpec,
-        export: &ExportSpec,
-        required: RequiredFields,
-    ) -> Self {
+    pub fn new(seed: Seed, api: &ApiSpec, export: &ExportSpec, required: RequiredFields) -> Self {
         Self {
-            stream: Stream::new(seed, name),
+            draws: JobDraws::new(seed, export.slots),
             limiter: RateLimiter::new(api.rate_limit),
             rules: ExportRules::new(export, required, seed),
             slots: export.slots,
@@ -270,7 +266,8 @@ impl Org {
         self.need_slot()?;
         let ordinal = self.next;
         self.next = JobOrdinal(ordinal.0 + 1);
-        let draws = self.job_draws(ordinal, &recordings);
+        let draws = self.draws.next(now, &recordings);
+        self.draws.count(now);
         let query_time = self.rules.query_time(|| draws);
         let state = if query_time == Duration::ZERO {
             JobState::Ready
@@ -339,23 +336,14 @@ impl Org {
         self.rules.asking(request).refuses(&request)
     }
 
-    /// What a job for `recordings` would draw from.
-    pub(crate) fn draws_of_next(&self, recordings: &[RecordingIndex]) -> Draws {
-        self.job_draws(self.next, recordings)
+    /// What a job for `recordings` would draw from, if it were created at `now`.
+    pub(crate) fn draws_of_next(&self, now: Timestamp, recordings: &[RecordingIndex]) -> Draws {
+        self.draws.next(now, recordings)
     }
 
     /// What a job draws from.
     pub(crate) fn draws_of(&self, job: JobOrdinal) -> Option<Draws> {
         self.jobs.get(&job).map(|job| job.draws)
-    }
-
-    /// With slots for every recording a job has one recording, which keys its draws: then the
-    /// order in which jobs are created means nothing.
-    fn job_draws(&self, ordinal: JobOrdinal, recordings: &[RecordingIndex]) -> Draws {
-        match (self.slots, recordings) {
-            (Slots::Unlimited, [only]) => self.stream.nth(only.0),
-            _ => self.stream.nth(ordinal.0),
-        }
     }
 
     /// GET: the job's state.

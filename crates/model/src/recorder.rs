@@ -39,6 +39,11 @@ pub trait Sink {
     fn not_established(&mut self, recording: RecordingIndex, stage: &str) {
         let _ = (recording, stage);
     }
+    /// Whether no more sessions shall begin; what is under way is settled all the same.
+    #[inline]
+    fn is_stopped(&self) -> bool {
+        false
+    }
     /// The run is over at `at`; `ended` recordings per arm.
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Sharing;
 use crate::outcome::OutcomeKind;
 use crate::stats::Interval;
 
@@ -48,8 +49,17 @@ pub struct Summary {
     pub not_established: u64,
     /// Length of the run, in seconds of its own clock.
     pub duration_s: f64,
-    /// Replications that were merged.
+    /// Runs behind the estimates: seeds that were simulated; one, if the run speaks for itself.
     pub replications: u64,
+    /// Hash of the histories of all of them, in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replications_hash: Option<String>,
+    /// What couples recordings.
+    #[serde(default)]
+    pub sharing: Sharing,
+    /// Where the intervals come from.
+    #[serde(default)]
+    pub method: Method,
     /// What the process is to exit with.
     pub exit_code: u8,
     /// One per tenant.
@@ -90,12 +100,21 @@ pub struct GateSummary {
     pub calls_per_recording: f64,
     /// Its standard error.
     pub calls_per_recording_se: f64,
+    /// The same with its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_recording_interval: Option<Estimate>,
     /// Job calls per recording.
     pub job_calls_per_recording: f64,
+    /// The same with its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_calls_per_recording_interval: Option<Estimate>,
     /// 429s.
     pub throttled: u64,
     /// 429s ÷ calls.
     pub throttled_rate: f64,
+    /// The same with its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_rate_interval: Option<Estimate>,
     /// Checks that found a recording not ready.
     pub wasted_checks: u64,
     /// Exports beyond the first.
@@ -126,6 +145,9 @@ pub struct SliceSummary {
     pub added_delay: DelaySummary,
     /// Gate calls per recording.
     pub calls_per_recording: f64,
+    /// The same with its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_recording_interval: Option<Estimate>,
 }
 
 /// Counts and rates of outcomes.
@@ -135,20 +157,20 @@ pub struct OutcomeSummary {
     pub recordings: u64,
     /// Counts.
     pub outcomes: OutcomeCounts,
-    /// Rates over recordings not in flight, with 95 % Wilson intervals.
-    pub complete_rate: Interval,
+    /// Rates over recordings not in flight, with 95 % intervals.
+    pub complete_rate: Estimate,
     /// As above.
-    pub incomplete_rate: Interval,
+    pub incomplete_rate: Estimate,
     /// As above.
-    pub inconsistent_rate: Interval,
+    pub inconsistent_rate: Estimate,
     /// As above.
-    pub rejected_rate: Interval,
+    pub rejected_rate: Estimate,
     /// As above.
-    pub skipped_rate: Interval,
+    pub skipped_rate: Estimate,
     /// As above.
-    pub abandoned_rate: Interval,
+    pub abandoned_rate: Estimate,
     /// As above.
-    pub errored_rate: Interval,
+    pub errored_rate: Estimate,
 }
 
 /// Counts of outcomes.
@@ -192,6 +214,12 @@ impl OutcomeSummary {
     /// The rate of `outcome`.
     #[must_use]
     pub const fn rate(&self, outcome: OutcomeKind) -> Interval {
+        self.estimate(outcome).interval()
+    }
+
+    /// The rate of `outcome`, and where it comes from.
+    #[must_use]
+    pub const fn estimate(&self, outcome: OutcomeKind) -> Estimate {
         match outcome {
             OutcomeKind::Complete => self.complete_rate,
             OutcomeKind::Incomplete => self.incomplete_rate,
@@ -202,6 +230,99 @@ impl OutcomeSummary {
             OutcomeKind::Errored => self.errored_rate,
         }
     }
+
+    pub(crate) const fn estimate_mut(&mut self, outcome: OutcomeKind) -> &mut Estimate {
+        match outcome {
+            OutcomeKind::Complete => &mut self.complete_rate,
+            OutcomeKind::Incomplete => &mut self.incomplete_rate,
+            OutcomeKind::Inconsistent => &mut self.inconsistent_rate,
+            OutcomeKind::Rejected => &mut self.rejected_rate,
+            OutcomeKind::Skipped => &mut self.skipped_rate,
+            OutcomeKind::Abandoned => &mut self.abandoned_rate,
+            OutcomeKind::Errored => &mut self.errored_rate,
+        }
+    }
+}
+
+/// An estimate of the expectation over seeds with its two-sided 95 % interval; one-sided where
+/// nothing was seen.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The point estimate.
+    pub estimate: f64,
+    /// The lower bound.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+    /// What the run of the seed itself showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<f64>,
+    /// Runs behind the estimate.
+    #[serde(default)]
+    pub replications: u64,
+    /// How the interval was made.
+    #[serde(default)]
+    pub method: Method,
+    /// Standard error of the estimate; of a live run the deviation between seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_error: Option<f64>,
+    /// Of a rate: how many independent recordings would leave as much doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_size: Option<f64>,
+    /// Live: the mean over simulated seeds, corrected by how the run differs from the simulation
+    /// of its own seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Interval>,
+}
+
+impl Estimate {
+    /// The interval alone.
+    #[must_use]
+    pub const fn interval(&self) -> Interval {
+        Interval {
+            estimate: self.estimate,
+            low: self.low,
+            high: self.high,
+        }
+    }
+
+    /// The same estimate with the numbers of `interval`.
+    #[must_use]
+    pub const fn with(mut self, interval: Interval) -> Self {
+        self.estimate = interval.estimate;
+        self.low = interval.low;
+        self.high = interval.high;
+        self
+    }
+
+    /// What one run says by itself.
+    #[must_use]
+    pub fn of_run(interval: Interval, method: Method) -> Self {
+        let estimate = Self {
+            run: Some(interval.estimate),
+            replications: 1,
+            method,
+            ..Self::default()
+        };
+        estimate.with(interval)
+    }
+}
+
+/// How an interval was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// One run's recordings, which share nothing: Wilson, order statistics, Student's t.
+    #[default]
+    Independent,
+    /// One run's blocks of neighbouring recordings.
+    Blocks,
+    /// Student's t between replications.
+    Replications,
+    /// Nothing was seen in any run, or nothing else: a one-sided bound.
+    OneSided,
+    /// One live run with the deviation between simulated seeds.
+    Model,
 }
 
 /// A distribution of times, in seconds. All zero when there is none (`count` says so).
@@ -211,7 +332,7 @@ pub struct DelaySummary {
     pub count: u64,
     /// Mean.
     pub mean_s: f64,
-    /// Standard error of the mean, by batch means.
+    /// Standard error of the mean.
     pub mean_se_s: f64,
     /// Median.
     pub p50_s: f64,
@@ -219,8 +340,20 @@ pub struct DelaySummary {
     pub p95_s: f64,
     /// 0.99 quantile.
     pub p99_s: f64,
-    /// Maximum.
+    /// Maximum, of the run itself.
     pub max_s: f64,
+    /// The mean with its interval, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Estimate>,
+    /// The median with its interval, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Estimate>,
+    /// The 0.95 quantile with its interval, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Estimate>,
+    /// The 0.99 quantile with its interval, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Estimate>,
     /// Points (seconds, share of recordings at most that late) of the distribution function, for
     /// pictures; at most 200.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -262,12 +395,18 @@ pub struct StageSummary {
     pub count: u64,
     /// Mean wait in the queue, in seconds.
     pub wait_mean_s: f64,
-    /// Its standard error, by batch means.
+    /// Its standard error.
     pub wait_mean_se_s: f64,
+    /// The mean wait with its interval, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_mean: Option<Estimate>,
     /// Share of recordings that waited.
     pub wait_probability: f64,
-    /// Its standard error, by batch means.
+    /// Its standard error.
     pub wait_probability_se: f64,
+    /// The share with its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_probability_interval: Option<Estimate>,
     /// The longest wait, in seconds.
     pub wait_max_s: f64,
     /// Mean service time, in seconds.
@@ -398,6 +537,9 @@ pub struct GeneratorSummary {
     /// 0.999 quantile of the same.
     #[serde(default)]
     pub send_lateness_p999_s: f64,
+    /// How long the process was stopped (SIGSTOP, Ctrl-Z, a debugger), in seconds.
+    #[serde(default)]
+    pub stopped_s: f64,
     /// Datagrams that the kernel refused to send.
     #[serde(default)]
     pub sends_refused: u64,
@@ -482,11 +624,14 @@ pub struct ConformanceSummary {
     pub agreed: u64,
     /// Pairs that differ, and whose margin is smaller than the measured lateness.
     pub explained: u64,
+    /// Pairs that differ because the recording was in another job, or its job began at another time.
+    #[serde(default)]
+    pub moved: u64,
     /// The others.
     pub unexplained: u64,
     /// By gate: (pairs, agreed).
     pub gates: BTreeMap<String, (u64, u64)>,
-    /// The largest margins of disagreement, worst first; at most 20.
+    /// What is not explained, and then the largest margins, worst first; at most 20.
     pub disagreements: Vec<Disagreement>,
 }
 
@@ -501,8 +646,36 @@ pub struct Disagreement {
     pub sim: OutcomeKind,
     /// Outcome in the live run.
     pub live: OutcomeKind,
+    /// What explains it.
+    #[serde(default)]
+    pub why: Explanation,
     /// How near the decision was, in seconds.
     pub margin_s: f64,
     /// Measured lateness of the live run for this pair, in seconds.
     pub lateness_s: f64,
+}
+
+/// Why two engines differ on a pair.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Explanation {
+    /// Nothing explains it: one of the engines is wrong.
+    #[default]
+    None,
+    /// The recording was in another job, or its job began at another time and drew otherwise.
+    AnotherJob,
+    /// The decision was nearer than the live run was late.
+    Lateness,
+}
+
+impl Explanation {
+    /// The words of a report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::AnotherJob => "another job",
+            Self::Lateness => "lateness",
+        }
+    }
 }

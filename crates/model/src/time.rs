@@ -108,6 +108,17 @@ impl Duration {
         self.0 as f64 / SECOND as f64
     }
 
+    /// The nearest duration to `seconds`: zero for what is negative or no number, saturating above.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        Self((seconds * SECOND as f64 + 0.5) as u64)
+    }
+
     /// `self` times `numerator / 2^32`, rounded down, saturating.
     #[must_use]
     pub fn scale(self, factor: Fixed) -> Self {
@@ -136,6 +147,12 @@ pub struct Fixed(u64);
 impl Fixed {
     /// One.
     pub const ONE: Self = Self(1 << 32);
+
+    /// A small whole number.
+    #[must_use]
+    pub const fn from_integer(value: u16) -> Self {
+        Self((value as u64) << 32)
+    }
 
     /// The nearest factor to `value`; `None` unless it is finite and between 0 and 2^31.
     #[must_use]

@@ -224,8 +224,8 @@ const DRAWS: [Pinned; 3] = [
     ("shares", 0x0542_27D5_AE23_10C1),
 ];
 const SPIKE: [Pinned; 2] = [
-    ("history", 0x8F8A_9F56_4159_312E),
-    ("end", 0x0000_001A_82F9_6CE4),
+    ("history", 0xBE6E_D1EC_1DE7_66DC),
+    ("end", 0x0000_001A_DC61_9BE4),
 ];
 
 /// What the order of events is made of, by name.
@@ -238,7 +238,7 @@ fn ingredients(scenario: &racegate_model::scenario::Scenario) -> Vec<(String, St
 }
 
 #[test]
-fn a_job_that_draws_from_another_key_changes_the_draws_of_its_calls_alone() {
+fn the_name_of_a_gate_changes_nothing_of_what_its_jobs_draw() {
     use racegate_model::scenario::Slots;
     for slots in [Slots::Limited(2), Slots::Unlimited] {
         let named = |name: &str| {
@@ -253,8 +253,6 @@ fn a_job_that_draws_from_another_key_changes_the_draws_of_its_calls_alone() {
         };
         let (one, other) = (named("one"), named("other"));
         assert_eq!(one.len(), 5);
-        for (one, other) in one.iter().zip(&other) {
-            assert_eq!(one == other, one.0 != "draws", "{one:?}");
-        }
+        assert_eq!(one, other);
     }
 }

@@ -180,7 +180,7 @@ fn what_a_fault_does_to_a_session_is_what_its_export_shows() {
     let patient = spike(42).arms[0]
         .gates
         .iter()
-        .find(|gate| matches!(gate.strategy, Strategy::FixedDelay { .. }))
+        .find(|gate| matches!(gate.strategy, Strategy::FixedDelay(_)))
         .expect("the main scenario has one")
         .strategy
         .clone();

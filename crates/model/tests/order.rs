@@ -19,7 +19,7 @@ fn scenario(order: WriteOrder, media_ms: u64, fields_ms: u64) -> Scenario {
     let mut scenario = spike(3);
     scenario.arms.truncate(1);
     let arm = &mut scenario.arms[0];
-    arm.gates = vec![gate("ungated", Strategy::None)];
+    arm.gates = vec![gate("ungated", Strategy::NONE)];
     let platform = &mut arm.platform;
     platform.pipelines = vec![PipelineSpec::default()];
     for kind in [&mut platform.kinds.webrtc, &mut platform.kinds.sip] {

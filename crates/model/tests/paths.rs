@@ -123,6 +123,7 @@ fn on(path: Path, scenario: &Scenario) -> Collected {
             job.created_at,
             job.started_at,
             job.done_at,
+            job.snapshot_at,
             job.calls,
         )
     });

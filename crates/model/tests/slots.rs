@@ -24,7 +24,7 @@ impl Recordings for Nothing {
 fn org() -> Org {
     let platform = arm("two", 1).platform;
     assert_eq!(platform.export.slots, Slots::Limited(2));
-    Org::new("org", Seed(1), &platform.api, &platform.export, required())
+    Org::new(Seed(1), &platform.api, &platform.export, required())
 }
 
 const fn secs(secs: u64) -> Timestamp {
@@ -54,7 +54,7 @@ fn ready_jobs_start_only_while_slots_are_free() {
 fn a_pending_job_holds_a_slot_until_it_is_ready() {
     let mut platform = arm("two", 1).platform;
     platform.export.query_time = Distribution::constant(Duration::from_secs(5));
-    let mut org = Org::new("org", Seed(1), &platform.api, &platform.export, required());
+    let mut org = Org::new(Seed(1), &platform.api, &platform.export, required());
     let created = |org: &mut Org, at| org.create_job(secs(at), Vec::new());
     let first = created(&mut org, 0).unwrap();
     created(&mut org, 4).unwrap();
@@ -93,7 +93,7 @@ fn greedy(at_once: Slots, query_time: Duration) -> Scenario {
     let mut scenario = spike(5);
     scenario.arms.truncate(1);
     let delay = Duration::from_secs(1);
-    let mut many = gate("many", Strategy::FixedDelay { delay });
+    let mut many = gate("many", FixedDelay { delay }.into());
     many.request.jobs_at_once = Some(at_once);
     let arm = &mut scenario.arms[0];
     arm.gates = vec![many];

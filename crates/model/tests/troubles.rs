@@ -32,9 +32,10 @@ fn regular() -> Scenario {
     scenario.arms[0].platform.export.slots = Slots::Unlimited;
     scenario.arms[0].gates = vec![gate(
         "patient",
-        Strategy::FixedDelay {
+        FixedDelay {
             delay: millis(30_000),
-        },
+        }
+        .into(),
     )];
     scenario
 }
@@ -151,11 +152,11 @@ fn a_late_duplicate_of_a_notification_exports_nothing_again() {
     platform.notification.delay =
         Distribution::uniform(Duration::ZERO, millis(30_000)).expect("a range");
     let event = WebhookEvent::SessionEnded;
-    let webhook = Strategy::Webhook {
+    let webhook = Strategy::Webhook(Webhook {
         event,
         delay: Duration::ZERO,
         patience: None,
-    };
+    });
     scenario.arms[0].gates = vec![gate("webhook", webhook)];
     let collected = run(&scenario);
     assert_eq!((collected.settled_twice, collected.settled.len()), (0, 60));
@@ -167,11 +168,11 @@ fn a_webhook_about_the_session_does_not_wait_for_the_metadata() {
     let platform = &mut scenario.arms[0].platform;
     platform.kinds.webrtc.after_call_work = Distribution::constant(Duration::from_secs(40));
     let event = WebhookEvent::SessionEnded;
-    let webhook = Strategy::Webhook {
+    let webhook = Strategy::Webhook(Webhook {
         event,
         delay: Duration::ZERO,
         patience: None,
-    };
+    });
     scenario.arms[0].gates = vec![gate("webhook", webhook)];
     let collected = run(&scenario);
     for ((_, recording), settled) in &collected.settled {

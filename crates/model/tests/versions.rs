@@ -46,7 +46,7 @@ fn versions() -> VersionsSpec {
 
 fn after(seconds: u64) -> GateSpec {
     let delay = Duration::from_secs(seconds);
-    gate(&format!("after-{seconds}s"), Strategy::FixedDelay { delay })
+    gate(&format!("after-{seconds}s"), FixedDelay { delay }.into())
 }
 
 fn outcomes(collected: &Collected, tenant: u32) -> Vec<(OutcomeKind, Option<Fate>, Option<Cause>)> {
@@ -125,11 +125,9 @@ fn an_ephemeral_value_is_there_for_the_prompt_and_gone_for_the_patient() {
         ..versions()
     };
     let polls = polling(required_fields(), Jitter::None);
-    let late = Polling {
-        initial_delay: millis(5_000),
-        deadline: Some(millis(8_000)),
-        ..polls.clone()
-    };
+    let mut late = polls.clone();
+    late.polling.initial_delay = millis(5_000);
+    late.polling.deadline = Some(millis(8_000));
     let gates = vec![
         after(3),
         after(4),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
+use crate::printable;
 use crate::source::{Source, Span};
 
 /// Mistakes shown in full; the others are counted.
@@ -90,6 +91,16 @@ impl Diagnostic {
         self
     }
 
+    fn clean(&mut self) {
+        let labels = self.labels.iter_mut().map(|label| &mut label.text);
+        let texts = [&mut self.message, &mut self.label]
+            .into_iter()
+            .chain(labels);
+        for text in texts.chain(&mut self.help).chain(&mut self.note) {
+            *text = printable(text).into_owned();
+        }
+    }
+
     /// With how it came about.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
@@ -106,10 +117,15 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Sorts the mistakes; the same one is kept once.
+    /// Sorts the mistakes; the same one is kept once. From here on nothing is in them that a
+    /// terminal would act upon.
     pub(crate) fn new(sources: Vec<Source>, mut list: Vec<Diagnostic>, dropped: usize) -> Self {
+        list.iter_mut().for_each(Diagnostic::clean);
         list.sort();
         list.dedup();
+        let clean = |text: &str| printable(text).into_owned();
+        let clean = |source: Source| Source::new(clean(&source.name), clean(&source.text));
+        let sources = sources.into_iter().map(clean).collect();
         Self {
             sources,
             list,

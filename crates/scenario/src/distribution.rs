@@ -4,6 +4,7 @@ use racegate_model::distribution::{Distribution, DistributionError};
 use racegate_model::time::Duration;
 
 use crate::document::Value;
+use crate::load::SAMPLES_BYTES_MAX;
 use crate::reader::{Field, Table};
 use crate::units;
 
@@ -11,8 +12,6 @@ use crate::units;
 const SAMPLES_MAX: usize = 100_000;
 /// Components of a mixture.
 const COMPONENTS_MAX: usize = 32;
-/// Bytes of a file of samples.
-const FILE_BYTES_MAX: usize = 4 << 20;
 
 const FAMILIES: [&str; 9] = [
     "constant",
@@ -189,6 +188,9 @@ fn mixture(field: &Field<'_>) -> Made {
 
 fn empirical(field: &Field<'_>) -> Made {
     let mut table = field.table();
+    if !matches!(field.node.value, Value::Table(_)) {
+        return None;
+    }
     let (samples, quantiles) = (table.get("samples"), table.get("quantiles"));
     let file = table.get("file");
     let made = match (samples, quantiles, file) {
@@ -252,10 +254,10 @@ fn quantile(field: &Field<'_>) -> Option<(f64, Duration)> {
 fn samples_of_file(field: &Field<'_>) -> Made {
     let name = field.string("the name of a file in quotes")?;
     let text = match (field.context.read_file)(name) {
-        Ok(text) if text.len() <= FILE_BYTES_MAX => text,
+        Ok(text) if text.len() <= SAMPLES_BYTES_MAX => text,
         Ok(text) => {
             let reason = format!("names a file of {} bytes", text.len());
-            field.wrong(reason, format!("use at most {FILE_BYTES_MAX} bytes"));
+            field.wrong(reason, format!("use at most {SAMPLES_BYTES_MAX} bytes"));
             return None;
         }
         Err(reason) => {

@@ -54,7 +54,7 @@ impl Node {
             Value::Integer(_) => "an integer",
             Value::Float(_) => "a number",
             Value::Boolean(_) => "a boolean",
-            Value::DateTime => "a date",
+            Value::DateTime => "a date or time",
             Value::Array(_) => "an array",
             Value::Table(_) => "a table",
         }
@@ -75,6 +75,15 @@ impl Node {
             Some(elements)
         } else {
             None
+        }
+    }
+
+    /// The entries of a table; none of anything else.
+    pub(crate) fn table_entries(&self) -> &[Entry] {
+        if let Value::Table(entries) = &self.value {
+            entries
+        } else {
+            &[]
         }
     }
 
@@ -117,6 +126,9 @@ pub(crate) fn read(text: &str, source: usize) -> (Node, Vec<Diagnostic>) {
             ) {
                 let help = "words, durations, rates and percentages are written in quotes";
                 mistake = mistake.help(help);
+            }
+            if matches!(error.kind(), ErrorKind::Unexpected('.')) {
+                mistake = mistake.help("a number begins with a digit, as in 0.5");
             }
             match error.secondary_label() {
                 Some((span, label)) => mistake.also(place(span), label),

@@ -1,56 +1,25 @@
 //! `[[gate]]`: strategies, each with exactly its own keys.
 
-use racegate_model::field::Field as ManifestField;
-use racegate_model::scenario::{
-    Backoff, ExportRequest, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling,
-    Readiness, Repair, Strategy, WebhookEvent,
-};
+use racegate_model::gate::Strategy;
+use racegate_model::gate::keys::{Choice, Key, Keys, Value};
+use racegate_model::scenario::{Backoff, ExportRequest, GateSpec, GateStart, Readiness, Repair};
 use racegate_model::time::{Duration, Fixed};
 
 use crate::diagnostics::Diagnostic;
+use crate::distribution;
 use crate::reader::{Field, Table, unique};
 use crate::request;
 
 /// Gates of one arm.
 const GATES_MAX: usize = 64;
-/// Checks of one recording.
-const ATTEMPTS_MAX: u32 = 1_000_000;
-/// Checks of the forum's gate: its sleeps double, and 2^19 s is six days.
-const FORUM_ATTEMPTS_MAX: u32 = 20;
 /// Exports of one recording.
 const EXPORTS_MAX: u32 = 1_000;
-
-const STRATEGIES: [(&str, Form); 10] = [
-    ("none", Form::None),
-    ("fixed-delay", Form::FixedDelay),
-    ("fixed-interval", Form::FixedInterval),
-    ("exponential-backoff", Form::ExponentialBackoff),
-    ("forum-backoff", Form::ForumBackoff),
-    ("webhook", Form::Webhook),
-    ("webhook-confirm", Form::WebhookConfirm),
-    ("webhook-fallback", Form::WebhookFallback),
-    ("watermark", Form::Watermark),
-    ("verify-repair", Form::VerifyRepair),
-];
-
-/// Every key of any strategy, for gates whose strategy is unknown.
-const ALL_KEYS: [&str; 25] = [
-    "delay",
-    "interval",
-    "initial_delay",
-    "base",
-    "multiplier",
-    "cap",
-    "jitter",
-    "max_attempts",
-    "deadline",
-    "ready",
-    "attempts",
-    "on_failure",
-    "check",
-    "event",
-    "after",
-    "patience",
+/// The strategy that repairs what another one, its `inner`, exported.
+pub(crate) const VERIFY_REPAIR: &str = "verify-repair";
+/// A law that need not be given.
+pub(crate) const LEARNED: &str = "learned";
+/// The keys that every gate may have beside its strategy's.
+const COMMON_KEYS: [&str; 9] = [
     "inner",
     "max_exports",
     "repair_delay",
@@ -61,20 +30,6 @@ const ALL_KEYS: [&str; 25] = [
     "done_when",
     "jobs_at_once",
 ];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    None,
-    FixedDelay,
-    FixedInterval,
-    ExponentialBackoff,
-    ForumBackoff,
-    Webhook,
-    WebhookConfirm,
-    WebhookFallback,
-    Watermark,
-    VerifyRepair,
-}
 
 /// Reads the gates of a file.
 pub(crate) fn read_all(root: &mut Table<'_>) -> Vec<GateSpec> {
@@ -107,42 +62,68 @@ pub(crate) fn read_all(root: &mut Table<'_>) -> Vec<GateSpec> {
     gates
 }
 
+/// The strategies by name; none stands for [`VERIFY_REPAIR`].
+fn strategies() -> Vec<(&'static str, Option<Strategy>)> {
+    let all = Strategy::all().into_iter();
+    all.map(|strategy| (strategy.name(), Some(strategy)))
+        .chain([(VERIFY_REPAIR, None)])
+        .collect()
+}
+
 fn read(table: &mut Table<'_>, name: String) -> GateSpec {
+    let words = strategies();
     let form = table
         .need("strategy", "\"none\"")
-        .and_then(|field| field.choice(&STRATEGIES));
-    let start = |field: &Field<'_>| {
-        field.choice(&[
-            ("session-end", GateStart::SessionEnd),
-            ("media", GateStart::Media),
-        ])
-    };
+        .and_then(|field| field.choice(&words));
     let Some(form) = form else {
-        for key in ALL_KEYS {
-            table.get(key);
-        }
+        skip(table);
         return GateSpec {
             name,
-            strategy: Strategy::None,
+            strategy: Strategy::NONE,
             start: GateStart::SessionEnd,
             repair: None,
             request: ExportRequest::default(),
         };
     };
-    let (strategy, repair) = if form == Form::VerifyRepair {
-        let inner = table.or("inner", Form::None, |field| field.choice(&STRATEGIES[..9]));
-        (strategy(inner, table), Some(repair(table)))
-    } else {
-        let strategy = strategy(form, table);
+    let (strategy, repair) = if let Some(mut strategy) = form {
+        strategy.keys(&mut Reading(table));
         let given = table.get("max_exports").is_some() | table.get("repair_delay").is_some();
         (strategy, given.then(|| repair(table)))
+    } else {
+        let inner = &words[..words.len() - 1];
+        let inner = table.or("inner", None, |field| field.choice(inner));
+        let mut inner = inner.unwrap_or(Strategy::NONE);
+        inner.keys(&mut Reading(table));
+        (inner, Some(repair(table)))
     };
     GateSpec {
         name,
         strategy,
-        start: table.or("start", GateStart::SessionEnd, start),
+        start: table.or("start", GateStart::SessionEnd, |field| field.choice(&START)),
         repair,
         request: request::read(table),
+    }
+}
+
+/// When a gate's clock starts, the default first.
+pub(crate) const START: [(&str, GateStart); 2] = [
+    ("session-end", GateStart::SessionEnd),
+    ("media", GateStart::Media),
+];
+
+/// Knows every key of any strategy, where the gate's strategy is unknown.
+fn skip(table: &mut Table<'_>) {
+    struct Skipping<'t, 'd>(&'t mut Table<'d>);
+    impl Keys for Skipping<'_, '_> {
+        fn key(&mut self, key: Key, _: Value<'_>) {
+            self.0.get(key.name);
+        }
+    }
+    for mut strategy in Strategy::all() {
+        strategy.keys(&mut Skipping(table));
+    }
+    for key in COMMON_KEYS {
+        table.get(key);
     }
 }
 
@@ -153,174 +134,69 @@ fn repair(table: &mut Table<'_>) -> Repair {
     }
 }
 
-fn strategy(form: Form, table: &mut Table<'_>) -> Strategy {
-    match form {
-        Form::None | Form::VerifyRepair => Strategy::None,
-        Form::FixedDelay => {
-            let delay = table
-                .need("delay", "\"5s\"")
-                .and_then(|field| field.duration());
-            Strategy::FixedDelay {
-                delay: delay.unwrap_or_default(),
+/// Reads each key into its place, or leaves the default there.
+struct Reading<'t, 'd>(&'t mut Table<'d>);
+
+impl Keys for Reading<'_, '_> {
+    fn key(&mut self, key: Key, value: Value<'_>) {
+        let field = match key.required {
+            Some(example) => self.0.need(key.name, example),
+            None => self.0.get(key.name),
+        };
+        if let Some(field) = field {
+            read_value(&field, value);
+        }
+    }
+
+    fn reject(&mut self, key: &'static str, reason: &str, help: &str) {
+        if let Some(field) = self.0.get(key) {
+            field.wrong(reason, help);
+        }
+    }
+}
+
+fn read_value(field: &Field<'_>, value: Value<'_>) {
+    fn put<T>(place: &mut T, read: Option<T>) {
+        if let Some(value) = read {
+            *place = value;
+        }
+    }
+    match value {
+        Value::Duration(place) => put(place, field.duration()),
+        Value::Interval(place) => put(place, field.duration_above_zero()),
+        Value::Limit(place) => put(place, unless_none(field, Field::duration_above_zero)),
+        Value::Count(place, low, high) => put(place, field.count(low, high)),
+        Value::CountLimit(place, low, high) => {
+            put(place, unless_none(field, |field| field.count(low, high)));
+        }
+        Value::Number(place, low, high) => {
+            put(place, field.number_in(low, high).and_then(Fixed::new));
+        }
+        Value::Pace(place) => put(place, unless_none(field, Field::rate)),
+        Value::Law(place) => {
+            if field.node.text() == Some(LEARNED) {
+                *place = None;
+            } else {
+                put(place, distribution::read(field).map(Some));
             }
         }
-        Form::FixedInterval => {
-            let interval = table.or(
-                "interval",
-                Duration::from_secs(1),
-                Field::duration_above_zero,
-            );
-            let jitter = table.or("jitter", Jitter::None, jitter);
-            let multiplier = Fixed::ONE;
-            let backoff = Backoff {
-                base: interval,
-                multiplier,
-                cap: interval,
-                jitter,
-            };
-            Strategy::FixedInterval(polling(table, Duration::ZERO, backoff))
-        }
-        Form::ExponentialBackoff => {
-            let backoff = exponential(table);
-            Strategy::ExponentialBackoff(polling(table, Duration::from_secs(1), backoff))
-        }
-        Form::ForumBackoff => Strategy::ForumBackoff {
-            attempts: table.or("attempts", 5, |field| field.count(1, FORUM_ATTEMPTS_MAX)),
-            on_failure: table.or("on_failure", OnFailure::Skip, |field| {
-                field.choice(&[
-                    ("skip", OnFailure::Skip),
-                    ("export-anyway", OnFailure::ExportAnyway),
-                ])
-            }),
-            check: table.or("check", ForumCheck::StateAndFlag, |field| {
-                field.choice(&[
-                    ("state-and-flag", ForumCheck::StateAndFlag),
-                    ("state-only", ForumCheck::StateOnly),
-                ])
-            }),
-        },
-        Form::Webhook => webhook(table),
-        Form::WebhookConfirm => {
-            let event = event(table);
-            let backoff = exponential(table);
-            Strategy::WebhookConfirm {
-                event,
-                polling: polling(table, Duration::ZERO, backoff),
-            }
-        }
-        Form::WebhookFallback => fallback(table),
-        Form::Watermark => watermark(table),
+        Value::Word(place) => read_word(field, place),
+        Value::Checks(place) => put(place, checks(field)),
     }
 }
 
-fn webhook(table: &mut Table<'_>) -> Strategy {
-    Strategy::Webhook {
-        event: event(table),
-        delay: table.or("delay", Duration::ZERO, Field::duration),
-        patience: table.or("patience", None, |field| {
-            unless_none(field, Field::duration_above_zero)
-        }),
+fn read_word(field: &Field<'_>, place: &mut dyn Choice) {
+    let words: Vec<(&'static str, usize)> = place.words().into_iter().zip(0..).collect();
+    if let Some(position) = field.choice(&words) {
+        place.take(position);
     }
 }
 
-fn fallback(table: &mut Table<'_>) -> Strategy {
-    let event = event(table);
-    let after = table.or("after", Duration::from_secs(30), Field::duration);
-    let backoff = exponential(table);
-    let polling = polling(table, Duration::ZERO, backoff);
-    Strategy::WebhookFallback {
-        event,
-        after,
-        polling,
-    }
-}
-
-fn watermark(table: &mut Table<'_>) -> Strategy {
-    Strategy::Watermark {
-        interval: table.or(
-            "interval",
-            Duration::from_secs(10),
-            Field::duration_above_zero,
-        ),
-        deadline: table.or("deadline", Some(Duration::from_secs(300)), |field| {
-            unless_none(field, Field::duration_above_zero)
-        }),
-    }
-}
-
-fn event(table: &mut Table<'_>) -> WebhookEvent {
-    table.or("event", WebhookEvent::SessionEnded, |field| {
-        field.choice(&[
-            ("session-ended", WebhookEvent::SessionEnded),
-            ("metadata-ready", WebhookEvent::MetadataReady),
-        ])
-    })
-}
-
-fn jitter(field: &Field<'_>) -> Option<Jitter> {
-    field.choice(&[
-        ("none", Jitter::None),
-        ("equal", Jitter::Equal),
-        ("full", Jitter::Full),
-    ])
-}
-
-pub(crate) fn exponential(table: &mut Table<'_>) -> Backoff {
-    let base = table.or("base", Duration::from_secs(1), Field::duration_above_zero);
-    let two = Fixed::new(2.0).unwrap_or(Fixed::ONE);
-    let multiplier = table.or("multiplier", two, |field| {
-        field.number_in(1.0, 1000.0).and_then(Fixed::new)
-    });
-    let given = table.get("cap");
-    let cap = given.as_ref().and_then(Field::duration_above_zero);
-    if let (Some(field), Some(cap)) = (&given, cap)
-        && cap < base
-    {
-        field.wrong(
-            format!("is {cap}, below `base` ({base})"),
-            format!("use at least \"{base}\""),
-        );
-    }
-    // A base above the default cap is its own cap.
-    let cap = cap.unwrap_or_else(|| Duration::from_secs(30).max(base));
-    Backoff {
-        base,
-        multiplier,
-        cap,
-        jitter: table.or("jitter", Jitter::Full, jitter),
-    }
-}
-
-fn polling(table: &mut Table<'_>, initial_delay: Duration, backoff: Backoff) -> Polling {
-    let polling = Polling {
-        initial_delay: table.or("initial_delay", initial_delay, Field::duration),
-        backoff,
-        max_attempts: table.or("max_attempts", None, |field| {
-            unless_none(field, |field| field.count(1, ATTEMPTS_MAX))
-        }),
-        deadline: table.or("deadline", Some(Duration::from_secs(300)), |field| {
-            unless_none(field, Field::duration_above_zero)
-        }),
-        ready: table.or(
-            "ready",
-            Readiness {
-                required_fields: Looked::Needed,
-                ..Readiness::default()
-            },
-            ready,
-        ),
-    };
-    if let (None, None, Some(deadline)) = (
-        polling.max_attempts,
-        polling.deadline,
-        table.get("deadline"),
-    ) {
-        deadline.wrong(
-            "is \"none\" and there is no `max_attempts`: the gate would never give up",
-            "give one of the two",
-        );
-    }
-    polling
+/// The keys of a back-off.
+pub(crate) fn backoff(table: &mut Table<'_>) -> Backoff {
+    let mut backoff = Backoff::default();
+    backoff.keys(&mut Reading(table));
+    backoff
 }
 
 /// `"none"`, or what `read` reads.
@@ -334,24 +210,8 @@ pub(crate) fn unless_none<'d, T>(
     read(field).map(Some)
 }
 
-/// What a ready check is called.
-#[derive(Clone, Copy)]
-enum Check {
-    StateCompleted,
-    RequiredFields,
-    IndexVisible,
-    MediaAvailable,
-    Field(ManifestField),
-}
-
-fn ready(field: &Field<'_>) -> Option<Readiness> {
-    let mut words = vec![
-        ("state-completed", Check::StateCompleted),
-        ("required-fields", Check::RequiredFields),
-        ("index-visible", Check::IndexVisible),
-        ("media-available", Check::MediaAvailable),
-    ];
-    words.extend(ManifestField::METADATA.map(|field| (field.name(), Check::Field(field))));
+/// A list of checks.
+fn checks(field: &Field<'_>) -> Option<Readiness> {
     if field.node.array().is_some_and(<[_]>::is_empty) {
         field.wrong(
             "is empty, so nothing would be checked",
@@ -359,15 +219,11 @@ fn ready(field: &Field<'_>) -> Option<Readiness> {
         );
         return None;
     }
+    let words: Vec<(&str, &str)> = Readiness::words().map(|word| (word, word)).collect();
     let mut ready = Readiness::default();
     for item in field.items(words.len()) {
-        match item.choice(&words) {
-            Some(Check::StateCompleted) => ready.state_completed = Looked::Needed,
-            Some(Check::RequiredFields) => ready.required_fields = Looked::Needed,
-            Some(Check::IndexVisible) => ready.index_visible = Looked::Needed,
-            Some(Check::MediaAvailable) => ready.media_available = Looked::Needed,
-            Some(Check::Field(field)) => ready.fields.insert(field),
-            None => {}
+        if let Some(word) = item.choice(&words) {
+            ready.add(word);
         }
     }
     Some(ready)

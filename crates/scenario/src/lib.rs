@@ -3,8 +3,8 @@
 //!
 //! A file is parsed, never validated afterwards: what [`parse`] returns is right by construction.
 //! Every mistake of a file is reported at once, each with its place, its reason and a way out.
-//! The crate opens no file; a caller that allows `empirical = { file = … }` passes a reader to
-//! [`parse_with_files`].
+//! [`load`] reads them from disk; a caller without one passes a reader for
+//! `empirical = { file = … }` to [`parse_with_files`].
 
 mod arm;
 mod diagnostics;
@@ -14,7 +14,9 @@ mod edit;
 mod expect;
 mod fault;
 mod gate;
+mod load;
 mod platform;
+mod printable;
 mod reader;
 mod request;
 mod root;
@@ -23,12 +25,16 @@ mod source;
 mod suggest;
 mod units;
 mod workload;
+mod write;
 
 use racegate_model::scenario::Scenario;
 
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Label};
+pub use load::{LoadError, load, parse_in_folder, read};
+pub use printable::{is_unprintable, printable};
 pub use schema::json_schema;
 pub use source::{Override, Source, Span};
+pub use write::{gate as write_gate, gate_tables};
 
 /// Reads a file that a scenario names, given the name as written; the error says why it cannot.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<String, String> + 'a;

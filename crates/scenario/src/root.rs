@@ -46,7 +46,9 @@ pub(crate) fn parse(
     let readable = if syntax.is_empty() {
         Readable::Whole
     } else {
-        Readable::Torn
+        let starts = syntax.iter().map(|mistake| mistake.span.start);
+        let headers = starts.filter(|at| is_in_header(&source.text, *at));
+        Readable::Torn(headers.min().unwrap_or(usize::MAX))
     };
     let context = Context::new(&sources, read_file, readable);
     syntax
@@ -70,6 +72,13 @@ pub(crate) fn parse(
         list.push(Diagnostic::new(Span::default(), message).help(help));
     }
     Err(Diagnostics::new(sources, list, found.dropped))
+}
+
+/// Whether byte `at` is in the header of a table.
+fn is_in_header(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    text[line..].trim_start().starts_with('[')
 }
 
 /// Applies `KEY=VALUE`.
@@ -112,7 +121,7 @@ fn read(document: &Node, context: &Context<'_>) -> Scenario {
     } else {
         root.need("workload", "{ executor = …, call_duration = …, … }");
         // Its own missing keys would say nothing more.
-        let torn = Context::new(context.sources, context.read_file, Readable::Torn);
+        let torn = Context::new(context.sources, context.read_file, Readable::Torn(0));
         workload::read(Table::root(&Node::table(document.span), &torn))
     };
     let mut workload = workload;

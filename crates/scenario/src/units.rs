@@ -8,9 +8,15 @@ pub(crate) const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 pub(crate) const RATE_MAX: Rate = Rate::per_second(1_000_000);
 /// Decimals kept of a number; further ones are below a nanosecond or a nanohertz.
 const DECIMALS: u32 = 18;
+/// The least exponent that is told from less.
+const LEAST_EXPONENT: i32 = 18;
+/// Digits before the point.
+const DIGITS: usize = 15;
+/// Nanoseconds in a second, and nanohertz in a hertz.
+const NANOS: u128 = 1_000_000_000;
 
 const DURATION_FORM: &str = "durations are written \"250ms\", \"1.5s\", \"1m30s\" or \"2h\"";
-const RATE_FORM: &str = "rates are written \"10/s\", \"300/min\" or \"5/h\"";
+const RATE_FORM: &str = "rates are written \"10/s\", \"300/min\", \"5/h\" or \"50/10s\"";
 const SHARE_FORM: &str = "shares are written 0.05 or \"5%\"";
 
 /// Why a text is no such quantity, and how it would be written.
@@ -45,64 +51,128 @@ impl Decimal {
     }
 }
 
-/// Splits a leading decimal number off.
-fn decimal(text: &str) -> Option<(Decimal, &str)> {
+/// Splits a leading decimal number off: `15`, `1.5`, `.5`, `1_000`, `1e3`; the error completes
+/// "`key` …".
+fn decimal(text: &str) -> Result<(Decimal, &str), String> {
     let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
         .unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || fraction.is_empty() || fraction.contains('.') || whole.len() > 15 {
-        return None;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits_of = |part: &str| part.replace('_', "");
+    let (whole, fraction) = (digits_of(whole), digits_of(fraction));
+    if (whole.is_empty() && fraction.is_empty()) || text.starts_with('_') {
+        return Err(match text.chars().next() {
+            None => "lacks a number".to_owned(),
+            Some(sign @ ('+' | '-' | '\u{2212}')) => format!("has the sign `{sign}` in it"),
+            Some(other) => format!("has `{other}` where a number belongs"),
+        });
     }
-    let kept = fraction.get(..DECIMALS as usize).unwrap_or(fraction);
-    let digits = format!("{whole}{kept}").parse().ok()?;
-    Some((
-        Decimal {
-            digits,
-            decimals: u32::try_from(kept.len()).ok()?,
-        },
-        rest,
-    ))
+    if fraction.contains('.') {
+        return Err("has a number with two points".to_owned());
+    }
+    if let Some(after) = rest.strip_prefix(',') {
+        return Err(if after.starts_with(|c: char| c.is_ascii_digit()) {
+            "has a comma in a number; the decimal sign is a point".to_owned()
+        } else {
+            "has a comma in it".to_owned()
+        });
+    }
+    let (exponent, rest) = exponent(rest);
+    let kept = fraction.get(..DECIMALS as usize).unwrap_or(&fraction);
+    let whole = whole.trim_start_matches('0');
+    if whole.len() > DIGITS || exponent > DECIMALS.cast_signed() {
+        return Err("has a number that is too large".to_owned());
+    }
+    // Below that, no unit makes it more than zero.
+    let exponent = exponent.max(-LEAST_EXPONENT);
+    let digits: u128 = format!("0{whole}{kept}").parse().unwrap_or(u128::MAX);
+    let decimals = i32::try_from(kept.len()).unwrap_or(0) - exponent;
+    let scaled = 10_u128.checked_pow((-decimals).max(0).unsigned_abs());
+    let decimal = Decimal {
+        digits: digits.saturating_mul(scaled.unwrap_or(u128::MAX)),
+        decimals: decimals.max(0).unsigned_abs(),
+    };
+    Ok((decimal, rest))
 }
 
-/// Nanoseconds of a unit of time.
+/// Splits an exponent off: `e3`, `E-3`; 0 if there is none.
+fn exponent(text: &str) -> (i32, &str) {
+    let Some(after) = text.strip_prefix(['e', 'E']) else {
+        return (0, text);
+    };
+    let signed = after.strip_prefix(['+', '-']).unwrap_or(after);
+    let digits = signed
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(signed.len());
+    if digits == 0 {
+        return (0, text);
+    }
+    let (written, rest) = after.split_at(after.len() - signed.len() + digits);
+    (written.parse().unwrap_or(i32::MAX), rest)
+}
+
+/// Nanoseconds of a unit of time, under all names that people give it.
 fn time_unit(name: &str) -> Option<u128> {
     Some(match name {
-        "ns" => 1,
-        "us" | "µs" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" | "min" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
+        "ns" | "nsec" | "nanosecond" | "nanoseconds" => 1,
+        // Both signs that look like a micro: U+00B5 and the Greek letter.
+        "us" | "\u{b5}s" | "\u{3bc}s" | "usec" | "microsecond" | "microseconds" => 1_000,
+        "ms" | "msec" | "millisecond" | "milliseconds" => 1_000_000,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000_000,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000_000,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000_000_000,
+        "d" | "day" | "days" => 86_400_000_000_000,
         _ => return None,
     })
 }
 
-/// `250ms`, `1.5s`, `1m30s`, `2h`: numbers with units, from the longest unit to the shortest.
+/// What is said of a unit of time that is none.
+fn unknown_unit(name: &str, form: &str) -> UnitError {
+    let reason = format!("has an unknown unit of time \"{name}\"");
+    let lower = name.to_lowercase();
+    match time_unit(&lower) {
+        Some(_) => UnitError::new(reason, format!("did you mean \"{lower}\"?")),
+        None => UnitError::new(reason, form),
+    }
+}
+
+/// `250ms`, `1.5s`, `1m30s`, `1m 30s`, `90 s`, `2 hours`: numbers with units, from the longest unit
+/// to the shortest.
 pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     let wrong = |reason: String| UnitError::new(reason, DURATION_FORM);
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(wrong("is empty".into()));
     }
-    if rest.starts_with('-') {
+    if rest.starts_with(['-', '\u{2212}']) {
         return Err(wrong("is negative".into()));
+    }
+    if rest.starts_with('P') {
+        return Err(wrong(format!("is in the form of ISO 8601: \"{text}\"")));
+    }
+    if !rest.contains(|letter: char| letter.is_ascii_digit()) {
+        return Err(wrong(format!("is no duration: \"{text}\"")));
     }
     let (mut nanos, mut before) = (0_u128, u128::MAX);
     while !rest.is_empty() {
         let (number, tail) =
-            decimal(rest).ok_or_else(|| wrong(format!("is no duration: \"{text}\"")))?;
+            decimal(rest).map_err(|reason| wrong(format!("{reason}: \"{text}\"")))?;
+        let tail = tail.trim_start();
         let end = tail
-            .find(|c: char| c.is_ascii_digit())
+            .find(|c: char| !c.is_alphabetic() && c != '\u{b5}')
             .unwrap_or(tail.len());
         let (name, tail) = tail.split_at(end);
         if name.is_empty() {
-            return Err(wrong(format!("has a number without a unit: \"{text}\"")));
+            return Err(wrong(match tail.chars().next() {
+                Some(':') => format!("is written as a clock shows time: \"{text}\""),
+                Some(other) if !other.is_ascii_digit() => {
+                    format!("has `{other}` where a unit of time belongs: \"{text}\"")
+                }
+                _ => format!("has a number without a unit: \"{text}\""),
+            }));
         }
-        let unit = time_unit(name)
-            .ok_or_else(|| wrong(format!("has an unknown unit of time \"{}\"", name.trim())))?;
+        let unit = time_unit(name).ok_or_else(|| unknown_unit(name, DURATION_FORM))?;
         if unit >= before {
             return Err(wrong(format!(
                 "must go from longer to shorter units: \"{text}\""
@@ -112,7 +182,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
         nanos = nanos
             .checked_add(number.times(unit).ok_or_else(long)?)
             .ok_or_else(long)?;
-        (before, rest) = (unit, tail);
+        (before, rest) = (unit, tail.trim_start());
     }
     match u64::try_from(nanos).map(Duration::from_nanos) {
         Ok(value) if value <= DURATION_MAX => Ok(value),
@@ -127,30 +197,37 @@ fn too_long(text: &str) -> UnitError {
     )
 }
 
-/// `10/s`, `300/min`, `5/h`; zero is a rate here.
+/// `10/s`, `300/min`, `5 / h`, `50/10s`; zero is a rate here.
 pub(crate) fn rate(text: &str) -> Result<Rate, UnitError> {
     let wrong = |reason: String| UnitError::new(reason, RATE_FORM);
     let trimmed = text.trim();
-    if trimmed.starts_with('-') {
+    if trimmed.is_empty() {
+        return Err(wrong("is empty".into()));
+    }
+    if trimmed.starts_with(['-', '\u{2212}']) {
         return Err(wrong("is negative".into()));
     }
+    if !trimmed.contains(|letter: char| letter.is_ascii_digit()) {
+        return Err(wrong(format!("is no rate: \"{text}\"")));
+    }
     let (number, rest) =
-        decimal(trimmed).ok_or_else(|| wrong(format!("is no rate: \"{text}\"")))?;
-    let Some(name) = rest.trim_start().strip_prefix('/') else {
-        return Err(wrong(format!("has no unit: \"{text}\"")));
+        decimal(trimmed).map_err(|reason| wrong(format!("{reason}: \"{text}\"")))?;
+    let rest = rest.trim_start();
+    let Some(time) = rest.strip_prefix('/') else {
+        return Err(wrong(if rest.is_empty() {
+            format!("says no time that it is per: \"{text}\"")
+        } else {
+            format!("has \"{rest}\" in place of \"/s\"")
+        }));
     };
-    let seconds = match name.trim() {
-        "s" | "sec" => 1,
-        "min" | "m" => 60,
-        "h" => 3600,
-        other => return Err(wrong(format!("has an unknown unit \"/{other}\""))),
-    };
+    let nanos = per(time.trim())?;
     let high = || UnitError::new(format!("is above 1000000/s: \"{text}\""), "use less");
     // Rounded up, so that 100/min allows 100 calls in a minute and not 99.
     let nanohertz = number
-        .times(1_000_000_000)
+        .times(NANOS)
+        .and_then(|number| number.checked_mul(NANOS))
         .ok_or_else(high)?
-        .div_ceil(seconds);
+        .div_ceil(nanos);
     if nanohertz == 0 && number.digits > 0 {
         return Err(wrong(format!(
             "is too low to be told from zero: \"{text}\""
@@ -162,13 +239,38 @@ pub(crate) fn rate(text: &str) -> Result<Rate, UnitError> {
     }
 }
 
+/// Nanoseconds of the time that a rate is per: a unit, or a duration.
+fn per(time: &str) -> Result<u128, UnitError> {
+    if time.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        let nanos = u128::from(duration(time)?.as_nanos());
+        let zero = || UnitError::new("is per no time at all", RATE_FORM);
+        return Some(nanos).filter(|nanos| *nanos > 0).ok_or_else(zero);
+    }
+    if time.is_empty() {
+        return Err(UnitError::new("ends with `/`", RATE_FORM));
+    }
+    time_unit(time).ok_or_else(|| unknown_unit(time, RATE_FORM))
+}
+
 /// `5%` as a share of one; a sign is allowed for differences.
 pub(crate) fn percentage(text: &str) -> Result<f64, UnitError> {
-    let number = text.trim().strip_suffix('%').map(str::trim_end);
-    let value = number
-        .and_then(finite_number)
-        .map(|percent| percent / 100.0);
-    value.ok_or_else(|| UnitError::new(format!("is no percentage: \"{text}\""), SHARE_FORM))
+    let wrong = |reason: &str| UnitError::new(format!("{reason}: \"{text}\""), SHARE_FORM);
+    let Some(number) = text.trim().strip_suffix('%') else {
+        return Err(wrong(if finite_number(text.trim()).is_some() {
+            "is a number in quotes, without a percent sign"
+        } else {
+            "is no percentage"
+        }));
+    };
+    finite_number(number.trim_end())
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| {
+            wrong(if number.contains(',') {
+                "has a comma in a number; the decimal sign is a point"
+            } else {
+                "has no number before the percent sign"
+            })
+        })
 }
 
 /// A share of one as a probability.
@@ -179,9 +281,9 @@ pub(crate) fn probability(share: f64) -> Result<Probability, UnitError> {
     })
 }
 
-/// A finite number written with digits, a sign, a point: neither `inf` nor `1e9`.
+/// A finite number written with digits, a sign, a point and an exponent: never `inf` or `nan`.
 pub(crate) fn finite_number(text: &str) -> Option<f64> {
-    let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
+    let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
     if text.is_empty() || text.len() > 32 || !text.chars().all(plain) {
         return None;
     }
@@ -203,6 +305,19 @@ mod tests {
             ("0s", 0),
             ("1h0.5s", 3_600_500_000_000),
             ("7us", 7_000),
+            ("7\u{b5}s", 7_000),
+            ("7\u{3bc}s", 7_000),
+            ("1m 30s", 90_000_000_000),
+            ("90 s", 90_000_000_000),
+            (" 1 h 30 min ", 5_400_000_000_000),
+            ("2 hours 5 minutes", 7_500_000_000_000),
+            ("1.5 seconds", 1_500_000_000),
+            (".5s", 500_000_000),
+            ("5.s", 5_000_000_000),
+            ("1_000ms", 1_000_000_000),
+            ("1e3ms", 1_000_000_000),
+            ("1.5E-3s", 1_500_000),
+            ("0.000000000000000001e18ns", 1),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_nanos(nanos)), "{text}");
         }
@@ -219,8 +334,20 @@ mod tests {
             ("1s1s", "longer to shorter"),
             ("31d", "longer than 30 days"),
             ("999999999999999h", "longer than 30 days"),
-            ("1..5s", "no duration"),
+            ("999999999999999999h", "too large"),
+            ("1e99s", "too large"),
+            ("1..5s", "two points"),
+            ("1,5s", "the decimal sign is a point"),
+            ("1m, 30s", "`,` where a number belongs"),
             ("s", "no duration"),
+            ("1m-30s", "the sign `-` in it"),
+            ("\u{2212}1s", "negative"),
+            ("+1s", "the sign `+` in it"),
+            ("1:30", "as a clock shows time"),
+            ("PT1M30S", "ISO 8601"),
+            ("5%", "`%` where a unit of time belongs"),
+            ("5 MS", "unknown unit of time \"MS\""),
+            ("forever", "no duration"),
         ] {
             let error = duration(text).unwrap_err();
             assert!(error.reason.contains(reason), "{text}: {error}");
@@ -233,15 +360,43 @@ mod tests {
         assert_eq!(rate("300/min"), Ok(Rate::per_second(5)));
         assert_eq!(rate("0.5/s"), Ok(Rate::from_nanohertz(500_000_000)));
         assert_eq!(rate("0/s"), Ok(Rate::from_nanohertz(0)));
-        for text in [
-            "10",
-            "10/fortnight",
-            "-1/s",
-            "2000000/s",
-            "0.0000000001/s",
-            "/s",
+        for (text, nanohertz) in [
+            (" 10 / s ", 10_000_000_000),
+            ("10/second", 10_000_000_000),
+            ("50/10s", 5_000_000_000),
+            ("1/1m30s", 11_111_112),
+            ("1e3/s", 1_000_000_000_000),
+            ("1_000/s", 1_000_000_000_000),
+            (".5/s", 500_000_000),
+            ("1/ms", 1_000_000_000_000),
+            ("24/d", 277_778),
         ] {
-            assert!(rate(text).is_err(), "{text}");
+            assert_eq!(rate(text), Ok(Rate::from_nanohertz(nanohertz)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_rate_says_why() {
+        for (text, reason) in [
+            ("", "empty"),
+            ("10", "says no time that it is per"),
+            ("10/fortnight", "unknown unit of time \"fortnight\""),
+            ("10/S", "unknown unit of time \"S\""),
+            ("-1/s", "negative"),
+            ("2000000/s", "above 1000000/s"),
+            ("1e9/s", "above 1000000/s"),
+            ("1e15/ns", "above 1000000/s"),
+            ("0.0000000001/s", "too low"),
+            ("/s", "no rate"),
+            ("10/", "ends with `/`"),
+            ("10/0s", "per no time at all"),
+            ("10 rps", "\"rps\" in place of \"/s\""),
+            ("10 per second", "\"per second\" in place of"),
+            ("1,5/s", "the decimal sign is a point"),
+            ("many/s", "no rate"),
+        ] {
+            let error = rate(text).unwrap_err();
+            assert!(error.reason.contains(reason), "{text}: {error}");
         }
     }
 
@@ -249,8 +404,18 @@ mod tests {
     fn percentages_are_shares() {
         assert_eq!(percentage("5%"), Ok(0.05));
         assert_eq!(percentage("-5 %"), Ok(-0.05));
-        for text in ["5", "%", "nan%", "inf%", "1e3%"] {
-            assert!(percentage(text).is_err(), "{text}");
+        assert_eq!(percentage("5e-1%"), Ok(0.005));
+        for (text, reason) in [
+            ("5", "without a percent sign"),
+            ("half", "no percentage"),
+            ("%", "no number before"),
+            ("nan%", "no number before"),
+            ("inf%", "no number before"),
+            ("1e999%", "no number before"),
+            ("0,5%", "the decimal sign is a point"),
+        ] {
+            let error = percentage(text).unwrap_err();
+            assert!(error.reason.contains(reason), "{text}: {error}");
         }
     }
 }

@@ -46,6 +46,9 @@ const EXECUTORS: [(&str, Form); 4] = [
     ("constant-vus", Form::Vus),
 ];
 
+/// Every key of any executor.
+const EXECUTOR_KEYS: [&str; 6] = ["rate", "duration", "stages", "start_rate", "vus", "pause"];
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Constant,
@@ -58,16 +61,16 @@ enum Form {
 pub(crate) fn read(mut table: Table<'_>) -> Workload {
     let form = table.need("executor", "\"stepped-arrival-rate\"");
     let form = form.and_then(|field| field.choice(&EXECUTORS));
-    let executor = match form {
+    let executor = match form.or_else(|| likely_form(&mut table)) {
         Some(form) => executor(form, &mut table),
-        None => {
-            // Any executor's keys may be meant.
-            for key in ["rate", "duration", "stages", "start_rate", "vus", "pause"] {
-                table.get(key);
-            }
-            Executor::ArrivalRate(Vec::new())
-        }
+        None => Executor::ArrivalRate(Vec::new()),
     };
+    if form.is_none() {
+        // Any executor's keys may be meant.
+        for key in EXECUTOR_KEYS {
+            table.get(key);
+        }
+    }
     let (mut arrivals, mut warmup) = (Arrivals::Poisson, Duration::ZERO);
     if form != Some(Form::Vus) {
         arrivals = table.or("arrivals", arrivals, |field| {
@@ -96,6 +99,19 @@ pub(crate) fn read(mut table: Table<'_>) -> Workload {
     workload
 }
 
+/// The executor that the keys at hand belong to: where its name is wrong, the mistakes in them are
+/// found all the same, and expectations know the stages.
+fn likely_form(table: &mut Table<'_>) -> Option<Form> {
+    let forms = [
+        ("start_rate", Form::Ramping),
+        ("stages", Form::Stepped),
+        ("vus", Form::Vus),
+        ("rate", Form::Constant),
+    ];
+    let mut given = forms.into_iter();
+    given.find_map(|(key, form)| table.get(key).map(|_| form))
+}
+
 fn executor(form: Form, table: &mut Table<'_>) -> Executor {
     let zero = Rate::from_nanohertz(0);
     match form {
@@ -111,24 +127,18 @@ fn executor(form: Form, table: &mut Table<'_>) -> Executor {
                 shape,
             }])
         }
-        Form::Stepped => stages(table, |stage| {
-            let rate = stage
-                .need("rate", "\"10/s\"")
-                .and_then(|field| field.rate());
+        Form::Stepped => stages(table, lasting, |stage| {
+            let rate = stage.need("rate", "\"10/s\"");
+            let rate = rate.and_then(|field| field.rate_or_zero());
             StageShape::Constant(rate.unwrap_or(zero))
         }),
         Form::Ramping => {
             let start = table.need("start_rate", "\"10/s\"");
             let mut before = start.and_then(|field| field.rate_or_zero()).unwrap_or(zero);
-            stages(table, |stage| {
+            // A ramp of no length is a jump.
+            stages(table, lasting_or_not, |stage| {
                 let rate = stage.need("rate", "\"10/s\"");
-                let reached = rate.as_ref().and_then(Field::rate_or_zero);
-                if let (Some(rate), true) = (&rate, reached == Some(zero) && before == zero) {
-                    rate.wrong(
-                        "is zero at both ends",
-                        "raise one of them, or leave the stage out",
-                    );
-                }
+                let reached = rate.and_then(|field| field.rate_or_zero());
                 let from = std::mem::replace(&mut before, reached.unwrap_or(zero));
                 StageShape::Ramp(from, before)
             })
@@ -151,18 +161,28 @@ fn lasting(table: &mut Table<'_>) -> Duration {
         .unwrap_or_default()
 }
 
-fn stages(table: &mut Table<'_>, mut shape: impl FnMut(&mut Table<'_>) -> StageShape) -> Executor {
+fn lasting_or_not(table: &mut Table<'_>) -> Duration {
+    let field = table.need("duration", "\"1m\"");
+    field.and_then(|field| field.duration()).unwrap_or_default()
+}
+
+fn stages(
+    table: &mut Table<'_>,
+    length: impl Fn(&mut Table<'_>) -> Duration,
+    mut shape: impl FnMut(&mut Table<'_>) -> StageShape,
+) -> Executor {
     let example = "[ { name = \"steady\", duration = \"1m\", rate = \"10/s\" } ]";
     let Some(field) = table.need("stages", example) else {
         return Executor::ArrivalRate(Vec::new());
     };
     let (mut stages, mut spans) = (Vec::new(), Vec::new());
+    let mistakes_before = field.context.count();
     let mut total = Duration::ZERO;
     for mut stage in table.tables("stages", STAGES_MAX) {
         let name = stage.need("name", "\"spike\"");
         spans.push(name.as_ref().map_or(stage.span, |name| name.node.span));
         let name = name.and_then(|name| name.name()).unwrap_or_default();
-        let duration = lasting(&mut stage);
+        let duration = length(&mut stage);
         let shape = shape(&mut stage);
         total = total.saturating_add(duration);
         stages.push(Stage {
@@ -177,6 +197,13 @@ fn stages(table: &mut Table<'_>, mut shape: impl FnMut(&mut Table<'_>) -> StageS
     }
     if total > DURATION_MAX {
         field.wrong("take more than 30 days together", "shorten them");
+    }
+    let is_read = field.context.count() == mistakes_before;
+    if is_read && !stages.is_empty() && stages.iter().all(Stage::is_silent) {
+        let help = "raise a stage's rate above 0/s (stages of zero rate are for silence between)";
+        field.context.report_missing(
+            Diagnostic::new(field.node.span, "no call would ever arrive").help(help),
+        );
     }
     unique(
         field.context,
@@ -200,7 +227,12 @@ fn webrtc_share(field: &Field<'_>) -> Option<Probability> {
         return None;
     };
     let sum = webrtc.as_f64() + sip.as_f64();
-    if (sum - 1.0).abs() > SHARES_TOLERANCE {
+    // Where a name is wrong, the sum says nothing more.
+    let entries = field.node.table_entries();
+    let are_known = entries
+        .iter()
+        .all(|entry| Kind::ALL.iter().any(|kind| kind.name() == entry.key));
+    if are_known && (sum - 1.0).abs() > SHARES_TOLERANCE {
         let message = format!("`{}` sums to {:.4}", field.path, sum);
         let help = "the shares of webrtc and sip must sum to 1";
         field

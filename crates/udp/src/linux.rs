@@ -1,5 +1,6 @@
 //! The Linux socket: `sendmmsg`, `recvmmsg`, `IP_PKTINFO`.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -19,6 +20,9 @@ use crate::socket::{RECEIVE_BUFFER, RECEIVE_BUFFER_FORCED, SocketBuffers};
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
+/// The loopback device.
+const LOOPBACK: &CStr = c"lo";
+
 #[derive(Debug)]
 pub(crate) struct Native {
     socket: UdpSocket,
@@ -26,9 +30,6 @@ pub(crate) struct Native {
 }
 
 impl Native {
-    /// Bound to no address, a socket may send from every one.
-    pub(crate) const CALLERS: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
-
     pub(crate) fn bind(address: SocketAddrV4) -> io::Result<Self> {
         let socket = UdpSocket::bind(address)?;
         socket.set_nonblocking(true)?;
@@ -60,6 +61,35 @@ impl Native {
             }
         }
         Ok(native)
+    }
+
+    /// A socket of no address that no other machine reaches, nor is reached by: it is the loopback device's.
+    pub(crate) fn bind_callers() -> io::Result<Self> {
+        let native = Self::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?;
+        native.bind_device(LOOPBACK)?;
+        Ok(native)
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "setsockopt has no safe form in std for this option"
+    )]
+    fn bind_device(&self, name: &CStr) -> io::Result<()> {
+        // SAFETY: the descriptor is open as long as `self`, and the kernel reads the bytes of the name, its end included.
+        let result = unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_BINDTODEVICE,
+                name.as_ptr().cast::<c_void>(),
+                socklen_t::try_from(name.count_bytes() + 1).unwrap_or(0),
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddrV4 {

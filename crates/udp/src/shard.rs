@@ -48,6 +48,10 @@ pub trait Endpoint: Send {
         }
     }
 
+    /// Learns that a tick has taken as many datagrams as it may and left some: what was sent before
+    /// the tick may still lie in the socket. It is called before [`Endpoint::handle_control`].
+    fn handle_backlog(&mut self) {}
+
     /// Drains its control channel.
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch);
 
@@ -372,21 +376,35 @@ fn turn(
     traffic: &mut Traffic,
 ) -> std::io::Result<()> {
     let Station { socket, endpoint } = station;
+    tick_of(socket, endpoint.as_mut(), (recv, out), traffic)
+}
+
+fn tick_of(
+    socket: &mut BatchSocket,
+    endpoint: &mut dyn Endpoint,
+    (recv, out): (&mut RecvBatch, &mut SendBatch),
+    traffic: &mut Traffic,
+) -> std::io::Result<()> {
+    let mut backlog = true;
     for _ in 0..BATCHES_PER_TICK {
         let taken = socket.recv(recv)?;
         let now = Instant::now();
         endpoint.handle_batch(now, recv, out);
         traffic.received += recv.len() as u64;
         if out.len() >= BATCH {
-            flush(socket, endpoint.as_mut(), out, traffic);
+            flush(socket, endpoint, out, traffic);
         }
         if taken < BATCH {
+            backlog = false;
             break;
         }
     }
+    if backlog {
+        endpoint.handle_backlog();
+    }
     endpoint.handle_control(Instant::now(), out);
     endpoint.handle_timeout(Instant::now(), out);
-    flush(socket, endpoint.as_mut(), out, traffic);
+    flush(socket, endpoint, out, traffic);
     Ok(())
 }
 
@@ -442,131 +460,4 @@ fn stop(stations: &mut [Station], out: &mut SendBatch, shared: &Shared) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::{Ipv4Addr, SocketAddrV4};
-    use std::sync::mpsc;
-
-    /// Sends what it gets back to where it came from, and tells the test.
-    struct Echo {
-        seen: mpsc::Sender<Vec<u8>>,
-        fault: Option<&'static str>,
-        first: Option<SocketAddrV4>,
-    }
-
-    impl Endpoint for Echo {
-        fn name(&self) -> &str {
-            "echo"
-        }
-        fn handle_datagram(&mut self, _now: Instant, datagram: &Datagram<'_>, out: &mut SendBatch) {
-            self.seen.send(datagram.bytes.to_vec()).unwrap();
-            if datagram.bytes.len() < 4 {
-                out.push(None, datagram.source, &[datagram.bytes, b"."].concat());
-            }
-        }
-        fn handle_control(&mut self, _now: Instant, out: &mut SendBatch) {
-            if let Some(to) = self.first.take() {
-                out.push(None, to, b"x");
-            }
-        }
-        fn handle_timeout(&mut self, _now: Instant, _out: &mut SendBatch) {
-            assert_ne!(self.fault, Some("timeout"), "a fault on purpose");
-        }
-        fn handle_stop(&mut self, _now: Instant, _out: &mut SendBatch) {
-            assert_ne!(self.fault, Some("stop"), "a fault on purpose");
-            self.seen.send(b"stopped".to_vec()).unwrap();
-        }
-    }
-
-    fn station(
-        seen: &mpsc::Sender<Vec<u8>>,
-        fault: Option<&'static str>,
-        first: Option<SocketAddrV4>,
-    ) -> Station {
-        Station {
-            socket: BatchSocket::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap(),
-            endpoint: Box::new(Echo {
-                seen: seen.clone(),
-                fault,
-                first,
-            }),
-        }
-    }
-
-    #[test]
-    fn two_endpoints_on_one_thread_talk_and_stop_cleanly() {
-        let (seen, told) = mpsc::channel();
-        let server = station(&seen, None, None);
-        let client = station(&seen, None, Some(server.socket.local_addr()));
-        let shard = Shard::spawn("pair", vec![server, client]).unwrap();
-        let messages: Vec<_> = (0..4).map(|_| told.recv().unwrap()).collect();
-        assert_eq!(messages, [&b"x"[..], b"x.", b"x..", b"x..."]);
-        assert!(!shard.is_finished());
-        let meter = shard.meter();
-        let report = shard.stop().unwrap();
-        assert_eq!(
-            told.try_iter().collect::<Vec<_>>(),
-            [b"stopped", b"stopped"]
-        );
-        assert_eq!((report.received, report.sends.sent), (4, 4));
-        let each: Vec<_> = report
-            .stations
-            .iter()
-            .map(|station| (station.endpoint.as_str(), station.received))
-            .collect();
-        assert_eq!(each, [("echo", 2), ("echo", 2)]);
-        assert!(report.ticks > 0 && report.lateness_us.len() == report.ticks);
-        assert_eq!(meter.report().ticks, report.ticks);
-    }
-
-    #[test]
-    fn a_shard_that_cannot_go_where_it_should_runs_and_says_so() {
-        let (seen, told) = mpsc::channel();
-        let server = station(&seen, None, None);
-        let client = station(&seen, None, Some(server.socket.local_addr()));
-        let placement = Placement {
-            core: Some(usize::MAX),
-            ..Placement::default()
-        };
-        let shard = Shard::spawn_at("lost", placement, vec![server, client]).unwrap();
-        assert_eq!(told.recv().unwrap(), b"x");
-        let report = shard.stop().unwrap();
-        assert_eq!(report.unplaced.is_some(), cfg!(target_os = "linux"));
-    }
-
-    #[test]
-    fn a_panicking_endpoint_is_an_error_at_join() {
-        let (seen, _told) = mpsc::channel();
-        let shard = Shard::spawn(
-            "bad",
-            vec![
-                station(&seen, None, None),
-                station(&seen, Some("timeout"), None),
-            ],
-        )
-        .unwrap();
-        while !shard.is_finished() {
-            std::thread::yield_now();
-        }
-        let error = shard.stop().unwrap_err().to_string();
-        assert!(
-            error.contains("echo") && error.contains("bad") && error.contains("on purpose"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_panic_while_stopping_does_not_keep_others_from_stopping() {
-        let (seen, told) = mpsc::channel();
-        let shard = Shard::spawn(
-            "bad",
-            vec![
-                station(&seen, Some("stop"), None),
-                station(&seen, None, None),
-            ],
-        )
-        .unwrap();
-        assert!(matches!(shard.stop(), Err(ShardError::Panicked { .. })));
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), [b"stopped"]);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! One UDP socket that speaks for many local addresses.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::batch::{RecvBatch, SendBatch, SendCount};
 use crate::ring::{self, RingEnd};
@@ -39,8 +39,9 @@ pub struct SocketBuffers {
 
 /// A non-blocking UDP socket with batched receive and send.
 ///
-/// Bound to `0.0.0.0` it sends from any local address, chosen per datagram, and says of each received datagram to which address it
-/// was sent: one socket is then thousands of callers. Elsewhere than on Linux the same is emulated with a socket per address.
+/// [`BatchSocket::bind_callers`] makes one that sends from any loopback address, chosen per datagram, and says of each received
+/// datagram to which address it was sent: one socket is then thousands of callers. Elsewhere than on Linux the same is emulated
+/// with a socket per address.
 #[derive(Debug)]
 pub struct BatchSocket {
     kind: Kind,
@@ -67,12 +68,18 @@ impl BatchSocket {
 
     /// Binds a socket that speaks for any loopback address, on a port that the system chooses.
     ///
-    /// It may receive from elsewhere too: look at where a datagram was sent to.
+    /// No other machine reaches it, nor is reached by it, whatever address a datagram names: on Linux
+    /// it is bound to the loopback device.
     ///
     /// # Errors
     /// As [`BatchSocket::bind`].
     pub fn bind_callers() -> Result<Self, BindError> {
-        Self::bind(SocketAddrV4::new(Native::CALLERS, 0))
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        Native::bind_callers()
+            .map(|native| Self {
+                kind: Kind::Native(native),
+            })
+            .map_err(|source| BindError { address, source })
     }
 
     /// Two sockets with these addresses that are each other's network, in memory: what one sends to whatever address the other receives.
@@ -132,7 +139,6 @@ impl BatchSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     /// Loopback delivers within the send call, so one receive sees what was sent before it.
     fn receive_all(socket: &mut BatchSocket) -> Vec<(SocketAddrV4, SocketAddrV4, Vec<u8>)> {

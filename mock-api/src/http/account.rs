@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::clients::Client;
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
@@ -22,7 +23,6 @@ use super::wire::words;
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(user_me))
-        .routes(routes!(organization_me))
         .routes(routes!(token_me))
         .routes(routes!(settings, change_settings))
         .routes(routes!(namespaces))
@@ -108,24 +108,24 @@ async fn user_me(
 ) -> Result<Response, ApiError> {
     let expanded = params.words("expand", EXPANDED)?;
     let client = state.client(caller);
+    let station = expanded.contains(&"station").then(|| Stations {
+        effective_station: station_of(&state, caller, client),
+    });
+    let organization = expanded.contains(&"organization");
+    Ok(Json(UserMe {
+        station,
+        organization: organization.then(|| organization_of(&state, caller)),
+        ..user_of(&state, caller, client)
+    })
+    .into_response())
+}
+
+/// The user that a client of the caller's organization acts as.
+pub(super) fn user_of(state: &ApiState, caller: Caller, client: &Client) -> UserMe {
     let user = &client.user;
     let organization = &state.tenant(caller).config().organization;
-    let station = expanded.contains(&"station").then(|| {
-        let id = Uuid::keyed(&state.desk(caller).key, "station").to_string();
-        Stations {
-            effective_station: Station {
-                name: format!("{} softphone", client.id),
-                kind: "inin_webrtc_softphone",
-                web_rtc_user_id: user.id.clone(),
-                web_rtc_persistent_enabled: false,
-                web_rtc_call_appearances: 100,
-                self_uri: format!("/api/v2/stations/{id}"),
-                id,
-            },
-        }
-    });
     let email = format!("{}@{organization}.example", client.id);
-    Ok(Json(UserMe {
+    UserMe {
         id: user.id.clone(),
         name: client.id.clone(),
         username: email.clone(),
@@ -135,27 +135,29 @@ async fn user_me(
         chat: Chat {
             jabber_id: format!("{}@{organization}.orgspan.com", user.id),
         },
-        station,
-        organization: expanded
-            .contains(&"organization")
-            .then(|| organization_of(&state, caller)),
+        station: None,
+        organization: None,
         self_uri: user.self_uri.clone(),
-    })
-    .into_response())
+    }
 }
 
-/// The organization.
-#[utoipa::path(
-    get,
-    path = "/api/v2/organizations/me",
-    tag = "account",
-    responses((status = 200, body = Organization))
-)]
-async fn organization_me(State(state): State<ApiState>, caller: Caller) -> Response {
-    Json(organization_of(&state, caller)).into_response()
+/// The softphone of such a user.
+pub(super) fn station_of(state: &ApiState, caller: Caller, client: &Client) -> Station {
+    let name = format!("station of {}", client.user.id);
+    let id = Uuid::keyed(&state.desk(caller).key, &name).to_string();
+    Station {
+        name: format!("{} softphone", client.id),
+        kind: "inin_webrtc_softphone",
+        web_rtc_user_id: client.user.id.clone(),
+        web_rtc_persistent_enabled: false,
+        web_rtc_call_appearances: 100,
+        self_uri: format!("/api/v2/stations/{id}"),
+        id,
+    }
 }
 
-fn organization_of(state: &ApiState, caller: Caller) -> Organization {
+/// The organization that the caller is of.
+pub(super) fn organization_of(state: &ApiState, caller: Caller) -> Organization {
     let name = state.tenant(caller).config().organization.clone();
     Organization {
         id: name.clone(),

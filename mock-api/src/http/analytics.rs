@@ -14,11 +14,12 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
-use super::notifications::participant_id;
+use super::notifications::{participant_id, peer_session};
 use super::paging::{PageSize, Paging, cursor_of};
 use super::params::{Params, invalid};
 use super::permissions::ANALYTICS;
-use super::selection::{Within, select};
+use super::seen::queue_id;
+use super::selection::{Sight, Within, select};
 use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::analytics::{
@@ -131,12 +132,17 @@ fn find(
     caller: Caller,
     (interval, parts): (&str, &QueryParts),
 ) -> Result<Vec<Call>, ApiError> {
-    let within = (Within::Active, caller.now);
-    let query = (Some(interval), parts);
-    let mut calls = select(state.calls(caller), state.config().epoch, query, within)?;
+    let sight = Sight {
+        state,
+        caller,
+        within: Within::Active,
+    };
+    let mut calls = select(sight, (Some(interval), parts))?;
     match parts.order_by {
         Some(QueryOrderBy::ConversationEnd | QueryOrderBy::SegmentEnd) => {
-            calls.sort_by_key(|call| (call.ended_at(), call.index));
+            // Those that go on end last.
+            let ended_at = |call: &Call| sight.lasted(call).map_or(Timestamp::NEVER, |(_, at)| at);
+            calls.sort_by_key(|call| (ended_at(call), call.index));
         }
         None | Some(QueryOrderBy::ConversationStart | QueryOrderBy::SegmentStart) => {
             calls.sort_by_key(|call| (call.arrival, call.index));
@@ -304,34 +310,42 @@ fn shown(state: &ApiState, caller: Caller, call: &Call) -> AnalyticsConversation
             )
         });
     let (started_at, ended_at) = times.unwrap_or((call.arrival, None));
-    let participant = |purpose, user_id, disconnect_type| AnalyticsParticipant {
-        participant_id: participant_id(seed, call.index, purpose).to_string(),
-        purpose,
-        user_id,
-        sessions: [AnalyticsSession {
-            session_id: Shown(SessionId::of(seed, call.index)),
-            media_type: "voice",
-            direction: "inbound",
-            provider: "Edge",
-            recording: true,
-            segments: [AnalyticsSegment {
-                segment_start: date(started_at),
-                segment_end: ended_at.map(date),
-                segment_type: "interact",
-                conference: false,
-                disconnect_type: ended_at.and(Some(disconnect_type)),
+    let client = state.client(caller);
+    let agents = SessionId::of(seed, call.index).to_string();
+    let customers = peer_session(seed, call.index);
+    let participant = |purpose, (session_id, peer_id): (&str, &str), disconnect_type| {
+        let agent = session_id == agents;
+        AnalyticsParticipant {
+            participant_id: participant_id(seed, call.index, purpose).to_string(),
+            purpose,
+            participant_name: agent.then(|| client.id.clone()),
+            user_id: agent.then(|| client.user.id.clone()),
+            sessions: [AnalyticsSession {
+                session_id: session_id.to_owned(),
+                peer_id: peer_id.to_owned(),
+                media_type: "voice",
+                direction: "inbound",
+                provider: "Edge",
+                recording: true,
+                segments: [AnalyticsSegment {
+                    segment_start: date(started_at),
+                    segment_end: ended_at.map(date),
+                    segment_type: "interact",
+                    conference: false,
+                    queue_id: agent.then(|| queue_id(state, caller)),
+                    disconnect_type: ended_at.and(Some(disconnect_type)),
+                }],
             }],
-        }],
+        }
     };
-    let user = state.client(caller).user.id.clone();
     AnalyticsConversation {
         conversation_id: Shown(ConversationId::of(seed, call.index)),
         conversation_start: date(started_at),
         conversation_end: ended_at.map(date),
         originating_direction: "inbound",
         participants: [
-            participant("customer", None, "client"),
-            participant("agent", Some(user), "peer"),
+            participant("customer", (&customers, &agents), "client"),
+            participant("agent", (&agents, &customers), "peer"),
         ],
     }
 }

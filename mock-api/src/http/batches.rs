@@ -9,10 +9,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::clients::ClientIndex;
-use super::downloads::{CONTENT, Origin, Purpose, media_url};
+use super::downloads::{CONTENT, Purpose, media_url};
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
+use super::origin::Origin;
 use super::params::invalid;
 use super::seen::{conversation_index, look, look_now, readable, recording_index};
 use super::state::ApiState;

@@ -96,6 +96,13 @@ impl Clients {
         Some(self.get(*self.by_id.get(id)?).tenant)
     }
 
+    /// Those of an organization.
+    pub(super) fn of(&self, tenant: TenantIndex) -> impl Iterator<Item = &Client> {
+        self.all
+            .iter()
+            .filter(move |client| client.tenant == tenant)
+    }
+
     pub(super) fn get(&self, index: ClientIndex) -> &Client {
         &self.all[index.0 as usize]
     }

@@ -6,11 +6,13 @@ use std::time::Duration as StdDuration;
 use axum::http::StatusCode;
 use racegate_model::time::Duration;
 
+use super::browsers::WebAccess;
 use super::clients::FurtherClient;
 use super::permissions::Permissions;
 
 use crate::storage::layout::RunEpoch;
 use crate::storage::sidecar::Dialect;
+use crate::targets::Targets;
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
@@ -22,10 +24,9 @@ pub struct ApiConfig {
     /// How a job too many is refused.
     pub job_refusal: JobRefusal,
     /// Where webhooks may point.
-    pub webhook_targets: WebhookTargets,
-    /// Where clients reach this API, for the addresses that it hands out; without it they are those
-    /// of the `Host` that a request names.
-    pub public_url: Option<String>,
+    pub webhook_targets: Targets,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
     /// How long a token is good for.
     pub token_life: Duration,
     /// What clients may do, by client id; one that is not named may do everything.
@@ -48,8 +49,8 @@ impl ApiConfig {
             epoch,
             dialect: Dialect::Forum,
             job_refusal: JobRefusal::TooManyRequests,
-            webhook_targets: WebhookTargets::Loopback,
-            public_url: None,
+            webhook_targets: Targets::loopback(),
+            web: WebAccess::default(),
             token_life: Duration::from_secs(86_399),
             permissions: BTreeMap::new(),
             further_clients: Vec::new(),
@@ -129,15 +130,6 @@ impl JobRefusal {
             Self::Conflict => StatusCode::CONFLICT,
         }
     }
-}
-
-/// Where webhooks may point.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WebhookTargets {
-    /// This machine only.
-    Loopback,
-    /// Anywhere.
-    Anywhere,
 }
 
 /// Bounds of the server.

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Entity};
 use super::extract::PathOf;
 use super::gateway::Caller;
-use super::notifications::participant_id;
-use super::seen::conversation_index;
+use super::notifications::{participant_id, peer_session};
+use super::seen::{conversation_index, queue_id};
 use super::state::ApiState;
 use super::wire::conversation::{Call, Conversation, Participant};
 use super::wire::fields::Shown;
@@ -23,6 +23,13 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(one))
         .routes(routes!(call))
+}
+
+/// The two sides of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Customer,
+    Agent,
 }
 
 /// How a conversation's recording is spelled; the two paths do not agree.
@@ -89,37 +96,52 @@ fn shown(state: &ApiState, caller: Caller, id: &str, words: Words) -> Result<Res
         .tenant(caller)
         .read(service, index, |seen| seen.ended_at);
     let ended_at = ended_at.filter(|at| *at <= caller.now);
-    let leg = |purpose, user_id| Participant {
-        id: participant_id(seed, index, purpose).to_string(),
-        purpose,
-        user_id,
-        start_time: date(call.arrival),
-        end_time: ended_at.map(date),
-        calls: [Call {
-            id: Shown(SessionId::of(seed, index)),
-            state: if ended_at.is_some() {
-                "terminated"
-            } else {
-                "connected"
-            },
-            direction: "inbound",
-            provider: "Edge",
-            recording: ended_at.is_none(),
-            recording_state: if ended_at.is_some() { "none" } else { "active" },
-            recording_id: Shown(RecordingId::of(seed, index)),
-            client_ip_address: (call.kind == Kind::Webrtc && purpose == "agent")
-                .then(|| client_ip(seed, index)),
-            connected_time: date(call.arrival),
-            disconnected_time: ended_at.map(date),
-        }],
+    let client = state.client(caller);
+    let (agents, customers) = (
+        SessionId::of(seed, index).to_string(),
+        peer_session(seed, index),
+    );
+    let leg = |side: Side| {
+        let agent = side == Side::Agent;
+        let (purpose, own, other) = match side {
+            Side::Customer => ("customer", &customers, &agents),
+            Side::Agent => ("agent", &agents, &customers),
+        };
+        Participant {
+            id: participant_id(seed, index, purpose).to_string(),
+            purpose,
+            name: agent.then(|| client.id.clone()),
+            user_id: agent.then(|| client.user.id.clone()),
+            user_uri: agent.then(|| client.user.self_uri.clone()),
+            queue_id: agent.then(|| queue_id(state, caller)),
+            start_time: date(call.arrival),
+            end_time: ended_at.map(date),
+            calls: [Call {
+                id: own.clone(),
+                peer_id: other.clone(),
+                state: if ended_at.is_some() {
+                    "terminated"
+                } else {
+                    "connected"
+                },
+                direction: "inbound",
+                provider: "Edge",
+                recording: ended_at.is_none(),
+                recording_state: if ended_at.is_some() { "none" } else { "active" },
+                recording_id: Shown(RecordingId::of(seed, index)),
+                client_ip_address: (call.kind == Kind::Webrtc && agent)
+                    .then(|| client_ip(seed, index)),
+                connected_time: date(call.arrival),
+                disconnected_time: ended_at.map(date),
+            }],
+        }
     };
-    let user = state.client(caller).user.id.clone();
     let conversation = ConversationId::of(seed, index);
     Ok(Json(Conversation {
         id: Shown(conversation),
         start_time: date(call.arrival),
         end_time: ended_at.map(date),
-        participants: vec![leg("customer", None), leg("agent", Some(user))],
+        participants: vec![leg(Side::Customer), leg(Side::Agent)],
         recording_state: if ended_at.is_some() {
             words.over
         } else {

@@ -6,9 +6,9 @@ use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 
-use super::downloads::Origin;
 use super::error::ApiError;
 use super::gateway::{Caller, Entry};
+use super::origin::{Origin, Peer};
 use super::recordings;
 use super::state::ApiState;
 
@@ -20,7 +20,7 @@ const ID: usize = 36;
 /// The answer and who asked, if this is a `GET` of one recording without parameters.
 pub(super) fn answer<B>(
     state: &ApiState,
-    request: &Request<B>,
+    (peer, request): (Peer, &Request<B>),
 ) -> Option<(Response<Body>, Option<Caller>)> {
     if request.method() != Method::GET {
         return None;
@@ -29,8 +29,9 @@ pub(super) fn answer<B>(
     let ids = ids(uri)?;
     let (mut entry, judged) = Entry::judge(state, uri, headers);
     let answer = judged.and_then(|()| {
+        let public = state.config().web.public_url.as_ref();
         let caller = entry.caller.ok_or(ApiError::AuthenticationRequired)?;
-        let origin = Origin::of(state, uri, headers);
+        let origin = Origin::of(public, Some(peer), uri, headers);
         recordings::one_plainly(state, caller, &origin, ids)
     });
     let mut response = match answer {

@@ -2,18 +2,11 @@
 //! it until it expires, and needs no token.
 
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::time::Duration;
 
 use aws_lc_rs::hmac as checked;
-use axum::body::Body;
-use axum::extract::{FromRequestParts, State};
-use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap, HeaderValue,
-    RANGE,
-};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +18,9 @@ use utoipa_axum::routes;
 
 use super::error::{ApiError, Entity};
 use super::extract::PathOf;
+use super::files;
 use super::gateway::Caller;
+use super::origin::Origin;
 use super::params::Params;
 use super::seen::{Seen, push_id};
 use super::state::ApiState;
@@ -41,70 +36,12 @@ const FILE_CAPACITY: usize = 40;
 /// Stands between a file and its date where they are signed; nothing else that the key signs has one.
 /// The whole is short enough for one block of the hash.
 const BETWEEN: &str = "\n";
-const AUDIO: HeaderValue = HeaderValue::from_static("audio/ogg");
 const TABLE: HeaderValue = HeaderValue::from_static("text/csv");
 /// What audio is here, whatever format was asked for: nothing is transcoded.
 pub(super) const CONTENT: &str = "audio/ogg";
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(download))
-}
-
-/// Where the client reached this API.
-#[derive(Clone, Debug)]
-pub(super) struct Origin(String);
-
-impl Origin {
-    /// `http://host:port`.
-    pub(super) fn http(&self) -> &str {
-        &self.0
-    }
-
-    /// The same for WebSockets.
-    pub(super) fn websocket(&self) -> String {
-        match self.0.strip_prefix("http") {
-            Some(rest) => format!("ws{rest}"),
-            None => self.0.clone(),
-        }
-    }
-}
-
-impl FromRequestParts<ApiState> for Origin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        Ok(Self::of(state, &parts.uri, &parts.headers))
-    }
-}
-
-impl Origin {
-    /// Where a request with that address and those headers came to.
-    pub(super) fn of(state: &ApiState, uri: &Uri, headers: &HeaderMap) -> Self {
-        if let Some(url) = &state.config().public_url {
-            return Self(url.trim_end_matches('/').to_owned());
-        }
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
-        let good = host.filter(|host| {
-            is_plain(host)
-                || host
-                    .parse::<axum::http::uri::Authority>()
-                    .is_ok_and(|parsed| !parsed.as_str().contains('@'))
-        });
-        let good = good.unwrap_or("localhost");
-        let mut origin = String::with_capacity("http://".len() + good.len());
-        origin.push_str("http://");
-        origin.push_str(good);
-        Self(origin)
-    }
-}
-
-/// A name or IPv4 address, with or without a port: what hosts usually are, told without a parser.
-fn is_plain(host: &str) -> bool {
-    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    !name.is_empty() && name.bytes().all(named) && (1..=5).contains(&port.len()) && digits(port)
 }
 
 /// Minutes that an address is good for.
@@ -219,6 +156,9 @@ fn signed_text(file: &str, expires: i64) -> String {
             content(([u8] = "audio/ogg"), (String = "text/csv"))),
         (status = 206, description = "The part of it that `Range` asks for",
             content(([u8] = "audio/ogg"))),
+        (status = 304, description = "The client has it already"),
+        (status = 412, description = "It is another file than `If-Match` or `If-Unmodified-Since` says",
+            body = super::wire::ErrorBody),
         (status = 416, description = "There is no such part", body = super::wire::ErrorBody),
         (status = 403, description = "The address is not signed, or has expired",
             body = super::wire::ErrorBody),
@@ -252,7 +192,7 @@ async fn download(
         Some((recording, "ogg")) => {
             let audio = audio_of(&state, tenant, recording)
                 .ok_or_else(|| Entity::File.none(file.as_str()))?;
-            part(&headers, &audio)
+            files::answer(&headers, &audio)
         }
         Some((report, "csv")) => {
             let lines = uploads::lines(&state, tenant, report)
@@ -270,52 +210,6 @@ async fn download(
     Ok(response)
 }
 
-/// The audio, or the part of it that `Range` asks for, piece by piece. More than one part, and what
-/// is no range of bytes, is passed over (RFC 9110 §14.2).
-fn part(headers: &HeaderMap, audio: &Object) -> Response {
-    let asked = headers.get(RANGE).and_then(|range| range.to_str().ok());
-    let length = audio.size();
-    let range = asked.and_then(|asked| range_of(asked, length));
-    let flow = |range| ([(CONTENT_TYPE, AUDIO)], Body::new(audio.flow(range)));
-    let mut response = match &range {
-        None => flow(0..length).into_response(),
-        Some(range) if range.is_empty() => ApiError::NoSuchRange.into_response(),
-        Some(range) => (StatusCode::PARTIAL_CONTENT, flow(range.clone())).into_response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let said = match range {
-        None => return response,
-        Some(range) if range.is_empty() => format!("bytes */{length}"),
-        Some(range) => format!("bytes {}-{}/{length}", range.start, range.end - 1),
-    };
-    if let Ok(said) = HeaderValue::try_from(said) {
-        headers.insert(CONTENT_RANGE, said);
-    }
-    response
-}
-
-/// The bytes that a `Range` of one part means; an empty range if there are none.
-fn range_of(asked: &str, length: u64) -> Option<Range<u64>> {
-    let (first, last) = asked.strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    let range = match (first, last) {
-        ("", last) => length.saturating_sub(number(last)?)..length,
-        (first, "") => number(first)?..length,
-        (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            if last < first {
-                return None;
-            }
-            first..last.saturating_add(1).min(length)
-        }
-    };
-    Some(if range.start < range.end { range } else { 0..0 })
-}
-
 /// What a header may carry of a name.
 fn plain_name(name: &str) -> String {
     let plain = |c: &char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/') || *c == ' ';
@@ -330,44 +224,4 @@ fn audio_of(state: &ApiState, tenant: TenantIndex, recording: &str) -> Option<Ob
         timeline.ended_at <= now && timeline.media_at <= now
     })?;
     service.store().media(index).filter(|_| there)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_means_the_bytes_that_it_names() {
-        let table = [
-            ("bytes=0-3", Some(0..4)),
-            ("bytes=2-", Some(2..10)),
-            ("bytes=-3", Some(7..10)),
-            ("bytes=-99", Some(0..10)),
-            ("bytes=8-99", Some(8..10)),
-            ("bytes=0-18446744073709551616", Some(0..10)),
-            ("bytes=10-", Some(0..0)),
-            ("bytes=-0", Some(0..0)),
-            ("bytes=3-2", None),
-            ("bytes=0-1,4-5", None),
-            ("bytes=+1-2", None),
-            ("bytes=-", None),
-            ("lines=0-3", None),
-        ];
-        for (asked, expected) in table {
-            assert_eq!(range_of(asked, 10), expected, "{asked}");
-        }
-    }
-
-    #[test]
-    fn a_plain_host_is_told_from_one_that_needs_a_parser() {
-        for host in ["127.0.0.1:80", "localhost", "a-b.example:65535"] {
-            assert!(is_plain(host), "{host}");
-            assert!(host.parse::<axum::http::uri::Authority>().is_ok());
-        }
-        for host in [
-            "", ":80", "a:", "a:b", "a@b", "[::1]:80", "a b", "a:123456", "a\"b",
-        ] {
-            assert!(!is_plain(host), "{host}");
-        }
-    }
 }

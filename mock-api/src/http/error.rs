@@ -85,6 +85,8 @@ pub(super) enum ApiError {
     MissingGrant,
     #[error("There is no such part of the file.")]
     NoSuchRange,
+    #[error("The file is another one than the request's conditions say.")]
+    PreconditionFailed,
     #[error("The resource has another version by now.")]
     VersionConflict,
     #[error("The requested resource is for WebSockets.")]
@@ -106,7 +108,11 @@ pub(super) enum Entity {
     UploadReport,
     AnalyticsJob,
     Channel,
+    Topic,
     Trigger,
+    User,
+    Station,
+    Queue,
     Namespace,
     File,
     Fault,
@@ -124,7 +130,11 @@ impl Entity {
             Self::UploadReport => "recordingUploadReport",
             Self::AnalyticsJob => "analyticsJob",
             Self::Channel => "channel",
+            Self::Topic => "availableTopic",
             Self::Trigger => "trigger",
+            Self::User => "user",
+            Self::Station => "station",
+            Self::Queue => "queue",
             Self::Namespace => "namespace",
             Self::File => "file",
             Self::Fault => "fault",
@@ -193,6 +203,7 @@ impl ApiError {
             | Self::TooMany(_)
             | Self::LimitReached { .. } => StatusCode::BAD_REQUEST,
             Self::NoSuchRange => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::VersionConflict => StatusCode::CONFLICT,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -260,6 +271,7 @@ impl ApiError {
             Self::TooMany(_) | Self::LimitReached { .. } => "limit.exceeded",
             Self::Bare { status, .. } => bare_code(*status),
             Self::NoSuchRange => "range.not.satisfiable",
+            Self::PreconditionFailed => "precondition.failed",
             Self::VersionConflict => "version.conflict",
             Self::UpgradeRequired => "upgrade.required",
         }

@@ -22,14 +22,15 @@ use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use super::admin::{
-    Control, FaultBody, FaultKind, Moment, Peer, Record, RetryAfter, is_admin, target_of,
-    wall_millis,
+    Control, FaultBody, FaultKind, Moment, Record, RetryAfter, is_admin, target_of, wall_millis,
 };
+use super::cors::Opening;
 use super::direct;
 use super::error::ApiError;
 use super::gateway::{CORRELATION, Caller, Entry, bearer};
 use super::jobs::Doomed;
 use super::link::Link;
+use super::origin::Peer;
 use super::state::ApiState;
 use super::wire::ErrorBody;
 
@@ -95,11 +96,32 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.link.request_begins();
+        let web = self.state.as_ref().map(|state| &state.config().web);
+        let Some(opening) = web.and_then(|web| Opening::of(web, &request)) else {
+            return self.pass(request);
+        };
+        if let Some((response, state)) = opening.preflight(&request).zip(self.state.as_ref()) {
+            self.done(state, &request, (response.status(), None));
+            return Passing::Done(ready(Ok(response)));
+        }
+        let passing = self.pass(request);
+        Passing::UnderWay(Box::pin(async move {
+            let mut response = passing.await?;
+            opening.write(&mut response);
+            Ok(response)
+        }))
+    }
+}
+
+impl Front {
+    /// Answers a request, or sends it on its way.
+    fn pass(&self, request: Request<Incoming>) -> Passing {
         let answer = self.hostless(&request).or_else(|| self.direct(&request));
         if let Some(response) = answer {
             return Passing::Done(ready(Ok(response)));
         }
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(self.link.peer));
         let way = Way {
             router: self.router.clone(),
             state: self.state.clone(),
@@ -109,7 +131,6 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             return plain(way, request, Arc::clone(&self.link));
         };
         if is_admin(request.uri().path()) {
-            request.extensions_mut().insert(Peer(self.link.peer));
             return plain(way, request, Arc::clone(&self.link));
         }
         let passage = Passage {
@@ -121,9 +142,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         };
         Passing::UnderWay(Box::pin(passage.pass(way, request)))
     }
-}
 
-impl Front {
     /// The refusal of a request of HTTP/1.1 that does not name its one host (RFC 9112 §3.2).
     fn hostless(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
         let mut hosts = request.headers().get_all(HOST).iter();
@@ -145,7 +164,7 @@ impl Front {
         if control.is_some_and(|control| !control.faults().is_empty()) {
             return None;
         }
-        let (response, caller) = direct::answer(state, request)?;
+        let (response, caller) = direct::answer(state, (Peer(self.link.peer), request))?;
         self.done(state, request, (response.status(), caller));
         Some(response)
     }

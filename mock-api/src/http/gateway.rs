@@ -19,7 +19,6 @@ use racegate_model::time::Timestamp;
 use super::clients::ClientIndex;
 use super::error::{ApiError, Unwritten, whole_seconds};
 use super::ids::Uuid;
-use super::permissions::Scopes;
 use super::state::ApiState;
 use super::tokens::Session;
 
@@ -40,7 +39,6 @@ const WORDS_MAX: usize = 1024;
 pub(super) struct Caller {
     pub(super) tenant: TenantIndex,
     pub(super) client: ClientIndex,
-    pub(super) scopes: Scopes,
     pub(super) now: Timestamp,
 }
 

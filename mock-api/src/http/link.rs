@@ -29,9 +29,9 @@ const TOGETHER: usize = 2048;
 const LINGER_BYTES: usize = 16 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Nothing of a request has come.
+/// Nothing of a further request has come.
 const IDLE: u8 = 0;
-/// A request's head is coming.
+/// A request's head is coming, or the first one is yet to come.
 const HEAD: u8 = 1;
 /// A request is being answered.
 const ANSWERING: u8 = 2;
@@ -52,7 +52,9 @@ impl Link {
         Arc::new(Self {
             peer,
             cut: AtomicBool::new(false),
-            phase: AtomicU8::new(IDLE),
+            // A client that has connected is about to ask: one that never does is let go like one whose
+            // head does not come.
+            phase: AtomicU8::new(HEAD),
             reader: AtomicWaker::new(),
             websocket: Mutex::new(None),
         })
@@ -122,8 +124,8 @@ impl Links {
 pub(super) struct Tap {
     stream: TcpStream,
     link: Arc<Link>,
-    /// How long a head may take once it has begun, and the timer of one that is slow. Connections on
-    /// which nothing comes may stay; there is room for them.
+    /// How long a head may take once it has begun, or the first one to come, and the timer of one that
+    /// is slow. Connections that wait between two requests may stay; there is room for them.
     head_timeout: Duration,
     slow_head: Option<Pin<Box<Sleep>>>,
     /// What the API knows, where this is the API's connection.

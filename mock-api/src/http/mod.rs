@@ -11,16 +11,20 @@ mod analytics;
 mod annotations;
 mod answer;
 mod batches;
+mod browsers;
 mod client;
 mod clients;
 mod config;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod conversations;
+mod cors;
 mod direct;
+mod directory;
 mod downloads;
 mod error;
 mod extract;
+mod files;
 mod front;
 mod gateway;
 mod ids;
@@ -31,12 +35,14 @@ mod mistakes;
 mod notifications;
 mod oauth;
 mod openapi;
+mod origin;
 mod orphans;
 mod paging;
 mod params;
 mod patience;
 mod pending;
 mod permissions;
+mod predicates;
 mod recordings;
 mod retention;
 mod seen;
@@ -52,15 +58,20 @@ mod webhooks;
 pub mod wire;
 
 pub use admin::{Control, JOURNAL_DEFAULT};
+pub use browsers::{CorsOrigin, NotOrigin, WebAccess};
 pub use client::{ApiClient, ClientConfig, ConnectError, JobId, TriggerId};
 pub use clients::FurtherClient;
-pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits, WebhookTargets};
+pub use config::{ApiConfig, ApiDelays, ChannelLimits, JobRefusal, ServerLimits};
 pub use ids::{Uuid, job_id};
+pub use origin::{NotPublic, PublicUrl};
 pub use permissions::Permissions;
 pub use server::{Server, serve, serve_beside, serve_router};
 pub use state::ApiState;
 pub use tokens::Token;
 pub use webhooks::{DeliverError, WebhookCounts, WebhookSettings, Webhooks, verify_signature};
+
+pub(crate) use browsers::{OwnPage, any_page, own_pages_only};
+pub(crate) use origin::{Origin, Peer};
 
 use std::sync::LazyLock;
 
@@ -108,6 +119,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .merge(annotations::routes())
         .merge(batches::routes())
         .merge(conversations::routes())
+        .merge(directory::routes())
         .merge(downloads::routes())
         .merge(jobs::routes())
         .merge(notifications::routes())

@@ -1,8 +1,10 @@
 //! `POST /oauth/token`: client credentials, in a Basic header or in the form.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA};
 use axum::response::{IntoResponse, Json, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +14,6 @@ use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::FormBody;
-use super::permissions::Scopes;
 use super::state::ApiState;
 use super::wire::oauth::{TokenForm, TokenGrant};
 
@@ -47,20 +48,27 @@ async fn token(
             .zip(form.client_secret)
             .ok_or(ApiError::InvalidClient)?,
     };
-    // Scopes mean nothing to the real API here; they do in the forum threads.
-    let scopes = match form.scope.as_deref().map(str::trim) {
-        Some(asked) if state.speaks_forum() && !asked.is_empty() => Scopes::parse(asked),
-        _ => Scopes::EVERY,
-    };
-    let token = state
-        .log_in(&id, &secret, scopes)
-        .ok_or(ApiError::InvalidClient)?;
+    let token = state.log_in(&id, &secret).ok_or(ApiError::InvalidClient)?;
     let grant = TokenGrant {
         access_token: token.expose(),
         token_type: "bearer",
         expires_in: seconds(state.config().token_life),
+        scope: form.scope.as_deref().and_then(granted),
     };
-    Ok(Json(grant).into_response())
+    let private = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
+    Ok((private, Json(grant)).into_response())
+}
+
+/// Everything that a token is good for here, in the real API's words.
+const SCOPES: &str = "analytics conversations notifications organization processautomation \
+                      recordings routing users";
+
+/// What was granted instead of the scope that was asked for, if that is another one (RFC 6749 §5.1).
+/// The grant of a client's own credentials goes by its roles: a scope neither adds nor takes away.
+fn granted(asked: &str) -> Option<&'static str> {
+    let words = |text: &'static str| text.split(' ').collect::<BTreeSet<_>>();
+    let asked: BTreeSet<&str> = asked.split_ascii_whitespace().collect();
+    (!asked.is_empty() && asked != words(SCOPES)).then_some(SCOPES)
 }
 
 fn basic(header: &[u8]) -> Option<(String, String)> {

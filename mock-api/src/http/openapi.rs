@@ -1,7 +1,7 @@
 //! The OpenAPI document: made of the handlers themselves, with what all of them share.
 
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::path::{Operation, Parameter, PathItem};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, Header, HeaderBuilder, InfoBuilder, OpenApi, Ref, RefOr,
@@ -77,6 +77,11 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
         };
         for (method, operation) in operations(item) {
             operation.operation_id = Some(name(method, path));
+            operation
+                .parameters
+                .iter_mut()
+                .flatten()
+                .for_each(allow_none);
             complete(operation, kind);
         }
     }
@@ -115,6 +120,23 @@ fn name(method: &str, path: &str) -> String {
         name.push_str(letters.as_str());
         name
     })
+}
+
+/// A list that has nothing in it is written as an empty text, as the SDKs do.
+fn allow_none(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else {
+        return;
+    };
+    let Some(RefOr::T(Schema::Array(list))) = &mut parameter.schema else {
+        return;
+    };
+    if let ArrayItems::RefOrSchema(item) = &mut list.items {
+        let nothing = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(0));
+        let either = OneOfBuilder::new().item((**item).clone()).item(nothing);
+        **item = RefOr::T(Schema::OneOf(either.build()));
+    }
 }
 
 fn complete(operation: &mut Operation, kind: Kind) {

@@ -11,11 +11,12 @@ use racegate_model::time::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::downloads::{CONTENT, Origin};
+use super::downloads::CONTENT;
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::keeping::OrphanFate;
+use super::origin::Origin;
 use super::paging::{PageSize, Paging};
 use super::params::Params;
 use super::seen::{Seen, look_now, recording_of, there};

@@ -1,5 +1,5 @@
-//! What a client may do: permissions as the real API has them, and the scopes that the forum
-//! threads speak of.
+//! What a client may do: permissions as the real API has them. Scopes limit logins of users only; a
+//! client that logs in by itself may do what its roles allow.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -95,42 +95,6 @@ pub(super) const ANALYTICS: &[&str] = &[
     "analytics:agentConversationDetail:view",
 ];
 
-/// What the forum threads' scopes allow. The real API has none for client credentials.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Scopes(u8);
-
-impl Scopes {
-    /// Read recordings.
-    pub(super) const READ: Self = Self(1);
-    /// Export them.
-    pub(super) const EXPORT: Self = Self(2);
-    /// What a client has that asks for no scope.
-    pub(super) const EVERY: Self = Self(Self::READ.0 | Self::EXPORT.0);
-
-    /// The scopes of a login; `asked` is its `scope` parameter.
-    pub(super) fn parse(asked: &str) -> Self {
-        let names = asked.split([' ', ',', '+']).filter(|name| !name.is_empty());
-        let scopes = names.fold(0, |bits, name| {
-            bits | match name {
-                "recordings:read" | "recording:view" | "recordings:readonly" => Self::READ.0,
-                "recordings:export" | "recording:export" => Self::EXPORT.0,
-                "recordings" => Self::EVERY.0,
-                _ => 0,
-            }
-        });
-        Self(scopes)
-    }
-
-    /// Refuses, naming `permission`, unless `needed` is there.
-    pub(super) const fn need(self, needed: Self, permission: &'static str) -> Result<(), ApiError> {
-        if self.0 & needed.0 == needed.0 {
-            Ok(())
-        } else {
-            Err(ApiError::MissingPermissions(Cow::Borrowed(permission)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,16 +120,5 @@ mod tests {
             "{named}"
         );
         assert!(held.any(VIEW).is_err() && held.any(&[]).is_ok());
-    }
-
-    #[test]
-    fn the_forums_scopes_allow_what_their_names_say() {
-        let read = Scopes::parse("recordings:read quality");
-        assert!(read.need(Scopes::READ, "x").is_ok() && read.need(Scopes::EXPORT, "x").is_err());
-        assert_eq!(
-            Scopes::parse("recording:view,recording:export"),
-            Scopes::EVERY
-        );
-        assert!(Scopes::parse("users").need(Scopes::READ, "x").is_err());
     }
 }

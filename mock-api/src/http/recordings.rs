@@ -11,12 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{Json, WrittenJson};
-use super::downloads::Origin;
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
 use super::keeping::{PendingExport, Restored};
 use super::notifications;
+use super::origin::Origin;
 use super::paging::NUMBER_MAX;
 use super::params::{Params, invalid};
 use super::permissions::RETAIN;

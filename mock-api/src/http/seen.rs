@@ -6,11 +6,13 @@ use racegate_model::scenario::ReadPath;
 use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::{Hold, View};
 
-use super::downloads::{Origin, Purpose, media_url};
+use super::downloads::{Purpose, media_url};
 use super::error::{ApiError, Entity};
 use super::gateway::Caller;
+use super::ids::Uuid;
 use super::keeping::{Kept, OrphanFate, PendingExport, Protection};
-use super::permissions::{Scopes, VIEW};
+use super::origin::Origin;
+use super::permissions::VIEW;
 use super::state::ApiState;
 use super::wire::fields::{Fields, Shown};
 use super::wire::recording::{
@@ -26,7 +28,6 @@ const SELF_URI_CAPACITY: usize = 112;
 /// Refuses a caller that may not read recordings at all.
 pub(super) fn readable(state: &ApiState, caller: Caller) -> Result<(), ApiError> {
     state.need_any(caller, VIEW)?;
-    caller.scopes.need(Scopes::READ, VIEW[0])?;
     match state.tenant(caller).refuses_reading() {
         None => Ok(()),
         Some(_) => Err(ApiError::MissingPermissions(VIEW[0].into())),
@@ -201,11 +202,11 @@ pub(super) fn recording_named(
 ) -> Recording {
     let (conversation, recording, self_uri) = identity(&seen.truth, "recordings");
     let fields = Fields::of(&seen.view, &seen.truth);
-    let media_uris = seen.is_playable().then(|| MediaUris {
-        first: MediaUri {
+    let media_uris = seen.is_playable().then(|| {
+        MediaUris(MediaUri {
             media_uri: media_url(state, caller, origin, (seen, name), Purpose::Playback),
             waveform_data: [],
-        },
+        })
     });
     Recording {
         id: Shown(recording),
@@ -262,6 +263,11 @@ pub(super) fn forum_of(seen: &Seen) -> ForumRecording {
         metadata,
         self_uri,
     }
+}
+
+/// The queue that an organization's calls come by.
+pub(super) fn queue_id(state: &ApiState, caller: Caller) -> String {
+    Uuid::keyed(&state.desk(caller).key, "queue").to_string()
 }
 
 /// What rides along in the forum dialect.

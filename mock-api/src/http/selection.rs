@@ -8,10 +8,13 @@ use racegate_model::time::Timestamp;
 use racegate_model::workload::Call;
 
 use super::error::ApiError;
+use super::gateway::Caller;
 use super::params::invalid;
-use super::wire::job::{Join, QueryFilter, QueryParts, QueryPredicate};
+use super::predicates;
+use super::state::ApiState;
+use super::wire::job::QueryParts;
+use super::wire::predicate::NumericRange;
 use super::wire::{ApiDate, ApiInterval};
-use crate::service::CallsOn;
 use crate::storage::layout::RunEpoch;
 
 /// How a query's interval is meant.
@@ -23,29 +26,45 @@ pub(super) enum Within {
     Active,
 }
 
+/// Who asks, and how its query's interval is meant.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'a> {
+    pub(super) state: &'a ApiState,
+    pub(super) caller: Caller,
+    pub(super) within: Within,
+}
+
+impl Sight<'_> {
+    /// From when to when a call went on, if it is over.
+    pub(super) fn lasted(&self, call: &Call) -> Option<(Timestamp, Timestamp)> {
+        let service = self.state.service();
+        let times = self
+            .state
+            .tenant(self.caller)
+            .read(service, call.index, |timeline| {
+                (timeline.started_at, timeline.ended_at)
+            });
+        times.filter(|(_, ended_at)| *ended_at <= self.caller.now)
+    }
+}
+
 /// The conversations that `query` selects, in the order in which it names them, else in that of
 /// their start.
 pub(super) fn select(
-    calls: CallsOn<'_>,
-    epoch: RunEpoch,
+    sight: Sight<'_>,
     (interval, query): (Option<&str>, &QueryParts),
-    (within, now): (Within, Timestamp),
 ) -> Result<Vec<Call>, ApiError> {
-    if let Some(refused) = query.not_modelled() {
-        return Err(ApiError::bad_request(refused));
+    if query.asks_for_aggregations() {
+        return Err(ApiError::bad_request(
+            "This server computes no aggregations.",
+        ));
     }
+    let calls = sight.state.calls(sight.caller);
+    let epoch = sight.state.config().epoch;
     let interval = interval
-        .map(|text| Span::parse(epoch, text, within))
+        .map(|text| Span::parse(epoch, text, sight.within))
         .transpose()?;
-    let filters = query
-        .conversation_filters
-        .iter()
-        .chain(&query.segment_filters)
-        .flatten();
-    let tests: Vec<Test> = filters
-        .map(|filter| filter_test(calls, filter))
-        .collect::<Result<_, _>>()?;
-    let test = Test::All(tests);
+    let test = Test::All(predicates::tests_of(sight, query)?);
     let candidates: Vec<Call> = match (test.named(), interval) {
         (Some(named), _) => named.into_iter().filter_map(|id| calls.get(id)).collect(),
         (None, Some(span)) => calls.begun_between(span.from, span.until),
@@ -56,8 +75,8 @@ pub(super) fn select(
     let mut seen = BTreeSet::new();
     let mut selected: Vec<Call> = candidates
         .into_iter()
-        .filter(|call| interval.is_none_or(|span| span.holds(call)))
-        .filter(|call| test.passes(call, now) && seen.insert(call.index))
+        .filter(|call| interval.is_none_or(|span| span.holds(sight, call)))
+        .filter(|call| test.passes(sight, call) && seen.insert(call.index))
         .collect();
     if test.named().is_none() {
         selected.sort_by_key(|call| (call.arrival, call.index));
@@ -100,26 +119,33 @@ impl Span {
         })
     }
 
-    fn holds(self, call: &Call) -> bool {
-        (self.from..self.until).contains(&call.arrival) && call.ended_at() >= self.active_from
+    fn holds(self, sight: Sight<'_>, call: &Call) -> bool {
+        let went_on = || {
+            sight
+                .lasted(call)
+                .is_none_or(|(_, ended_at)| ended_at >= self.active_from)
+        };
+        (self.from..self.until).contains(&call.arrival) && went_on()
     }
 }
 
 /// A filter on conversations.
 #[derive(Debug)]
-enum Test {
+pub(super) enum Test {
     /// One of these, in the order in which they were named.
     OneOf(Vec<RecordingIndex>, BTreeSet<RecordingIndex>),
     Everything,
     /// Over, or not yet.
     Over,
     NotOver,
+    /// Over after so many milliseconds.
+    Lasted(NumericRange),
     All(Vec<Self>),
     Any(Vec<Self>),
 }
 
 impl Test {
-    fn one_of(named: Vec<RecordingIndex>) -> Self {
+    pub(super) fn one_of(named: Vec<RecordingIndex>) -> Self {
         let set = named.iter().copied().collect();
         Self::OneOf(named, set)
     }
@@ -128,14 +154,17 @@ impl Test {
         Self::one_of(Vec::new())
     }
 
-    fn passes(&self, call: &Call, now: Timestamp) -> bool {
+    fn passes(&self, sight: Sight<'_>, call: &Call) -> bool {
         match self {
             Self::OneOf(_, set) => set.contains(&call.index),
             Self::Everything => true,
-            Self::Over => call.ended_at() <= now,
-            Self::NotOver => call.ended_at() > now,
-            Self::All(tests) => tests.iter().all(|test| test.passes(call, now)),
-            Self::Any(tests) => tests.iter().any(|test| test.passes(call, now)),
+            Self::Over => sight.lasted(call).is_some(),
+            Self::NotOver => sight.lasted(call).is_none(),
+            Self::Lasted(range) => sight
+                .lasted(call)
+                .is_some_and(|(from, until)| range.holds(until.since(from).as_secs_f64() * 1000.0)),
+            Self::All(tests) => tests.iter().all(|test| test.passes(sight, call)),
+            Self::Any(tests) => tests.iter().any(|test| test.passes(sight, call)),
         }
     }
 
@@ -143,7 +172,7 @@ impl Test {
     fn named(&self) -> Option<Vec<RecordingIndex>> {
         match self {
             Self::OneOf(named, _) => Some(named.clone()),
-            Self::Everything | Self::Over | Self::NotOver => None,
+            Self::Everything | Self::Over | Self::NotOver | Self::Lasted(_) => None,
             Self::All(tests) => tests.iter().find_map(Self::named),
             Self::Any(tests) => {
                 let named: Option<Vec<_>> = tests.iter().map(Self::named).collect();
@@ -153,131 +182,13 @@ impl Test {
     }
 }
 
-fn filter_test(calls: CallsOn<'_>, filter: &QueryFilter) -> Result<Test, ApiError> {
-    let mut tests = group(
-        calls,
-        filter.join,
-        filter.predicates.as_deref().unwrap_or_default(),
-    )?;
-    for clause in filter.clauses.iter().flatten() {
-        let inner = group(
-            calls,
-            clause.join,
-            clause.predicates.as_deref().unwrap_or_default(),
-        )?;
-        tests.push(joined(clause.join, inner));
-    }
-    Ok(joined(filter.join, tests))
-}
-
-fn joined(join: Join, tests: Vec<Test>) -> Test {
-    match join {
-        _ if tests.is_empty() => Test::Everything,
-        Join::And => Test::All(tests),
-        Join::Or => Test::Any(tests),
-    }
-}
-
-/// The tests of a group of predicates. Ids joined by "or" become one test, so that thousands of
-/// them cost a look-up.
-fn group(
-    calls: CallsOn<'_>,
-    join: Join,
-    predicates: &[QueryPredicate],
-) -> Result<Vec<Test>, ApiError> {
-    let mut named = Vec::new();
-    let mut by_id = false;
-    let mut tests = Vec::new();
-    for predicate in predicates {
-        match conversation_of(predicate)? {
-            Some(id) if join == Join::Or => {
-                by_id = true;
-                named.extend(calls.by_conversation(id).map(|call| call.index));
-            }
-            Some(id) => {
-                let known = calls.by_conversation(id).map(|call| call.index);
-                tests.push(Test::one_of(known.into_iter().collect()));
-            }
-            None => tests.push(other_test(predicate)?),
+/// A predicate that every call passes, or none.
+impl From<bool> for Test {
+    fn from(passes: bool) -> Self {
+        if passes {
+            Self::Everything
+        } else {
+            Self::nothing()
         }
     }
-    if by_id {
-        tests.push(Test::one_of(named));
-    }
-    Ok(tests)
-}
-
-/// The conversation that a predicate asks for, if it asks for one.
-fn conversation_of(predicate: &QueryPredicate) -> Result<Option<&str>, ApiError> {
-    if predicate.dimension.as_deref() != Some("conversationId") {
-        return Ok(None);
-    }
-    match (operator_of(predicate)?, predicate.value.as_deref()) {
-        (Operator::Matches, Some(id)) => Ok(Some(id)),
-        (Operator::Matches, None) => Err(invalid("value", None, "a conversation's id")),
-        (Operator::Exists | Operator::NotExists, _) => Err(invalid(
-            "operator",
-            predicate.operator.as_deref(),
-            "matches",
-        )),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Matches,
-    Exists,
-    NotExists,
-}
-
-fn operator_of(predicate: &QueryPredicate) -> Result<Operator, ApiError> {
-    let kind = predicate.kind.as_deref();
-    if !matches!(kind, None | Some("dimension")) {
-        return Err(invalid("type", kind, "dimension"));
-    }
-    match predicate.operator.as_deref() {
-        None | Some("matches") => Ok(Operator::Matches),
-        Some("exists") => Ok(Operator::Exists),
-        Some("notExists") => Ok(Operator::NotExists),
-        other => Err(invalid("operator", other, "matches, exists, notExists")),
-    }
-}
-
-/// What every call here is; a dimension that is not modelled is refused rather than ignored.
-const ALIKE: [(&str, &str); 6] = [
-    ("mediaType", "voice"),
-    ("direction", "inbound"),
-    ("originatingDirection", "inbound"),
-    ("provider", "Edge"),
-    ("recording", "true"),
-    ("screenRecording", "false"),
-];
-
-fn other_test(predicate: &QueryPredicate) -> Result<Test, ApiError> {
-    let operator = operator_of(predicate)?;
-    let dimension = predicate.dimension.as_deref();
-    if dimension == Some("conversationEnd") {
-        return match operator {
-            Operator::Exists => Ok(Test::Over),
-            Operator::NotExists => Ok(Test::NotOver),
-            Operator::Matches => Err(invalid("operator", Some("matches"), "exists, notExists")),
-        };
-    }
-    let known = ALIKE.iter().find(|(name, _)| dimension == Some(name));
-    let Some((_, all)) = known else {
-        let allowed = "conversationId, conversationEnd, mediaType, direction, \
-                       originatingDirection, provider, recording, screenRecording";
-        return Err(invalid("dimension", dimension, allowed));
-    };
-    let passes = match (operator, predicate.value.as_deref()) {
-        (Operator::Exists, _) => true,
-        (Operator::NotExists, _) => false,
-        (Operator::Matches, Some(value)) => value.eq_ignore_ascii_case(all),
-        (Operator::Matches, None) => return Err(invalid("value", None, "a value")),
-    };
-    Ok(if passes {
-        Test::Everything
-    } else {
-        Test::nothing()
-    })
 }

@@ -21,7 +21,6 @@ use super::jobs::JobDesk;
 use super::keeping::Keeping;
 use super::notifications::Hub;
 use super::pending::Shelf;
-use super::permissions::Scopes;
 use super::tokens::{Grant, Session, Token, TokenStore};
 use super::triggers::TriggerDesk;
 use super::uploads::UploadReport;
@@ -245,7 +244,6 @@ impl ApiState {
         let caller = Caller {
             tenant: self.inner.clients.get(session.grant.client).tenant,
             client: session.grant.client,
-            scopes: session.grant.scopes,
             now,
         };
         Some((caller, session))
@@ -257,12 +255,11 @@ impl ApiState {
     }
 
     /// A token for whoever knows a client's secret.
-    pub(super) fn log_in(&self, id: &str, secret: &str, scopes: Scopes) -> Option<Token> {
+    pub(super) fn log_in(&self, id: &str, secret: &str) -> Option<Token> {
         let client = self.inner.clients.log_in(id, secret)?;
         let tenant = self.inner.clients.get(client).tenant;
         Some(self.inner.tokens.grant(Grant {
             client,
-            scopes,
             limit: self.inner.service.tenant(tenant)?.rate_limit(),
             expires_at: self.now() + self.inner.config.token_life,
         }))

@@ -14,7 +14,6 @@ use racegate_model::scenario::RateLimit;
 use racegate_model::time::Timestamp;
 
 use super::clients::ClientIndex;
-use super::permissions::Scopes;
 
 /// Tokens that a client may hold at once; a further login drops its oldest.
 const TOKENS_PER_CLIENT: usize = 256;
@@ -68,7 +67,6 @@ struct Known {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Grant {
     pub(super) client: ClientIndex,
-    pub(super) scopes: Scopes,
     pub(super) expires_at: Timestamp,
     /// Calls that the token may make.
     pub(super) limit: Option<RateLimit>,
@@ -161,7 +159,6 @@ mod tests {
     fn grant(life: Duration) -> Grant {
         Grant {
             client: ClientIndex::default(),
-            scopes: Scopes::EVERY,
             expires_at: Timestamp::ZERO + life,
             limit: Some(RateLimit {
                 calls: 2,

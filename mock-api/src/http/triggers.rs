@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use parking_lot::Mutex;
 use racegate_model::scenario::WebhookEvent;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::config::WebhookTargets;
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
@@ -328,74 +327,15 @@ fn webhook_url(state: &ApiState, target: &TriggerTarget) -> Result<Option<String
     if url.is_none() {
         return Err(ApiError::missing("target.url"));
     }
-    let allowed = match state.config().webhook_targets {
-        WebhookTargets::Loopback => "http addresses of this machine",
-        WebhookTargets::Anywhere => "http addresses",
-    };
-    let good = url.filter(|url| url.len() <= TEXT_MAX).filter(|url| {
-        is_http(url)
-            && (state.config().webhook_targets == WebhookTargets::Anywhere || is_loopback(url))
-    });
-    match good {
-        Some(url) => Ok(Some(url.to_owned())),
-        None => Err(invalid("target.url", url, allowed)),
-    }
-}
-
-fn is_http(url: &str) -> bool {
-    url.parse::<Uri>().is_ok_and(|uri| {
-        uri.scheme_str() == Some("http")
-            && uri
-                .authority()
-                .is_some_and(|authority| !authority.as_str().contains('@'))
-    })
-}
-
-fn is_loopback(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else {
-        return false;
-    };
-    let host = uri
-        .host()
-        .unwrap_or_default()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for url in [
-            "http://127.0.0.1:9/x",
-            "http://127.8.8.8/",
-            "http://[::1]:80/",
-            "http://localhost/",
-        ] {
-            assert!(is_http(url) && is_loopback(url), "{url}");
-        }
-        for url in [
-            "http://10.0.0.1/",
-            "http://127.0.0.1.example.org/",
-            "http://localhost.example.org/",
-            "http://2130706433/",
-            "/relative",
-        ] {
-            assert!(!is_loopback(url), "{url}");
-        }
-        for url in [
-            "https://127.0.0.1/",
-            "http://a@127.0.0.1/",
-            "ftp://127.0.0.1/",
-            "127.0.0.1",
-        ] {
-            assert!(!is_http(url), "{url}");
-        }
+    let short = url.filter(|url| url.len() <= TEXT_MAX);
+    let admitted = short.map(|url| (url, state.config().webhook_targets.admit(url)));
+    match admitted {
+        Some((url, Ok(_))) => Ok(Some(url.to_owned())),
+        Some((_, Err(refused))) => Err(invalid(
+            "target.url",
+            Some(refused.shown()),
+            "http addresses of this machine, and of hosts that were allowed",
+        )),
+        None => Err(invalid("target.url", None, "short http addresses")),
     }
 }

@@ -10,10 +10,11 @@ use racegate_model::timeline::Timeline;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::downloads::{Origin, Purpose, signed};
+use super::downloads::{Purpose, signed};
 use super::error::{ApiError, Entity};
 use super::extract::{JsonBody, PathOf};
 use super::gateway::Caller;
+use super::origin::Origin;
 use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::upload::{Report, ReportRequest, ReportState, UploadStatus};

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::events::{EndReason, EndedMedia, Kept, SessionEvents, Started};
 use super::handle::{Command, Counters, End, IngestError, IngestSettings, Notice, add};
-use super::session::{Next, Session, Talk, Waited};
+use super::session::{Asked, Next, Session, Talk, Waited};
 
 /// Handshake datagrams that may wait; a flight is sent again after a second, so dropping one heals.
 const HANDSHAKES_WAITING_MAX: usize = 8192;
@@ -47,8 +47,10 @@ pub struct IngestEndpoint {
     demux: Demux,
     wheel: Option<Wheel>,
     due: Vec<usize>,
-    /// Sessions of which an end was asked for in the last tick, theirs or their conversation's.
-    ending: Vec<usize>,
+    /// Sessions of which an end was asked for, theirs or their conversation's.
+    ending: Vec<Asked>,
+    /// What was sent before this tick may still lie in the socket.
+    backlog: bool,
     handshakes: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
@@ -83,6 +85,7 @@ impl IngestEndpoint {
             wheel: None,
             due: Vec::new(),
             ending: Vec::new(),
+            backlog: false,
             handshakes: VecDeque::new(),
         }
     }
@@ -128,7 +131,7 @@ impl IngestEndpoint {
                         at: now,
                         digest: None,
                     };
-                    self.request_end(&session_id, None, end);
+                    self.request_end(now, (&session_id, None), end);
                 }
             }
             Command::Answer {
@@ -169,7 +172,7 @@ impl IngestEndpoint {
                 session_id,
                 conversation_id,
                 end,
-            } => self.request_end(&session_id, conversation_id.as_deref(), end),
+            } => self.request_end(now, (&session_id, conversation_id.as_deref()), end),
         }
     }
 
@@ -260,14 +263,19 @@ impl IngestEndpoint {
         Ok(session.peer.renegotiate(offer)?)
     }
 
-    /// Ends a session once the datagrams that were sent before the request have been taken in: they lie in the socket by now, and
-    /// the next tick begins with them.
-    fn request_end(&mut self, session_id: &str, conversation_id: Option<&str>, end: End) {
-        let Some(key) = self.keys.get(session_id) else {
+    /// Ends a session once the datagrams that were sent before the request have been taken in: they lie
+    /// in the socket by now, and a later tick takes them.
+    fn request_end(
+        &mut self,
+        now: Instant,
+        (session_id, conversation_id): (&str, Option<&str>),
+        end: End,
+    ) {
+        let Some(key) = self.keys.get(session_id).copied() else {
             return;
         };
-        if self.sessions[*key].request_end(conversation_id, end) {
-            self.ending.push(*key);
+        if self.sessions[key].request_end(conversation_id, end) {
+            self.ending.push(Asked { key, at: now });
         }
     }
 
@@ -449,12 +457,18 @@ impl IngestEndpoint {
         self.drain(now, key, out);
     }
 
-    /// What was asked to end in the last tick, and has had all that was sent before.
+    /// What was asked to end before this tick, and has had all that was sent before.
     fn finish_asked(&mut self, now: Instant) {
-        for key in std::mem::take(&mut self.ending) {
+        let backlog = std::mem::take(&mut self.backlog);
+        for asked in std::mem::take(&mut self.ending) {
+            let key = asked.key;
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
+            if (backlog || session.has_waiting()) && asked.may_wait(now) {
+                self.ending.push(asked);
+                continue;
+            }
             if session.ending.is_some() {
                 self.finish(now, key, EndReason::HungUp);
                 continue;
@@ -485,7 +499,7 @@ impl IngestEndpoint {
         let mut session = self.sessions.remove(key);
         self.demux.remove(session.peer.ufrag());
         self.keys.remove(&session.session_id);
-        self.ending.retain(|ending| *ending != key);
+        self.ending.retain(|asked| asked.key != key);
         if let Some(wheel) = &mut self.wheel {
             wheel.disarm(key);
         }
@@ -533,6 +547,10 @@ impl Endpoint for IngestEndpoint {
         } else {
             add(&self.counters.handshakes_dropped, 1);
         }
+    }
+
+    fn handle_backlog(&mut self) {
+        self.backlog = true;
     }
 
     fn handle_control(&mut self, now: Instant, out: &mut SendBatch) {

@@ -42,7 +42,7 @@ fn stranger(nth: usize) -> SocketAddrV4 {
 }
 
 impl Bench {
-    fn throw(&mut self, source: SocketAddrV4, bytes: &[u8]) {
+    pub(super) fn throw(&mut self, source: SocketAddrV4, bytes: &[u8]) {
         let datagram = Datagram {
             source,
             destination: "127.0.0.1:4000".parse().unwrap(),

@@ -10,6 +10,8 @@ mod fuzz;
 mod handle;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod late;
 mod parked;
 #[cfg(test)]
 mod reconnects;

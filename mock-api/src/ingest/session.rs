@@ -1,7 +1,7 @@
 //! One session: its peer, and the conversation that it carries at the moment.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use racegate_media::{Recorder, Sha256};
 use tokio::sync::{mpsc, oneshot};
@@ -9,6 +9,24 @@ use tokio::sync::{mpsc, oneshot};
 use super::events::{EndReason, EndedMedia};
 use super::handle::{End, IngestError, Notice};
 use super::tape::{Ended, Tape};
+
+/// How long an end that was asked for may wait for what was sent before it. A media thread that cannot
+/// empty its socket in this time loses datagrams anyway, and the kernel counts them.
+const END_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// A session that is to end, or whose conversation is, and when that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) key: usize,
+    pub(super) at: Instant,
+}
+
+impl Asked {
+    /// Whether there is time left for what was sent before.
+    pub(super) fn may_wait(self, now: Instant) -> bool {
+        now < self.at + END_WAIT_MAX
+    }
+}
 
 pub(super) struct Session {
     pub(super) session_id: String,
@@ -104,6 +122,11 @@ impl Session {
             Waited::Audio => &mut self.waiting_audio,
         };
         *waiting = waiting.saturating_sub(1);
+    }
+
+    /// Whether datagrams of the session wait behind other sessions' handshakes.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting_handshakes + self.waiting_audio > 0
     }
 
     /// When the session must be looked at next.

@@ -14,6 +14,7 @@ use super::handle::{Ingest, Notice};
 use super::parked::{CLAIMS_MAX, Claim};
 use super::rpc::RpcError;
 use super::signalling::{Line, Parting, SESSIONS_MAX};
+use crate::websocket::bounded;
 
 /// The longest frame that is read, in bytes; a session description has one or two thousand.
 pub const FRAME_MAX: usize = 64 * 1024;
@@ -32,10 +33,7 @@ const TAKEN_OVER: u16 = 4001;
 
 /// Answers an upgrade request with a signalling WebSocket whose frames are bounded.
 pub fn upgrade_signalling(upgrade: WebSocketUpgrade, ingest: Ingest) -> Response {
-    upgrade
-        .max_message_size(FRAME_MAX)
-        .max_frame_size(FRAME_MAX)
-        .on_upgrade(move |socket| serve_signalling(socket, ingest))
+    bounded(upgrade, FRAME_MAX).on_upgrade(move |socket| serve_signalling(socket, ingest))
 }
 
 /// Serves one signalling WebSocket until it closes; then what is left of its sessions ends as

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use racegate_media::ogg::{OpusPages, PageSink};
+use racegate_media::ogg::{OpusPages, PageSink, identity};
 use racegate_media::{PayloadDigest, Received};
 
 use super::events::{EndReason, EndedMedia, Kept, SessionEvents, TakeNumber};
@@ -50,10 +50,7 @@ pub(super) struct Ended {
 impl Tape {
     pub(super) fn new(conversation_id: &str, session_id: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let comments = [
-            ("CONVERSATION_ID", conversation_id),
-            ("SESSION_ID", session_id),
-        ];
+        let comments = identity(conversation_id, session_id);
         let mut waiting = Pages::default();
         let serial = serial_of(conversation_id, session_id);
         Self {

@@ -17,7 +17,7 @@ pub struct Addresses {
     pub login: String,
     /// URL of the S3 endpoint.
     pub s3: String,
-    /// The region to sign for; any will do.
+    /// The region to sign for.
     pub s3_region: String,
     /// URL of the signalling WebSocket.
     pub signalling: String,

@@ -12,8 +12,9 @@ use super::clients::Client;
 use super::start::{Options, Storage};
 use super::{ServeError, load_scenario};
 use crate::clock::Pace;
-use crate::http::JOURNAL_DEFAULT;
-use crate::storage::{AccessKey, ExternalBucket};
+use crate::http::{CorsOrigin, JOURNAL_DEFAULT, PublicUrl, WebAccess};
+use crate::storage::{BucketError, ExternalBucket};
+use crate::targets::{TargetError, Targets};
 
 /// The API's port unless told otherwise; S3 and media follow it.
 const PORT_DEFAULT: u16 = 7070;
@@ -62,9 +63,18 @@ pub struct ServeArgs {
     /// Address to listen on; others than loopback need --allow-remote
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub host: IpAddr,
-    /// Let other machines in (the control plane stays with this one)
-    #[arg(long)]
-    pub allow_remote: bool,
+    /// Let other machines in (the control plane stays with this one); with a HOST, also connect to
+    /// that one for --s3 and webhooks (repeatable)
+    #[arg(long, value_name = "HOST", num_args = 0..=1, default_missing_value = "")]
+    pub allow_remote: Vec<String>,
+    /// Where clients reach the API, for the addresses that it hands out, e.g. https://mock.example
+    /// [default: what a proxy on this machine says by Forwarded or X-Forwarded-*, else the Host]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
+    /// Let web pages of this origin use the API, e.g. http://localhost:3000; * for any (repeatable)
+    /// [default: none; /whip is open to all, the control plane to none]
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<CorsOrigin>,
     /// How time passes: real, xN (x10, x0.5), or manual (by the control plane only)
     #[arg(long, value_name = "PACE", default_value_t = Pace::REAL)]
     pub clock: Pace,
@@ -119,7 +129,8 @@ impl ServeArgs {
     /// # Errors
     /// When the arguments do not fit together, or the scenario has mistakes.
     pub fn options(&self) -> Result<Options, ServeError> {
-        if !self.host.is_loopback() && !self.allow_remote {
+        let lets_others_in = self.allow_remote.iter().any(String::is_empty);
+        if !self.host.is_loopback() && !lets_others_in {
             return Err(ServeError::Arguments(format!(
                 "--host {}: other machines could reach the mock; add --allow-remote if they shall",
                 self.host
@@ -142,6 +153,8 @@ impl ServeArgs {
                 port => port.checked_add(offset).unwrap_or(0),
             })
         };
+        let hosts = self.allow_remote.iter().filter(|host| !host.is_empty());
+        let targets = Targets::with(hosts.map(String::as_str));
         Ok(Options {
             scenario: load_scenario(self.scenario.as_deref(), &overrides)?,
             clients: self.clients.clone(),
@@ -156,36 +169,48 @@ impl ServeArgs {
                 Some(folder) => Storage::Folder(folder.clone()),
                 None => Storage::Memory,
             },
-            external: self.external.as_deref().map(external).transpose()?,
+            external: self
+                .external
+                .as_deref()
+                .map(|url| external(url, &targets))
+                .transpose()?,
+            targets,
+            web: WebAccess {
+                public_url: self.public_url.clone(),
+                cors: self.cors.clone(),
+            },
         })
     }
 }
 
 /// The bucket of `http://host:port/bucket`, and the keys to it from the environment.
-fn external(url: &str) -> Result<ExternalBucket, ServeError> {
-    let bad = || {
-        ServeError::Arguments(format!(
-            "--s3 {url}: write http://HOST:PORT/BUCKET (TLS is not built in)"
-        ))
-    };
-    let rest = url.strip_prefix("http://").ok_or_else(bad)?;
-    let (host, bucket) = rest.trim_end_matches('/').split_once('/').ok_or_else(bad)?;
-    if host.is_empty() || bucket.is_empty() || bucket.contains('/') {
-        return Err(bad());
-    }
+fn external(url: &str, targets: &Targets) -> Result<ExternalBucket, ServeError> {
     let variable = |name: &str| {
         std::env::var(name).map_err(|_| {
             ServeError::Arguments(format!("--s3 needs the keys to the bucket: set {name}"))
         })
     };
-    Ok(ExternalBucket {
-        endpoint: format!("http://{host}"),
-        key: AccessKey {
-            id: variable("AWS_ACCESS_KEY_ID")?,
-            secret: variable("AWS_SECRET_ACCESS_KEY")?,
-            bucket: bucket.to_owned(),
-        },
-    })
+    let told = |error: BucketError| {
+        let way_out = match &error {
+            BucketError::Target(TargetError::Remote { host, .. }) => {
+                format!("; add --allow-remote {host} if objects shall go there")
+            }
+            BucketError::Target(TargetError::UserInfo { .. }) => {
+                " (the keys are those of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)".to_owned()
+            }
+            BucketError::Target(TargetError::NotHttp { .. }) | BucketError::NoBucket { .. } => {
+                String::new()
+            }
+        };
+        ServeError::Arguments(format!("--s3 {error}{way_out}"))
+    };
+    // The address is looked at before the keys: they are not asked for in vain.
+    let keys = |keys| ExternalBucket::at(url, keys, targets).map_err(told);
+    keys((String::new(), String::new()))?;
+    keys((
+        variable("AWS_ACCESS_KEY_ID")?,
+        variable("AWS_SECRET_ACCESS_KEY")?,
+    ))
 }
 
 #[cfg(test)]
@@ -204,6 +229,52 @@ mod tests {
     fn options(arguments: &[&str]) -> Result<Options, ServeError> {
         let arguments = ["mock-api"].iter().chain(arguments);
         Command::try_parse_from(arguments).unwrap().serve.options()
+    }
+
+    #[test]
+    fn objects_go_to_this_machine_or_to_a_host_that_is_named_and_no_user_is_repeated() {
+        let told = |arguments: &[&str]| match options(arguments) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        let keys = "AWS_ACCESS_KEY_ID";
+        for arguments in [
+            &["--s3", "http://127.0.0.1:9/b"][..],
+            &[
+                "--s3",
+                "http://store.example:9/b",
+                "--allow-remote",
+                "store.example",
+            ],
+        ] {
+            let told = told(arguments);
+            assert!(told.is_empty() || told.contains(keys), "{told}");
+        }
+        let remote = told(&["--s3", "http://store.example:9/b"]);
+        assert!(remote.contains("--allow-remote store.example"), "{remote}");
+        let bare = told(&["--s3", "http://store.example:9/b", "--allow-remote"]);
+        assert!(bare.contains("--allow-remote store.example"), "{bare}");
+        for url in [
+            "http://s3cret@127.0.0.1:9/b",
+            "http://a:s3cret@store.example/b",
+        ] {
+            let told = told(&["--s3", url, "--allow-remote", "store.example"]);
+            assert!(told.contains("a user or a password"), "{told}");
+            assert!(!told.contains("s3cret"), "{told}");
+        }
+        for url in [
+            "http://127.0.0.1:9",
+            "http://127.0.0.1:9/a/b",
+            "http://127.0.0.1:9/b?x",
+        ] {
+            let told = told(&["--s3", url]);
+            assert!(told.contains("http://HOST:PORT/BUCKET"), "{told}");
+        }
+        let inside = told(&["--host", "0.0.0.0", "--allow-remote", "store.example"]);
+        assert!(
+            inside.contains("add --allow-remote"),
+            "a host to go to lets nobody in"
+        );
     }
 
     #[test]

@@ -18,10 +18,13 @@ use std::process::ExitCode;
 
 use futures_util::FutureExt;
 use racegate_model::scenario::Scenario;
-use racegate_scenario::{Color, Diagnostics, Override, Source};
+use racegate_model::workload::Estimate;
+use racegate_scenario::{Color, Diagnostics, LoadError, Override};
 
 use crate::gentle;
+use crate::room::{self, Room};
 use crate::server::ServerError;
+use crate::traffic::PLANNED_MAX;
 
 /// Exit code for a bad command line.
 const BAD_COMMAND_LINE: u8 = 2;
@@ -78,7 +81,7 @@ impl ServeError {
 /// Serves until it is told to stop; returns the program's exit code.
 #[must_use]
 pub fn main(args: &ServeArgs) -> ExitCode {
-    match try_main(args) {
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let text = error.to_string();
@@ -94,8 +97,13 @@ pub fn main(args: &ServeArgs) -> ExitCode {
     }
 }
 
-fn try_main(args: &ServeArgs) -> Result<(), ServeError> {
+/// Serves until a signal says otherwise.
+///
+/// # Errors
+/// Why the mock does not serve.
+pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let options = args.options()?;
+    ensure_room(&options)?;
     // Where there is no such limit, nothing is to be raised.
     drop(rlimit::increase_nofile_limit(FILES));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -109,6 +117,25 @@ fn try_main(args: &ServeArgs) -> Result<(), ServeError> {
     // What still waits for something is of no use any more.
     runtime.shutdown_background();
     served
+}
+
+/// Refuses a workload that the mock cannot hold; recordings are kept until they are deleted.
+fn ensure_room(options: &Options) -> Result<(), ServeError> {
+    let estimate = Estimate::of(&options.scenario.workload);
+    if estimate.calls > PLANNED_MAX as f64 {
+        return Err(ServeError::Scenario(format!(
+            "error: the workload has about {:.0} calls, and the mock has places for {PLANNED_MAX}; \
+             lower its rates or its duration",
+            estimate.calls
+        )));
+    }
+    let audio = match options.storage {
+        Storage::Memory => room::of_recordings(&estimate),
+        Storage::Folder(_) => estimate.calls * room::BYTES_PER_RECORDING,
+    };
+    let way_out = "lower its rates or its duration, shorten its calls, or keep audio in --data-dir";
+    Room::ensure(audio, "the recordings of this workload", way_out)
+        .map_err(|error| ServeError::Scenario(format!("error: memory: {error}")))
 }
 
 async fn serve(options: Options, args: &ServeArgs) -> Result<(), ServeError> {
@@ -133,11 +160,11 @@ async fn serve(options: Options, args: &ServeArgs) -> Result<(), ServeError> {
             })?;
     }
     if !args.quiet {
-        say(&banner::text(&mock));
+        say(&banner::text(&mock))?;
     }
     stopped.await;
     if !args.quiet {
-        say("stopping");
+        say("stopping")?;
     }
     mock.stop().await;
     if let Some(path) = &args.port_file {
@@ -176,10 +203,16 @@ fn signals() -> Result<impl Future<Output = ()>, ServeError> {
 }
 
 /// Prints to stdout; a reader that has gone away is no error.
-fn say(text: &str) {
+fn say(text: &str) -> Result<(), ServeError> {
     let mut stdout = std::io::stdout().lock();
-    drop(writeln!(stdout, "{}", text.trim_end()));
-    drop(stdout.flush());
+    let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+    match written {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            let what = "cannot write to standard output";
+            Err(ServeError::Machine { what, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The scenario of a file, or the built-in one.
@@ -193,19 +226,13 @@ pub fn load_scenario(path: Option<&Path>, overrides: &[Override]) -> Result<Scen
     let Some(path) = path else {
         return gentle::scenario(overrides).map_err(told);
     };
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        ServeError::Scenario(format!(
-            "error: {name}: {error}\n  name a scenario file, or none for the built-in one"
-        ))
-    })?;
-    let source = Source::new(name, text);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    racegate_scenario::parse_with_files(&source, overrides, &read).map_err(told)
+    match racegate_scenario::load(path, overrides) {
+        Ok((scenario, _)) => Ok(scenario),
+        Err(LoadError::Scenario(diagnostics)) => Err(told(diagnostics)),
+        Err(error @ LoadError::File { .. }) => Err(ServeError::Scenario(format!(
+            "error: {error}\n  name a scenario file, or none for the built-in one"
+        ))),
+    }
 }
 
 /// The address on which something listens: `port`, or any.

@@ -15,11 +15,12 @@ use super::addresses::{Addresses, ClientAddress};
 use super::clients::{Client, Secrets, tenants};
 use super::{ServeError, address};
 use crate::clock::{Dial, Pace, RunClock};
-use crate::http::{Control, Webhooks};
+use crate::http::{Control, WebAccess, Webhooks};
 use crate::server::{ControlConfig, MockServer, ServerConfig};
 use crate::service::{News, ServiceConfig, TenantConfig};
 use crate::storage::layout::RunEpoch;
-use crate::storage::{ExternalBucket, STORE_LIMIT_DEFAULT};
+use crate::storage::{ExternalBucket, REGION, STORE_LIMIT_DEFAULT};
+use crate::targets::Targets;
 
 /// What is served, and where.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub struct Options {
     pub storage: Storage,
     /// A bucket of somebody else's that they are put into instead.
     pub external: Option<ExternalBucket>,
+    /// Where webhooks may point.
+    pub targets: Targets,
+    /// What browsers are told, and let do.
+    pub web: WebAccess,
 }
 
 /// Where objects are kept.
@@ -148,7 +153,7 @@ impl Mock {
             pid: std::process::id(),
             login: api.clone(),
             s3: self.server.s3_url(),
-            s3_region: "us-east-1".to_owned(),
+            s3_region: REGION.to_owned(),
             signalling: self.server.signalling_url(),
             media: self.media.map(|address| address.to_string()),
             admin: format!("{api}/__admin"),
@@ -196,6 +201,8 @@ fn server_config(options: Options, tenants: Vec<TenantConfig>) -> ServerConfig {
         stack: scenario.workload.live.ingest_stack,
         storage_max: STORE_LIMIT_DEFAULT,
         external: options.external,
+        targets: options.targets,
+        web: options.web,
         data_folder: match options.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(folder),
@@ -253,6 +260,8 @@ mod tests {
             journal: 10,
             storage: Storage::Memory,
             external: None,
+            targets: Targets::loopback(),
+            web: WebAccess::default(),
         }
     }
 

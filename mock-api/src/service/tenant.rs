@@ -41,7 +41,7 @@ pub struct TenantConfig {
     pub index: TenantIndex,
     /// The arm whose platform it sees.
     pub arm: ArmIndex,
-    /// The gate's name, which keys the draws of its jobs.
+    /// The gate's name, which says what its jobs ask for.
     pub gate: String,
     /// Its organization id, which is its bucket's name too.
     pub organization: String,
@@ -94,14 +94,11 @@ impl Tenant {
         let platform = &arm.platform;
         let gate = arm.gates.iter().find(|gate| gate.name == config.gate);
         let request = gate.map(|gate| gate.request).unwrap_or_default();
-        let org = Org::new(
-            &config.gate,
-            seed,
-            &platform.api,
+        let org = Org::new(seed, &platform.api, &platform.export, arm.required).selecting(
             &platform.export,
-            arm.required,
-        )
-        .selecting(&platform.export, &platform.hold, request);
+            &platform.hold,
+            request,
+        );
         Self {
             config,
             required: arm.required,

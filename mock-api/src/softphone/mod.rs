@@ -1,7 +1,7 @@
 //! Doors for callers that nobody here wrote: a page with a softphone, and WHIP.
 //!
-//! Whoever comes this way is a guest: the platform makes a conversation for it, and its recording is
-//! one like any other.
+//! A caller that comes this way is a guest: the platform makes a conversation for it once audio can
+//! flow, and its recording is one like any other.
 
 mod guests;
 mod problem;
@@ -9,11 +9,14 @@ mod problem;
 mod tests;
 mod whip;
 
+pub(crate) use guests::Guests;
+
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -21,10 +24,9 @@ use parking_lot::Mutex;
 use racegate_model::ids::{ConversationId, RecordingId};
 use serde_json::json;
 
-use crate::clock::RunClock;
+use crate::http::{WebAccess, own_pages_only};
 use crate::ingest::IngestShards;
 use crate::service::Service;
-use guests::Guests;
 use problem::Problem;
 use whip::WhipSessions;
 
@@ -40,22 +42,34 @@ struct Doors {
     service: Service,
     ingest: IngestShards,
     guests: Guests,
+    web: WebAccess,
     whip: Mutex<WhipSessions>,
 }
 
 /// The page, its calls and recordings, and the WHIP endpoint.
-pub fn routes(service: &Service, clock: RunClock, ingest: &IngestShards) -> Router {
+pub(crate) fn routes(
+    service: &Service,
+    ingest: &IngestShards,
+    guests: Guests,
+    web: &WebAccess,
+) -> Router {
     let doors = Doors {
         service: service.clone(),
         ingest: ingest.clone(),
-        guests: Guests::new(service.clone(), clock),
+        guests,
+        web: web.clone(),
         whip: Mutex::default(),
     };
+    // Of each method that there is: what there is none of is refused as such.
+    let own = from_fn_with_state(web.clone(), own_pages_only);
     Router::new()
-        .route("/softphone", get(page))
-        .route("/softphone/calls", post(call))
-        .route("/softphone/recordings/{conversation}", get(recording))
-        .merge(whip::routes())
+        .route("/softphone", get(page).route_layer(own.clone()))
+        .route("/softphone/calls", post(call).route_layer(own.clone()))
+        .route(
+            "/softphone/recordings/{conversation}",
+            get(recording).route_layer(own),
+        )
+        .merge(whip::routes(web))
         .with_state(Arc::new(doors))
 }
 
@@ -63,14 +77,14 @@ async fn page() -> Response {
     ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(PAGE)).into_response()
 }
 
-/// Makes a conversation for the page's next call.
+/// Promises a conversation to the page's next call.
 async fn call(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
-    let call = doors.guests.welcome()?;
+    let index = doors.guests.promise()?;
     let seed = doors.service.seed();
-    let conversation = ConversationId::of(seed, call.index).to_string();
+    let conversation = ConversationId::of(seed, index).to_string();
     let body = json!({
         "conversationId": conversation,
-        "recordingId": RecordingId::of(seed, call.index).to_string(),
+        "recordingId": RecordingId::of(seed, index).to_string(),
         "audio": format!("/softphone/recordings/{conversation}"),
     });
     Ok((StatusCode::CREATED, Json(body)).into_response())

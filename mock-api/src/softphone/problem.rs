@@ -4,6 +4,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::guests::NoPlace;
+
 /// A refusal.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -15,6 +17,12 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { status, detail }
+    }
+}
+
+impl From<NoPlace> for Problem {
+    fn from(full: NoPlace) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
     }
 }
 

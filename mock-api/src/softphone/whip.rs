@@ -2,24 +2,27 @@
 //! `DELETE`.
 //!
 //! The server is ICE-lite: it learns a client's addresses from its checks, so trickled candidates
-//! are taken and not needed, and ICE cannot be restarted.
+//! are taken and not needed, and ICE cannot be restarted. Pages of any origin may publish here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
+use axum::{Extension, Router};
+use headers::{ETag, Header as _, IfMatch};
 use racegate_model::ids::ConversationId;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Doors;
 use super::problem::Problem;
+use crate::http::{Origin, Peer, WebAccess, any_page};
 use crate::ingest::{End, EndReason, Ingest, IngestError};
 
 /// Sessions at once, at most.
@@ -33,52 +36,69 @@ const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// Headers of requests that a page may send, and of answers that it may read.
+const SENT: &str = "Authorization, Content-Type, If-Match";
+const EXPOSED: &str =
+    "Accept-Patch, Accept-Post, Conversation-Id, ETag, Link, Location, Retry-After";
 /// Not of the RFC: the conversation that the platform made for the session.
 const CONVERSATION: HeaderName = HeaderName::from_static("conversation-id");
 
 /// WHIP sessions by id.
 pub(super) type WhipSessions = BTreeMap<String, WhipSession>;
 
-/// A session's entity tag, and where it is.
+/// A session: its entity tag, what its client's ICE is called, and where it is.
 #[derive(Clone)]
 pub(super) struct WhipSession {
-    tag: HeaderValue,
+    tag: ETag,
+    credentials: IceCredentials,
     ingest: Ingest,
 }
 
-pub(super) fn routes() -> Router<Arc<Doors>> {
+pub(super) fn routes(web: &WebAccess) -> Router<Arc<Doors>> {
+    let named = from_fn_with_state(web.clone(), any_page);
+    let endpoint = post(offer).options(endpoint_options);
+    let session = delete(hang_up).patch(trickle).options(session_options);
     Router::new()
-        .route("/whip", post(offer).options(endpoint_options))
-        .route(
-            "/whip/{session}",
-            delete(hang_up).patch(trickle).options(session_options),
-        )
+        .route("/whip", endpoint.route_layer(named.clone()))
+        .route("/whip/{session}", session.route_layer(named))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(map_response(share))
+}
+
+/// Lets pages of any origin read an answer (RFC 9725, section 4.2; the Fetch standard).
+async fn share(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let any = HeaderValue::from_static("*");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    let exposed = HeaderValue::from_static(EXPOSED);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    response
 }
 
 async fn endpoint_options() -> Response {
-    let allow = [
-        (header::ALLOW, "POST, OPTIONS"),
-        (ACCEPT_POST, SDP),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
-    ];
-    (StatusCode::NO_CONTENT, allow).into_response()
+    options("POST, OPTIONS", (ACCEPT_POST, SDP))
 }
 
 async fn session_options() -> Response {
+    options("PATCH, DELETE, OPTIONS", (ACCEPT_PATCH, FRAGMENT))
+}
+
+/// What may be done, told clients and the preflights of browsers.
+fn options(methods: &'static str, accepted: (HeaderName, &'static str)) -> Response {
     let allow = [
-        (header::ALLOW, "PATCH, DELETE, OPTIONS"),
-        (ACCEPT_PATCH, FRAGMENT),
-        (
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            "PATCH, DELETE, OPTIONS",
-        ),
+        (header::ALLOW, methods),
+        accepted,
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, SENT),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
     (StatusCode::NO_CONTENT, allow).into_response()
 }
 
 async fn offer(
     State(doors): State<Arc<Doors>>,
+    peer: Option<Extension<Peer>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -86,8 +106,8 @@ async fn offer(
     if doors.whip.lock().len() >= SESSIONS_MAX {
         return Err(busy("there are too many sessions"));
     }
-    let call = doors.guests.welcome()?;
-    let conversation = ConversationId::of(doors.service.seed(), call.index).to_string();
+    let index = doors.guests.promise()?;
+    let conversation = ConversationId::of(doors.service.seed(), index).to_string();
     let ingest = doors.ingest.any().clone();
     let session = ingest.next_session_id(&conversation);
     let (sender, notices) = mpsc::channel(1);
@@ -100,20 +120,23 @@ async fn offer(
         Ok(Err(error)) => return Err(busy(&error.to_string())),
         Err(_) => return Err(busy("the media thread does not answer")),
     };
-    let tag = quoted(&session);
+    let tag = format!("\"{session}\"");
     let held = WhipSession {
-        tag: tag.clone(),
+        tag: tag.parse().map_err(|_| busy("the session has no name"))?,
+        credentials: IceCredentials::of(offer),
         ingest: ingest.clone(),
     };
     doors.whip.lock().insert(session.clone(), held);
     tokio::spawn(forget(Arc::clone(&doors), session.clone(), notices));
-    let location = format!("/whip/{session}");
+    let peer = peer.map(|Extension(peer)| peer);
+    let origin = Origin::of(doors.web.public_url.as_ref(), peer, &uri, &headers);
+    let location = format!("{}/whip/{session}", origin.http());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(SDP)),
-        (header::LOCATION, value(&location)),
-        (header::ETAG, tag),
+        (header::LOCATION, value(&location)?),
+        (header::ETAG, value(&tag)?),
         (ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT)),
-        (CONVERSATION, value(&conversation)),
+        (CONVERSATION, value(&conversation)?),
     ];
     Ok((StatusCode::CREATED, headers, answer).into_response())
 }
@@ -125,39 +148,88 @@ async fn trickle(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let held = doors.whip.lock().get(&session).cloned();
-    let tag = held.ok_or_else(no_session)?.tag;
-    check_fragment(text_of(&headers, &body, FRAGMENT)?)?;
-    match headers.get(header::IF_MATCH) {
-        None => Err(Problem::new(
+    let held = held.ok_or_else(no_session)?;
+    let fragment = text_of(&headers, &body, FRAGMENT)?;
+    check_fragment(fragment)?;
+    if !headers.contains_key(header::IF_MATCH) {
+        return Err(Problem::new(
             StatusCode::PRECONDITION_REQUIRED,
             "If-Match must name the session's entity tag",
-        )),
-        Some(any) if any == "*" => Err(Problem::new(
+        ));
+    }
+    check_match(&headers, &held.tag)?;
+    if IceCredentials::of(fragment).differ_from(&held.credentials) {
+        return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "ICE cannot be restarted here",
-        )),
-        Some(given) if *given != tag => Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "that is not the session's entity tag",
-        )),
-        Some(_) => Ok(StatusCode::NO_CONTENT.into_response()),
+        ));
     }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn hang_up(
     State(doors): State<Arc<Doors>>,
     Path(session): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let held = doors.whip.lock().remove(&session);
-    let ingest = held.ok_or_else(no_session)?.ingest;
+    let held = {
+        let mut sessions = doors.whip.lock();
+        let held = sessions.get(&session).ok_or_else(no_session)?;
+        check_match(&headers, &held.tag)?;
+        sessions.remove(&session).ok_or_else(no_session)?
+    };
     let end = End {
         reason: EndReason::HungUp,
         at: Instant::now(),
         digest: None,
     };
-    let ended = ingest.end(&session, end).await;
+    let ended = held.ingest.end(&session, end).await;
     ended.map_err(|error| busy(&error.to_string()))?;
     Ok(StatusCode::OK.into_response())
+}
+
+/// Refuses unless `If-Match`, where there is one, is of that session (RFC 9110, section 13.1.1). The
+/// star in quotes is how RFC 9725 writes the one that matches anything.
+fn check_match(headers: &HeaderMap, tag: &ETag) -> Result<(), Problem> {
+    let mut given = headers.get_all(header::IF_MATCH).iter().peekable();
+    let any = given.peek().is_some_and(|given| *given == "\"*\"");
+    if given.peek().is_none() || any {
+        return Ok(());
+    }
+    let condition = IfMatch::decode(&mut given);
+    if condition.is_ok_and(|condition| condition.precondition_passes(tag)) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "that is not the session's entity tag",
+    ))
+}
+
+/// What a client's side of ICE is called: of each part of a description, or of the whole.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct IceCredentials {
+    names: BTreeSet<String>,
+    passwords: BTreeSet<String>,
+}
+
+impl IceCredentials {
+    /// Those of a description, or a fragment of one.
+    fn of(text: &str) -> Self {
+        let all = |prefix: &str| {
+            let values = text.lines().filter_map(|line| line.strip_prefix(prefix));
+            values.map(|value| value.trim().to_owned()).collect()
+        };
+        Self {
+            names: all("a=ice-ufrag:"),
+            passwords: all("a=ice-pwd:"),
+        }
+    }
+
+    /// Whether one of these is not among the session's: ICE is to begin again (RFC 8838).
+    fn differ_from(&self, session: &Self) -> bool {
+        !self.names.is_subset(&session.names) || !self.passwords.is_subset(&session.passwords)
+    }
 }
 
 /// Forgets a session when the server's side of it is over.
@@ -227,10 +299,6 @@ fn busy(detail: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
-fn quoted(id: &str) -> HeaderValue {
-    value(&format!("\"{id}\""))
-}
-
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("ids are hexadecimal digits and hyphens")
+fn value(text: &str) -> Result<HeaderValue, Problem> {
+    HeaderValue::from_str(text).map_err(|_| busy("an address of this server cannot be written"))
 }

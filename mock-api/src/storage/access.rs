@@ -9,6 +9,8 @@ use s3s::auth::{Credentials, S3Auth, SecretKey};
 use s3s::path::S3Path;
 use s3s::{S3Result, s3_error};
 
+use super::store::Store;
+
 /// An access key of the S3 endpoint.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessKey {
@@ -34,10 +36,12 @@ impl fmt::Debug for AccessKey {
 #[derive(Clone, Debug)]
 pub(super) struct Keyring {
     keys: Arc<BTreeMap<String, (SecretKey, String)>>,
+    store: Store,
 }
 
 impl Keyring {
-    pub(super) fn new(keys: &[AccessKey]) -> Self {
+    /// `store` knows which buckets there are.
+    pub(super) fn new(keys: &[AccessKey], store: &Store) -> Self {
         let entry = |key: &AccessKey| {
             (
                 key.id.clone(),
@@ -46,6 +50,7 @@ impl Keyring {
         };
         Self {
             keys: Arc::new(keys.iter().map(entry).collect()),
+            store: store.clone(),
         }
     }
 
@@ -77,6 +82,15 @@ impl S3Access for Keyring {
             S3Path::Root => Ok(()),
             S3Path::Bucket { bucket } | S3Path::Object { bucket, .. } if **bucket == *granted => {
                 Ok(())
+            }
+            S3Path::Bucket { bucket } | S3Path::Object { bucket, .. }
+                if self.store.bucket_created_at(bucket).is_none()
+                    && cx.s3_op().name() != "CreateBucket" =>
+            {
+                Err(s3_error!(
+                    NoSuchBucket,
+                    "The specified bucket does not exist"
+                ))
             }
             S3Path::Bucket { .. } | S3Path::Object { .. } => Err(s3_error!(
                 AccessDenied,

@@ -1,5 +1,6 @@
 //! Answers of the S3 endpoint: objects and pages as S3 shows them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,10 +11,15 @@ use s3s::dto::{self, CommonPrefix, ETag, GetObjectOutput, HeadObjectOutput, Rang
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{Body, S3Result, StdError, s3_error};
 
+use super::checksum::{Checksum, Scope, show_checksum};
+use super::failure;
 use super::listing::{ListQuery, PAGE_MAX, Page};
-use super::object::{Attributes, Object};
+use super::object::{Attributes, Object, SystemHeader};
 use super::pieces::Pieces;
 use super::store::Store;
+
+/// Bytes of an object's user metadata at most, names and values together, as in S3.
+const USER_METADATA_MAX: usize = 2048;
 
 pub(super) fn etag(object: &Object) -> ETag {
     ETag::Strong(object.etag().to_owned())
@@ -23,15 +29,100 @@ pub(super) fn size(length: u64) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-/// Attributes as a request gives them.
-pub(super) fn attributes(
-    content_type: Option<String>,
-    metadata: Option<dto::Metadata>,
-) -> Attributes {
-    Attributes {
-        content_type: content_type.map_or(Attributes::BINARY.content_type, Into::into),
-        user_metadata: metadata.into_iter().flatten().collect(),
+/// What a put, a copy or a new upload says beside the bytes.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) content_type: Option<String>,
+    pub(super) expires: Option<dto::Timestamp>,
+    pub(super) headers: [(SystemHeader, Option<String>); 5],
+    pub(super) metadata: Option<dto::Metadata>,
+}
+
+/// Takes what is said out of the input of one of these operations.
+macro_rules! take_said {
+    ($input:expr) => {
+        $crate::storage::answers::Said {
+            content_type: $input.content_type.take(),
+            expires: $input.expires.take(),
+            headers: [
+                (SystemHeader::CacheControl, $input.cache_control.take()),
+                (
+                    SystemHeader::ContentDisposition,
+                    $input.content_disposition.take(),
+                ),
+                (
+                    SystemHeader::ContentEncoding,
+                    $input.content_encoding.take(),
+                ),
+                (
+                    SystemHeader::ContentLanguage,
+                    $input.content_language.take(),
+                ),
+                (
+                    SystemHeader::WebsiteRedirectLocation,
+                    $input.website_redirect_location.take(),
+                ),
+            ],
+            metadata: $input.metadata.take(),
+        }
+    };
+}
+
+pub(super) use take_said;
+
+impl Said {
+    /// As attributes of an object.
+    ///
+    /// # Errors
+    /// `MetadataTooLarge`
+    pub(super) fn attributes(self) -> S3Result<Attributes> {
+        let user_metadata: BTreeMap<_, _> = self.metadata.into_iter().flatten().collect();
+        let lengths = user_metadata
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let length: usize = lengths.sum();
+        if length > USER_METADATA_MAX {
+            return Err(s3_error!(
+                MetadataTooLarge,
+                "Your metadata headers exceed the maximum allowed metadata size: {length} of \
+                 {USER_METADATA_MAX} bytes, names included."
+            ));
+        }
+        let mut headers: BTreeMap<_, _> = self
+            .headers
+            .into_iter()
+            .filter_map(|(header, value)| Some((header, kept(header, value?)?)))
+            .collect();
+        if let Some(expires) = self.expires.as_ref().and_then(http_date) {
+            headers.insert(SystemHeader::Expires, expires);
+        }
+        Ok(Attributes {
+            content_type: self
+                .content_type
+                .map_or(Attributes::BINARY.content_type, Into::into),
+            headers,
+            user_metadata,
+            checksum: None,
+        })
     }
+}
+
+/// What is kept of a header: of an encoding what is not that of the transfer alone.
+fn kept(header: SystemHeader, value: String) -> Option<String> {
+    if header != SystemHeader::ContentEncoding {
+        return Some(value);
+    }
+    let codings = value.split(',').map(str::trim);
+    let codings: Vec<_> = codings
+        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    (!codings.is_empty()).then(|| codings.join(","))
+}
+
+fn http_date(at: &dto::Timestamp) -> Option<String> {
+    let mut text = Vec::new();
+    at.format(dto::TimestampFormat::HttpDate, &mut text).ok()?;
+    String::from_utf8(text).ok()
 }
 
 fn user_metadata(object: &Object) -> Option<dto::Metadata> {
@@ -45,29 +136,126 @@ fn user_metadata(object: &Object) -> Option<dto::Metadata> {
     (!metadata.is_empty()).then(shown)
 }
 
-pub(super) fn object(object: &Object, range: Option<Range>) -> S3Result<GetObjectOutput> {
-    let (body, content_range) = match range {
-        None => (object.content().body().clone(), None),
-        Some(range) => {
-            let part = range
-                .check(object.size())
-                .map_err(|_| s3_error!(InvalidRange, "The object has {} bytes.", object.size()))?;
-            let shown = format!("bytes {}-{}/{}", part.start, part.end - 1, object.size());
-            let slice = object.content().body().slice(part.start..part.end);
-            (slice, Some(shown))
+/// What a read asks for of an object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) range: Option<Range>,
+    pub(super) part: Option<i32>,
+    pub(super) checksum_mode: Option<dto::ChecksumMode>,
+}
+
+/// What of an object answers a read.
+#[derive(Debug)]
+struct Shown {
+    bytes: std::ops::Range<u64>,
+    content_range: Option<String>,
+    parts_count: Option<i32>,
+    checksum: dto::Checksum,
+}
+
+impl Wanted {
+    fn of(self, object: &Object) -> S3Result<Shown> {
+        let part = match (&self.range, self.part) {
+            (Some(_), Some(_)) => {
+                return Err(s3_error!(
+                    InvalidRequest,
+                    "Cannot specify both Range header and partNumber query parameter"
+                ));
+            }
+            (None, Some(number)) => Some(object.part(number).ok_or_else(failure::no_such_part)?),
+            (_, None) => None,
+        };
+        let asked =
+            match self.range {
+                None => part,
+                Some(range) => Some(range.check(object.size()).map_err(|_| {
+                    s3_error!(InvalidRange, "The object has {} bytes.", object.size())
+                })?),
+            };
+        let bytes = asked.clone().unwrap_or(0..object.size());
+        // An empty part of an empty object is no range that can be written.
+        let partial = asked.filter(|asked| !asked.is_empty());
+        let content_range = partial.map(|part| {
+            let last = part.end - 1;
+            format!("bytes {}-{last}/{}", part.start, object.size())
+        });
+        let parts = object.content().parts();
+        let counted = self.part.filter(|_| !parts.is_empty());
+        let checksums = self.checksum_mode.as_ref();
+        let checksums = checksums.is_some_and(|mode| mode.as_str() == dto::ChecksumMode::ENABLED);
+        Ok(Shown {
+            checksum: match self.part {
+                _ if !checksums => dto::Checksum::default(),
+                Some(number) if !parts.is_empty() => part_checksum(object, number),
+                _ if bytes == (0..object.size()) => object.checksum().shown(),
+                _ => dto::Checksum::default(),
+            },
+            bytes,
+            content_range,
+            parts_count: counted.and_then(|_| i32::try_from(parts.len()).ok()),
+        })
+    }
+}
+
+/// That of a part, where the object's is made of its parts'.
+fn part_checksum(object: &Object, number: i32) -> dto::Checksum {
+    let whole = object.checksum();
+    let part = object
+        .content()
+        .parts()
+        .iter()
+        .find(|part| part.number == number);
+    match part.filter(|_| whole.scope == Scope::Composite) {
+        Some(part) => Checksum {
+            value: part.checksum.clone(),
+            ..whole
         }
-    };
-    Ok(GetObjectOutput {
-        accept_ranges: Some("bytes".to_owned()),
-        content_length: Some(size(body.len())),
-        content_range,
-        content_type: Some(object.attributes().content_type.clone().into_owned()),
-        e_tag: Some(etag(object)),
-        last_modified: Some(object.last_modified().into()),
-        metadata: user_metadata(object),
+        .shown(),
+        None => dto::Checksum::default(),
+    }
+}
+
+/// Fills in what reads of both kinds say of an object.
+macro_rules! show_object {
+    ($output:expr, $object:expr, $shown:expr) => {{
+        let (object, shown): (&Object, &mut Shown) = ($object, $shown);
+        let header = |header: SystemHeader| object.attributes().headers.get(&header).cloned();
+        $output.accept_ranges = Some("bytes".to_owned());
+        $output.cache_control = header(SystemHeader::CacheControl);
+        $output.content_disposition = header(SystemHeader::ContentDisposition);
+        $output.content_encoding = header(SystemHeader::ContentEncoding);
+        $output.content_language = header(SystemHeader::ContentLanguage);
+        $output.website_redirect_location = header(SystemHeader::WebsiteRedirectLocation);
+        $output.expires = header(SystemHeader::Expires)
+            .and_then(|at| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, &at).ok());
+        $output.content_length = Some(size(shown.bytes.end - shown.bytes.start));
+        $output.content_range = shown.content_range.take();
+        $output.content_type = Some(object.attributes().content_type.clone().into_owned());
+        $output.e_tag = Some(etag(object));
+        $output.last_modified = Some(object.last_modified().into());
+        $output.metadata = user_metadata(object);
+        $output.parts_count = shown.parts_count;
+        $output.checksum_type = shown.checksum.checksum_type.take();
+        show_checksum!($output, std::mem::take(&mut shown.checksum));
+    }};
+}
+
+pub(super) fn object(object: &Object, wanted: Wanted) -> S3Result<GetObjectOutput> {
+    let mut shown = wanted.of(object)?;
+    let body = object.content().body().slice(shown.bytes.clone());
+    let mut output = GetObjectOutput {
         body: Some(blob(body)),
         ..GetObjectOutput::default()
-    })
+    };
+    show_object!(output, object, &mut shown);
+    Ok(output)
+}
+
+pub(super) fn head(object: &Object, wanted: Wanted) -> S3Result<HeadObjectOutput> {
+    let mut shown = wanted.of(object)?;
+    let mut output = HeadObjectOutput::default();
+    show_object!(output, object, &mut shown);
+    Ok(output)
 }
 
 /// Goes out piece by piece.
@@ -93,18 +281,6 @@ impl ByteStream for Flow {
     fn remaining_length(&self) -> RemainingLength {
         let left = self.0.as_slice().iter().map(Bytes::len).sum();
         RemainingLength::new_exact(left)
-    }
-}
-
-pub(super) fn head(object: &Object) -> HeadObjectOutput {
-    HeadObjectOutput {
-        accept_ranges: Some("bytes".to_owned()),
-        content_length: Some(size(object.size())),
-        content_type: Some(object.attributes().content_type.clone().into_owned()),
-        e_tag: Some(etag(object)),
-        last_modified: Some(object.last_modified().into()),
-        metadata: user_metadata(object),
-        ..HeadObjectOutput::default()
     }
 }
 
@@ -148,10 +324,7 @@ impl Listing {
     }
 
     pub(super) fn encoded(&self, text: &str) -> String {
-        match self.encoding {
-            KeyEncoding::Plain => text.to_owned(),
-            KeyEncoding::Percent => percent_encoded(text),
-        }
+        self.encoding.encoded(text)
     }
 
     pub(super) fn contents(&self, page: &Page) -> Vec<dto::Object> {
@@ -182,6 +355,13 @@ impl KeyEncoding {
         match asked {
             Some(asked) if asked.as_str() == dto::EncodingType::URL => Self::Percent,
             _ => Self::Plain,
+        }
+    }
+
+    pub(super) fn encoded(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Percent => percent_encoded(text),
         }
     }
 

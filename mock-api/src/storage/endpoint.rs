@@ -20,15 +20,13 @@ use tokio::task::JoinHandle;
 
 use super::access::{AccessKey, Keyring};
 use super::body::BodyLimits;
+use super::front::{Front, XML_MAX};
 use super::multipart::Uploads;
 use super::operations::Operations;
-use super::presigned::Presigned;
 use super::store::{Store, TooManyBuckets};
 
 /// Bytes of a request's head at most.
 const HEAD_MAX: usize = 64 << 10;
-/// Bytes of an XML request body at most: 10,000 parts of an upload come to 1.2 MB.
-const XML_MAX: usize = 2 << 20;
 
 /// Bounds of an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,7 +135,7 @@ impl Drop for S3Endpoint {
 }
 
 fn service(store: Store, keys: &[AccessKey], limits: EndpointLimits) -> S3Service {
-    let keyring = Keyring::new(keys);
+    let keyring = Keyring::new(keys, &store);
     let operations = Operations {
         store,
         keyring: keyring.clone(),
@@ -180,7 +178,7 @@ async fn serve(
                     .timer(TokioTimer::new())
                     .header_read_timeout(limits.stall)
                     .max_buf_size(HEAD_MAX)
-                    .serve_connection(io, Presigned(service.clone()));
+                    .serve_connection(io, Front(service.clone()));
                 let connection = graceful.watch(connection);
                 connections.spawn(async move {
                     if let Err(error) = connection.await {

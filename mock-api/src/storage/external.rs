@@ -30,6 +30,7 @@ use super::turns::{Access, Bounds, Claim, Lane, Thing, Ticket, Turns};
 use super::uploads::{Step, Uploads};
 use super::usage::Reservation;
 use super::writes::Write;
+use crate::targets::{TargetError, Targets};
 
 /// What may be on its way. Half of what is held can be one tenant's; a job that would write more
 /// fails. Chosen, not measured: connections for eight tenants that make full use of theirs.
@@ -47,9 +48,60 @@ const SIGNED_MAX: Duration = Duration::from_secs(7 * 86_400);
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExternalBucket {
     /// `http://host:port`.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The bucket, and the keys to it.
-    pub key: AccessKey,
+    pub(crate) key: AccessKey,
+}
+
+/// Why an address is none of a bucket.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BucketError {
+    /// It may not be connected to.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Behind the host there is not one bucket.
+    #[error("{url}: write http://HOST:PORT/BUCKET")]
+    NoBucket {
+        /// The address.
+        url: String,
+    },
+}
+
+impl ExternalBucket {
+    /// The bucket at `http://host:port/bucket`, whose keys are `id` and `secret`.
+    ///
+    /// # Errors
+    /// [`BucketError`]
+    pub fn at(
+        url: &str,
+        (id, secret): (String, String),
+        targets: &Targets,
+    ) -> Result<Self, BucketError> {
+        let uri = targets.admit(url)?;
+        let bucket = uri.path().trim_matches('/').to_owned();
+        let host = uri.authority().map(|authority| authority.as_str());
+        let whole = uri.query().is_none() && !bucket.is_empty() && !bucket.contains('/');
+        let Some(host) = host.filter(|_| whole) else {
+            let url = url.to_owned();
+            return Err(BucketError::NoBucket { url });
+        };
+        Ok(Self {
+            endpoint: format!("http://{host}"),
+            key: AccessKey { id, secret, bucket },
+        })
+    }
+
+    /// `http://host:port`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.key.bucket
+    }
 }
 
 impl fmt::Debug for ExternalBucket {

@@ -15,6 +15,14 @@ pub(super) fn full(full: &StorageFull) -> S3Error {
     error
 }
 
+/// 416, as for a range that the object does not have.
+pub(super) fn no_such_part() -> S3Error {
+    let code = S3ErrorCode::Custom("InvalidPartNumber".into());
+    let mut error = S3Error::with_message(code, "The requested partnumber is not satisfiable");
+    error.set_status_code(StatusCode::RANGE_NOT_SATISFIABLE);
+    error
+}
+
 pub(super) fn put(error: &StoreError) -> S3Error {
     match error {
         StoreError::Full(error) => full(error),
@@ -34,6 +42,16 @@ pub(super) fn upload(error: &UploadError) -> S3Error {
         UploadError::InvalidPart { .. } => s3_error!(InvalidPart, "{error}"),
         UploadError::PartOrder => s3_error!(InvalidPartOrder, "{error}"),
         UploadError::PartTooSmall { .. } => s3_error!(EntityTooSmall, "{error}"),
+        UploadError::Algorithm { expected, actual } => s3_error!(
+            InvalidRequest,
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            expected.to_lowercase(),
+            actual.to_lowercase()
+        ),
+        UploadError::ChecksumMissing { .. } | UploadError::Size { .. } => {
+            s3_error!(InvalidRequest, "{error}")
+        }
+        UploadError::Checksum { .. } => s3_error!(BadDigest, "{error}"),
         UploadError::Store(error) => put(error),
     }
 }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use super::checksum::{Algorithm, Checksum, Scope};
 use super::flow::MediaFlow;
 use super::pieces::Pieces;
 use super::usage::Reservation;
@@ -19,8 +20,32 @@ use super::usage::Reservation;
 pub struct Attributes {
     /// MIME type.
     pub content_type: Cow<'static, str>,
+    /// Further headers that reads repeat, as the request had them.
+    pub headers: BTreeMap<SystemHeader, String>,
     /// The caller's own metadata (`x-amz-meta-*`).
     pub user_metadata: BTreeMap<String, String>,
+    /// The checksum that the caller asked to keep; none for CRC64NVME, which can be computed again.
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// A header of a put that S3 keeps and repeats in reads, beside `Content-Type`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemHeader {
+    /// How long it may be cached.
+    CacheControl,
+    /// The name under which it is saved.
+    ContentDisposition,
+    /// How it is packed.
+    ContentEncoding,
+    /// The language that it is in.
+    ContentLanguage,
+    /// When it is no longer fresh, as an HTTP date.
+    Expires,
+    /// The address that a website sends readers to instead.
+    WebsiteRedirectLocation,
 }
 
 impl Attributes {
@@ -36,7 +61,9 @@ impl Attributes {
     pub const fn of_type(content_type: &'static str) -> Self {
         Self {
             content_type: Cow::Borrowed(content_type),
+            headers: BTreeMap::new(),
             user_metadata: BTreeMap::new(),
+            checksum: None,
         }
     }
 }
@@ -53,7 +80,20 @@ pub struct Object {
 pub(super) struct Content {
     body: Pieces,
     etag: OnceLock<Box<str>>,
+    /// Its CRC64NVME in base64.
+    crc64nvme: OnceLock<Box<str>>,
+    /// The parts in which it was put; none if it was put whole.
+    parts: Box<[Part]>,
     reservation: Reservation,
+}
+
+/// A part of an object, as it is remembered.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Part {
+    pub(super) number: i32,
+    pub(super) size: u64,
+    /// Its checksum, of the object's algorithm.
+    pub(super) checksum: String,
 }
 
 #[derive(Debug)]
@@ -65,20 +105,49 @@ struct Entry {
 
 impl Content {
     /// `reservation` is what the body was charged with.
-    pub(super) const fn new(body: Pieces, reservation: Reservation) -> Self {
+    pub(super) fn new(body: Pieces, reservation: Reservation) -> Self {
         Self {
             body,
             etag: OnceLock::new(),
+            crc64nvme: OnceLock::new(),
+            parts: Box::default(),
             reservation,
         }
     }
 
-    /// Content put in parts, whose etag is not the digest of its body.
+    /// Content whose etag is known.
     pub(super) fn with_etag(body: Pieces, reservation: Reservation, etag: String) -> Self {
         Self {
-            body,
             etag: OnceLock::from(etag.into_boxed_str()),
-            reservation,
+            ..Self::new(body, reservation)
+        }
+    }
+
+    /// Content put whole by a request, whose digests are known.
+    pub(super) fn received(
+        body: Pieces,
+        reservation: Reservation,
+        (etag, checksum): (String, &Checksum),
+    ) -> Self {
+        let content = Self::with_etag(body, reservation, etag);
+        if checksum.algorithm == Algorithm::Crc64nvme {
+            content
+                .crc64nvme
+                .get_or_init(|| checksum.value.as_str().into());
+        }
+        content
+    }
+
+    /// Content put in parts, whose etag is not the digest of its body.
+    pub(super) fn in_parts(
+        body: Pieces,
+        reservation: Reservation,
+        etag: String,
+        parts: Vec<Part>,
+    ) -> Self {
+        Self {
+            parts: parts.into_boxed_slice(),
+            ..Self::with_etag(body, reservation, etag)
         }
     }
 
@@ -97,14 +166,32 @@ impl Content {
         })
     }
 
+    /// Computed when it is first asked for, like the etag.
+    pub(super) fn crc64nvme(&self) -> &str {
+        self.crc64nvme.get_or_init(|| {
+            let pieces = self.body.as_slice().iter();
+            Algorithm::Crc64nvme
+                .of(pieces.map(Bytes::as_ref))
+                .into_boxed_str()
+        })
+    }
+
+    pub(super) const fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     pub(super) fn into_parts(self) -> (Pieces, Reservation) {
         (self.body, self.reservation)
     }
 }
 
 impl Object {
-    pub(super) fn new(content: Arc<Content>, attributes: Attributes, charge: Reservation) -> Self {
-        let last_modified = SystemTime::now();
+    pub(super) fn new(
+        content: Arc<Content>,
+        attributes: Attributes,
+        last_modified: SystemTime,
+        charge: Reservation,
+    ) -> Self {
         let entry = Entry {
             attributes,
             last_modified,
@@ -148,6 +235,32 @@ impl Object {
     #[must_use]
     pub fn etag(&self) -> &str {
         self.content.etag()
+    }
+
+    /// The checksum that it was put with, or its CRC64NVME.
+    pub(super) fn checksum(&self) -> Checksum {
+        let kept = self.entry.attributes.checksum.clone();
+        kept.unwrap_or_else(|| Checksum {
+            algorithm: Algorithm::Crc64nvme,
+            scope: Scope::FullObject,
+            value: self.content.crc64nvme().to_owned(),
+        })
+    }
+
+    /// The bytes of the part of that number; an object that was put whole is its own first part.
+    pub(super) fn part(&self, number: i32) -> Option<Range<u64>> {
+        let parts = self.content.parts();
+        if parts.is_empty() {
+            return (number == 1).then_some(0..self.size());
+        }
+        let mut from = 0;
+        for part in parts {
+            if part.number == number {
+                return Some(from..from + part.size);
+            }
+            from += part.size;
+        }
+        None
     }
 
     /// Its attributes.

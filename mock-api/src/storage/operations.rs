@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use s3s::auth::Credentials;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::access::Keyring;
-use super::answers::{self, KeyEncoding, Listing};
-use super::body::{self, BodyLimits};
+use super::answers::{self, KeyEncoding, Listing, Wanted, take_said};
+use super::body::{self, BodyLimits, take_body};
+use super::checksum::{Algorithm, Checksum, show_checksum};
 use super::conditions::{self, ReadConditions};
 use super::failure;
+use super::front::REGION;
 use super::multipart::{Target, Uploads};
-use super::object::Object;
+use super::object::{Object, SystemHeader};
+use super::parts_shown;
 use super::store::Store;
 
 /// Keys in one `DeleteObjects` at most, as in S3.
@@ -26,15 +30,13 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
-        let missing = || match self.store.bucket_created_at(bucket) {
-            Some(_) => s3_error!(NoSuchKey, "There is no object under this key."),
-            None => s3_error!(NoSuchBucket, "There is no bucket of this name."),
-        };
+    pub(super) fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
+        self.expect_bucket(bucket)?;
+        let missing = || s3_error!(NoSuchKey, "There is no object under this key.");
         self.store.get(bucket, key).ok_or_else(missing)
     }
 
-    fn expect_bucket(&self, bucket: &str) -> S3Result<()> {
+    pub(super) fn expect_bucket(&self, bucket: &str) -> S3Result<()> {
         let missing = || s3_error!(NoSuchBucket, "There is no bucket of this name.");
         self.store
             .bucket_created_at(bucket)
@@ -43,33 +45,43 @@ impl Operations {
     }
 
     /// The source of a copy. It is checked here because the path names only the target.
-    fn copy_source(&self, request: &S3Request<CopyObjectInput>) -> S3Result<Object> {
-        let CopySource::Bucket { bucket, key, .. } = &request.input.copy_source else {
+    pub(super) fn copy_source(
+        &self,
+        credentials: Option<&Credentials>,
+        source: &CopySource,
+    ) -> S3Result<Object> {
+        let CopySource::Bucket { bucket, key, .. } = source else {
             return Err(s3_error!(
                 NotImplemented,
                 "Objects are copied from buckets only."
             ));
         };
-        if self.keyring.bucket_of(request.credentials.as_ref()) != Some(bucket) {
+        self.expect_bucket(bucket)?;
+        if self.keyring.bucket_of(credentials) != Some(bucket) {
             return Err(s3_error!(
                 AccessDenied,
                 "The source is in a bucket of someone else."
             ));
         }
-        let source = self.object(bucket, key)?;
-        let conditions = ReadConditions {
-            if_match: request.input.copy_source_if_match.as_ref(),
-            if_none_match: request.input.copy_source_if_none_match.as_ref(),
-            if_modified_since: request.input.copy_source_if_modified_since.as_ref(),
-            if_unmodified_since: request.input.copy_source_if_unmodified_since.as_ref(),
-        };
-        // A copy's failed condition is 412 whichever it is.
-        conditions
-            .check(&source)
-            .map_err(|_| s3_error!(PreconditionFailed))?;
-        Ok(source)
+        self.object(bucket, key)
     }
 }
+
+/// Holds the source of a copy against the request's conditions; either of them fails as 412.
+macro_rules! check_source {
+    ($input:expr, $source:expr) => {
+        $crate::storage::conditions::ReadConditions {
+            if_match: $input.copy_source_if_match.as_ref(),
+            if_none_match: $input.copy_source_if_none_match.as_ref(),
+            if_modified_since: $input.copy_source_if_modified_since.as_ref(),
+            if_unmodified_since: $input.copy_source_if_unmodified_since.as_ref(),
+        }
+        .check($source)
+        .map_err(|_| s3s::s3_error!(PreconditionFailed))
+    };
+}
+
+pub(super) use check_source;
 
 #[async_trait::async_trait]
 impl S3 for Operations {
@@ -98,7 +110,10 @@ impl S3 for Operations {
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.expect_bucket(&request.input.bucket)?;
-        Ok(S3Response::new(HeadBucketOutput::default()))
+        Ok(S3Response::new(HeadBucketOutput {
+            bucket_region: Some(REGION.to_owned()),
+            ..HeadBucketOutput::default()
+        }))
     }
 
     async fn create_bucket(
@@ -209,7 +224,12 @@ impl S3 for Operations {
             if_unmodified_since: input.if_unmodified_since.as_ref(),
         };
         conditions.check(&object)?;
-        Ok(S3Response::new(answers::object(&object, input.range)?))
+        let wanted = Wanted {
+            range: input.range,
+            part: input.part_number,
+            checksum_mode: input.checksum_mode,
+        };
+        Ok(S3Response::new(answers::object(&object, wanted)?))
     }
 
     async fn head_object(
@@ -225,26 +245,37 @@ impl S3 for Operations {
             if_unmodified_since: input.if_unmodified_since.as_ref(),
         };
         conditions.check(&object)?;
-        Ok(S3Response::new(answers::head(&object)))
+        let wanted = Wanted {
+            range: input.range,
+            part: input.part_number,
+            checksum_mode: input.checksum_mode,
+        };
+        Ok(S3Response::new(answers::head(&object, wanted)?))
+    }
+
+    async fn get_object_attributes(
+        &self,
+        request: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let object = self.object(&request.input.bucket, &request.input.key)?;
+        Ok(S3Response::new(parts_shown::attributes(
+            &object,
+            &request.input,
+        )?))
     }
 
     async fn put_object(
         &self,
-        request: S3Request<PutObjectInput>,
+        mut request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let input = request.input;
-        self.expect_bucket(&input.bucket)?;
-        let condition = conditions::of_write(input.if_match, input.if_none_match)?;
-        let md5 = input.content_md5.as_deref();
-        let content = body::read(
-            &self.store,
-            self.limits,
-            input.body,
-            input.content_length,
-            md5,
-        )
-        .await?;
-        let attributes = answers::attributes(input.content_type, input.metadata);
+        self.expect_bucket(&request.input.bucket)?;
+        let body = take_body!(request);
+        let mut input = request.input;
+        let condition = conditions::of_write(input.if_match.take(), input.if_none_match.take())?;
+        let mut attributes = take_said!(input).attributes()?;
+        let read = body::read(&self.store, self.limits, body, Algorithm::Crc64nvme);
+        let (content, checksum) = read.await?;
+        attributes.checksum = Some(checksum).filter(Checksum::is_kept);
         let object = self
             .store
             .put_content(
@@ -255,11 +286,14 @@ impl S3 for Operations {
                 &condition,
             )
             .map_err(|error| failure::put(&error))?;
-        let e_tag = Some(answers::etag(&object));
-        Ok(S3Response::new(PutObjectOutput {
-            e_tag,
+        let mut shown = object.checksum().shown();
+        let mut output = PutObjectOutput {
+            e_tag: Some(answers::etag(&object)),
+            checksum_type: shown.checksum_type.take(),
             ..PutObjectOutput::default()
-        }))
+        };
+        show_checksum!(output, shown);
+        Ok(S3Response::new(output))
     }
 
     async fn delete_object(
@@ -305,28 +339,42 @@ impl S3 for Operations {
         &self,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        let source = self.copy_source(&request)?;
-        let input = request.input;
-        let replace = input
-            .metadata_directive
-            .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
-        let attributes = if replace {
-            answers::attributes(input.content_type, input.metadata)
-        } else {
-            source.attributes().clone()
-        };
+        let credentials = request.credentials.as_ref();
+        let source = self.copy_source(credentials, &request.input.copy_source)?;
+        let mut input = request.input;
+        check_source!(input, &source)?;
+        let directive = input.metadata_directive.as_ref();
+        let replace =
+            directive.is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
+        let mut attributes = source.attributes().clone();
+        if replace {
+            attributes = take_said!(input).attributes()?;
+            attributes.checksum = source.attributes().checksum.clone();
+        } else if is_itself(&input) {
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself \
+                 without changing the object's metadata."
+            ));
+        }
+        if let Some(algorithm) = &input.checksum_algorithm {
+            let checksum = Checksum::full(Algorithm::named(algorithm.as_str())?, source.pieces());
+            attributes.checksum = Some(checksum).filter(Checksum::is_kept);
+        }
         let object = self
             .store
             .copy(&source, &input.bucket, &input.key, attributes)
             .map_err(|error| failure::put(&error))?;
-        let result = CopyObjectResult {
+        let mut shown = object.checksum().shown();
+        let mut result = CopyObjectResult {
             e_tag: Some(answers::etag(&object)),
             last_modified: Some(object.last_modified().into()),
+            checksum_type: shown.checksum_type.take(),
             ..CopyObjectResult::default()
         };
-        let copy_object_result = Some(result);
+        show_checksum!(result, shown);
         Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result,
+            copy_object_result: Some(result),
             ..CopyObjectOutput::default()
         }))
     }
@@ -335,86 +383,42 @@ impl S3 for Operations {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        let input = request.input;
-        self.expect_bucket(&input.bucket)?;
-        let attributes = answers::attributes(input.content_type, input.metadata);
-        let upload = self
-            .uploads
-            .create(&input.bucket, &input.key, attributes)
-            .map_err(|error| failure::upload(&error))?;
-        Ok(S3Response::new(CreateMultipartUploadOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(upload),
-            ..CreateMultipartUploadOutput::default()
-        }))
+        self.begin_upload(request.input).map(S3Response::new)
     }
 
     async fn upload_part(
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        let input = request.input;
-        let target = Target {
-            bucket: &input.bucket,
-            key: &input.key,
-            upload: &input.upload_id,
-        };
-        self.uploads
-            .expect_part(target, input.part_number)
-            .map_err(|error| failure::upload(&error))?;
-        let md5 = input.content_md5.as_deref();
-        let part = body::read(
-            &self.store,
-            self.limits,
-            input.body,
-            input.content_length,
-            md5,
-        )
-        .await?;
-        let e_tag = Some(ETag::Strong(part.etag().to_owned()));
-        self.uploads
-            .put_part(target, input.part_number, part)
-            .map_err(|error| failure::upload(&error))?;
-        Ok(S3Response::new(UploadPartOutput {
-            e_tag,
-            ..UploadPartOutput::default()
-        }))
+        self.take_part(request).await.map(S3Response::new)
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        self.copy_part(&request).map(S3Response::new)
+    }
+
+    async fn list_parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        self.parts_of(request.input).map(S3Response::new)
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        self.uploads_of(request.input).map(S3Response::new)
     }
 
     async fn complete_multipart_upload(
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let input = request.input;
-        let condition = conditions::of_write(input.if_match, input.if_none_match)?;
-        let parts = input
-            .multipart_upload
-            .and_then(|upload| upload.parts)
-            .unwrap_or_default();
-        let listed = |part: CompletedPart| {
-            (
-                part.part_number.unwrap_or_default(),
-                part.e_tag.map(ETag::into_value),
-            )
-        };
-        let parts: Vec<_> = parts.into_iter().map(listed).collect();
-        let target = Target {
-            bucket: &input.bucket,
-            key: &input.key,
-            upload: &input.upload_id,
-        };
-        let object = self
-            .uploads
-            .complete(&self.store, target, &parts, &condition)
-            .map_err(|error| failure::upload(&error))?;
-        Ok(S3Response::new(CompleteMultipartUploadOutput {
-            e_tag: Some(answers::etag(&object)),
-            location: Some(format!("/{}/{}", input.bucket, input.key)),
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            ..CompleteMultipartUploadOutput::default()
-        }))
+        self.complete_upload(request.input).map(S3Response::new)
     }
 
     async fn abort_multipart_upload(
@@ -431,5 +435,15 @@ impl S3 for Operations {
             .abort(target)
             .map_err(|error| failure::upload(&error))?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+}
+
+fn is_itself(input: &CopyObjectInput) -> bool {
+    let unchanged = input.checksum_algorithm.is_none();
+    match &input.copy_source {
+        CopySource::Bucket { bucket, key, .. } => {
+            unchanged && **bucket == *input.bucket && **key == *input.key
+        }
+        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => false,
     }
 }

@@ -2,48 +2,22 @@
 //! a second at least and a week at most, as S3 has it.
 
 use std::borrow::Cow;
-use std::future::{Ready, ready};
 
-use futures_util::future::Either;
-use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper::{Request, Response, StatusCode};
-use s3s::service::S3Service;
-use s3s::{Body, HttpError, S3Error, S3ErrorCode};
+use hyper::StatusCode;
+use s3s::{S3Error, S3ErrorCode};
 
 /// A week.
 const EXPIRES_MAX: u64 = 604_800;
 
-/// The S3 service behind that look at the address.
-#[derive(Clone)]
-pub(super) struct Presigned(pub(super) S3Service);
-
-type Answer = Result<Response<Body>, HttpError>;
-
-impl Service<Request<Incoming>> for Presigned {
-    type Response = Response<Body>;
-    type Error = HttpError;
-    type Future = Either<Ready<Answer>, <S3Service as Service<Request<Incoming>>>::Future>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        match fault(request.uri().query().unwrap_or_default()) {
-            None => Either::Right(Service::call(&self.0, request)),
-            Some(message) => Either::Left(ready(refusal(message))),
-        }
-    }
-}
-
-fn refusal(message: &'static str) -> Answer {
-    let code = S3ErrorCode::from_bytes(b"AuthorizationQueryParametersError");
-    let mut error = S3Error::with_message(code.unwrap_or(S3ErrorCode::InvalidRequest), message);
-    error.set_status_code(StatusCode::BAD_REQUEST);
-    error
-        .to_http_response()
-        .map_err(|error| HttpError::new(Box::new(error)))
-}
-
 /// What is wrong with the life that a query says, if it says one.
-fn fault(query: &str) -> Option<&'static str> {
+pub(super) fn fault(query: &str) -> Option<S3Error> {
+    let code = S3ErrorCode::Custom("AuthorizationQueryParametersError".into());
+    let mut error = S3Error::with_message(code, reason(query)?);
+    error.set_status_code(StatusCode::BAD_REQUEST);
+    Some(error)
+}
+
+fn reason(query: &str) -> Option<&'static str> {
     let said: Vec<(Cow<'_, str>, Cow<'_, str>)> = serde_urlencoded::from_str(query).ok()?;
     let (_, life) = said.iter().find(|(name, _)| name == "X-Amz-Expires")?;
     match life.parse::<i128>() {
@@ -71,7 +45,7 @@ mod tests {
             "X-Amz-Expires=604800",
             "x-amz-expires=0",
         ] {
-            assert_eq!(fault(good), None, "{good}");
+            assert_eq!(reason(good), None, "{good}");
         }
         for (bad, about) in [
             ("604801", "less than a week"),
@@ -82,7 +56,7 @@ mod tests {
             ("", "a number"),
             ("1.5", "a number"),
         ] {
-            let said = fault(&format!("a=%20&X-Amz-Expires={bad}&b")).unwrap();
+            let said = reason(&format!("a=%20&X-Amz-Expires={bad}&b")).unwrap();
             assert!(said.contains(about), "{bad}: {said}");
         }
     }

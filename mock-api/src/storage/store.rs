@@ -5,6 +5,7 @@
 //! other; a reader holds a lock only to clone a handle.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::disk::Disk;
+use super::disk::{self, Disk, Found};
 use super::external::External;
 use super::listing::{self, ListQuery, Page};
 use super::object::{Attributes, Content, Object};
@@ -194,20 +195,52 @@ impl Store {
         let Some(disk) = &self.inner.disk else {
             return;
         };
-        let found = disk
-            .create_bucket(bucket)
-            .and_then(|()| disk.objects(bucket));
-        match found {
-            Ok(found) => {
-                for object in found {
-                    let put = self.put(bucket, &object.key, object.body.into(), object.attributes);
-                    if let Err(error) = put {
-                        tracing::error!(%error, key = object.key, "an object is left out");
-                    }
+        let read = disk.create_bucket(bucket).and_then(|()| {
+            disk.each(bucket, |found| {
+                let taken = found
+                    .map_err(|damage| damage.to_string())
+                    .and_then(|found| {
+                        self.take_found(bucket, found)
+                            .map_err(|full| full.to_string())
+                    });
+                if let Err(error) = taken {
+                    tracing::error!(error, bucket, "an object is left out");
                 }
-            }
-            Err(error) => tracing::error!(%error, bucket, "a bucket's folder cannot be read"),
+            })
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, bucket, "a bucket's folder cannot be read");
         }
+    }
+
+    fn take_found(&self, bucket: &str, found: Found) -> Result<(), StoreError> {
+        let Some(bucket) = self.bucket(bucket) else {
+            return Ok(());
+        };
+        let mut charge = Reservation::of(&self.inner.usage, KEY_CHARGE + found.body.len() as u64)?;
+        let body_charge = charge.split(found.body.len() as u64);
+        let pieces = Bytes::from(found.body).into();
+        let (attributes, content) = match found.record {
+            None => (disk::implied(&found.key), Content::new(pieces, body_charge)),
+            Some(mut record) => {
+                let content = match record.etag.take() {
+                    None => Content::new(pieces, body_charge),
+                    Some(etag) => {
+                        let parts = std::mem::take(&mut record.parts);
+                        Content::in_parts(pieces, body_charge, etag, parts)
+                    }
+                };
+                (record.attributes(), content)
+            }
+        };
+        let object = Object::new(Arc::new(content), attributes, found.modified_at, charge);
+        let mut objects = bucket.objects.write();
+        // What was put meanwhile is newer.
+        if let Entry::Vacant(place) = objects.entry(Arc::from(found.key)) {
+            place.insert(object);
+            self.inner.objects.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// When a bucket was made; none if there is no such bucket.
@@ -265,7 +298,7 @@ impl Store {
         let name = bucket;
         let bucket = self.bucket(name).ok_or_else(missing)?;
         let charge = Reservation::of(&self.inner.usage, KEY_CHARGE)?;
-        let object = Object::new(content, attributes, charge);
+        let object = Object::new(content, attributes, SystemTime::now(), charge);
         if let Some(external) = &self.inner.external {
             let content_type = &object.attributes().content_type;
             let taken = external.put(name, key, object.content().body(), content_type);
@@ -280,7 +313,7 @@ impl Store {
             return Err(StoreError::ConditionFailed);
         }
         if let Some(disk) = self.inner.disk.as_ref().filter(|_| name != MEDIA_BUCKET) {
-            disk.put(name, key, object.pieces(), object.attributes())
+            disk.put(name, key, &object)
                 .map_err(|error| StoreError::Disk {
                     reason: error.to_string(),
                 })?;
@@ -477,6 +510,7 @@ mod tests {
             .unwrap();
         first.delete("org", "gone").unwrap();
         first.put_media(RecordingIndex(1), "audio".into()).unwrap();
+        drop(first);
         let second = open();
         for key in keys {
             let object = second.get("org", key).expect(key);
@@ -489,7 +523,8 @@ mod tests {
         assert!(second.get("org", "gone").is_none());
         assert!(second.media(RecordingIndex(1)).is_none());
         assert_eq!(second.usage().objects, 8);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let kept = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(kept, 2, "the bucket and the lock");
     }
 
     #[test]

@@ -41,6 +41,33 @@ refused InvalidRange aws s3api get-object --bucket "$S3_BUCKET" --key aws-cli/bi
   --range bytes=20971520- "$work/range"
 echo "ok range"
 
+# Copies within the bucket, part by part and by one request, which keeps what was said.
+aws configure set default.s3.multipart_threshold 8MB
+aws s3 cp --quiet "$bucket/big" "$bucket/copied"
+aws s3 cp --quiet "$bucket/copied" "$work/copied"
+cmp "$work/big" "$work/copied"
+aws s3 cp --quiet --content-disposition inline --metadata a=b "$work/small" "$bucket/said"
+aws s3 cp --quiet "$bucket/said" "$bucket/said-again"
+aws s3api head-object --bucket "$S3_BUCKET" --key aws-cli/said-again --checksum-mode ENABLED \
+  > "$work/answer"
+for expected in '"ContentDisposition": "inline"' '"a": "b"' '"Checksum'; do
+  grep -q -- "$expected" "$work/answer" || fail "no $expected in $(cat "$work/answer")"
+done
+upload=$(aws s3api create-multipart-upload --bucket "$S3_BUCKET" --key aws-cli/open \
+  --query UploadId --output text)
+listed=$(aws s3api list-multipart-uploads --bucket "$S3_BUCKET" --query 'Uploads[].UploadId' --output text)
+[ "$listed" = "$upload" ] || fail "uploads: $listed"
+aws s3api upload-part --bucket "$S3_BUCKET" --key aws-cli/open --upload-id "$upload" --part-number 1 \
+  --body "$work/small" --checksum-algorithm CRC32 > /dev/null
+listed=$(aws s3api list-parts --bucket "$S3_BUCKET" --key aws-cli/open --upload-id "$upload" \
+  --query 'Parts[].Size' --output text)
+[ "$listed" = 1000 ] || fail "parts: $listed"
+aws s3api abort-multipart-upload --bucket "$S3_BUCKET" --key aws-cli/open --upload-id "$upload"
+refused BadDigest aws s3api put-object --bucket "$S3_BUCKET" --key aws-cli/bad --body "$work/small" \
+  --checksum-sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
+refused 404 aws s3api head-object --bucket "$S3_BUCKET" --key aws-cli/bad
+echo "ok integrity"
+
 mkdir -p "$work/tree/a b/c"
 for name in "a b/ü&<x>.txt" "a b/c/1" "plus+plus" "percent%20"; do
   cp "$work/small" "$work/tree/$name"
@@ -79,6 +106,8 @@ AWS_SECRET_ACCESS_KEY=wrong refused SignatureDoesNotMatch aws s3api list-buckets
 AWS_ACCESS_KEY_ID=nobody refused InvalidAccessKeyId aws s3api list-buckets
 refused AccessDenied aws s3api list-objects-v2 --bucket "$S3_OTHER_BUCKET"
 refused NoSuchKey aws s3api get-object --bucket "$S3_BUCKET" --key nothing "$work/odd"
+refused NoSuchBucket aws s3api list-objects-v2 --bucket no-such-bucket
+AWS_DEFAULT_REGION=eu-west-1 refused AuthorizationHeaderMalformed aws s3api list-buckets
 echo "ok refusals"
 
 aws s3 rm --quiet --recursive "$bucket/"

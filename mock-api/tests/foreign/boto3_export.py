@@ -9,6 +9,7 @@ S3_OTHER_BUCKET a bucket of another tenant
 Exits 0 when all is well; an assertion says what is not.
 """
 
+import datetime
 import hashlib
 import io
 import os
@@ -26,11 +27,11 @@ OTHER_BUCKET = os.environ["S3_OTHER_BUCKET"]
 PREFIX = "foreign-test/"
 
 
-def client(secret):
+def client(secret, region="us-east-1"):
     return boto3.client(
         "s3",
         endpoint_url=ENDPOINT,
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id=os.environ["S3_ACCESS_KEY"],
         aws_secret_access_key=secret,
         config=Config(
@@ -137,6 +138,99 @@ def multipart(s3):
     assert refused == "NoSuchUpload", refused
 
 
+def checksums(s3):
+    """What is sent is verified, kept and returned, by every algorithm that botocore computes."""
+    for algorithm in ("CRC32", "SHA1", "SHA256"):
+        key = PREFIX + "sum/" + algorithm
+        field = "Checksum" + algorithm
+        put = s3.put_object(Bucket=BUCKET, Key=key, Body=b"123456789", ChecksumAlgorithm=algorithm)
+        head = s3.head_object(Bucket=BUCKET, Key=key, ChecksumMode="ENABLED")
+        assert put[field] == head[field] and head["ChecksumType"] == "FULL_OBJECT", head
+        # botocore verifies what it reads.
+        assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"123456789"
+    for field, right in (
+        ("ChecksumCRC32", "y/Q5Jg=="),
+        ("ChecksumCRC32C", "4waSgw=="),
+        ("ChecksumCRC64NVME", "rosUhgp5mIg="),
+        ("ChecksumSHA1", "98O8HYCOBHMq32eZZczDTKeuNEE="),
+        ("ChecksumSHA256", "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
+    ):
+        key = PREFIX + "sum/" + field
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"123456789", **{field: right})
+        head = s3.head_object(Bucket=BUCKET, Key=key, ChecksumMode="ENABLED")
+        assert head[field] == right, head
+        refused = code_of(
+            s3.put_object, Bucket=BUCKET, Key=key + "?", Body=b"12345678?", **{field: right}
+        )
+        assert refused == "BadDigest", refused
+        assert code_of(s3.head_object, Bucket=BUCKET, Key=key + "?") == "404"
+    attributes = s3.get_object_attributes(
+        Bucket=BUCKET,
+        Key=PREFIX + "sum/SHA1",
+        ObjectAttributes=["ETag", "Checksum", "ObjectSize", "StorageClass"],
+    )
+    assert attributes["ObjectSize"] == 9 and "ChecksumSHA1" in attributes["Checksum"], attributes
+
+
+def metadata(s3):
+    """System metadata stays; user metadata has a bound."""
+    said = {
+        "CacheControl": "max-age=60",
+        "ContentDisposition": 'attachment; filename="a b.opus"',
+        "ContentEncoding": "gzip",
+        "ContentLanguage": "de",
+        "ContentType": "audio/ogg",
+        "Expires": datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone.utc),
+    }
+    key = PREFIX + "said"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"x", Metadata={"a": "b"}, **said)
+    source = {"Bucket": BUCKET, "Key": key}
+    s3.copy_object(Bucket=BUCKET, Key=key + "-copy", CopySource=source)
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key=key + "-parts", **said)["UploadId"]
+    this = {"Bucket": BUCKET, "Key": key + "-parts", "UploadId": upload}
+    etag = s3.upload_part(PartNumber=1, Body=b"x", **this)["ETag"]
+    s3.complete_multipart_upload(
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}, **this
+    )
+    for name in (key, key + "-copy", key + "-parts"):
+        head = s3.head_object(Bucket=BUCKET, Key=name)
+        assert {field: head.get(field) for field in said} == said, head
+    refused = code_of(
+        s3.put_object, Bucket=BUCKET, Key=key, Body=b"", Metadata={"a": "v" * 2048}
+    )
+    assert refused == "MetadataTooLarge", refused
+
+
+def parts(s3):
+    """Uploads and their parts are listed, copied and read one by one."""
+    key = PREFIX + "parts"
+    s3.put_object(Bucket=BUCKET, Key=key + "-source", Body=bytes(6 << 20))
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key=key, ChecksumAlgorithm="SHA256")
+    this = {"Bucket": BUCKET, "Key": key, "UploadId": upload["UploadId"]}
+    open_uploads = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)["Uploads"]
+    assert [found["UploadId"] for found in open_uploads] == [this["UploadId"]], open_uploads
+    source = {"Bucket": BUCKET, "Key": key + "-source"}
+    first = s3.upload_part_copy(
+        PartNumber=1, CopySource=source, CopySourceRange="bytes=0-5242879", **this
+    )["CopyPartResult"]
+    second = s3.upload_part(PartNumber=2, Body=b"tail", ChecksumAlgorithm="SHA256", **this)
+    listed = s3.list_parts(**this)["Parts"]
+    assert [(part["PartNumber"], part["Size"]) for part in listed] == [(1, 5 << 20), (2, 4)]
+    complete = [
+        {"PartNumber": 1, "ETag": first["ETag"], "ChecksumSHA256": first["ChecksumSHA256"]},
+        {"PartNumber": 2, "ETag": second["ETag"], "ChecksumSHA256": second["ChecksumSHA256"]},
+    ]
+    done = s3.complete_multipart_upload(MultipartUpload={"Parts": complete}, **this)
+    assert done["ChecksumSHA256"].endswith("-2") and done["ChecksumType"] == "COMPOSITE", done
+    part = s3.get_object(Bucket=BUCKET, Key=key, PartNumber=2)
+    assert (part["Body"].read(), part["PartsCount"]) == (b"tail", 2)
+    head = s3.head_object(Bucket=BUCKET, Key=key, PartNumber=1)
+    assert head["ContentLength"] == 5 << 20, head
+    refused = code_of(s3.get_object, Bucket=BUCKET, Key=key, PartNumber=3)
+    assert refused == "InvalidPartNumber", refused
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)
+
+
 def presigned(s3):
     s3.put_object(Bucket=BUCKET, Key=PREFIX + "signed", Body=b"signed")
     target = {"Bucket": BUCKET, "Key": PREFIX + "signed"}
@@ -155,6 +249,11 @@ def refusals(s3):
     assert code_of(stranger.list_buckets) == "SignatureDoesNotMatch"
     assert code_of(stranger.get_object, Bucket=BUCKET, Key="k") == "SignatureDoesNotMatch"
     assert code_of(s3.list_objects_v2, Bucket=OTHER_BUCKET) == "AccessDenied"
+    assert code_of(s3.list_objects_v2, Bucket="no-such-bucket") == "NoSuchBucket"
+    assert code_of(s3.get_object, Bucket="no-such-bucket", Key="k") == "NoSuchBucket"
+    elsewhere = client(os.environ["S3_SECRET_KEY"], region="eu-west-1")
+    refused = code_of(elsewhere.list_buckets)
+    assert refused == "AuthorizationHeaderMalformed", refused
     assert code_of(s3.get_object, Bucket=OTHER_BUCKET, Key="k") == "AccessDenied"
     source = {"Bucket": OTHER_BUCKET, "Key": "k"}
     refused = code_of(s3.copy_object, Bucket=BUCKET, Key="k", CopySource=source)
@@ -175,7 +274,8 @@ def cleanup(s3):
 
 def main():
     s3 = client(os.environ["S3_SECRET_KEY"])
-    for step in (buckets, objects, listing, multipart, presigned, refusals, cleanup):
+    steps = (buckets, objects, checksums, metadata, listing, multipart, parts)
+    for step in steps + (presigned, refusals, cleanup):
         step(s3)
         print("ok", step.__name__)
 

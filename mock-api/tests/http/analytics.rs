@@ -75,7 +75,7 @@ async fn a_query_sees_conversations_as_they_happen() {
 }
 
 #[tokio::test]
-async fn filters_select_and_what_is_not_modelled_is_refused() {
+async fn filters_select_and_what_the_real_api_has_not_is_refused() {
     let world = World::start(platform()).await;
     let api = world.tenant(0).await;
     for index in 0..3 {
@@ -116,8 +116,14 @@ async fn filters_select_and_what_is_not_modelled_is_refused() {
         json!({"interval": MARCH, "paging": {"pageNumber": 0}}),
         json!({"interval": MARCH, "aggregations": [{}]}),
         json!({"interval": MARCH, "surveyFilters": [{}]}),
-        is("queueId", "x"),
+        is("color", "x"),
+        by(json!({"type": "colour", "dimension": "mediaType", "value": "voice"})),
         by(json!({"type": "metric", "dimension": "mediaType", "value": "voice"})),
+        by(json!({"type": "metric", "metric": "tColour", "operator": "exists"})),
+        by(json!({"type": "metric", "metric": "tTalk"})),
+        by(json!({"type": "metric", "metric": "tTalk", "value": "long"})),
+        by(json!({"type": "metric", "metric": "tTalk", "range": {"gt": "x"}})),
+        by(json!({"dimension": "purpose", "operator": "is", "value": "agent"})),
         by(json!({"dimension": "mediaType"})),
         by(json!({"dimension": "conversationEnd"})),
     ] {
@@ -176,4 +182,158 @@ async fn a_job_sees_what_ended_before_the_watermark() {
     assert_eq!(api.get(&late).await.json()["state"], "CANCELLED");
     assert_eq!(api.get(&format!("{late}/results")).await.status, 400);
     assert_eq!(world.tenant(1).await.get(&late).await.code(), "not.found");
+}
+
+/// Three calls that are over and one that goes on, and a client.
+async fn busy() -> (World, Http) {
+    let clock = RunClock::dialled(Timestamp::ZERO, Pace::MANUAL);
+    let world = World::start_on(clock, platform(), ApiConfig::new(EPOCH)).await;
+    world.advance(Duration::from_secs(1));
+    for index in 0..3 {
+        world.end_call(index, Kind::Sip, Hold::Free);
+    }
+    begin(&world, 3);
+    let api = world.tenant(0).await;
+    (world, api)
+}
+
+fn is(name: &str, value: &str) -> Value {
+    json!({"type": "dimension", "dimension": name, "value": value})
+}
+
+fn exists(name: &str, operator: &str) -> Value {
+    json!({"dimension": name, "operator": operator})
+}
+
+fn measured(name: &str, range: Value) -> Value {
+    json!({"type": "metric", "metric": name, "range": range})
+}
+
+/// Whether these predicates select so many, also as a clause.
+async fn check(api: &Http, join: &str, predicates: &[Value], found: usize) {
+    let group = json!({"type": join, "predicates": predicates});
+    for filter in [group.clone(), json!({"type": "or", "clauses": [group]})] {
+        let query = json!({"interval": MARCH, "segmentFilters": [filter]});
+        assert_eq!(ids(api, &query).await.len(), found, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn filters_by_queue_user_and_purpose_are_about_one_segment() {
+    let (_world, api) = busy().await;
+    let me = api.get("/api/v2/users/me").await.json();
+    let me = me["id"].as_str().unwrap();
+    let queues = api.get("/api/v2/routing/queues?name=Soft*").await.json();
+    let queue = queues["entities"][0]["id"].as_str().unwrap();
+    let strange = "00000000-0000-4000-8000-000000000000";
+    for (join, predicates, found) in [
+        ("and", vec![is("queueId", queue)], 4),
+        ("and", vec![is("queueId", strange)], 0),
+        ("and", vec![is("userId", me)], 4),
+        ("or", vec![is("userId", strange), is("userId", me)], 4),
+        ("and", vec![is("purpose", "agent")], 4),
+        ("and", vec![is("purpose", "acd")], 0),
+        ("and", vec![is("purpose", "agent"), is("userId", me)], 4),
+        ("and", vec![is("purpose", "customer"), is("userId", me)], 0),
+    ] {
+        check(&api, join, &predicates, found).await;
+    }
+}
+
+#[tokio::test]
+async fn filters_are_answered_from_what_there_is_and_else_match_nothing() {
+    let (_world, api) = busy().await;
+    for (predicate, found) in [
+        (is("segmentType", "interact"), 4),
+        (is("disconnectType", "client"), 3),
+        (exists("disconnectType", "notExists"), 1),
+        (exists("segmentEnd", "exists"), 3),
+        (is("wrapUpCode", "x"), 0),
+        (exists("wrapUpCode", "notExists"), 4),
+        (
+            measured("tSegmentDuration", json!({"gte": 400, "lte": 600})),
+            3,
+        ),
+        (measured("tTalk", json!({"gt": 1000})), 0),
+        (measured("nConnected", json!({"gte": 1})), 4),
+        (measured("tHeld", json!({"gt": 0})), 0),
+        (
+            json!({"type": "metric", "metric": "tTalk", "operator": "exists"}),
+            3,
+        ),
+        (
+            json!({"type": "metric", "metric": "tAbandon", "operator": "notExists"}),
+            4,
+        ),
+        (
+            json!({"type": "metric", "metric": "nConnected", "value": "1"}),
+            4,
+        ),
+        (
+            json!({"type": "property", "property": "x", "operator": "exists"}),
+            0,
+        ),
+    ] {
+        check(&api, "and", &[predicate], found).await;
+    }
+}
+
+#[tokio::test]
+async fn filters_of_conversations_and_of_what_no_call_has_are_answered_too() {
+    let (_world, api) = busy().await;
+    let by = |key: &str, predicate: &Value| json!({"interval": MARCH, key: [{"type": "and", "predicates": [predicate]}]});
+    let form = |operator: &str| json!({"dimension": "formId", "operator": operator, "value": "x"});
+    for (key, predicate, found) in [
+        ("conversationFilters", exists("divisionId", "exists"), 0),
+        ("conversationFilters", exists("externalTag", "notExists"), 4),
+        (
+            "conversationFilters",
+            measured("tConversationDuration", json!({"lt": 600})),
+            3,
+        ),
+        (
+            "conversationFilters",
+            is("originatingDirection", "inbound"),
+            4,
+        ),
+        ("evaluationFilters", form("exists"), 0),
+        ("surveyFilters", form("matches"), 0),
+        ("resolutionFilters", form("notExists"), 4),
+    ] {
+        let query = by(key, &predicate);
+        assert_eq!(ids(&api, &query).await.len(), found, "{query}");
+    }
+    for (key, name) in [
+        ("conversationFilters", "queueId"),
+        ("segmentFilters", "divisionId"),
+    ] {
+        let query = by(key, &exists(name, "exists")).to_string();
+        assert_eq!(
+            api.json("POST", QUERY, &query).await.code(),
+            "invalid.value"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_unknown_length_is_over_when_it_has_ended() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    // As a guest's is.
+    let call = Call {
+        index: RecordingIndex(1),
+        arrival: world.clock.now(),
+        duration: Duration::ZERO,
+        kind: Kind::Webrtc,
+        hold: Hold::Free,
+    };
+    world.service.calls().begin(call);
+    let with = |operator: &str| {
+        json!({"interval": MARCH, "conversationFilters": [{"type": "and", "predicates": [
+            {"dimension": "conversationEnd", "operator": operator}]}]})
+    };
+    assert_eq!(ids(&api, &with("notExists")).await, names(&[1]));
+    assert!(ids(&api, &with("exists")).await.is_empty());
+    world.service.session_ended(world.clock.now(), &call);
+    assert_eq!(ids(&api, &with("exists")).await, names(&[1]));
 }

@@ -38,7 +38,10 @@ fn seen(answer: &Answer) -> (u16, Vec<String>, Value) {
     if let Some(id) = body.get_mut("contextId") {
         *id = Value::Null;
     }
-    if let Some(uri) = body.pointer_mut("/mediaUris/0/mediaUri") {
+    for key in ["0", "S"] {
+        let Some(uri) = body.pointer_mut(&format!("/mediaUris/{key}/mediaUri")) else {
+            continue;
+        };
         let text = uri.as_str().unwrap().split_once('?').unwrap().0.to_owned();
         *uri = text.into();
     }

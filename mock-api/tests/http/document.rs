@@ -138,3 +138,91 @@ async fn every_operation_refuses_nonsense_in_the_apis_own_words() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_body_of_the_control_plane_is_required_where_the_document_says_so_and_nowhere_else() {
+    let product = crate::product::Product::start(&[]).await;
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(below) = path.strip_prefix("/__admin") else {
+            continue;
+        };
+        let below = below.replace("{id}", "x");
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(body) = operation.get("requestBody") else {
+                continue;
+            };
+            count += 1;
+            let answer = product.ask(&method.to_uppercase(), &below, "").await;
+            let done = (200..300).contains(&answer.status) || answer.status == 404;
+            let required = body["required"] == true;
+            assert_eq!(done, !required, "{method} {path}: {}", answer.text);
+        }
+    }
+    assert!(count > 8, "{count}");
+}
+
+#[tokio::test]
+async fn numbers_beyond_what_the_document_says_are_refused() {
+    let product = crate::product::Product::start(&[]).await;
+    for (path, name) in [
+        ("/recordings", "limit"),
+        ("/requests", "limit"),
+        ("/requests", "after"),
+    ] {
+        for (number, status) in [
+            ("0", 200),
+            ("2147483647", 200),
+            ("2147483648", 400),
+            ("9223372036854775808", 400),
+            ("-1", 400),
+            ("1.5", 400),
+            ("", 400),
+        ] {
+            let answer = product
+                .ask("GET", &format!("{path}?{name}={number}"), "")
+                .await;
+            assert_eq!(
+                answer.status, status,
+                "{path} {name}={number}: {}",
+                answer.text
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_words_may_be_empty_and_the_document_says_so() {
+    let world = World::start(platform()).await;
+    let api = world.tenant(0).await;
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut lists = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
+            let schema = &parameter["schema"];
+            let kinds = schema["type"]
+                .as_array()
+                .cloned()
+                .unwrap_or(vec![schema["type"].clone()]);
+            if kinds.contains(&"array".into()) {
+                let nothing = &schema["items"]["oneOf"][1]["maxLength"];
+                assert_eq!(*nothing, 0, "{path} {parameter}");
+                let name = parameter["name"].as_str().unwrap().to_owned();
+                lists.push((path.replace(['{', '}'], ""), name));
+            }
+        }
+    }
+    assert!(lists.len() > 3, "{lists:?}");
+    for (path, name) in lists {
+        for (value, good) in [("", true), (",", true), ("nonsense", false)] {
+            let answer = api.get(&format!("{path}?{name}={value}")).await;
+            assert_eq!(
+                answer.status != 400,
+                good,
+                "{path}?{name}={value}: {}",
+                answer.text
+            );
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
-use mock_api::storage::{AccessKey, ExternalBucket, ListQuery, Write};
+use mock_api::storage::{ExternalBucket, ListQuery, Write};
+use mock_api::targets::Targets;
 use racegate_model::ids::RecordingIndex;
 use serde_json::Value;
 use wiremock::matchers::{method, path_regex};
@@ -14,14 +15,10 @@ use crate::support::{Answer, Http};
 
 fn bucket_of(mock: &Product) -> ExternalBucket {
     let at = mock.mock.addresses();
-    ExternalBucket {
-        endpoint: at.s3,
-        key: AccessKey {
-            id: at.clients[0].client_id.clone(),
-            secret: at.clients[0].client_secret.clone(),
-            bucket: at.clients[0].bucket.clone(),
-        },
-    }
+    let client = &at.clients[0];
+    let keys = (client.client_id.clone(), client.client_secret.clone());
+    let url = format!("{}/{}", at.s3, client.bucket);
+    ExternalBucket::at(&url, keys, &Targets::loopback()).expect("a bucket of this machine")
 }
 
 /// GET of an address that needs no keys.
@@ -44,8 +41,8 @@ async fn everything_is_in_the_other_bucket_and_nothing_is_here() {
     let mock = Product::start_elsewhere(bucket.clone()).await;
     let at = mock.mock.addresses();
     assert_eq!(
-        (&at.s3, &at.clients[1].bucket),
-        (&bucket.endpoint, &bucket.key.bucket)
+        (at.s3.as_str(), at.clients[1].bucket.as_str()),
+        (bucket.endpoint(), bucket.bucket())
     );
     let api = mock.client(0).await;
     let added = mock.add(r#"{"visible": {}}"#).await;
@@ -55,7 +52,7 @@ async fn everything_is_in_the_other_bucket_and_nothing_is_here() {
     store.settled().await;
     let there = other.mock.server().service().store();
     let all = there
-        .list(&bucket.key.bucket, &ListQuery::of_prefix(""))
+        .list(bucket.bucket(), &ListQuery::of_prefix(""))
         .expect("a page");
     let mut names: Vec<String> = all
         .objects
@@ -140,7 +137,7 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     store.complete_media(recording, kept).expect("it is taken");
     let write = Write::new(&Arc::default(), Some(recording));
     assert_eq!(
-        store.export_media(recording, &bucket.key.bucket, "long.opus", write),
+        store.export_media(recording, bucket.bucket(), "long.opus", write),
         Ok(true)
     );
     store.settled().await;
@@ -148,7 +145,7 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     let there = other.mock.server().service().store();
     let found = |prefix: &str| {
         let query = ListQuery::of_prefix(prefix);
-        let page = there.list(&bucket.key.bucket, &query).expect("a page");
+        let page = there.list(bucket.bucket(), &query).expect("a page");
         let objects = page.objects.into_iter();
         objects
             .map(|(key, object)| (key.to_string(), object.size()))
@@ -158,9 +155,7 @@ async fn a_long_recording_is_there_under_its_number_alone_and_one_that_is_given_
     let length = 12 << 20;
     let own = "recordings/1000000.ogg".to_owned();
     assert_eq!(found("recordings/1000000"), [(own, length)]);
-    let exported = there
-        .get(&bucket.key.bucket, "long.opus")
-        .expect("the export");
+    let exported = there.get(bucket.bucket(), "long.opus").expect("the export");
     assert_eq!(exported.size(), length);
     assert!(exported.body().iter().all(|byte| *byte == 7));
     let read = store.read_media(recording).await.expect("it can be read");
@@ -188,13 +183,10 @@ async fn hostile(pattern: &str, refusing: impl Respond + 'static) -> (MockServer
         .with_priority(9)
         .mount(&server)
         .await;
-    let key = AccessKey {
-        id: "theirs".to_owned(),
-        secret: "secret".to_owned(),
-        bucket: "bucket".to_owned(),
-    };
-    let endpoint = server.uri();
-    (server, ExternalBucket { endpoint, key })
+    let keys = ("theirs".to_owned(), "secret".to_owned());
+    let url = format!("{}/bucket", server.uri());
+    let bucket = ExternalBucket::at(&url, keys, &Targets::loopback());
+    (server, bucket.expect("a bucket of this machine"))
 }
 
 /// The manifest that was put there.

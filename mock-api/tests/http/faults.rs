@@ -234,7 +234,7 @@ async fn an_expired_token_is_refused_until_the_next_login() {
 
 /// Opens a WebSocket by hand.
 async fn websocket(api: &Http) -> TcpStream {
-    let text = "GET /signalling HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n\
+    let text = "GET /signalling HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n\
                 connection: upgrade\r\nsec-websocket-version: 13\r\n\
                 sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let mut stream = TcpStream::connect(api.address).await.expect("it listens");

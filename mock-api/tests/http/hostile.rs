@@ -238,7 +238,7 @@ async fn who_dawdles_is_cut_off_and_who_is_one_too_many_waits() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_may_stay_longer_than_who_dawdles() {
+async fn a_connection_between_requests_may_stay_and_one_that_never_asks_or_dawdles_may_not() {
     let limits = ServerLimits {
         header_timeout: Duration::from_millis(100),
         ..ServerLimits::default()
@@ -261,6 +261,8 @@ async fn who_says_nothing_may_stay_longer_than_who_dawdles() {
     slow.write_all(b"GET /healthz HTTP/1.1\r\nhos")
         .await
         .unwrap();
+    let mut mute = TcpStream::connect(address).await.unwrap();
+    assert_eq!(mute.read(&mut answer).await.unwrap(), 0, "it is closed");
     // The dawdler is cut off; by then the idle one has been silent for as long.
     drop(slow.read_to_end(&mut Vec::new()).await);
     idle.write_all(ask).await.unwrap();

@@ -4,6 +4,7 @@
 mod access;
 mod analytics;
 mod bodies;
+mod browsers;
 mod channels;
 mod client;
 mod contract;
@@ -16,6 +17,7 @@ mod fuzz;
 mod hostile;
 mod jobs;
 mod keeping;
+mod links;
 mod mistakes;
 mod more;
 mod platform;

@@ -119,7 +119,7 @@ pub(crate) fn service_config(seed: Seed, epoch: RunEpoch, platform: PlatformSpec
         .without(Field::ClientIp);
     let gate = GateSpec {
         name: "none".into(),
-        strategy: Strategy::None,
+        strategy: Strategy::NONE,
         start: GateStart::SessionEnd,
         repair: None,
         request: ExportRequest::default(),

@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mock_api::clock::Pace;
+use mock_api::http::WebAccess;
 use mock_api::serve::{Mock, Options, Storage, load_scenario};
 use mock_api::storage::ExternalBucket;
+use mock_api::targets::Targets;
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 use serde_json::Value;
@@ -19,15 +21,24 @@ pub(crate) struct Product {
 impl Product {
     /// With nothing in it: no call has happened yet.
     pub(crate) async fn start(changes: &[&str]) -> Self {
-        Self::start_with(changes, None).await
+        Self::start_with(changes, None, WebAccess::default()).await
     }
 
     /// Likewise, its objects in somebody else's bucket.
     pub(crate) async fn start_elsewhere(bucket: ExternalBucket) -> Self {
-        Self::start_with(&[], Some(bucket)).await
+        Self::start_with(&[], Some(bucket), WebAccess::default()).await
     }
 
-    async fn start_with(changes: &[&str], external: Option<ExternalBucket>) -> Self {
+    /// Likewise, for browsers that are told so.
+    pub(crate) async fn start_for(web: WebAccess) -> Self {
+        Self::start_with(&[], None, web).await
+    }
+
+    async fn start_with(
+        changes: &[&str],
+        external: Option<ExternalBucket>,
+        web: WebAccess,
+    ) -> Self {
         let overrides: Vec<Override> = changes.iter().copied().map(Override::set).collect();
         let mock = Mock::start(Options {
             scenario: load_scenario(None, &overrides).expect("the built-in scenario is right"),
@@ -41,6 +52,8 @@ impl Product {
             journal: 1000,
             storage: Storage::Memory,
             external,
+            targets: Targets::loopback(),
+            web,
         })
         .await
         .expect("there are free ports");
@@ -157,6 +170,10 @@ impl Added {
             recording,
         } = self;
         format!("/api/v2/conversations/{conversation}/recordingmetadata/{recording}")
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.metadata().replace("recordingmetadata", "recordings")
     }
 
     pub(crate) fn forum(&self) -> String {

@@ -8,6 +8,7 @@ use hyper::{Method, Request, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use mock_api::targets::Targets;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
 
@@ -174,7 +175,9 @@ fn resolve(endpoint: &Uri, location: &str) -> Result<Uri, String> {
     let bad = |error: &dyn std::fmt::Display| format!("the Location {location} is no URL: {error}");
     let target: Uri = location.parse().map_err(|error| bad(&error))?;
     if target.host().is_some() {
-        return Ok(target);
+        // Who answers decides nothing about where else is connected to.
+        let admitted = Targets::loopback().admit(location);
+        return admitted.map_err(|refused| format!("the Location {refused}"));
     }
     let mut parts = endpoint.clone().into_parts();
     parts.path_and_query = target.path_and_query().cloned();
@@ -196,6 +199,14 @@ mod tests {
         let of = |location| resolve(&endpoint, location).map(|uri| uri.to_string());
         assert_eq!(of("/whip/7").unwrap(), "http://127.0.0.1:99/whip/7");
         assert_eq!(of("http://127.0.0.2/x").unwrap(), "http://127.0.0.2/x");
+        for elsewhere in [
+            "http://192.0.2.1/x",
+            "//192.0.2.1/x",
+            "http://s3cret@127.0.0.1/x",
+        ] {
+            let refused = of(elsewhere).unwrap_err();
+            assert!(!refused.contains("s3cret"), "{refused}");
+        }
         assert!(of("\u{1}").is_err());
     }
 }

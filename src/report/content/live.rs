@@ -149,11 +149,13 @@ fn agreement(conformance: &ConformanceSummary) -> Vec<Block> {
         Tone::Good
     };
     let text = format!(
-        "{} of {} outcomes agree ({}); {} of the others explained by lateness, {} not",
+        "{} of {} outcomes agree ({}); of the others {} are explained by lateness, {} moved to \
+         another job, {} are not explained",
         human::count(conformance.agreed),
         human::count(conformance.pairs),
         share(conformance.agreed, conformance.pairs),
         human::count(conformance.explained),
+        human::count(conformance.moved),
         human::count(conformance.unexplained),
     );
     let rows = conformance.gates.iter().map(|(gate, (pairs, agreed))| {
@@ -191,6 +193,7 @@ fn disagreements(conformance: &ConformanceSummary) -> Table {
             Cell::plain(human::count(one.recording)),
             Cell::new(one.sim.name(), "", Tone::Outcome(one.sim)),
             Cell::new(one.live.name(), "", Tone::Outcome(one.live)),
+            Cell::plain(one.why.name()),
             Cell::plain(human::seconds(one.margin_s)),
             Cell::plain(human::seconds(one.lateness_s)),
         ]
@@ -201,6 +204,7 @@ fn disagreements(conformance: &ConformanceSummary) -> Table {
             Column::right("recording"),
             Column::left("sim"),
             Column::left("live"),
+            Column::left("explained by"),
             Column::right("margin"),
             Column::right("lateness"),
         ],

@@ -1,10 +1,11 @@
 //! From a summary to the blocks of a report.
 
+mod answer;
 mod gates;
 mod live;
 mod platform;
 
-use racegate_model::summary::{ExpectationResult, Summary, Verdict};
+use racegate_model::summary::{ExpectationResult, Method, Summary, Verdict};
 
 use super::document::{Block, Cell, Column, Document, Severity, Table, Tone, VerdictLine};
 use super::{doubt, human};
@@ -12,6 +13,9 @@ use super::{doubt, human};
 /// The whole report.
 pub(super) fn document(summary: &Summary) -> Document {
     let mut blocks = head(summary);
+    blocks.extend(answer(summary));
+    blocks.extend(expectations(summary));
+    blocks.extend(load(summary));
     blocks.push(Block::Picture("race-over-time"));
     for arm in arms(summary) {
         blocks.extend(gates::blocks(summary, arm));
@@ -20,7 +24,6 @@ pub(super) fn document(summary: &Summary) -> Document {
     blocks.push(Block::Picture("incomplete-rate"));
     blocks.push(Block::Picture("added-delay-cdf"));
     blocks.extend(live::blocks(summary));
-    blocks.extend(expectations(summary));
     let doubts = doubt::doubts(summary);
     if !doubts.is_empty() {
         blocks.push(Block::Heading("Doubts".to_owned()));
@@ -92,15 +95,66 @@ fn head(summary: &Summary) -> Vec<Block> {
         ));
     }
     counts.push(human::seconds(summary.duration_s));
-    if summary.replications > 1 {
-        counts.push(human::counted(summary.replications, "replication"));
-    }
     blocks.push(Block::Text(Cell::faint(counts.join(" · "))));
-    if !summary.phases.is_empty() {
-        blocks.push(Block::Heading("Load".to_owned()));
-        blocks.push(Block::Table(phases(summary)));
-    }
+    blocks.extend(spoken_of(summary).map(|text| Block::Text(Cell::faint(text))));
     blocks
+}
+
+/// What the estimates speak of, unless one run's recordings do by themselves.
+fn spoken_of(summary: &Summary) -> Option<String> {
+    let shared = summary.sharing.name();
+    let runs = summary.replications;
+    match summary.method {
+        Method::Independent | Method::OneSided => None,
+        Method::Replications => Some(format!(
+            "Recordings share {shared}: rates, means and quantiles are means of {runs} seeds, \
+             intervals from between them. Counts, causes, pictures and recordings.csv are of the \
+             run of seed {} itself; replications.json has the values of all.",
+            summary.seed
+        )),
+        Method::Model => Some(format!(
+            "Recordings share {shared}, so one live run is one draw: intervals are its values ± t × \
+             the deviation between {runs} simulated seeds."
+        )),
+        Method::Blocks => Some(format!(
+            "Recordings share {shared}, and one run speaks for all seeds: intervals from its \
+             blocks of neighbours. A spike is one observation; use `--replications 20`."
+        )),
+    }
+}
+
+/// The answer first: what was asked, what came out, which gate to take.
+fn answer(summary: &Summary) -> Vec<Block> {
+    let said = answer::sentences(summary).into_iter();
+    let heading = Block::Heading("Answer".to_owned());
+    std::iter::once(heading)
+        .chain(said.map(|sentence| Block::Text(Cell::plain(sentence))))
+        .collect()
+}
+
+fn load(summary: &Summary) -> Vec<Block> {
+    if summary.phases.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        Block::Heading("Load".to_owned()),
+        Block::Table(phases(summary)),
+    ]
+}
+
+/// The answer, the expectations and one table: for the step summary of a CI job.
+pub(super) fn digest(summary: &Summary) -> Document {
+    let mut blocks = answer(summary);
+    blocks.extend(expectations(summary));
+    if let Some(arm) = arms(summary).first() {
+        let tables = gates::blocks(summary, arm).into_iter();
+        // The heading, what the table says, and the table of outcomes.
+        blocks.extend(tables.take(3));
+    }
+    Document {
+        title: format!("{} · racegate", summary.scenario),
+        blocks,
+    }
 }
 
 fn phases(summary: &Summary) -> Table {

@@ -2,6 +2,7 @@
 
 mod axis;
 mod canvas;
+mod chart;
 mod delay;
 mod page;
 mod palette;
@@ -14,6 +15,7 @@ mod tests;
 
 use racegate_model::summary::Summary;
 
+pub use self::chart::{Axis, AxisKind, Chart, Series, Shape, chart};
 use self::scene::Scene;
 
 /// What can go wrong when a picture is drawn.

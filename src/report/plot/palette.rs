@@ -61,6 +61,12 @@ pub(super) struct Look {
     pub(super) ungated: bool,
 }
 
+/// The colour of what is no gate, by its position.
+pub(super) const fn turn(position: usize) -> Colour {
+    const ALL: [Colour; 6] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY];
+    ALL[position % ALL.len()]
+}
+
 /// One look per gate, in the order of the scenario.
 pub(super) fn looks(summary: &Summary) -> Vec<Look> {
     let mut looks: Vec<Look> = Vec::new();

@@ -8,6 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use racegate_model::history::Entry;
+use zstd::zstd_safe::CParameter;
+
+use super::seal::{Digest, Sealed};
 
 /// Entries between the run and the disk: at 5,000 per second, a stall of thirteen seconds.
 const QUEUE: usize = 65_536;
@@ -223,6 +226,8 @@ struct Frames {
     frame_bytes: usize,
     lines: Vec<u8>,
     entries: u64,
+    /// Of all lines so far.
+    digest: Digest,
     /// When the frame is due.
     due: Option<Instant>,
     /// Bytes of whole frames.
@@ -237,6 +242,7 @@ impl Frames {
             frame_bytes,
             lines: Vec::new(),
             entries: 0,
+            digest: Digest::default(),
             due: None,
             length: 0,
             written: Written {
@@ -270,8 +276,16 @@ impl Frames {
     fn add(&mut self, entry: &Entry) {
         let now = Instant::now();
         let line_start = self.lines.len();
-        match serde_json::to_writer(&mut self.lines, entry) {
+        let line = match entry {
+            Entry::End(_) => {
+                let sealed = Sealed::new(entry, &self.digest);
+                serde_json::to_writer(&mut self.lines, &sealed)
+            }
+            _ => serde_json::to_writer(&mut self.lines, entry),
+        };
+        match line {
             Ok(()) => {
+                self.digest.add(&self.lines[line_start..]);
                 self.lines.push(b'\n');
                 self.entries += 1;
             }
@@ -313,7 +327,10 @@ impl Frames {
     }
 
     fn append(&mut self) -> io::Result<()> {
-        let frame = zstd::bulk::compress(&self.lines, LEVEL)?;
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        // Without a checksum a bit that flips gives other numbers without a word.
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        let frame = compressor.compress(&self.lines)?;
         self.disk.append(&frame)?;
         self.length += frame.len() as u64;
         Ok(())

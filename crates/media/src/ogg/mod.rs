@@ -20,3 +20,9 @@ const SEGMENTS_MAX: usize = 255;
 const CONTINUED: u8 = 1;
 const BEGIN: u8 = 2;
 const END: u8 = 4;
+
+/// The comments by which every recording names its conversation and the session that carried it.
+#[must_use]
+pub const fn identity<'a>(conversation: &'a str, session: &'a str) -> [(&'static str, &'a str); 2] {
+    [("CONVERSATION_ID", conversation), ("SESSION_ID", session)]
+}

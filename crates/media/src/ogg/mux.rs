@@ -16,6 +16,9 @@ const GAP_MAX: u64 = 60 * SAMPLE_RATE as u64;
 /// A recording stops growing here, in bytes; at speech rates that is five hours.
 const SIZE_MAX: usize = 64 << 20;
 
+/// Byte 0 of a packet of 20 ms of SILK, wideband, mono: what a recording without audio has one of.
+const WIDEBAND_20_MS: u8 = 9 << 3;
+
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Muxed {
@@ -80,7 +83,7 @@ impl OpusPages {
             samples: 0,
             page_start: 0,
             base: None,
-            last_toc: 0,
+            last_toc: WIDEBAND_20_MS,
             concealed: 0,
         };
         let mut head = b"OpusHead\x01\x01".to_vec();
@@ -152,7 +155,21 @@ impl OpusPages {
     }
 
     /// Closes the recording with a page that says so.
+    ///
+    /// What is shorter than the samples that a decoder drops at the start gets concealment to that
+    /// length: decoders refuse a stream without a packet, and a length below zero.
     pub fn finish(mut self, sink: &mut impl PageSink) {
+        let heard = self.samples.max(u64::from(PRE_SKIP));
+        while self.samples < heard {
+            let packet = [concealment(self.last_toc)];
+            self.write(
+                &packet,
+                u64::from(duration_of(&packet).unwrap_or(960)),
+                sink,
+            );
+        }
+        // The end is trimmed, by RFC 7845 (section 4.4).
+        self.samples = heard;
         self.close_page(END, sink);
     }
 
@@ -358,14 +375,6 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_audio_is_a_valid_file() {
-        let file = OpusMuxer::new(1, &[("A", &"é".repeat(5000))]).finish();
-        let recording = read(&file).unwrap();
-        assert_eq!((recording.samples, recording.packets.len()), (0, 0));
-        assert!(recording.comments[0].1.len() <= 1024);
-    }
-
-    #[test]
     fn a_recording_in_pages_is_the_file_and_holds_a_second() {
         let mut file = OpusMuxer::new(7, &[("A", "b")]);
         let mut out = Vec::new();
@@ -403,5 +412,29 @@ mod tests {
         }
         let (packets, granule, end) = reference(&muxer.finish());
         assert_eq!((packets.len(), granule, end), (1002, 120_000, true));
+    }
+
+    #[test]
+    fn a_call_without_audio_is_an_empty_file_with_a_packet_and_no_length() {
+        let file = OpusMuxer::new(7, &[("CONVERSATION_ID", "abc")]).finish();
+        let recording = read(&file).unwrap();
+        assert_eq!(recording.packets, [[WIDEBAND_20_MS]]);
+        assert_eq!(recording.samples, u64::from(PRE_SKIP));
+        assert!(recording.complete);
+        assert_eq!(reference(&file).1, u64::from(PRE_SKIP));
+    }
+
+    #[test]
+    fn no_recording_is_shorter_than_what_a_decoder_drops() {
+        // Packets of 2.5 ms of CELT, 120 samples each.
+        for packets in 1..5_u64 {
+            let mut muxer = OpusMuxer::new(7, &[]);
+            for nth in 0..packets {
+                muxer.push(nth * 120, &[28 << 3, 1, 2]);
+            }
+            let recording = read(&muxer.finish()).unwrap();
+            assert_eq!(recording.samples, (packets * 120).max(u64::from(PRE_SKIP)));
+            assert!(recording.packets.len() >= 3, "{packets}");
+        }
     }
 }

@@ -67,6 +67,11 @@ impl<S: Sums> Batches<S> {
         &mut self.batches[self.last].1
     }
 
+    /// How many batches hold something.
+    pub(crate) const fn len(&self) -> u64 {
+        self.batches.len() as u64
+    }
+
     /// Everything.
     pub(crate) fn total(&self) -> S {
         let mut total = S::default();

@@ -229,7 +229,9 @@ impl Accumulator {
         }
         if closing.in_two_shares > 0 {
             let count = closing.in_two_shares;
-            reasons.push(format!("accounting: {count} recordings were simulated twice"));
+            reasons.push(format!(
+                "accounting: {count} recordings were simulated twice"
+            ));
         }
         for (arm, Repeats { count, first }) in &closing.ended_twice {
             let arm = &self.scenario.arms[*arm].name;

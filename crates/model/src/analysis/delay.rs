@@ -69,6 +69,7 @@ impl Delays {
                 Cdf::Drawn => cdf_points(histogram),
                 Cdf::Left => Vec::new(),
             },
+            ..DelaySummary::default()
         }
     }
 }

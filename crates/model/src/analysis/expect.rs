@@ -2,8 +2,9 @@
 
 use super::observe::{Unseen, select};
 use super::pairs::{Observation, Pair, Side, Value};
-use super::{Accumulator, Tenant};
-use crate::scenario::{Aggregate, Comparison, Condition, Expectation, Metric, Scenario, Series};
+use super::{Accumulator, Sharing, Tenant};
+use crate::outcome::OutcomeKind;
+use crate::scenario::{Comparison, Condition, Expectation, Metric, Scenario, Series};
 use crate::stats::Interval;
 use crate::summary::{ExpectationResult, Verdict};
 use crate::workload::Phase;
@@ -63,7 +64,7 @@ impl Accumulator {
             Ok(observation) => {
                 let verdict = judge(observation.interval, &line.conditions);
                 let shown = finite(observation.interval);
-                let note = self.with_unit(line, observation.note);
+                let note = self.hidden(line, observation.note);
                 ExpectationResult {
                     expression,
                     verdict,
@@ -92,7 +93,11 @@ impl Accumulator {
         }
     }
 
-    fn observe_line(&self, line: &Expectation, pair: Option<&Pair>) -> Result<Observation, Unseen> {
+    pub(crate) fn observe_line(
+        &self,
+        line: &Expectation,
+        pair: Option<&Pair>,
+    ) -> Result<Observation, Unseen> {
         let first = self.observe(&line.series);
         let Some(minus) = &line.minus else {
             return first;
@@ -108,46 +113,54 @@ impl Accumulator {
         match pair {
             Some(pair) => {
                 let none = || Unseen::NoSamples("no recording is in both series".to_owned());
-                let difference = pair.difference().ok_or_else(none)?;
+                let difference = pair
+                    .difference(Sharing::of(&self.scenario))
+                    .ok_or_else(none)?;
                 let note = format!("paired on {} recordings", pair.pairs());
                 Ok(Observation {
-                    note: difference.note.or(Some(note)),
-                    ..difference
+                    note: difference.note.clone().or(Some(note)),
+                    ..difference.behind(pair.pairs(), pair.blocks())
                 })
             }
             None => Ok(unpaired(&first, &second)),
         }
     }
 
-    /// Says what a mean's interval rests on once replications were merged.
-    fn with_unit(&self, line: &Expectation, note: Option<String>) -> Option<String> {
-        let replications = self.replications();
-        if replications < 2 || !is_mean(line.series.metric) || note.is_some() {
+    /// Says what a rate or a delay cannot show of the recordings of a gate that never exports.
+    fn hidden(&self, line: &Expectation, note: Option<String>) -> Option<String> {
+        let of_exports = matches!(
+            line.series.metric,
+            Metric::OutcomeRate(OutcomeKind::Incomplete | OutcomeKind::Inconsistent)
+                | Metric::AddedDelay(_)
+                | Metric::Regret(_)
+        );
+        let tenants = &self.context.tenants;
+        let at = select(&line.series, &self.scenario, tenants, &self.phases).ok()?;
+        let cell = self.gate_slice(at);
+        let lost: Vec<String> = [
+            OutcomeKind::Abandoned,
+            OutcomeKind::Rejected,
+            OutcomeKind::Skipped,
+            OutcomeKind::Errored,
+        ]
+        .into_iter()
+        .filter(|outcome| cell.outcomes[outcome.index()] > 0)
+        .map(|outcome| {
+            let count = cell.outcomes[outcome.index()] as f64;
+            let share = 100.0 * count / cell.settled() as f64;
+            format!("{share:.1} % were {}", outcome.name())
+        })
+        .collect();
+        if !of_exports || lost.is_empty() {
             return note;
         }
-        let unit = if replications >= super::REPLICATIONS_MIN as u64 {
-            "means"
-        } else {
-            "batches"
+        let counted = match line.series.metric {
+            Metric::OutcomeRate(outcome) => format!("never {}", outcome.name()),
+            _ => "not counted here".to_owned(),
         };
-        Some(format!(
-            "interval from {unit} of {replications} replications"
-        ))
+        let hidden = format!("{} and so {counted}", lost.join(", "));
+        Some(note.map_or_else(|| hidden.clone(), |note| format!("{note}; {hidden}")))
     }
-}
-
-const fn is_mean(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::AddedDelay(Aggregate::Mean)
-            | Metric::Regret(Aggregate::Mean)
-            | Metric::MetadataLag(Aggregate::Mean)
-            | Metric::CallsPerRecording
-            | Metric::JobCallsPerRecording
-            | Metric::ThrottledRate
-            | Metric::QueueWaitMean
-            | Metric::QueueWaitProbability
-    )
 }
 
 /// First minus second as if they were independent: the errors add up in squares, each side's by
@@ -162,13 +175,13 @@ fn unpaired(first: &Observation, second: &Observation) -> Observation {
         high: estimate + root(a.high - a.estimate, b.estimate - b.low),
     };
     Observation {
-        interval,
         note: Some("not paired: taken as independent".to_owned()),
+        ..Observation::known(interval)
     }
 }
 
 /// The whole interval satisfies every condition, or none of it some condition, or neither.
-fn judge(interval: Interval, conditions: &[Condition]) -> Verdict {
+pub(crate) fn judge(interval: Interval, conditions: &[Condition]) -> Verdict {
     let verdicts = conditions
         .iter()
         .map(|condition| judge_one(interval, *condition));

@@ -9,7 +9,7 @@ use crate::field::Field;
 use crate::history::{JobRecord, Settled};
 use crate::outcome::{Cause, Fate, OutcomeKind};
 use crate::stats::Interval;
-use crate::summary::{OutcomeCounts, OutcomeSummary, SliceSummary};
+use crate::summary::{Estimate, Method, OutcomeCounts, OutcomeSummary, SliceSummary};
 use crate::time::Duration;
 
 /// Fields that can be missing: the metadata and the media.
@@ -37,6 +37,8 @@ pub(crate) struct GateCell {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct GateSums {
     pub(crate) settled: u64,
+    /// By outcome.
+    pub(crate) outcomes: [u64; OutcomeKind::COUNT],
     pub(crate) calls: u64,
     pub(crate) throttled: u64,
     pub(crate) delays: u64,
@@ -48,6 +50,7 @@ pub(crate) struct GateSums {
 impl Sums for GateSums {
     fn add(&mut self, other: &Self) {
         self.settled += other.settled;
+        add_all(&mut self.outcomes, &other.outcomes);
         self.calls += other.calls;
         self.throttled += other.throttled;
         self.delays += other.delays;
@@ -127,8 +130,11 @@ impl GateCell {
             self.regret.record(regret);
         }
         let nanos = |time: Option<Duration>| time.map_or(0, |time| u128::from(time.as_nanos()));
+        let mut outcomes = [0; OutcomeKind::COUNT];
+        outcomes[outcome] = 1;
         self.batches.at(settled.recording.0).add(&GateSums {
             settled: 1,
+            outcomes,
             calls: u64::from(settled.gate_calls),
             throttled: u64::from(settled.throttled),
             delays: u64::from(delay.is_some()),
@@ -171,12 +177,13 @@ impl GateCell {
         self.outcomes.iter().sum()
     }
 
-    /// Counts and rates; `ended` of these recordings have ended.
+    /// Counts and rates, yet without doubt; `ended` of these recordings have ended.
     pub(crate) fn outcome_summary(&self, ended: u64) -> OutcomeSummary {
         let settled = self.settled();
         let count = |outcome: OutcomeKind| self.outcomes[outcome.index()];
         let rate = |outcome: OutcomeKind| {
-            Interval::wilson(count(outcome), settled).unwrap_or(Interval::exact(0.0))
+            let rate = count(outcome) as f64 / settled.max(1) as f64;
+            Estimate::of_run(Interval::exact(rate), Method::Independent)
         };
         OutcomeSummary {
             recordings: ended.max(settled),
@@ -208,6 +215,7 @@ impl GateCell {
             total: self.outcome_summary(ended),
             added_delay: self.added_delay.summary(delay, Cdf::Left),
             calls_per_recording: calls.map_or(0.0, |calls| calls.mean),
+            calls_per_recording_interval: None,
         }
     }
 

@@ -14,18 +14,26 @@ mod expect;
 mod gates;
 pub(crate) mod index_set;
 mod observe;
+mod over_seeds;
 mod over_time;
 mod pairs;
 mod platform;
 mod replay;
+mod replicates;
+mod series;
 mod shares;
+mod sharing;
 mod summarize;
 #[cfg(test)]
 mod tests;
+mod within_run;
 
 pub use batches::REPLICATIONS_MIN;
-pub use exit::{Exit, code};
+pub use exit::Exit;
+pub use over_seeds::Doubt;
 pub use replay::Replay;
+pub use replicates::{Column, Replicate, Replicates, Sample};
+pub use sharing::{Sharing, is_stationary};
 pub use summarize::LatencyInterval;
 
 use self::closing::Closing;

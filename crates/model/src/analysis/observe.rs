@@ -5,11 +5,12 @@ use super::delay::Delays;
 use super::gates::{GateCell, GateSums, JobSums};
 use super::pairs::Observation;
 use super::platform::{Lag, PlatformCell};
-use super::{Accumulator, ArmState, Tenant};
-use crate::field::Kind;
+use super::{Accumulator, ArmState, Sharing, Tenant, within_run};
+use crate::field::{Field, Kind};
+use crate::outcome::OutcomeKind;
 use crate::scenario::{Aggregate, BASE_ARM, Labels, Metric, Scenario, Series};
 use crate::stats::{Interval, MeanEstimate, quantile_ranks};
-use crate::time::Duration;
+use crate::time::{Duration, Probability};
 use crate::workload::Phase;
 
 const NANOS: f64 = 1e-9;
@@ -124,8 +125,18 @@ impl Accumulator {
     }
 
     fn observe_gate(&self, series: &Series, at: Selection) -> Result<Observation, Unseen> {
-        let none = || no_samples("no recording settled");
         let cell = self.gate_slice(at);
+        let seen = self.observe_cell(series, at, &cell)?;
+        Ok(seen.behind(cell.settled(), cell.batches.len()))
+    }
+
+    fn observe_cell(
+        &self,
+        series: &Series,
+        at: Selection,
+        cell: &GateCell,
+    ) -> Result<Observation, Unseen> {
+        let none = || no_samples("no recording settled");
         match series.metric {
             Metric::OutcomeRate(outcome) => {
                 let events = match (series.labels.cause, series.labels.field) {
@@ -136,15 +147,20 @@ impl Accumulator {
                         return Err(no_samples("cause and field are not counted together"));
                     }
                 };
-                let rate = Interval::wilson(events, cell.settled()).ok_or_else(none)?;
-                Ok(Observation::known(rate))
+                if let Some(field) = series.labels.field {
+                    self.requires(at, outcome, field)?;
+                }
+                let rate = within_run::rate(cell, outcome, events, self.sharing());
+                Ok(Observation::known(rate.ok_or_else(none)?.interval()))
             }
-            Metric::AddedDelay(aggregate) => aggregated(&cell.added_delay, aggregate, || {
-                cell.batches.ratio(GateSums::delay_parts)
-            }),
-            Metric::Regret(aggregate) => aggregated(&cell.regret, aggregate, || {
-                cell.batches.ratio(GateSums::regret_parts)
-            }),
+            Metric::AddedDelay(aggregate) => {
+                let mean = cell.batches.ratio(GateSums::delay_parts);
+                aggregated(&cell.added_delay, aggregate, mean, self.sharing())
+            }
+            Metric::Regret(aggregate) => {
+                let mean = cell.batches.ratio(GateSums::regret_parts);
+                aggregated(&cell.regret, aggregate, mean, self.sharing())
+            }
             Metric::CallsPerRecording => {
                 let mean = cell.batches.ratio(GateSums::call_parts).ok_or_else(none)?;
                 Ok(Observation::of_mean(mean, 1.0))
@@ -158,13 +174,40 @@ impl Accumulator {
                 let mean = job_calls(&jobs, settled).ok_or_else(none)?;
                 Ok(Observation::of_mean(mean, 1.0))
             }
-            Metric::ThrottledRate => throttled_rate(&cell, &self.job_slice(at)),
+            Metric::ThrottledRate => throttled_rate(cell, &self.job_slice(at)),
             Metric::MetadataLag(_)
             | Metric::QueueWaitMean
             | Metric::QueueWaitProbability
             | Metric::Recordings
             | Metric::NotEstablished => Err(no_samples("not a measure of a gate")),
         }
+    }
+
+    /// What couples the recordings.
+    fn sharing(&self) -> Sharing {
+        Sharing::of(&self.scenario)
+    }
+
+    /// Whether some recording of the selection can lack `field` at all: a rate of what cannot
+    /// happen proves nothing.
+    fn requires(&self, at: Selection, outcome: OutcomeKind, field: Field) -> Result<(), Unseen> {
+        let lacks = matches!(outcome, OutcomeKind::Incomplete | OutcomeKind::Rejected);
+        let share = self.scenario.workload.webrtc_share;
+        let comes = |kind: &Kind| match kind {
+            Kind::Webrtc => share != Probability::ZERO,
+            Kind::Sip => share != Probability::ONE,
+        };
+        let arm = &self.scenario.arms[at.arm];
+        let kinds = Kind::ALL.into_iter().filter(comes);
+        let mut kinds = kinds.filter(|kind| at.kind.is_none_or(|wanted| wanted == *kind));
+        let required = |kind| arm.required.of(kind).with(Field::Media).contains(field);
+        if lacks && kinds.any(required) {
+            return Ok(());
+        }
+        let (field, outcome) = (field.name(), outcome.name());
+        Err(no_samples(format!(
+            "no recording here requires `{field}`, so none can be {outcome} for want of it"
+        )))
     }
 
     fn observe_platform(&self, series: &Series, at: Selection) -> Result<Observation, Unseen> {
@@ -176,7 +219,12 @@ impl Accumulator {
             ))),
             Metric::MetadataLag(aggregate) => {
                 let lag = series.labels.field.map_or(Lag::Metadata, Lag::Field);
-                aggregated(&cell.delays(lag), aggregate, || cell.lag_mean(lag))
+                aggregated(
+                    &cell.delays(lag),
+                    aggregate,
+                    cell.lag_mean(lag),
+                    self.sharing(),
+                )
             }
             Metric::QueueWaitMean | Metric::QueueWaitProbability => self.observe_wait(series, at),
             Metric::OutcomeRate(_)
@@ -349,12 +397,13 @@ fn share_of(mean: MeanEstimate, events: u64, trials: u64) -> Observation {
 fn aggregated(
     delays: &Delays,
     aggregate: Aggregate,
-    mean: impl FnOnce() -> Option<MeanEstimate>,
+    mean: Option<MeanEstimate>,
+    sharing: Sharing,
 ) -> Result<Observation, Unseen> {
     let none = || no_samples("nothing to measure");
     let quantile = match aggregate {
         Aggregate::Mean => {
-            return Ok(Observation::of_mean(mean().ok_or_else(none)?, NANOS));
+            return Ok(Observation::of_mean(mean.ok_or_else(none)?, NANOS));
         }
         Aggregate::P50 => 0.5,
         Aggregate::P95 => 0.95,
@@ -367,13 +416,16 @@ fn aggregated(
             return Ok(Observation::known(Interval::exact(max.as_secs_f64())));
         }
     };
-    quantile_of(delays, quantile).ok_or_else(none)
+    let design = within_run::design_of(delays, mean, sharing);
+    quantile_of(delays, quantile, design).ok_or_else(none)
 }
 
-/// A quantile between two order statistics; the histogram's bucket is added to the interval.
-fn quantile_of(delays: &Delays, quantile: f64) -> Option<Observation> {
+/// A quantile between two order statistics; the histogram's bucket is added to the interval. Of
+/// values whose mean varies `design` times as much as that of independent ones, that many count
+/// as one.
+pub(crate) fn quantile_of(delays: &Delays, quantile: f64, design: f64) -> Option<Observation> {
     let histogram = delays.histogram()?;
-    let count = histogram.len();
+    let count = ((histogram.len() as f64 / design) as u64).max(1);
     // Half a rank lower, so that rounding does not ask for the next one.
     let at_rank = |rank: u64| histogram.quantile((rank as f64 - 0.5) / count as f64);
     let seconds = |at: Option<Duration>| at.unwrap_or(Duration::ZERO).as_secs_f64();
@@ -386,12 +438,12 @@ fn quantile_of(delays: &Delays, quantile: f64) -> Option<Observation> {
             high: seconds(at_rank(ranks.high)),
         }),
         None => Observation {
-            interval: Interval {
+            note: Some(format!("{count} values are too few to bound it from above")),
+            ..Observation::known(Interval {
                 estimate,
                 low: lower_rank(count, quantile).map_or(0.0, low),
                 high: f64::INFINITY,
-            },
-            note: Some(format!("{count} values are too few to bound it from above")),
+            })
         },
     };
     Some(observation)
@@ -428,7 +480,9 @@ mod tests {
     #[test]
     fn a_quantile_lies_between_its_order_statistics() {
         // Ranks 936 and 964 of 1000 bound the 0.95 quantile (R, qbinom).
-        let seen = quantile_of(&delays(1000), 0.95).expect("values").interval;
+        let seen = quantile_of(&delays(1000), 0.95, 1.0)
+            .expect("values")
+            .interval;
         assert!((950.0..951.0).contains(&seen.estimate), "{seen:?}");
         assert!((935.0..=936.0).contains(&seen.low), "{seen:?}");
         assert!((964.0..965.0).contains(&seen.high), "{seen:?}");
@@ -436,7 +490,7 @@ mod tests {
 
     #[test]
     fn too_few_values_bound_a_quantile_from_below_only() {
-        let seen = quantile_of(&delays(100), 0.99).expect("values");
+        let seen = quantile_of(&delays(100), 0.99, 1.0).expect("values");
         // P(B < 97) = 1.8 %, P(B < 98) = 7.9 % for B ~ Bin(100, 0.99).
         assert!((96.0..=97.0).contains(&seen.interval.low), "{seen:?}");
         assert!(seen.interval.high.is_infinite() && seen.note.is_some());

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Facts;
 use super::batches::{Batches, Sums};
 use super::gates::{added_delay, regret};
+use super::{Facts, Sharing};
 use crate::field::{Field, Kind};
 use crate::history::Settled;
 use crate::outcome::{Cause, OutcomeKind};
@@ -169,7 +169,8 @@ impl Pair {
     /// Adds another share of the same run.
     pub(crate) fn add_share(&mut self, other: &Self) {
         let waiting = other.waiting.iter();
-        self.waiting.extend(waiting.map(|(recording, side)| (*recording, *side)));
+        self.waiting
+            .extend(waiting.map(|(recording, side)| (*recording, *side)));
         self.counts.first_only += other.counts.first_only;
         self.counts.second_only += other.counts.second_only;
         self.counts.pairs += other.counts.pairs;
@@ -185,20 +186,26 @@ impl Pair {
         self.differences.add_replications(&other.differences);
     }
 
-    /// The difference; none without pairs, no interval with a single one.
-    pub(crate) fn difference(&self) -> Option<Observation> {
+    /// The difference; none without pairs, no interval with a single one. Where recordings share
+    /// something, its error is by blocks.
+    pub(crate) fn difference(&self, sharing: Sharing) -> Option<Observation> {
         let scale = self.sides[0].value.scale();
         let events = matches!(
             self.sides.map(|side| side.value),
             [Value::Event { .. }, Value::Event { .. }]
         );
-        if events {
+        if events && sharing == Sharing::Nothing {
             return self.counts.difference().map(Observation::known);
         }
         let mean = self
             .differences
             .ratio(|sums| (sums.sum as f64, sums.count as f64))?;
         Some(Observation::of_mean(mean, scale))
+    }
+
+    /// Blocks of neighbouring recordings compared.
+    pub(crate) const fn blocks(&self) -> u64 {
+        self.differences.len()
     }
 
     /// Recordings compared.
@@ -213,6 +220,9 @@ pub(crate) struct Observation {
     /// Bounds may be infinite: then too little was seen to bound it.
     pub(crate) interval: Interval,
     pub(crate) note: Option<String>,
+    /// Recordings behind it, and blocks of neighbours among them.
+    pub(crate) count: u64,
+    pub(crate) blocks: u64,
 }
 
 impl Observation {
@@ -220,6 +230,17 @@ impl Observation {
         Self {
             interval,
             note: None,
+            count: 0,
+            blocks: 0,
+        }
+    }
+
+    /// The same, with what is behind it.
+    pub(crate) fn behind(self, count: u64, blocks: u64) -> Self {
+        Self {
+            count,
+            blocks,
+            ..self
         }
     }
 
@@ -232,12 +253,12 @@ impl Observation {
                 high: interval.high * scale,
             }),
             None => Self {
-                interval: Interval {
+                note: Some("a single batch has no interval".to_owned()),
+                ..Self::known(Interval {
                     estimate: mean.mean * scale,
                     low: f64::NEG_INFINITY,
                     high: f64::INFINITY,
-                },
-                note: Some("a single batch has no interval".to_owned()),
+                })
             },
         }
     }

@@ -101,11 +101,7 @@ impl Sums for PlatformSums {
 
 impl PlatformCell {
     /// Counts a recording. Returns the lag of its `required` fields, if they ever come.
-    pub(crate) fn add(
-        &mut self,
-        recording: &impl Decided,
-        required: FieldSet,
-    ) -> Option<Duration> {
+    pub(crate) fn add(&mut self, recording: &impl Decided, required: FieldSet) -> Option<Duration> {
         self.ended += 1;
         let ended_at = recording.ended_at();
         let need = Need::fields(required.without(Field::Media));
@@ -273,8 +269,10 @@ impl PlatformCell {
             count: sums.count,
             wait_mean_s: wait.map_or(0.0, |wait| wait.mean),
             wait_mean_se_s: error(wait).unwrap_or(0.0),
+            wait_mean: None,
             wait_probability: waited.map_or(0.0, |waited| waited.mean),
             wait_probability_se: error(waited).unwrap_or(0.0),
+            wait_probability_interval: None,
             wait_max_s: self
                 .wait_max
                 .get(position)

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::delay::Cdf;
 use super::gates::{GateCell, GateSums};
 use super::observe::{Selection, job_calls};
-use super::{Accumulator, ArmState, Exit, TenantState};
+use super::{Accumulator, ArmState, Exit, Sharing, TenantState};
 use crate::field::Kind;
-use crate::scenario::{Engine, Executor, Stage, StageShape, Strategy};
+use crate::scenario::{Engine, Executor, Stage, StageShape};
 use crate::stats::{Histogram, MeanEstimate};
-use crate::summary::{GateSummary, PhaseSummary, PlatformSummary, SCHEMA, SliceSummary, Summary};
+use crate::summary::{
+    GateSummary, Method, PhaseSummary, PlatformSummary, SCHEMA, SliceSummary, Summary,
+};
 use crate::time::{Duration, Timestamp};
 
 /// The added delays of one tenant's recordings of one phase, for an interval log.
@@ -31,6 +33,15 @@ impl Accumulator {
     /// run, sets `exit_code` again by [`Exit::of`].
     #[must_use]
     pub fn summary(&self) -> Summary {
+        let mut summary = self.numbers();
+        self.doubt_itself(&mut summary);
+        summary.expect = self.verdicts();
+        summary.exit_code = Exit::of(&summary).code();
+        summary
+    }
+
+    /// The same without intervals and verdicts.
+    pub(crate) fn numbers(&self) -> Summary {
         let invalid_reasons = self.invalid_reasons();
         let recordings = self.arms.first().map_or(0, |arm| ended_of(arm, |_| true));
         let names: Vec<&str> = self
@@ -39,7 +50,7 @@ impl Accumulator {
             .filter(|tenant| tenant.shown.is_some())
             .map(|tenant| self.gate_name(tenant))
             .collect();
-        let mut summary = Summary {
+        Summary {
             schema: SCHEMA,
             tool: self.context.tool.clone(),
             scenario: self.scenario.name.clone(),
@@ -56,19 +67,20 @@ impl Accumulator {
             not_established: self.not_established,
             duration_s: seconds(self.last_at),
             replications: self.replications(),
+            replications_hash: None,
+            sharing: Sharing::default(),
+            method: Method::default(),
             exit_code: 0,
             gates: (0..self.tenants.len())
                 .map(|tenant| self.gate_summary(tenant))
                 .collect(),
             platform: self.platform_summaries(),
             phases: self.phase_summaries(),
-            expect: self.verdicts(),
+            expect: Vec::new(),
             over_time: self.over_time.summary(&names),
             generator: None,
             conformance: None,
-        };
-        summary.exit_code = Exit::of(&summary).code;
-        summary
+        }
     }
 
     /// The added delays by tenant and phase, without the empty ones.
@@ -109,7 +121,7 @@ impl Accumulator {
         GateSummary {
             name: self.gate_name(tenant).to_owned(),
             arm: arm.name.clone(),
-            strategy: strategy_name(&arm.gates[tenant.tenant.gate].strategy).to_owned(),
+            strategy: arm.gates[tenant.tenant.gate].strategy.name().to_owned(),
             total: cell.outcome_summary(self.ended(position, whole)),
             added_delay: added_delay_of(&cell),
             regret: cell
@@ -117,6 +129,9 @@ impl Accumulator {
                 .summary(cell.batches.ratio(GateSums::regret_parts), Cdf::Drawn),
             calls_per_recording: calls.map_or(0.0, |calls| calls.mean),
             calls_per_recording_se: calls.and_then(|calls| calls.standard_error).unwrap_or(0.0),
+            calls_per_recording_interval: None,
+            job_calls_per_recording_interval: None,
+            throttled_rate_interval: None,
             job_calls_per_recording: job_calls(&jobs, settled as f64)
                 .map_or(0.0, |calls: MeanEstimate| calls.mean),
             throttled,
@@ -225,7 +240,7 @@ impl Accumulator {
         rows.collect()
     }
 
-    fn whole(&self, tenant: usize) -> Selection {
+    pub(super) fn whole(&self, tenant: usize) -> Selection {
         let arm = self.tenants[tenant].tenant.arm;
         Selection {
             arm,
@@ -270,18 +285,4 @@ fn rates(shape: StageShape) -> (f64, f64) {
         StageShape::Ramp(from, to) => (from, to),
     };
     (from.as_per_second_f64(), to.as_per_second_f64())
-}
-
-const fn strategy_name(strategy: &Strategy) -> &'static str {
-    match strategy {
-        Strategy::None => "none",
-        Strategy::FixedDelay { .. } => "fixed-delay",
-        Strategy::FixedInterval(_) => "fixed-interval",
-        Strategy::ExponentialBackoff(_) => "exponential-backoff",
-        Strategy::ForumBackoff { .. } => "forum-backoff",
-        Strategy::Webhook { .. } => "webhook",
-        Strategy::WebhookConfirm { .. } => "webhook-confirm",
-        Strategy::WebhookFallback { .. } => "webhook-fallback",
-        Strategy::Watermark { .. } => "watermark",
-    }
 }

@@ -37,6 +37,17 @@ impl Piece {
 }
 
 impl Empirical {
+    /// The linear pieces of the quantile function: probabilities and durations at both ends.
+    pub fn pieces(&self) -> impl Iterator<Item = [(f64, Duration); 2]> {
+        let nanos = |nanos: f64| Duration::from_secs_f64(nanos / 1e9);
+        self.pieces.iter().map(move |piece| {
+            [
+                (piece.start, nanos(piece.from)),
+                (piece.end, nanos(piece.to)),
+            ]
+        })
+    }
+
     pub(super) fn from_samples(
         samples: impl IntoIterator<Item = Duration>,
     ) -> Result<Self, DistributionError> {
@@ -126,6 +137,15 @@ impl Empirical {
         Tails {
             below,
             above: 1.0 - below,
+        }
+    }
+
+    /// Density at `x` nanoseconds, per nanosecond; jumps of the quantile function have none.
+    pub(super) fn density(&self, x: f64) -> f64 {
+        let index = self.pieces.partition_point(|piece| piece.to <= x);
+        match self.pieces.get(index) {
+            Some(piece) if piece.from <= x => piece.mass() / (piece.to - piece.from),
+            _ => 0.0,
         }
     }
 

@@ -9,6 +9,9 @@ use crate::stats::special;
 /// ln(10^9): from the logarithm of seconds to that of nanoseconds.
 const LN_NANOS: f64 = 20.723_265_836_946_41;
 
+/// The square root of 2 pi.
+const ROOT_TAU: f64 = 2.506_628_274_631_000_5;
+
 /// What lies on either side of a point: probabilities, or parts of an expectation. Both are kept
 /// because one minus the other would lose the digits of the smaller.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -30,7 +33,7 @@ impl Tails {
 
 impl Distribution {
     /// The value with probability `at.below` under it, in nanoseconds; infinite if unbounded.
-    pub(super) fn quantile_nanos(&self, at: Tails) -> f64 {
+    pub(crate) fn quantile_nanos(&self, at: Tails) -> f64 {
         match self {
             Self::Constant(value) => value.as_nanos() as f64,
             Self::Uniform { min, max } => {
@@ -55,7 +58,7 @@ impl Distribution {
     }
 
     /// Probabilities of at most and of more than `x` nanoseconds.
-    pub(super) fn tails(&self, x: f64) -> Tails {
+    pub(crate) fn tails(&self, x: f64) -> Tails {
         match self {
             Self::Constant(value) => atom(value.as_nanos() as f64, x, 1.0),
             Self::Uniform { min, max } => {
@@ -84,6 +87,49 @@ impl Distribution {
         }
     }
 
+    /// Density at `x` nanoseconds, per nanosecond; atoms have none.
+    pub(crate) fn density(&self, x: f64) -> f64 {
+        match self {
+            Self::Constant(_) => 0.0,
+            Self::Uniform { min, max } => {
+                let (min, max) = (min.as_nanos() as f64, max.as_nanos() as f64);
+                if x < min || x > max || max <= min {
+                    return 0.0;
+                }
+                1.0 / (max - min)
+            }
+            Self::Exponential { mean } => {
+                let mean = mean.as_nanos() as f64;
+                libm::exp(-x / mean) / mean
+            }
+            Self::Lognormal { mu, sigma } => {
+                let z = normal_of(x, *mu, *sigma);
+                libm::exp(-z * z / 2.0) / (x * sigma * ROOT_TAU)
+            }
+            Self::Weibull { shape, scale } => {
+                let hazard = libm::pow(x / scale.as_nanos() as f64, *shape);
+                shape / x * hazard * libm::exp(-hazard)
+            }
+            Self::Pareto { shape, scale } => {
+                let scale = scale.as_nanos() as f64;
+                if x < scale {
+                    return 0.0;
+                }
+                shape / x * libm::exp(-shape * libm::log(x / scale))
+            }
+            Self::Gamma { shape, scale } => {
+                let scale = scale.as_nanos() as f64;
+                let y = x / scale;
+                libm::exp((shape - 1.0) * libm::log(y) - y - libm::lgamma(*shape)) / scale
+            }
+            Self::Mixture(parts) => parts
+                .iter()
+                .map(|(weight, part)| weight * part.density(x))
+                .sum(),
+            Self::Empirical(observed) => observed.density(x),
+        }
+    }
+
     /// [`Distribution::tails`] and [`Distribution::partial_means`] of the same point: most of the
     /// work of the commonest families is the same for both.
     pub(super) fn sides(&self, x: f64) -> (Tails, Tails) {
@@ -108,7 +154,7 @@ impl Distribution {
     }
 
     /// E[X; X ≤ x] and E[X; X > x] in nanoseconds; they sum to the mean.
-    pub(super) fn partial_means(&self, x: f64) -> Tails {
+    pub(crate) fn partial_means(&self, x: f64) -> Tails {
         match self {
             Self::Constant(value) => {
                 let value = value.as_nanos() as f64;

@@ -15,13 +15,13 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use crate::analysis::index_set::IndexSet;
 use crate::draws::Seed;
 use crate::field::{FieldSet, Kind};
-use crate::gate::{Action, Gate, Observation};
+use crate::gate::{Action, Found, Gate, Observation, Read};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::org::JobState;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
-    ExportSpec, GateSpec, GateStart, ReadPath, Repair, RequiredFields, SidecarName, WebhookEvent,
+    ExportSpec, GateSpec, GateStart, Repair, RequiredFields, SidecarName, WebhookEvent,
 };
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
@@ -31,18 +31,8 @@ use tally::Tally;
 /// What the exporter wants done over the network.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// GET the recording.
-    Check {
-        /// Which.
-        recording: RecordingIndex,
-        /// On which read path.
-        path: ReadPath,
-    },
-    /// GET the data lake's watermark.
-    ReadWatermark {
-        /// The recording that the call counts as.
-        recording: RecordingIndex,
-    },
+    /// What the gate asks for.
+    Read(Read),
     /// POST a job.
     CreateJob {
         /// The exporter's own name for it.
@@ -78,10 +68,8 @@ pub enum Input {
     MediaStored(RecordingIndex),
     /// A notification arrived.
     Notified(RecordingIndex, Kind, WebhookEvent),
-    /// Reply to [`Command::Check`].
-    Checked(RecordingIndex, Reply<View>),
-    /// Reply to [`Command::ReadWatermark`].
-    Watermark(RecordingIndex, Reply<Timestamp>),
+    /// Reply to [`Command::Read`].
+    Answered(Read, Reply<Found>),
     /// Reply to [`Command::CreateJob`].
     JobCreated(LocalJob, Reply<()>),
     /// Reply to [`Command::PollJob`].
@@ -137,7 +125,7 @@ pub struct ExportRead {
 }
 
 /// The exporter of one tenant.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Exporter {
     tenant: TenantIndex,
     gate: Gate,
@@ -240,14 +228,7 @@ impl Exporter {
                 self.gate
                     .observe(now, Observation::Notified(recording, event));
             }
-            Input::Checked(recording, reply) => {
-                let seen = reply.map(|view| Observation::Checked(recording, view));
-                self.checked(now, recording, &seen);
-            }
-            Input::Watermark(recording, reply) => {
-                let seen = reply.map(|date| Observation::Watermark(recording, date));
-                self.checked(now, recording, &seen);
-            }
+            Input::Answered(read, reply) => self.answered(now, read, &reply),
             Input::JobCreated(job, reply) => {
                 let given_up = self.jobs.created(now, job, &reply);
                 self.give_up(now, &given_up, cause_of(&reply));
@@ -318,18 +299,19 @@ impl Exporter {
         }
     }
 
-    fn checked(&mut self, now: Timestamp, recording: RecordingIndex, reply: &Reply<Observation>) {
+    fn answered(&mut self, now: Timestamp, read: Read, reply: &Reply<Found>) {
+        let recording = read.recording();
         let Some(tally) = self.open.get_mut(&recording) else {
             return;
         };
         let observation = match reply {
-            Reply::Done(seen) => *seen,
-            Reply::NotFound => Observation::NotFound(recording),
+            Reply::Done(found) => Observation::Answered(read, *found),
+            Reply::NotFound => Observation::NotFound(read),
             Reply::Throttled(retry_after) => {
                 tally.throttled += 1;
-                Observation::Throttled(recording, *retry_after)
+                Observation::Throttled(read, *retry_after)
             }
-            Reply::Unavailable => Observation::Throttled(recording, jobs::RETRY_UNAVAILABLE),
+            Reply::Unavailable => Observation::Throttled(read, jobs::RETRY_UNAVAILABLE),
             Reply::Forbidden | Reply::BadRequest => {
                 let refused = self.gate.refused(recording);
                 self.give_up(now, &refused, cause_of(reply));
@@ -344,22 +326,13 @@ impl Exporter {
     fn act(&mut self, now: Timestamp) {
         while let Some(action) = self.gate.poll_action() {
             match action {
-                Action::Check(recording) => {
-                    if let Some(tally) = self.open.get_mut(&recording) {
+                Action::Read(read) => {
+                    if let Some(tally) = self.open.get_mut(&read.recording()) {
                         tally.gate_calls += 1;
                         tally.checked_at = now;
-                        let path = self.gate.read_path();
-                        self.outputs
-                            .push_back(Output::Command(Command::Check { recording, path }));
+                        let command = Command::Read(read);
+                        self.outputs.push_back(Output::Command(command));
                     }
-                }
-                Action::ReadWatermark(recording) => {
-                    if let Some(tally) = self.open.get_mut(&recording) {
-                        tally.gate_calls += 1;
-                        tally.checked_at = now;
-                    }
-                    let command = Command::ReadWatermark { recording };
-                    self.outputs.push_back(Output::Command(command));
                 }
                 Action::Export(recording) => {
                     if let Some(tally) = self.open.get_mut(&recording) {

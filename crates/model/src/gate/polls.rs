@@ -6,8 +6,8 @@
 
 use super::gaps::Gaps;
 use super::policy::Ready;
+use super::polling::Polling;
 use crate::draws::{Draws, Purpose};
-use crate::scenario::Polling;
 use crate::time::{Duration, Timestamp};
 
 /// A strategy that only polls.
@@ -46,7 +46,7 @@ impl<'a> Polls<'a> {
     /// Polls of `polling`, up to a first look after `until`.
     pub(super) fn new(polling: &Polling, gaps: &'a Gaps, until: Timestamp) -> Self {
         Self {
-            initial_delay: polling.initial_delay,
+            initial_delay: gaps.first().unwrap_or(polling.initial_delay),
             most: polling.max_attempts.unwrap_or(u32::MAX),
             deadline: polling.deadline.unwrap_or(Duration::MAX),
             gaps,

@@ -49,7 +49,7 @@ impl Pipeline {
         }
         let updates = spec.updates.map(|updates| Updates {
             limiter: RateLimiter::new(Some(updates.limit)),
-            gaps: Gaps::new(&updates.backoff),
+            gaps: Gaps::of(&updates.backoff),
         });
         Self {
             stages: spec.stages.iter().map(Stage::new).collect(),

@@ -13,13 +13,15 @@ mod selection;
 mod versions;
 mod workload;
 
+pub use crate::gate::{
+    Backoff, ExponentialBackoff, FixedDelay, FixedInterval, ForumBackoff, ForumCheck, Jitter,
+    Looked, OnFailure, Polling, Readiness, Strategy, Watermark, Webhook, WebhookConfirm,
+    WebhookEvent, WebhookFallback,
+};
 pub use coupling::ReadCost;
 pub use expect::{Aggregate, Comparison, Condition, Expectation, Labels, Metric, Series};
 pub use fault::{FaultShare, FaultSpec};
-pub use gate::{
-    Backoff, ForumCheck, GateSpec, GateStart, Jitter, Looked, OnFailure, Polling, Readiness,
-    Repair, Strategy, WebhookEvent,
-};
+pub use gate::{GateSpec, GateStart, Repair};
 pub use intake::{HoldLevel, IntakeSpec, Outage, SignallingSpec, UpdateLimit};
 pub use live::{Connection, LiveSessions, Silence, WebrtcStack};
 pub use platform::{

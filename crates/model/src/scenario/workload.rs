@@ -77,6 +77,19 @@ pub struct Stage {
     pub shape: StageShape,
 }
 
+impl Stage {
+    /// Whether no call arrives in it, whatever the seed.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let zero = Rate::from_nanohertz(0);
+        let rises = match self.shape {
+            StageShape::Constant(rate) => rate > zero,
+            StageShape::Ramp(from, to) => from > zero || to > zero,
+        };
+        !rises || self.duration == Duration::ZERO
+    }
+}
+
 /// How the rate runs within a stage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StageShape {

@@ -9,6 +9,7 @@ use super::recordings::Slots;
 use crate::draws::{Purpose, Seed};
 use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
 use crate::field::Kind;
+use crate::gate::{Found, Read};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::order::Event;
@@ -43,14 +44,11 @@ impl Tenant {
         Self {
             tenant,
             exporter: Exporter::new(tenant, gate, &platform.export, arm.required, seed),
-            org: Org::new(
-                &gate.name,
-                seed,
-                &platform.api,
+            org: Org::new(seed, &platform.api, &platform.export, arm.required).selecting(
                 &platform.export,
-                arm.required,
-            )
-            .selecting(&platform.export, &platform.hold, gate.request),
+                &platform.hold,
+                gate.request,
+            ),
             inbox: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             outputs: Vec::new(),
@@ -134,49 +132,45 @@ impl Tenant {
     /// The call as an event. A job's is about the first recording in it, or its number.
     fn event(&self, now: Timestamp, command: &Command) -> Event {
         let (kind, number) = match command {
-            Command::Check { recording, .. } => (2, recording.0),
+            Command::Read(Read::Check { recording, .. }) => (2, recording.0),
             Command::CreateJob { job, recordings } => {
                 (3, recordings.first().map_or(job.0, |recording| recording.0))
             }
             Command::PollJob(job) => (4, job.0),
             Command::StartJob(job) => (5, job.0),
             Command::ReadExport(job) => (6, job.0),
-            Command::ReadWatermark { recording } => (7, recording.0),
+            Command::Read(Read::Watermark { recording }) => (7, recording.0),
         };
         Event {
             at: now,
             kind,
             recording: RecordingIndex(number),
             tenant: Some(self.tenant),
-            draws: self.drawn(command),
+            draws: self.drawn(now, command),
         }
     }
 
     /// What the outcome of a call depends on, besides time.
-    fn drawn(&self, command: &Command) -> u64 {
+    fn drawn(&self, now: Timestamp, command: &Command) -> u64 {
         let of_job = |job: LocalJob, purpose| {
             let draws = self.org.draws_of(self.ordinal(job));
             draws.map_or(0, |draws| draws.draw(purpose))
         };
         match command {
-            Command::Check { recording, .. } => self.exporter.drawn(*recording),
+            Command::Read(Read::Check { recording, .. }) => self.exporter.drawn(*recording),
             Command::CreateJob { recordings, .. } => {
-                self.org.draws_of_next(recordings).draw(Purpose::JobQuery)
+                let draws = self.org.draws_of_next(now, recordings);
+                draws.draw(Purpose::JobQuery)
             }
             Command::StartJob(job) => of_job(*job, Purpose::JobLatency),
             Command::ReadExport(job) => of_job(*job, Purpose::JobFailure),
-            Command::PollJob(_) | Command::ReadWatermark { .. } => 0,
+            Command::PollJob(_) | Command::Read(Read::Watermark { .. }) => 0,
         }
     }
 
     fn answer(&mut self, now: Timestamp, command: Command, timelines: &Slots) -> Input {
         match command {
-            Command::Check { recording, path } => {
-                Input::Checked(recording, self.check(now, recording, path, timelines))
-            }
-            Command::ReadWatermark { recording } => {
-                Input::Watermark(recording, self.watermark(now))
-            }
+            Command::Read(read) => Input::Answered(read, self.read(now, read, timelines)),
             Command::CreateJob { job, recordings } => {
                 let reply = self.create_job(now, recordings);
                 if let Reply::Done(ordinal) = &reply {
@@ -201,38 +195,36 @@ impl Tenant {
         }
     }
 
-    fn check(
-        &mut self,
-        now: Timestamp,
-        recording: RecordingIndex,
-        path: ReadPath,
-        timelines: &Slots,
-    ) -> Reply<crate::timeline::View> {
+    /// What a read finds.
+    fn read(&mut self, now: Timestamp, read: Read, timelines: &Slots) -> Reply<Found> {
         if let Err(throttled) = self.org.limiter().admit(now) {
             return Reply::Throttled(throttled.retry_after);
         }
         if self.org.refuses_reading().is_some() {
             return Reply::Forbidden;
         }
+        match read {
+            Read::Check { recording, path } => self.view(now, recording, path, timelines),
+            Read::Watermark { .. } => Reply::Done(Found::Watermark(self.org.watermark(now))),
+        }
+    }
+
+    fn view(
+        &mut self,
+        now: Timestamp,
+        recording: RecordingIndex,
+        path: ReadPath,
+        timelines: &Slots,
+    ) -> Reply<Found> {
         let seen = |timeline: &Timeline| (timeline.view(now, path), timeline.taken_for());
         match timelines.read(recording, seen) {
             Some((view, kind)) => {
                 if let Some(reads) = self.reads.as_mut().filter(|_| path == ReadPath::Primary) {
                     reads.push((recording, kind));
                 }
-                Reply::Done(view)
+                Reply::Done(Found::View(view))
             }
             None => Reply::NotFound,
-        }
-    }
-
-    fn watermark(&mut self, now: Timestamp) -> Reply<Timestamp> {
-        if let Err(throttled) = self.org.limiter().admit(now) {
-            return Reply::Throttled(throttled.retry_after);
-        }
-        match self.org.refuses_reading() {
-            Some(_) => Reply::Forbidden,
-            None => Reply::Done(self.org.watermark(now)),
         }
     }
 

@@ -15,6 +15,9 @@ impl World<'_> {
         let mut ending = self.ends.ending();
         let mut until = Timestamp::NEVER;
         while let Some(now) = self.next_instant(next.as_ref()).filter(|at| *at <= until) {
+            if sink.is_stopped() {
+                next = None;
+            }
             self.now = now;
             while let Some(call) = next.filter(|call| call.ended_at() <= now) {
                 self.platform.handle_session(now, &call, ending);

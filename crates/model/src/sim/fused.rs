@@ -69,7 +69,9 @@ pub(super) fn run<S: Sink>(
     match platform.decides(&scenario.workload) {
         Decides::InBlocks => {
             let mut block = Block::default();
-            while let Some(last) = block.take(&mut ends) {
+            while !sink.is_stopped()
+                && let Some(last) = block.take(&mut ends)
+            {
                 ended.at = last.ended_at();
                 platform.decide_block(&mut block);
                 fused.catch_up(ended.at, sink);
@@ -79,6 +81,9 @@ pub(super) fn run<S: Sink>(
         }
         Decides::AtEnd => {
             for call in ends {
+                if sink.is_stopped() {
+                    break;
+                }
                 ended.at = call.ended_at();
                 fused.catch_up(ended.at, sink);
                 let whole = platform.whole(&call);
@@ -88,7 +93,9 @@ pub(super) fn run<S: Sink>(
             }
         }
         Decides::InSteps => {
-            while let Some(call) = ends.next() {
+            while !sink.is_stopped()
+                && let Some(call) = ends.next()
+            {
                 ended.at = call.ended_at();
                 fused.catch_up(ended.at, sink);
                 platform.handle_session(ended.at, &call, ends.ending());

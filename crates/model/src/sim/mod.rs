@@ -22,7 +22,7 @@ use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::order::OrderHash;
 use crate::recorder::Sink;
-use crate::scenario::{Arm, Scenario, Strategy, WebhookEvent};
+use crate::scenario::{Arm, Scenario, WebhookEvent};
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Timeline};
 use crate::workload::Calls;
@@ -80,7 +80,12 @@ fn run_parts<S: Sink>(path: Path, share: Share, scenario: &Scenario, sink: &mut 
         ended.push(recordings);
         tenants_before += u32::try_from(arm.gates.len()).unwrap_or(u32::MAX);
     }
-    sink.end(at, EndReason::Finished, &ended);
+    let reason = if sink.is_stopped() {
+        EndReason::Interrupted
+    } else {
+        EndReason::Finished
+    };
+    sink.end(at, reason, &ended);
 }
 
 /// In which order the event engine does what it does: the same seed gives the same hashes, and tells
@@ -133,22 +138,6 @@ fn report_not_established(scenario: &Scenario, sink: &mut impl Sink) {
         if plan.predict(&call).outcome == SessionOutcome::NotEstablished {
             sink.not_established(call.index, plan.stopped_at(&call));
         }
-    }
-}
-
-/// The event that a strategy subscribes to.
-#[must_use]
-pub const fn listens_to(strategy: &Strategy) -> Option<WebhookEvent> {
-    match strategy {
-        Strategy::Webhook { event, .. }
-        | Strategy::WebhookConfirm { event, .. }
-        | Strategy::WebhookFallback { event, .. } => Some(*event),
-        Strategy::None
-        | Strategy::Watermark { .. }
-        | Strategy::FixedDelay { .. }
-        | Strategy::FixedInterval(_)
-        | Strategy::ExponentialBackoff(_)
-        | Strategy::ForumBackoff { .. } => None,
     }
 }
 

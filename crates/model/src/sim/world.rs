@@ -6,7 +6,7 @@
 //! then by recording.
 
 use super::recordings::{Kept, Names, Slots};
-use super::{Path, batch, listens_to, solo};
+use super::{Path, batch, solo};
 use crate::draws::{Draws, Purpose, Seed};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
@@ -147,7 +147,7 @@ enum Listens {
 
 impl Listens {
     fn of(arm: &Arm) -> Self {
-        let listens = |gate: &GateSpec| listens_to(&gate.strategy).is_some();
+        let listens = |gate: &GateSpec| gate.strategy.listens().is_some();
         if arm.gates.iter().any(listens) {
             Self::Somebody
         } else {
@@ -229,7 +229,7 @@ impl<'a> World<'a> {
         if self.arm.is_coupled() {
             return self.run_coupled(sink);
         }
-        while self.end_some(sink) {
+        while !sink.is_stopped() && self.end_some(sink) {
             self.advance(self.last_end, sink);
         }
         // After the last session the wait for what is in flight is bounded.
@@ -424,7 +424,7 @@ impl<'a> World<'a> {
         let timeline = &self.slots.kept(slot).timeline();
         let required = self.arm.required.of(timeline.taken_for());
         for (position, gate) in self.arm.gates.iter().enumerate() {
-            let event = listens_to(&gate.strategy);
+            let event = gate.strategy.listens();
             let event = event.filter(|e| self.notifications.known(*e, timeline) == known);
             let Some(event) = event else { continue };
             for notification in self.notifications.of(event, timeline, required) {

@@ -77,20 +77,6 @@ impl Interval {
         })
     }
 
-    /// The exact one-sided 95 % upper bound of a proportion: what "no failure in n" shows.
-    #[must_use]
-    pub fn upper_bound(successes: u64, trials: u64) -> Option<f64> {
-        share(successes, trials)?;
-        if successes == trials {
-            return Some(1.0);
-        }
-        Some(beta_quantile(
-            successes as f64 + 1.0,
-            (trials - successes) as f64,
-            0.95,
-        ))
-    }
-
     /// First proportion minus second, for independent samples: Newcombe's hybrid score interval
     /// (*Statistics in Medicine* 17, 1998, method 10). Each sample is (successes, trials).
     #[must_use]
@@ -156,20 +142,6 @@ mod tests {
             (1, 29_957, 8.451_379_405_74e-7, 0.000_185_973_838_304),
         ] {
             assert_close(Interval::clopper_pearson(k, n).unwrap(), low, high);
-        }
-    }
-
-    #[test]
-    fn the_upper_bound_passes_where_enough_clean_trials_are_seen() {
-        for (bound, failures, trials) in [
-            (1e-3, 0, 2_995),
-            (1e-4, 0, 29_956),
-            (1e-6, 0, 2_995_731),
-            (1e-4, 1, 47_437),
-            (1e-4, 10, 169_619),
-        ] {
-            assert!(Interval::upper_bound(failures, trials).unwrap() <= bound);
-            assert!(Interval::upper_bound(failures, trials - 1).unwrap() > bound);
         }
     }
 

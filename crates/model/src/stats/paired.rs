@@ -43,6 +43,12 @@ impl PairedCounts {
     /// discordant.
     #[must_use]
     pub fn difference(&self) -> Option<Interval> {
+        self.difference_at(Z95)
+    }
+
+    /// As [`PairedCounts::difference`], with each bound `z` standard errors away by the score.
+    #[must_use]
+    pub fn difference_at(&self, z: f64) -> Option<Interval> {
         let discordant = self.first_only.checked_add(self.second_only)?;
         if self.pairs == 0 || discordant > self.pairs {
             return None;
@@ -65,18 +71,24 @@ impl PairedCounts {
         let low = if estimate <= -1.0 {
             -1.0
         } else {
-            bound(Z95, -1.0, estimate)
+            bound(z, -1.0, estimate)
         };
         let high = if estimate >= 1.0 {
             1.0
         } else {
-            bound(-Z95, estimate, 1.0)
+            bound(-z, estimate, 1.0)
         };
         Some(Interval {
             estimate,
             low,
             high,
         })
+    }
+
+    /// McNemar's exact one-sided p of "the second rate is at most the first".
+    #[must_use]
+    pub fn mcnemar_second_higher(&self) -> f64 {
+        binomial_at_most(self.first_only, self.first_only + self.second_only, 0.5)
     }
 
     /// McNemar's exact two-sided p of "the two rates are equal".
@@ -144,6 +156,15 @@ mod tests {
                 mcnemar_exact(b, c)
             );
         }
+    }
+
+    #[test]
+    fn the_one_sided_test_is_the_smaller_tail() {
+        for (first, second, p) in [(3, 12, 0.035_156_25 / 2.0), (0, 5, 0.031_25), (0, 0, 1.0)] {
+            let got = counts(first, second, 100).mcnemar_second_higher();
+            assert!((got - p).abs() < 1e-14, "{first}, {second}: {got}");
+        }
+        assert!(counts(12, 3, 100).mcnemar_second_higher() > 0.9);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod arrivals;
 mod ends;
+mod estimate;
 
 pub use arrivals::ArrivalTimes;
 pub use ends::SessionEnds;
+pub use estimate::Estimate;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

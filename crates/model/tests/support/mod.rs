@@ -34,18 +34,21 @@ fn stage(name: &str, secs: u64, rate: u64) -> Stage {
     }
 }
 
-pub(crate) fn polling(ready: Readiness, jitter: Jitter) -> Polling {
-    Polling {
-        initial_delay: millis(1000),
+pub(crate) fn polling(ready: Readiness, jitter: Jitter) -> ExponentialBackoff {
+    ExponentialBackoff {
         backoff: Backoff {
             base: millis(1000),
             multiplier: Fixed::new(2.0).expect("it is in range"),
             cap: millis(10_000),
             jitter,
         },
-        max_attempts: Some(30),
-        deadline: Some(Duration::from_secs(60)),
-        ready,
+        polling: Polling {
+            initial_delay: millis(1000),
+            max_attempts: Some(30),
+            deadline: Some(Duration::from_secs(60)),
+            ready,
+            ..Polling::default()
+        },
     }
 }
 
@@ -75,19 +78,20 @@ pub(crate) fn gate(name: &str, strategy: Strategy) -> GateSpec {
 }
 
 pub(crate) fn gates() -> Vec<GateSpec> {
-    let forum = Strategy::ForumBackoff {
+    let forum = Strategy::ForumBackoff(ForumBackoff {
         attempts: 5,
         on_failure: OnFailure::Skip,
         check: ForumCheck::StateAndFlag,
-    };
+    });
     let event = WebhookEvent::SessionEnded;
     vec![
-        gate("ungated", Strategy::None),
+        gate("ungated", Strategy::NONE),
         gate(
             "fixed-5s",
-            Strategy::FixedDelay {
+            FixedDelay {
                 delay: Duration::from_secs(5),
-            },
+            }
+            .into(),
         ),
         gate("forum", forum),
         gate(
@@ -96,11 +100,11 @@ pub(crate) fn gates() -> Vec<GateSpec> {
         ),
         gate(
             "webhook",
-            Strategy::Webhook {
+            Strategy::Webhook(Webhook {
                 event,
                 delay: Duration::ZERO,
                 patience: None,
-            },
+            }),
         ),
         gate(
             "index",

@@ -326,12 +326,13 @@ pub(crate) fn troubled(seed: u64, troubles: &Troubles) -> Scenario {
         Distribution::uniform(millis(300), millis(4_000)).expect("the bounds are in order");
     troubles.platform(&mut scenario.arms[0].platform);
     let event = WebhookEvent::MetadataReady;
-    let polling = polling(required_fields(), Jitter::Full);
-    let confirm = Strategy::WebhookFallback {
+    let ExponentialBackoff { backoff, polling } = polling(required_fields(), Jitter::Full);
+    let confirm = Strategy::WebhookFallback(WebhookFallback {
         event,
         after: millis(5_000),
+        backoff,
         polling,
-    };
+    });
     scenario.arms[0].gates.push(gate("fallback", confirm));
     scenario.arms[0].gates[1].request.done_when = troubles.done_when;
     scenario

@@ -132,9 +132,10 @@ fn set(labels: &mut Labels, key: &Key<'_>, name: Name, value: Part<'_>, world: &
 
 /// Notes an unknown value; never true.
 fn unknown(key: &Key<'_>, name: Name, value: Part<'_>, candidates: &[&str]) -> bool {
-    // What is missing may be in the part of the file that could not be read.
+    // What is missing may be in the part of the file that could not be read; where there is none at
+    // all, that is a mistake of its own.
     let closed = matches!(name, Name::Kind | Name::Field | Name::Cause);
-    if closed || key.context.whole() {
+    if closed || (key.context.whole() && !candidates.is_empty()) {
         let help = suggest::help_for(value.text, candidates, &format!("{}s", name.text()));
         key.wrong(
             value,
@@ -148,7 +149,10 @@ fn unknown(key: &Key<'_>, name: Name, value: Part<'_>, candidates: &[&str]) -> b
 /// The phases of a workload.
 fn phases(workload: &Workload) -> Vec<&str> {
     match &workload.executor {
-        Executor::ArrivalRate(stages) => stages.iter().map(|stage| stage.name.as_str()).collect(),
+        Executor::ArrivalRate(stages) => {
+            let names = stages.iter().map(|stage| stage.name.as_str());
+            names.filter(|name| !name.is_empty()).collect()
+        }
         Executor::ConstantVus { .. } => vec![ONLY_STAGE],
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn updates(metadata: &mut Table<'_>) -> Option<UpdateLimit> {
     let limit = table
         .need("rate", "\"20/s\"")
         .and_then(|field| events(&field, window));
-    let backoff: Backoff = gate::exponential(&mut table);
+    let backoff: Backoff = gate::backoff(&mut table);
     table.finish();
     let limit = limit.unwrap_or(RateLimit { calls: 1, window });
     Some(UpdateLimit { limit, backoff })

@@ -22,8 +22,8 @@ pub(crate) struct Context<'c> {
 pub(crate) enum Readable {
     /// All of it.
     Whole,
-    /// Parts: what is missing may be in the others.
-    Torn,
+    /// Parts: what is missing may be in the others. From this byte on a table's header is missing.
+    Torn(usize),
 }
 
 /// Mistakes, as many as are kept, and the number of the others.
@@ -68,6 +68,17 @@ impl<'c> Context<'c> {
     /// Whether all of the document could be read.
     pub(crate) fn whole(&self) -> bool {
         self.readable == Readable::Whole
+    }
+
+    /// Whether keys of the root at `span` may belong into a table whose header could not be read.
+    pub(crate) fn may_be_astray(&self, span: Span) -> bool {
+        matches!(self.readable, Readable::Torn(from) if span.source == 0 && span.start > from)
+    }
+
+    /// Number of mistakes noted so far.
+    pub(crate) fn count(&self) -> usize {
+        let found = self.found.borrow();
+        found.list.len() + found.dropped
     }
 
     /// Counts mistakes that were found elsewhere and not kept.

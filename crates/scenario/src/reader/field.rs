@@ -41,8 +41,8 @@ impl<'d> Field<'d> {
         );
     }
 
-    /// The elements of an array of at most `most`.
-    pub(crate) fn elements(&self, most: usize) -> &'d [Node] {
+    /// The elements of an array of at most `most`; `form` says how one is written.
+    pub(crate) fn elements(&self, most: usize, form: &str) -> &'d [Node] {
         match self.node.array() {
             Some(elements) if elements.len() <= most => elements,
             Some(elements) => {
@@ -54,7 +54,7 @@ impl<'d> Field<'d> {
                 &[]
             }
             None => {
-                self.wrong_type("an array", &format!("write `[[{}]]` or `[ … ]`", self.path));
+                self.wrong_type("an array", form);
                 &[]
             }
         }
@@ -67,7 +67,9 @@ impl<'d> Field<'d> {
             node,
             path: format!("{}[{index}]", self.path),
         };
-        self.elements(most).iter().enumerate().map(item).collect()
+        let form = "write it in brackets, as in [ … ]";
+        let elements = self.elements(most, form).iter().enumerate();
+        elements.map(item).collect()
     }
 
     /// The value as a string.
@@ -107,7 +109,7 @@ impl<'d> Field<'d> {
         if rate.as_nanohertz() > 0 {
             return Some(rate);
         }
-        self.wrong("is zero", "use a rate above 0/s, or leave the stage out");
+        self.wrong("is zero", "use a rate above 0/s");
         None
     }
 

@@ -120,7 +120,8 @@ impl<'d> Table<'d> {
         };
         let path = field.path.clone();
         let element = |(index, node): (usize, &'d Node)| {
-            let name = node.name().map_or_else(|| index.to_string(), str::to_owned);
+            let name = node.name().filter(|name| !name.is_empty());
+            let name = name.map_or_else(|| index.to_string(), str::to_owned);
             Field {
                 context: field.context,
                 node,
@@ -128,12 +129,9 @@ impl<'d> Table<'d> {
             }
             .table()
         };
-        field
-            .elements(most)
-            .iter()
-            .enumerate()
-            .map(element)
-            .collect()
+        let form = format!("write `[[{path}]]`, one for each");
+        let elements = field.elements(most, &form).iter().enumerate();
+        elements.map(element).collect()
     }
 
     /// Reads `key` with `read`, or takes the default.
@@ -152,7 +150,10 @@ impl<'d> Table<'d> {
     /// Keys that are not known to anybody.
     pub(crate) fn finish(self) {
         for entry in self.entries {
-            if self.known.contains(&entry.key.as_str()) {
+            let is_root = self.path.is_empty();
+            if self.known.contains(&entry.key.as_str())
+                || (is_root && self.context.may_be_astray(entry.key_span))
+            {
                 continue;
             }
             let place = if self.path.is_empty() {

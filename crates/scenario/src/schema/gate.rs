@@ -1,34 +1,43 @@
 //! The schema of `[[gate]]`: one form per strategy, with exactly its keys.
 
-use racegate_model::field::Field;
-use serde_json::{Value, json};
+use racegate_model::gate::Strategy;
+use racegate_model::gate::keys::{Key, Keys, Value as Place};
+use racegate_model::scenario::{Backoff, Readiness};
+use serde_json::{Map, Value, json};
 
+use crate::gate::{LEARNED, VERIFY_REPAIR};
 use crate::request::SCOPES;
 
-use super::parts::{array, backoff, extend, name, object, one_of, reference, slots, words};
+use super::parts::{array, extend, name, object, one_of, reference, slots, words};
 
 /// One `[[gate]]`.
 pub(super) fn schema() -> Value {
+    let strategies = || Strategy::all().into_iter();
     let mut forms: Vec<Value> = strategies()
-        .into_iter()
-        .map(|(strategy, own, required)| form(json!({ "const": strategy }), own, &required))
+        .map(|mut strategy| {
+            let listed = Listed::of(|keys| strategy.keys(keys));
+            form(json!({ "const": strategy.name() }), listed)
+        })
         .collect();
-    forms.extend(
-        strategies()
-            .into_iter()
-            .map(|(inner, mut own, mut required)| {
-                extend(&mut own, json!({ "inner": { "const": inner } }));
-                if inner != "none" {
-                    required.push("inner");
-                }
-                form(json!({ "const": "verify-repair" }), own, &required)
-            }),
-    );
+    forms.extend(strategies().map(|mut inner| {
+        let mut listed = Listed::of(|keys| inner.keys(keys));
+        let name = inner.name();
+        listed.properties["inner"] = json!({ "const": name });
+        if inner != Strategy::NONE {
+            listed.required.push("inner");
+        }
+        form(json!({ "const": VERIFY_REPAIR }), listed)
+    }));
     one_of(forms)
 }
 
+/// The keys of a back-off.
+pub(super) fn backoff() -> Value {
+    Listed::of(|keys| Backoff::default().keys(keys)).properties
+}
+
 /// A gate with the keys that every strategy has.
-fn form(strategy: Value, mut properties: Value, required: &[&str]) -> Value {
+fn form(strategy: Value, mut listed: Listed) -> Value {
     let common = json!({
         "name": name(),
         "strategy": strategy,
@@ -48,60 +57,58 @@ fn form(strategy: Value, mut properties: Value, required: &[&str]) -> Value {
         "done_when": words(&["status", "counters"]),
         "jobs_at_once": slots(),
     });
-    extend(&mut properties, common);
-    object(properties, &[&["name", "strategy"], required].concat())
+    extend(&mut listed.properties, common);
+    let required = [&["name", "strategy"], &listed.required[..]].concat();
+    object(listed.properties, &required)
 }
 
-/// The strategies, their own keys, and which of these are required.
-fn strategies() -> Vec<(&'static str, Value, Vec<&'static str>)> {
-    let event = || json!({ "event": words(&["session-ended", "metadata-ready"]) });
-    let with = |mut properties: Value, more: Value| {
-        extend(&mut properties, more);
-        properties
-    };
-    let jitter = words(&["none", "equal", "full"]);
-    let interval = json!({ "interval": reference("duration"), "jitter": jitter });
-    let confirm = || with(with(polling(), backoff()), event());
-    let forum = json!({
-        "attempts": { "type": "integer", "minimum": 1, "maximum": 20 },
-        "on_failure": words(&["skip", "export-anyway"]),
-        "check": words(&["state-and-flag", "state-only"]),
-    });
-    let delay = || json!({ "delay": reference("duration") });
-    let patience = json!({
-        "patience": one_of(vec![words(&["none"]), reference("duration")]),
-    });
-    let watermark = json!({
-        "interval": reference("duration"),
-        "deadline": one_of(vec![words(&["none"]), reference("duration")]),
-    });
-    let after = json!({ "after": reference("duration") });
-    vec![
-        ("none", json!({}), vec![]),
-        ("fixed-delay", delay(), vec!["delay"]),
-        ("fixed-interval", with(polling(), interval), vec![]),
-        ("exponential-backoff", with(polling(), backoff()), vec![]),
-        ("forum-backoff", forum, vec![]),
-        ("webhook", with(with(event(), delay()), patience), vec![]),
-        ("webhook-confirm", confirm(), vec![]),
-        ("webhook-fallback", with(confirm(), after), vec![]),
-        ("watermark", watermark, vec![]),
-    ]
+/// Keys as properties, and those that are required.
+struct Listed {
+    properties: Value,
+    required: Vec<&'static str>,
 }
 
-fn polling() -> Value {
-    let mut checks = vec![
-        "state-completed",
-        "required-fields",
-        "index-visible",
-        "media-available",
-    ];
-    checks.extend(Field::METADATA.map(Field::name));
-    let attempts = json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 });
-    json!({
-        "initial_delay": reference("duration"),
-        "max_attempts": one_of(vec![words(&["none"]), attempts]),
-        "deadline": one_of(vec![words(&["none"]), reference("duration")]),
-        "ready": array(words(&checks), 1, 10),
-    })
+impl Listed {
+    fn of(list: impl FnOnce(&mut dyn Keys)) -> Self {
+        let mut listed = Self {
+            properties: Value::Object(Map::new()),
+            required: Vec::new(),
+        };
+        list(&mut listed);
+        listed
+    }
+}
+
+impl Keys for Listed {
+    fn key(&mut self, key: Key, value: Place<'_>) {
+        let mut property = property(&value);
+        if let Value::Object(property) = &mut property {
+            property.insert("description".into(), key.help.into());
+        }
+        self.properties[key.name] = property;
+        self.required
+            .extend(key.required.is_some().then_some(key.name));
+    }
+}
+
+fn property(place: &Place<'_>) -> Value {
+    let or_none = |other| one_of(vec![words(&["none"]), other]);
+    let count =
+        |low: &u32, high: &u32| json!({ "type": "integer", "minimum": low, "maximum": high });
+    match place {
+        Place::Duration(_) | Place::Interval(_) => reference("duration"),
+        Place::Limit(_) => or_none(reference("duration")),
+        Place::Count(_, low, high) => count(low, high),
+        Place::CountLimit(_, low, high) => or_none(count(low, high)),
+        Place::Number(_, low, high) => {
+            json!({ "type": "number", "minimum": low, "maximum": high })
+        }
+        Place::Pace(_) => or_none(reference("rate")),
+        Place::Law(_) => one_of(vec![words(&[LEARNED]), reference("distribution")]),
+        Place::Word(choice) => words(&choice.words()),
+        Place::Checks(_) => {
+            let checks: Vec<&str> = Readiness::words().collect();
+            array(words(&checks), 1, checks.len())
+        }
+    }
 }

@@ -40,16 +40,6 @@ pub(super) fn one_of(forms: Vec<Value>) -> Value {
     json!({ "oneOf": forms })
 }
 
-/// The keys of a back-off.
-pub(super) fn backoff() -> Value {
-    json!({
-        "base": reference("duration"),
-        "multiplier": { "type": "number", "minimum": 1, "maximum": 1000 },
-        "cap": reference("duration"),
-        "jitter": words(&["none", "equal", "full"]),
-    })
-}
-
 /// A name.
 pub(super) fn name() -> Value {
     json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })
@@ -57,7 +47,10 @@ pub(super) fn name() -> Value {
 
 /// What is used in many places.
 pub(super) fn definitions() -> Value {
-    let number = "[0-9]+(\\.[0-9]+)?";
+    let number = "([0-9][0-9_]*(\\.[0-9_]*)?|\\.[0-9_]+)([eE][+-]?[0-9]+)?";
+    let unit = "(ns|nsec|nanoseconds?|us|\u{b5}s|\u{3bc}s|usec|microseconds?|ms|msec|milliseconds?\
+                |s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)";
+    let duration = format!("({number}\\s*{unit}\\s*)+");
     let fields = Field::METADATA.map(Field::name);
     let sip = Field::METADATA
         .into_iter()
@@ -67,18 +60,18 @@ pub(super) fn definitions() -> Value {
         "duration": {
             "type": "string",
             "description": "A duration with units: 250ms, 1.5s, 1m30s, 2h.",
-            "pattern": format!("^\\s*({number}(ns|us|µs|ms|s|min|m|h|d))+\\s*$"),
+            "pattern": format!("^\\s*{duration}$"),
         },
         "rate": {
             "type": "string",
-            "description": "A rate with its unit: 10/s, 300/min, 5/h.",
-            "pattern": format!("^\\s*{number}\\s*/\\s*(s|sec|min|m|h)\\s*$"),
+            "description": "A rate with its unit: 10/s, 300/min, 5/h, 50/10s.",
+            "pattern": format!("^\\s*{number}\\s*/\\s*({unit}\\s*|{duration})$"),
         },
         "share": {
             "description": "A share of one: 0.05 or 5%.",
             "oneOf": [
                 { "type": "number", "minimum": 0, "maximum": 1 },
-                { "type": "string", "pattern": "^\\s*\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*%\\s*$" },
+                { "type": "string", "pattern": "^\\s*\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*%\\s*$" },
             ],
         },
         "field": { "enum": fields },

@@ -3,7 +3,8 @@
 use racegate_model::timeline::STAGES_MAX;
 use serde_json::{Value, json};
 
-use super::parts::{array, backoff, extend, name, object, one_of, reference, slots, words};
+use super::gate::backoff;
+use super::parts::{array, extend, name, object, one_of, reference, slots, words};
 
 /// `[platform]`.
 pub(super) fn schema() -> Value {

@@ -2,6 +2,8 @@
 
 mod files;
 mod meaning;
+mod near_misses;
 mod properties;
 mod rejected;
 mod schema;
+mod writing;

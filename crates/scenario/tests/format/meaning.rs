@@ -3,6 +3,9 @@
 use racegate_model::distribution::Distribution;
 use racegate_model::draws::Seed;
 use racegate_model::field::{Field, FieldGroup, FieldSet, Kind};
+use racegate_model::gate::{
+    Backoff, ExponentialBackoff, FixedDelay, ForumBackoff, Readiness, Watermark, Webhook,
+};
 use racegate_model::outcome::{Cause, OutcomeKind};
 use racegate_model::scenario::{
     Aggregate, Comparison, Connection, Correlation, Engine, Executor, ExportRequest, Filters,
@@ -136,30 +139,23 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(arm.platform.hold.sweep, Sweep::Never);
     assert!(arm.platform.pipelines.len() == 1 && arm.platform.pipelines[0].stages.is_empty());
     assert_eq!(scenario.workload.webrtc_share, Probability::ONE);
-    let Strategy::ExponentialBackoff(polling) = &gate(&scenario, "backoff").strategy else {
-        panic!("another strategy");
-    };
-    let Polling {
-        initial_delay,
-        backoff,
-        max_attempts,
-        deadline,
-        ready,
-    } = polling;
-    assert_eq!(*initial_delay, Duration::from_secs(1));
-    assert_eq!(
-        (backoff.base, backoff.cap),
-        (Duration::from_secs(1), Duration::from_secs(30))
-    );
-    assert_eq!(
-        (backoff.multiplier, backoff.jitter),
-        (Fixed::new(2.0).unwrap(), Jitter::Full)
-    );
-    assert_eq!(
-        (*max_attempts, *deadline),
-        (None, Some(Duration::from_secs(300)))
-    );
-    assert!(ready.required_fields.needed() && !ready.index_visible.needed());
+    let backoff = Strategy::ExponentialBackoff(ExponentialBackoff {
+        backoff: Backoff {
+            base: Duration::from_secs(1),
+            multiplier: Fixed::new(2.0).unwrap(),
+            cap: Duration::from_secs(30),
+            jitter: Jitter::Full,
+        },
+        polling: Polling {
+            initial_delay: Duration::from_secs(1),
+            max_attempts: None,
+            deadline: Some(Duration::from_secs(300)),
+            ready: Readiness::required_fields(),
+            positives: 1,
+            settle: Duration::ZERO,
+        },
+    });
+    assert_eq!(gate(&scenario, "backoff").strategy, backoff);
 }
 
 #[test]
@@ -245,36 +241,37 @@ fn strategies_have_their_own_keys() {
     let (on_failure, check) = (OnFailure::ExportAnyway, ForumCheck::StateOnly);
     assert_eq!(
         *strategy("forum"),
-        Strategy::ForumBackoff {
+        Strategy::ForumBackoff(ForumBackoff {
             attempts: 7,
             on_failure,
             check
-        }
+        })
     );
     let (event, delay) = (WebhookEvent::MetadataReady, Duration::from_secs(1));
     let patience = Some(Duration::from_secs(120));
-    let webhook = Strategy::Webhook {
+    let webhook = Strategy::Webhook(Webhook {
         event,
         delay,
         patience,
-    };
+    });
     assert_eq!(*strategy("webhook"), webhook);
-    let watermark = Strategy::Watermark {
+    let watermark = Strategy::Watermark(Watermark {
         interval: Duration::from_secs(20),
         deadline: None,
-    };
+    });
     assert_eq!(*strategy("past-the-watermark"), watermark);
     let Strategy::FixedInterval(interval) = strategy("interval") else {
         panic!("an interval")
     };
     let two = Duration::from_secs(2);
-    assert_eq!((interval.backoff.base, interval.backoff.cap), (two, two));
-    assert_eq!((interval.max_attempts, interval.deadline), (Some(5), None));
-    assert!(!interval.ready.required_fields.needed() && interval.ready.state_completed.needed());
-    assert_eq!(interval.ready.fields, FieldSet::EMPTY.with(Field::ClientIp));
-    assert_eq!(*strategy("repair"), Strategy::None);
+    assert_eq!(interval.interval, two);
+    let polling = &interval.polling;
+    assert_eq!((polling.max_attempts, polling.deadline), (Some(5), None));
+    assert!(!polling.ready.required_fields.needed() && polling.ready.state_completed.needed());
+    assert_eq!(polling.ready.fields, FieldSet::EMPTY.with(Field::ClientIp));
+    assert_eq!(*strategy("repair"), Strategy::NONE);
     let delay = Duration::from_secs(2);
-    assert_eq!(*strategy("repair-delayed"), Strategy::FixedDelay { delay });
+    assert_eq!(*strategy("repair-delayed"), FixedDelay { delay }.into());
     let exports = |name: &str| {
         gate(&scenario, name)
             .repair
@@ -304,7 +301,7 @@ fn arms_differ_in_what_they_set_and_select_gates() {
     );
     assert!(matches!(
         arm.gates[1].strategy,
-        Strategy::ForumBackoff { attempts: 3, .. }
+        Strategy::ForumBackoff(ForumBackoff { attempts: 3, .. })
     ));
     assert_eq!(arm.required, base.required);
 }
@@ -390,10 +387,11 @@ fn overrides_may_change_workload_and_seed() {
         scenario.arms[0].platform.index.refresh,
         Duration::from_secs(5)
     );
-    let Strategy::ExponentialBackoff(polling) = &scenario.arms[0].gates[0].strategy else {
+    let Strategy::ExponentialBackoff(backoff) = &scenario.arms[0].gates[0].strategy else {
         panic!("another strategy");
     };
-    assert!(polling.ready.media_available.needed() && !polling.ready.required_fields.needed());
+    let ready = backoff.polling.ready;
+    assert!(ready.media_available.needed() && !ready.required_fields.needed());
 }
 
 #[test]

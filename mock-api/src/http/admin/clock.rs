@@ -49,7 +49,7 @@ fn shown(controls: &Controls) -> Response {
     put,
     path = "/__admin/clock",
     tag = "admin",
-    request_body = ClockUpdate,
+    request_body = Option<ClockUpdate>,
     responses((status = 200, body = ClockBody)),
     security()
 )]

@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     path = "/__admin/recordings/{id}/damage",
     tag = "admin",
     params(("id" = String, Path)),
-    request_body = Whose,
+    request_body = Option<Whose>,
     responses((status = 200, body = RecordingShown)),
     security()
 )]
@@ -42,7 +42,7 @@ async fn damage(
     path = "/__admin/recordings/{id}/repair",
     tag = "admin",
     params(("id" = String, Path)),
-    request_body = Whose,
+    request_body = Option<Whose>,
     responses((status = 200, body = RecordingShown)),
     security()
 )]

@@ -1,23 +1,19 @@
 //! Who may control the mock, and how bodies are read there.
 
-use std::net::{IpAddr, SocketAddr};
-
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use utoipa::ToSchema;
 
 use super::Control;
+use crate::http::browsers::is_local;
 use crate::http::error::ApiError;
 use crate::http::extract::{fitting, read_body};
+use crate::http::origin::Peer;
+use crate::http::paging::NUMBER_MAX;
 use crate::http::shape;
 use crate::http::state::ApiState;
-
-/// Who is at the other end of the connection.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::http) struct Peer(pub(in crate::http) SocketAddr);
 
 /// Shows that the caller may control the mock.
 pub(super) struct Controls {
@@ -31,7 +27,7 @@ impl FromRequestParts<ApiState> for Controls {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let control = state.control().ok_or(ApiError::NotFound)?;
         let peer = parts.extensions.get::<Peer>();
-        if !peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback()) {
+        if !peer.is_some_and(|peer| peer.is_local()) {
             return Err(ApiError::NotAuthorized(
                 "The control plane answers callers on its own machine only.",
             ));
@@ -49,27 +45,6 @@ impl FromRequestParts<ApiState> for Controls {
     }
 }
 
-/// A page elsewhere whose name resolves to this machine gives itself away by the host, one that
-/// merely posts here by its origin.
-fn is_local(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let origin = headers.get(ORIGIN);
-    host.is_some_and(|host| is_loopback_authority(&format!("http://{host}")))
-        && origin.is_none_or(|origin| origin.to_str().is_ok_and(is_loopback_authority))
-}
-
-fn is_loopback_authority(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else {
-        return false;
-    };
-    let Some(host) = uri.host() else {
-        return false;
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// The query parameters; one that nobody knows is refused.
 pub(super) struct Query<T>(pub(super) T);
 
@@ -83,6 +58,22 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
     }
 }
 
+/// A number among query parameters, as far as the API's whole numbers go.
+pub(super) fn count<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    let Some(number) = Option::<u64>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let short = Some(number).filter(|number| *number <= NUMBER_MAX);
+    let number = short.and_then(|number| T::try_from(number).ok());
+    number
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(format_args!("a number above {NUMBER_MAX}")))
+}
+
 /// A JSON body, whatever the client calls it; none means an empty object.
 pub(super) struct Body<T>(pub(super) T);
 
@@ -93,32 +84,5 @@ impl<T: DeserializeOwned + ToSchema> FromRequest<ApiState> for Body<T> {
         let bytes = read_body(request, state.config().limits.body_timeout).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         fitting(text, shape::check::<T>).map(Self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_local() {
-        let table = [
-            ("127.0.0.1:80", None, true),
-            ("localhost", Some("http://localhost:3000"), true),
-            ("[::1]:80", None, true),
-            ("racegate.example:80", None, false),
-            ("127.0.0.1.example", None, false),
-            ("127.0.0.1:80", Some("https://racegate.example"), false),
-            ("127.0.0.1:80", Some("null"), false),
-        ];
-        for (host, origin, expected) in table {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, host.parse().unwrap());
-            if let Some(origin) = origin {
-                headers.insert(ORIGIN, origin.parse().unwrap());
-            }
-            assert_eq!(is_local(&headers), expected, "{host} {origin:?}");
-        }
-        assert!(!is_local(&HeaderMap::new()));
     }
 }

@@ -13,7 +13,6 @@ mod rules;
 mod wire;
 
 pub(super) use faults::Faults;
-pub(super) use guard::Peer;
 pub(super) use journal::{Journal, Record, target_of, wall_millis};
 pub(super) use wire::{FaultBody, FaultKind, Moment, RetryAfter, Span};
 
@@ -169,7 +168,7 @@ async fn clients(controls: Controls) -> Response {
     post,
     path = "/__admin/reset",
     tag = "admin",
-    request_body = Whose,
+    request_body = Option<Whose>,
     responses((status = 204, description = "It is done")),
     security()
 )]
@@ -194,7 +193,7 @@ async fn reset(controls: Controls, Body(whose): Body<Whose>) -> Result<Response,
     post,
     path = "/__admin/tokens/expire",
     tag = "admin",
-    request_body = Whose,
+    request_body = Option<Whose>,
     responses((status = 200, body = Expired)),
     security()
 )]
@@ -209,7 +208,7 @@ async fn expire_tokens(controls: Controls, Body(whose): Body<Whose>) -> Result<R
     post,
     path = "/__admin/websockets/drop",
     tag = "admin",
-    request_body = Whose,
+    request_body = Option<Whose>,
     responses((status = 200, body = Dropped)),
     security()
 )]

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::guard::{Body, Controls, Query};
+use super::guard::{Body, Controls, Query, count};
 use super::wire::{
     HoldBody, NewRecording, RecordingShown, RecordingsBody, Span, Visible, VisibleAt,
 };
@@ -46,6 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Window {
+    #[serde(deserialize_with = "count")]
     limit: Option<usize>,
 }
 
@@ -54,7 +55,7 @@ struct Window {
     get,
     path = "/__admin/recordings",
     tag = "admin",
-    params(("limit" = Option<u64>, Query, description = "Shown at most")),
+    params(("limit" = Option<u64>, Query, maximum = 2_147_483_647, description = "Shown at most")),
     responses((status = 200, body = RecordingsBody)),
     security()
 )]
@@ -92,7 +93,7 @@ async fn one(controls: Controls, PathOf(id): PathOf<String>) -> Result<Response,
     post,
     path = "/__admin/recordings",
     tag = "admin",
-    request_body = NewRecording,
+    request_body = Option<NewRecording>,
     responses((status = 201, body = RecordingShown)),
     security()
 )]
@@ -149,7 +150,7 @@ async fn add(controls: Controls, Body(new): Body<NewRecording>) -> Result<Respon
     path = "/__admin/recordings/{id}/hold",
     tag = "admin",
     params(("id" = String, Path)),
-    request_body = HoldBody,
+    request_body = Option<HoldBody>,
     responses((status = 200, body = RecordingShown)),
     security()
 )]
@@ -182,7 +183,7 @@ async fn hold(
     path = "/__admin/recordings/{id}/release",
     tag = "admin",
     params(("id" = String, Path)),
-    request_body = HoldBody,
+    request_body = Option<HoldBody>,
     responses((status = 200, body = RecordingShown)),
     security()
 )]

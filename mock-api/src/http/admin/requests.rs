@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::faults::Matcher;
-use super::guard::{Body, Controls, Query};
+use super::guard::{Body, Controls, Query, count};
 use super::journal::Entry;
 use super::recordings::visible;
 use super::wire::{
@@ -42,7 +42,9 @@ struct Filter {
     client: Option<String>,
     status: Option<u16>,
     recording: Option<String>,
+    #[serde(deserialize_with = "count")]
     after: Option<u64>,
+    #[serde(deserialize_with = "count")]
     limit: Option<usize>,
 }
 
@@ -52,7 +54,16 @@ struct Filter {
     get,
     path = "/__admin/requests",
     tag = "admin",
-    params(("method" = Option<String>, Query, description = "GET, POST, …"), ("path" = Option<String>, Query, description = "`*` stands for any text"), ("client" = Option<String>, Query, description = "A client id"), ("status" = Option<u16>, Query, description = "The answer's"), ("recording" = Option<String>, Query, description = "Id of a recording or conversation"), ("after" = Option<u64>, Query, description = "Numbers above this one"), ("limit" = Option<u64>, Query, description = "Shown at most")),
+    params(
+        ("method" = Option<String>, Query, description = "GET, POST, …"),
+        ("path" = Option<String>, Query, description = "`*` stands for any text"),
+        ("client" = Option<String>, Query, description = "A client id"),
+        ("status" = Option<u16>, Query, maximum = 65_535, description = "The answer's"),
+        ("recording" = Option<String>, Query, description = "Id of a recording or conversation"),
+        ("after" = Option<u64>, Query, maximum = 2_147_483_647,
+            description = "Numbers above this one"),
+        ("limit" = Option<u64>, Query, maximum = 2_147_483_647, description = "Shown at most"),
+    ),
     responses((status = 200, body = RequestsBody)),
     security()
 )]
@@ -104,7 +115,7 @@ async fn clear(controls: Controls, Query(whose): Query<Whose>) -> Result<Respons
     post,
     path = "/__admin/requests/verify",
     tag = "admin",
-    request_body = Verify,
+    request_body = Option<Verify>,
     responses((status = 200, body = Verified), (status = 417, description = "There are more or fewer", body = crate::http::wire::ErrorBody)),
     security()
 )]

@@ -25,9 +25,9 @@ use super::ids::job_id;
 use super::keeping::{PendingExport, Protection};
 use super::paging::{PageSize, Paging};
 use super::params::{Params, invalid};
-use super::permissions::{EXECUTE, Scopes};
+use super::permissions::EXECUTE;
 use super::seen::look_now;
-use super::selection::{Within, select};
+use super::selection::{Sight, Within, select};
 use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::job::{FailedRecording, JobUpdate, JobsQuery, RecordingJob, state_name};
@@ -66,7 +66,6 @@ async fn create(
     body: JsonBody<JobsQuery>,
 ) -> Result<Response, ApiError> {
     state.need_all(caller, &[ADD])?;
-    caller.scopes.need(Scopes::EXPORT, ADD)?;
     let query = body.value()?;
     if query.include_recordings_with_sensitive_data == Some(true) {
         state.need_all(caller, &["recording:recording:viewSensitiveData"])?;
@@ -128,10 +127,13 @@ fn selected(
             "agedConversationInterval and conversationQuery exclude each other.",
         ));
     }
-    let within = (Within::Started, caller.now);
+    let sight = Sight {
+        state,
+        caller,
+        within: Within::Started,
+    };
     let query = (conversations.interval.as_deref(), &conversations.parts);
-    let calls = select(state.calls(caller), state.config().epoch, query, within)
-        .map_err(|error| error.under("conversationQuery"))?;
+    let calls = select(sight, query).map_err(|error| error.under("conversationQuery"))?;
     Ok(calls.into_iter().map(|call| call.index).collect())
 }
 

@@ -19,18 +19,18 @@ use racegate_model::time::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::downloads::Origin;
 use super::error::{ApiError, Entity};
 use super::extract::{JsonList, NoBody, PathOf};
 use super::gateway::Caller;
 use super::ids::Uuid;
+use super::origin::Origin;
 use super::params::{Params, invalid};
 use super::state::ApiState;
 use super::wire::ApiDate;
 use super::wire::account::Entities;
 use super::wire::notification::{AvailableTopic, Channel, ChannelTopic, TopicRequest, TopicState};
 use hub::{ChannelView, SubscribeError, Subscribing};
-use topics::{TEMPLATES, Topic, TopicError};
+use topics::{TEMPLATES, Template, Topic, TopicError};
 
 /// What the real API's list of topics can show more of.
 const EXPANDED: &[&str] = &[
@@ -49,6 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(check))
         .routes(routes!(subscriptions, subscribe, replace, unsubscribe))
         .routes(routes!(available))
+        .routes(routes!(available_one))
         // Of a WebSocket an OpenAPI document could say nothing true.
         .route("/channels/{channelId}", get(socket::connect))
 }
@@ -57,6 +58,11 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 pub(super) fn participant_id(seed: Seed, recording: RecordingIndex, purpose: &str) -> Uuid {
     let word = Draws::of_stream(seed, purpose, recording.0).draw(Purpose::Identity);
     Uuid::of((u128::from(word) << 64) | u128::from(mix64(word)))
+}
+
+/// The session of a call's customer; the agent's is the recording's.
+pub(super) fn peer_session(seed: Seed, recording: RecordingIndex) -> String {
+    participant_id(seed, recording, "customer session").to_string()
 }
 
 /// Tells the user of a tenant, at that instant, that a recording is back from the archive.
@@ -345,16 +351,41 @@ async fn available(
     let shown = TEMPLATES
         .iter()
         .filter(|template| state.speaks_forum() || !template.text.contains(':'));
-    let entities = shown
-        .map(|template| AvailableTopic {
-            id: template.text,
-            description: template.about,
-            requires_permissions: template.permissions,
-            requires_current_user: template.text.starts_with("v2.users."),
-            visibility: "Public",
-            transports: ["Websocket"],
-            topic_parameters: template.text.matches("{id}").map(|_| "id").collect(),
-        })
-        .collect();
+    let entities = shown.map(described).collect();
     Ok(Json(Entities { entities }).into_response())
+}
+
+/// What can be listened to under that name, an id or `{id}` in it.
+#[utoipa::path(
+    get,
+    path = "/api/v2/notifications/availabletopics/{topicId}",
+    tag = "notifications",
+    params(("topicId" = String, Path)),
+    responses((status = 200, body = AvailableTopic))
+)]
+async fn available_one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Result<Response, ApiError> {
+    let template = if let Some(template) = TEMPLATES.iter().find(|known| known.text == id) {
+        template
+    } else {
+        let me = &state.client(caller).user.id;
+        let parsed = topics::parse(&id, me, state.service().seed());
+        parsed.map_err(|_| Entity::Topic.none(id))?.1
+    };
+    Ok(Json(described(template)).into_response())
+}
+
+fn described(template: &Template) -> AvailableTopic {
+    AvailableTopic {
+        id: template.text,
+        description: template.about,
+        requires_permissions: template.permissions,
+        requires_current_user: template.text.starts_with("v2.users."),
+        visibility: "Public",
+        transports: ["Websocket"],
+        topic_parameters: template.text.matches("{id}").map(|_| "id").collect(),
+    }
 }

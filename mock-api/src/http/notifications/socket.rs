@@ -2,9 +2,11 @@
 
 use std::time::Duration as StdDuration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use tokio::time::{Instant, interval_at, timeout};
 
@@ -13,20 +15,22 @@ use super::pump::frame;
 use super::topics::Topic;
 use crate::http::error::{ApiError, Entity};
 use crate::http::extract::PathOf;
+use crate::http::origin::Peer;
 use crate::http::state::ApiState;
 use crate::http::wire::notification::{ClientMessage, PlainMessage};
+use crate::websocket::bounded;
 use racegate_model::draws::Seed;
 use racegate_model::ids::RecordingIndex;
 
 /// What a client may send in a message: pings are short.
 const MESSAGE_MAX: usize = 16 << 10;
-/// What may wait to be written to a client that does not read.
-const WRITE_MAX: usize = 1 << 20;
 
 /// The WebSocket of a channel. Its id is the key to it.
 pub(super) async fn connect(
     State(state): State<ApiState>,
     PathOf(id): PathOf<String>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let expiry = state.hub().expiry(&id);
@@ -34,12 +38,13 @@ pub(super) async fn connect(
         .filter(|at| *at > state.now())
         .ok_or_else(|| Entity::Channel.none(id.as_str()))?;
     let upgrade = upgrade.map_err(|_| ApiError::UpgradeRequired)?;
+    let met = state
+        .config()
+        .web
+        .check(peer.map(|Extension(peer)| peer), &headers);
+    met.map_err(|foreign| ApiError::NotAuthorized(foreign.reason()))?;
     let limits = state.config().channels;
-    let upgrade = upgrade
-        .max_message_size(MESSAGE_MAX)
-        .max_frame_size(MESSAGE_MAX)
-        .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_MAX);
+    let upgrade = bounded(upgrade, MESSAGE_MAX);
     Ok(upgrade.on_upgrade(async move |mut socket| {
         let Some(feed) = state.hub().connect(&id, state.now()) else {
             return;

@@ -75,6 +75,16 @@ pub(in crate::http) struct TokenInfo {
     pub(in crate::http) o_auth_client: Named,
 }
 
+/// `Queue`.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct Queue {
+    pub(in crate::http) id: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) member_count: u32,
+    pub(in crate::http) self_uri: String,
+}
+
 /// Something with a name.
 #[derive(Clone, Serialize, ToSchema)]
 pub(in crate::http) struct Named {

@@ -1,6 +1,6 @@
 //! Conversations as analytics shows them.
 
-use racegate_model::ids::{ConversationId, SessionId};
+use racegate_model::ids::ConversationId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,6 +28,8 @@ pub(in crate::http) struct AnalyticsParticipant {
     pub(in crate::http) participant_id: String,
     pub(in crate::http) purpose: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) participant_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) user_id: Option<String>,
     pub(in crate::http) sessions: [AnalyticsSession; 1],
 }
@@ -36,8 +38,10 @@ pub(in crate::http) struct AnalyticsParticipant {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct AnalyticsSession {
-    #[schema(value_type = Id)]
-    pub(in crate::http) session_id: Shown<SessionId>,
+    /// The agent's is the recording's.
+    pub(in crate::http) session_id: String,
+    /// The session at the other end.
+    pub(in crate::http) peer_id: String,
     pub(in crate::http) media_type: &'static str,
     pub(in crate::http) direction: &'static str,
     pub(in crate::http) provider: &'static str,
@@ -54,6 +58,8 @@ pub(in crate::http) struct AnalyticsSegment {
     pub(in crate::http) segment_end: Option<ApiDate>,
     pub(in crate::http) segment_type: &'static str,
     pub(in crate::http) conference: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) queue_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) disconnect_type: Option<&'static str>,
 }

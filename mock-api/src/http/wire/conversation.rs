@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use racegate_model::ids::{ConversationId, RecordingId, SessionId};
+use racegate_model::ids::{ConversationId, RecordingId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,7 +32,13 @@ pub(in crate::http) struct Participant {
     pub(in crate::http) id: String,
     pub(in crate::http) purpose: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) user_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) queue_id: Option<String>,
     pub(in crate::http) start_time: ApiDate,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) end_time: Option<ApiDate>,
@@ -43,8 +49,10 @@ pub(in crate::http) struct Participant {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Call {
-    #[schema(value_type = Id)]
-    pub(in crate::http) id: Shown<SessionId>,
+    /// The agent's is the recording's session.
+    pub(in crate::http) id: String,
+    /// The call at the other end.
+    pub(in crate::http) peer_id: String,
     pub(in crate::http) state: &'static str,
     pub(in crate::http) direction: &'static str,
     pub(in crate::http) provider: &'static str,

@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use super::ApiDate;
 use super::fields::Shown;
+use super::predicate::QueryPredicate;
 use super::whole;
-use super::words::{Dimension, JobAction, JobCommand, Operator, PredicateKind};
+use super::words::{JobAction, JobCommand, Operator};
 
 /// `RecordingJobsQuery`. What is not modelled (screens, snippets, policies) is checked and decides
 /// nothing. Unknown keys are passed over, as the real API does; the job shows the
@@ -111,15 +112,9 @@ pub(in crate::http) struct AsyncDetailsQuery {
 pub(in crate::http) struct QueryParts {
     pub(in crate::http) conversation_filters: Option<Vec<QueryFilter>>,
     pub(in crate::http) segment_filters: Option<Vec<QueryFilter>>,
-    /// There are no evaluations here.
-    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
-    evaluation_filters: Option<Vec<IgnoredAny>>,
-    /// There are no surveys here.
-    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
-    survey_filters: Option<Vec<IgnoredAny>>,
-    /// There are no resolutions here.
-    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
-    resolution_filters: Option<Vec<IgnoredAny>>,
+    pub(in crate::http) evaluation_filters: Option<Vec<AbsentFilter>>,
+    pub(in crate::http) survey_filters: Option<Vec<AbsentFilter>>,
+    pub(in crate::http) resolution_filters: Option<Vec<AbsentFilter>>,
     /// Not computed here.
     #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     aggregations: Option<Vec<IgnoredAny>>,
@@ -132,20 +127,21 @@ pub(in crate::http) struct QueryParts {
 }
 
 impl QueryParts {
-    /// A part of the query that nothing here could answer.
-    pub(in crate::http) fn not_modelled(&self) -> Option<&'static str> {
-        let filled = |list: &Option<Vec<IgnoredAny>>| list.as_ref().is_some_and(|l| !l.is_empty());
-        if filled(&self.evaluation_filters) {
-            Some("This server has no evaluations to filter by.")
-        } else if filled(&self.survey_filters) {
-            Some("This server has no surveys to filter by.")
-        } else if filled(&self.resolution_filters) {
-            Some("This server has no resolutions to filter by.")
-        } else if filled(&self.aggregations) {
-            Some("This server computes no aggregations.")
-        } else {
-            None
-        }
+    /// Whether sums are asked for, which nothing here could answer.
+    pub(in crate::http) fn asks_for_aggregations(&self) -> bool {
+        self.aggregations
+            .as_ref()
+            .is_some_and(|list| !list.is_empty())
+    }
+
+    /// The filters on what no call here has.
+    pub(in crate::http) fn absent(&self) -> impl Iterator<Item = &AbsentFilter> {
+        let lists = [
+            &self.evaluation_filters,
+            &self.survey_filters,
+            &self.resolution_filters,
+        ];
+        lists.into_iter().flatten().flatten()
     }
 }
 
@@ -208,17 +204,31 @@ pub(in crate::http) enum Join {
     Or,
 }
 
-/// A predicate on a dimension.
+/// A filter on what no call here has: evaluations, surveys, resolutions.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(in crate::http) struct QueryPredicate {
+pub(in crate::http) struct AbsentFilter {
     #[serde(rename = "type")]
-    #[schema(value_type = Option<PredicateKind>)]
-    pub(in crate::http) kind: Option<String>,
-    #[schema(required = true, value_type = Dimension)]
-    pub(in crate::http) dimension: Option<String>,
+    pub(in crate::http) join: Join,
+    #[serde(default)]
+    pub(in crate::http) predicates: Option<Vec<AbsentPredicate>>,
+    #[serde(default)]
+    pub(in crate::http) clauses: Option<Vec<AbsentClause>>,
+}
+
+/// A clause of such a filter.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::http) struct AbsentClause {
+    #[serde(rename = "type")]
+    pub(in crate::http) join: Join,
+    #[serde(default)]
+    pub(in crate::http) predicates: Option<Vec<AbsentPredicate>>,
+}
+
+/// A predicate of such a filter: only `notExists` is true of anything.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::http) struct AbsentPredicate {
     #[schema(value_type = Option<Operator>)]
     pub(in crate::http) operator: Option<String>,
-    pub(in crate::http) value: Option<String>,
 }
 
 /// The body of PUT.

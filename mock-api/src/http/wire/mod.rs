@@ -15,6 +15,7 @@ pub(in crate::http) mod notification;
 pub(in crate::http) mod oauth;
 pub(in crate::http) mod orphan;
 pub(in crate::http) mod paging;
+pub(in crate::http) mod predicate;
 pub(in crate::http) mod protection;
 pub(in crate::http) mod recording;
 pub(in crate::http) mod trigger;

@@ -11,6 +11,7 @@ pub(in crate::http) struct TokenForm {
     pub(in crate::http) grant_type: String,
     pub(in crate::http) client_id: Option<String>,
     pub(in crate::http) client_secret: Option<String>,
+    /// Decides nothing for this grant; the answer says what is granted instead.
     pub(in crate::http) scope: Option<String>,
 }
 
@@ -20,6 +21,9 @@ pub(in crate::http) struct TokenGrant<'a> {
     pub(in crate::http) access_token: &'a str,
     pub(in crate::http) token_type: &'static str,
     pub(in crate::http) expires_in: u64,
+    /// There if another one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) scope: Option<&'static str>,
 }
 
 /// A granted token, as a client reads it.

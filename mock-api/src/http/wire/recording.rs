@@ -192,19 +192,24 @@ impl RetentionDates {
     }
 }
 
-/// The audio of each channel; there is one.
-#[derive(Serialize)]
-pub(in crate::http) struct MediaUris {
-    #[serde(rename = "0")]
-    pub(in crate::http) first: MediaUri,
+/// The audio under each key that clients look for. There is one channel: it is the first, `0`, and the
+/// whole, `S`, which the real API has where it puts channels together.
+pub(in crate::http) struct MediaUris(pub(in crate::http) MediaUri);
+
+impl Serialize for MediaUris {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(["0", "S"].map(|key| (key, &self.0)))
+    }
 }
 
 impl MediaUris {
     fn write(&self, object: &mut Object<'_>) {
-        object.object(key!("0"), |o| {
-            o.text(key!("mediaUri"), &self.first.media_uri);
-            o.raw(key!("waveformData"), "[]");
-        });
+        for key in [key!("0"), key!("S")] {
+            object.object(key, |o| {
+                o.text(key!("mediaUri"), &self.0.media_uri);
+                o.raw(key!("waveformData"), "[]");
+            });
+        }
     }
 }
 
@@ -389,9 +394,10 @@ mod tests {
                 media_subtype: "Station",
                 annotations: note.clone().map(annotation).into_iter().collect(),
                 file_state: if forum { FileState::Available } else { FileState::Restoring },
-                media_uris: url.clone().map(|media_uri| MediaUris {
-                    first: MediaUri { media_uri, waveform_data: [] },
-                }),
+                media_uris: url.clone().map(|media_uri| MediaUris(MediaUri {
+                    media_uri,
+                    waveform_data: [],
+                })),
                 output_duration_ms: index,
                 retention: RetentionDates {
                     restore_expiration_time: date,

@@ -104,19 +104,8 @@ pub(in crate::http) enum Operator {
 #[schema(rename_all = "lowercase")]
 pub(in crate::http) enum PredicateKind {
     Dimension,
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub(in crate::http) enum Dimension {
-    ConversationId,
-    ConversationEnd,
-    MediaType,
-    Direction,
-    OriginatingDirection,
-    Provider,
-    Recording,
-    ScreenRecording,
+    Property,
+    Metric,
 }
 
 #[derive(ToSchema)]

@@ -4,6 +4,7 @@ use crate::analysis::{Context, Replay, Tenant};
 use crate::distribution::Distribution;
 use crate::draws::Seed;
 use crate::field::{Field, FieldSet, Kind, PerKind};
+use crate::gate::FixedDelay;
 use crate::history::{End, EndReason, Entry, JobRecord, Settled};
 use crate::ids::{ArmIndex, JobOrdinal, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate, OutcomeKind};
@@ -116,12 +117,13 @@ fn arm(name: &str, workers: u32) -> Arm {
         name: name.into(),
         platform: platform(workers),
         gates: vec![
-            gate("ungated", Strategy::None),
+            gate("ungated", Strategy::NONE),
             gate(
                 "patient",
-                Strategy::FixedDelay {
+                FixedDelay {
                     delay: Duration::from_secs(3),
-                },
+                }
+                .into(),
             ),
         ],
         required: RequiredFields(PerKind {

@@ -4,7 +4,7 @@ use super::{Call, Passage, Records, Solo, Then, Wake};
 use crate::export::Reads;
 use crate::exporter::{Next, Reply, after_export, after_rejection, cause_of};
 use crate::field::FieldSet;
-use crate::gate::{Ready, Step};
+use crate::gate::{Ready, Seen};
 use crate::order::Event;
 use crate::org::RateLimiter;
 use crate::outcome::{Cause, OutcomeKind};
@@ -34,7 +34,10 @@ impl<D: Decided, R: Records> Behind<'_, D, R> {
         if passage.tally.approved_at.ever().is_some() {
             return Then::Wait;
         }
-        let step = self.solo.policy.started(now, &mut passage.progress);
+        let step = self
+            .solo
+            .policy
+            .on(now, Seen::Started, &mut passage.progress);
         passage.gate(now, step)
     }
 
@@ -45,7 +48,7 @@ impl<D: Decided, R: Records> Behind<'_, D, R> {
             return Then::Wait;
         };
         let policy = &self.solo.policy;
-        let step = policy.notified(now, event, &mut passage.progress);
+        let step = policy.on(now, Seen::Notified(event), &mut passage.progress);
         passage.gate(now, step)
     }
 
@@ -109,7 +112,8 @@ impl<D: Decided, R: Records> Behind<'_, D, R> {
         if call == Call::Check {
             passage.tally.throttled += 1;
             let policy = &self.solo.policy;
-            let step = policy.throttled(now, retry_after, &mut passage.progress);
+            let seen = Seen::Throttled(retry_after);
+            let step = policy.on(now, seen, &mut passage.progress);
             return passage.gate(now, step);
         }
         passage.job.throttled += 1;
@@ -138,7 +142,8 @@ impl<D: Decided, R: Records> Behind<'_, D, R> {
         } else {
             Ready::No
         };
-        let step: Step = self.solo.policy.checked(now, ready, &mut passage.progress);
+        let policy = &self.solo.policy;
+        let step = policy.on(now, Seen::Checked(ready), &mut passage.progress);
         passage.gate(now, step)
     }
 

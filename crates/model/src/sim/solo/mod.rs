@@ -21,10 +21,11 @@ use crate::field::{FieldSet, Kind, PerKind};
 use crate::gate::{Policy, Progress, Step};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::job_draws::JobDraws;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
     Arm, ExportRequest, GateSpec, GateStart, JobDone, ReadPath, Repair, RequiredFields, Slots,
-    Strategy, WebhookEvent,
+    WebhookEvent,
 };
 use crate::selection::Refusal;
 use crate::time::Timestamp;
@@ -132,7 +133,7 @@ impl Solo {
             seed,
             tenant,
             start: gate.start,
-            listens: super::listens_to(&gate.strategy),
+            listens: gate.strategy.listens(),
             need: PerKind::of(|kind| policy.need(arm.required.of(kind))),
             path: policy.read_path(),
             policy,
@@ -140,7 +141,7 @@ impl Solo {
             required: arm.required,
             request: gate.request,
             refusal: rules.refuses(&gate.request),
-            stream: Stream::new(seed, &gate.name),
+            stream: JobDraws::of_recordings(seed),
             plain: None,
             same_times: JobTimes::of_all(&rules),
             rules,
@@ -233,10 +234,9 @@ impl Solo {
 /// Whether the tenants of `arm` can be run recording by recording: a job for each, and no gate or
 /// platform through which one changes what another meets.
 pub(super) fn suits(arm: &Arm) -> bool {
-    let fleet = |gate: &GateSpec| matches!(gate.strategy, Strategy::Watermark { .. });
     let alone = |gate: &GateSpec| {
         let slots = gate.request.jobs_at_once.unwrap_or(Slots::Unlimited);
-        slots == Slots::Unlimited && !fleet(gate)
+        slots == Slots::Unlimited && gate.strategy.fleet(arm.required).is_none()
     };
     arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()

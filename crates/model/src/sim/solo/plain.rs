@@ -5,7 +5,7 @@ use crate::export::{ExportRules, verdict};
 use crate::exporter::jobs::{POLL_INTERVAL, next_poll};
 use crate::exporter::tally::Tally;
 use crate::field::{Field, FieldSet, Kind, PerKind};
-use crate::gate::{Polls, Progress, Ready, Rounds, Series, Step};
+use crate::gate::{Polls, Progress, Ready, Rounds, Seen, Series, Step};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::outcome::OutcomeKind;
@@ -236,7 +236,7 @@ impl Solo {
             looks: 0,
             looked_at: None,
         };
-        let mut step = self.policy.started(start, &mut progress);
+        let mut step = self.policy.on(start, Seen::Started, &mut progress);
         loop {
             let now = passed.at;
             step = match step {
@@ -252,7 +252,8 @@ impl Solo {
                     } else {
                         Ready::No
                     };
-                    self.policy.checked(now, passed.saw, &mut progress)
+                    self.policy
+                        .on(now, Seen::Checked(passed.saw), &mut progress)
                 }
                 Step::Approve => return Some(passed),
                 Step::GiveUp => {

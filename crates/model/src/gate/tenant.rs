@@ -1,0 +1,254 @@
+//! The gate of one tenant: what it sees of all recordings → what it wants done.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use super::{Policy, Progress, Ready, Seen, Step, WebhookEvent};
+use crate::draws::Seed;
+use crate::field::Kind;
+use crate::ids::RecordingIndex;
+use crate::scenario::{GateSpec, ReadPath, RequiredFields};
+use crate::time::{Duration, Timestamp};
+use crate::timeline::View;
+
+/// What a gate asks of the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// A look at one recording.
+    Check {
+        /// The recording.
+        recording: RecordingIndex,
+        /// The read path to look on.
+        path: ReadPath,
+    },
+    /// The data lake's watermark.
+    Watermark {
+        /// The recording that the call counts as.
+        recording: RecordingIndex,
+    },
+}
+
+impl Read {
+    /// The recording that the call counts as.
+    #[must_use]
+    pub const fn recording(&self) -> RecordingIndex {
+        match self {
+            Self::Check { recording, .. } | Self::Watermark { recording } => *recording,
+        }
+    }
+}
+
+/// What a read has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// The recording as it was.
+    View(View),
+    /// The watermark's date.
+    Watermark(Timestamp),
+}
+
+/// What a gate gets to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Observation {
+    /// The gate's clock starts for a recording.
+    Started(RecordingIndex),
+    /// A notification arrived.
+    Notified(RecordingIndex, WebhookEvent),
+    /// A read was answered.
+    Answered(Read, Found),
+    /// A read was answered with 404: nothing is there.
+    NotFound(Read),
+    /// A read was answered with 429.
+    Throttled(Read, Duration),
+}
+
+/// What a gate wants done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// A read of the API.
+    Read(Read),
+    /// It may be exported.
+    Export(RecordingIndex),
+    /// It shall not be waited for any longer.
+    Abandon(RecordingIndex),
+}
+
+/// A strategy that decides about all recordings of a tenant together.
+pub trait Fleet: std::fmt::Debug + Send {
+    /// A recording of `kind` is known from now on; its clock has not started.
+    fn expect(&mut self, recording: RecordingIndex, kind: Kind) {
+        let _ = (recording, kind);
+    }
+
+    /// What follows from an observation at `now`.
+    fn on(&mut self, now: Timestamp, observation: Observation) -> Vec<Action>;
+
+    /// What follows from all that is due until `now`.
+    fn handle_timeout(&mut self, now: Timestamp) -> Vec<Action>;
+
+    /// The instant at which something is due next.
+    fn poll_timeout(&self) -> Option<Timestamp>;
+
+    /// A read of `recording` is refused for good. Returns the recordings for which that is the end.
+    fn refused(&mut self, recording: RecordingIndex) -> Vec<RecordingIndex>;
+}
+
+/// A gate of one tenant.
+#[derive(Debug)]
+pub struct Gate {
+    policy: Policy,
+    /// Decides about all recordings together, instead of the policy.
+    fleet: Option<Box<dyn Fleet>>,
+    required: RequiredFields,
+    pending: BTreeMap<RecordingIndex, Pending>,
+    due: BinaryHeap<Reverse<(Timestamp, RecordingIndex, u64)>>,
+    actions: VecDeque<Action>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    kind: Kind,
+    progress: Progress,
+    /// The number of the deadline that counts: an older one in the heap is void.
+    generation: u64,
+}
+
+impl Gate {
+    /// The gate that `spec` describes.
+    #[must_use]
+    pub fn new(spec: &GateSpec, required: RequiredFields, seed: Seed) -> Self {
+        Self {
+            policy: Policy::new(&spec.strategy, seed),
+            fleet: spec.strategy.fleet(required),
+            required,
+            pending: BTreeMap::new(),
+            due: BinaryHeap::new(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// The jitter that follows check `attempt` of the recording, if it finds nothing.
+    pub(crate) const fn drawn(&self, recording: RecordingIndex, attempt: u32) -> u64 {
+        self.policy.drawn(recording, attempt)
+    }
+
+    /// A recording of `kind` is known from now on; its clock has not started.
+    pub fn expect(&mut self, recording: RecordingIndex, kind: Kind) {
+        if let Some(fleet) = &mut self.fleet {
+            return fleet.expect(recording, kind);
+        }
+        let pending = Pending {
+            kind,
+            progress: Progress::new(recording),
+            generation: 0,
+        };
+        self.pending.insert(recording, pending);
+    }
+
+    /// Tells the gate what was seen at `now`. What concerns a recording that it has already
+    /// decided about is ignored.
+    pub fn observe(&mut self, now: Timestamp, observation: Observation) {
+        if let Some(fleet) = &mut self.fleet {
+            return self.actions.extend(fleet.on(now, observation));
+        }
+        let recording = observation.recording();
+        let Some(pending) = self.pending.get_mut(&recording) else {
+            return;
+        };
+        let seen = match observation {
+            Observation::Started(_) => Seen::Started,
+            Observation::Notified(_, event) => Seen::Notified(event),
+            Observation::Answered(_, Found::View(view)) => {
+                let required = self.required.of(pending.kind);
+                Seen::Checked(self.policy.is_ready(&view, required))
+            }
+            // No policy asks for it.
+            Observation::Answered(_, Found::Watermark(_)) => return,
+            Observation::NotFound(_) => Seen::Checked(Ready::No),
+            Observation::Throttled(_, retry_after) => Seen::Throttled(retry_after),
+        };
+        let step = self.policy.on(now, seen, &mut pending.progress);
+        self.apply(now, recording, step);
+    }
+
+    /// A read of `recording` is refused for good. Returns the recordings for which that is the end.
+    pub fn refused(&mut self, recording: RecordingIndex) -> Vec<RecordingIndex> {
+        if let Some(fleet) = &mut self.fleet {
+            return fleet.refused(recording);
+        }
+        self.pending.remove(&recording);
+        vec![recording]
+    }
+
+    /// Handles everything due until `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if let Some(fleet) = &mut self.fleet {
+            return self.actions.extend(fleet.handle_timeout(now));
+        }
+        while let Some(Reverse((at, recording, generation))) = self.due.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.due.pop();
+            let Some(pending) = self.pending.get_mut(&recording) else {
+                continue;
+            };
+            if pending.generation != generation {
+                continue;
+            }
+            let step = self.policy.due(at, &mut pending.progress);
+            self.apply(at, recording, step);
+        }
+    }
+
+    /// When something is due next; may name an instant at which nothing happens any more.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if let Some(fleet) = &self.fleet {
+            return fleet.poll_timeout();
+        }
+        self.due.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn apply(&mut self, now: Timestamp, recording: RecordingIndex, step: Step) {
+        match step {
+            Step::Wait => {}
+            Step::At(at) => {
+                if let Some(pending) = self.pending.get_mut(&recording) {
+                    pending.generation += 1;
+                    self.due
+                        .push(Reverse((at.max(now), recording, pending.generation)));
+                }
+            }
+            Step::Check => {
+                let path = self.policy.read_path();
+                let read = Read::Check { recording, path };
+                self.actions.push_back(Action::Read(read));
+            }
+            Step::Approve => {
+                self.pending.remove(&recording);
+                self.actions.push_back(Action::Export(recording));
+            }
+            Step::GiveUp => {
+                self.pending.remove(&recording);
+                self.actions.push_back(Action::Abandon(recording));
+            }
+        }
+    }
+}
+
+impl Observation {
+    const fn recording(&self) -> RecordingIndex {
+        match self {
+            Self::Started(recording) | Self::Notified(recording, _) => *recording,
+            Self::Answered(read, _) | Self::NotFound(read) | Self::Throttled(read, _) => {
+                read.recording()
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `racegate report`: a run's folder rendered again, also that of a run that was cut short.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use racegate_model::analysis::{Accumulator, Doubt, Exit, Replay, Tenant};
+use racegate_model::scenario::Scenario;
+use racegate_model::summary::Summary;
+use racegate_scenario::Source;
+
+use crate::live::Arms;
+use crate::load::{context, parse, select_gates, tenants};
+use crate::output::{Output, OutputArgs, note, print, print_json, style, width};
+use crate::report::terminal;
+use crate::store::{Flaw, HistoryReader, RunFolder, Stored};
+
+/// Arguments of `racegate report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The run's folder
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl ReportArgs {
+    /// Renders the folders again.
+    pub(super) fn run(self) -> Result<Exit, Exit> {
+        let mut worst = Exit::Done;
+        for run in &self.runs {
+            worst = worst.worse(render(run, self.output.output())?);
+        }
+        if worst.is_error() {
+            Err(worst)
+        } else {
+            Ok(worst)
+        }
+    }
+}
+
+/// Renders one run's folder again; says how that ends where the folder is damaged.
+fn render(path: &Path, output: Output) -> Result<Exit, Exit> {
+    let mut folder = RunFolder::open(path).map_err(Exit::internal)?;
+    let is_ours = folder.claim().map_err(Exit::internal)?;
+    let (scenario, tenants) = what_was_run(folder.stored())?;
+    let mut replay = Replay::new(&scenario, context(&scenario, tenants.clone()));
+    let mut history = folder.read_history().map_err(Exit::internal)?;
+    for entry in history.by_ref() {
+        replay.add(&entry);
+    }
+    let counted = replay.finish();
+    let mut summary = counted.summary();
+    speak_of_seeds(&mut summary, &scenario, &folder)?;
+    let earlier = folder.summary().map_err(Exit::internal)?;
+    let verdict = Verdict::of(&history, earlier.as_ref(), &summary);
+    match (verdict, earlier) {
+        // What only the run itself could know is kept; so is what is beyond the history's limit.
+        (Verdict::Whole, Some(earlier)) if earlier.recordings > scenario.limits.history => {
+            summary = earlier;
+        }
+        (Verdict::Whole | Verdict::CutShort | Verdict::Damaged, Some(earlier)) => {
+            summary.generator = earlier.generator;
+            summary.conformance = earlier.conformance;
+            summary.valid &= earlier.valid;
+            summary.invalid_reasons = earlier.invalid_reasons;
+        }
+        (Verdict::Worse, Some(earlier)) => summary = earlier,
+        (_, None) => {}
+    }
+    let damage = damage(&folder, &history);
+    if verdict == Verdict::Damaged {
+        summary.valid = false;
+        if !summary.invalid_reasons.contains(&damage) {
+            summary.invalid_reasons.push(damage.clone());
+        }
+    }
+    summary.exit_code = Exit::of(&summary).code();
+    show(&summary, output)?;
+    if !is_ours {
+        note(
+            "a run is still writing to this folder: shown is what there is, and nothing is written",
+        );
+        return Ok(Exit::Done);
+    }
+    if verdict != Verdict::Worse {
+        write(&summary, &counted, &scenario, &tenants, &folder)?;
+    }
+    Ok(match verdict {
+        Verdict::Whole | Verdict::CutShort => Exit::Done,
+        Verdict::Damaged => Exit::internal(format!("{damage}; the report is of the rest")),
+        Verdict::Worse => Exit::internal(format!(
+            "{damage}; summary.json is of more than what is left, so it is shown and nothing is \
+             written"
+        )),
+    })
+}
+
+/// Makes the summary speak of the seeds that the folder has the values of.
+fn speak_of_seeds(
+    summary: &mut Summary,
+    scenario: &Scenario,
+    folder: &RunFolder,
+) -> Result<(), Exit> {
+    let all = folder.replications().map_err(Exit::internal)?;
+    if let Some(all) = all.filter(|all| all.len() > 1) {
+        summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
+    }
+    if let Some(simulated) = folder.model().map_err(Exit::internal)? {
+        summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
+    }
+    Ok(())
+}
+
+/// What a history is worth beside the summary that is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// There is all of it.
+    Whole,
+    /// It lacks its end, and nothing says that there was more.
+    CutShort,
+    /// Parts of it cannot be read, and there is nothing better.
+    Damaged,
+    /// The summary is of more than what is left of it.
+    Worse,
+}
+
+impl Verdict {
+    fn of(history: &HistoryReader, earlier: Option<&Summary>, now: &Summary) -> Self {
+        let worse = earlier.is_some_and(|earlier| {
+            let more = earlier.recordings > now.recordings;
+            more || (now.interrupted && !earlier.interrupted)
+        });
+        let is_damaged = |flaw: &Flaw| !matches!(flaw, Flaw::Cut { .. });
+        match history.is_whole() {
+            true => Self::Whole,
+            false if worse => Self::Worse,
+            false if history.flaws().iter().any(is_damaged) => Self::Damaged,
+            false => Self::CutShort,
+        }
+    }
+}
+
+/// What is wrong with the history, and from where to where.
+fn damage(folder: &RunFolder, history: &HistoryReader) -> String {
+    let file = folder.history_path();
+    let flaws: Vec<String> = history.flaws().iter().map(ToString::to_string).collect();
+    if flaws.is_empty() {
+        return format!("{} lacks its end", file.display());
+    }
+    format!("{} is damaged: {}", file.display(), flaws.join("; "))
+}
+
+/// The scenario of a run, and its tenants.
+fn what_was_run(stored: &Stored) -> Result<(Scenario, Vec<Tenant>), Exit> {
+    let source = Source::new(stored.scenario_name.clone(), stored.scenario.clone());
+    let folder = Path::new(&stored.scenario_folder);
+    let mut scenario = parse(&source, &stored.overrides, folder)?;
+    select_gates(&mut scenario, &stored.gates)?;
+    scenario.engine = stored.engine;
+    let arms = if stored.all_arms {
+        Arms::All
+    } else {
+        Arms::Base
+    };
+    let tenants = tenants(&scenario, arms);
+    Ok((scenario, tenants))
+}
+
+/// Writes summary, latencies, reports, pictures and the table of recordings: each that can be.
+pub(super) fn write(
+    summary: &Summary,
+    counted: &Accumulator,
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+) -> Result<(), Exit> {
+    let results = [
+        folder.write_summary(summary).map_err(|error| chain(&error)),
+        folder.write_latency(counted).map_err(|error| chain(&error)),
+        folder.write_reports(summary).map_err(|error| chain(&error)),
+        folder
+            .write_recordings(scenario, tenants)
+            .map_err(|error| chain(&error)),
+    ];
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Exit::internal(format!(
+        "{}; what was measured is in {}: free some space, then `racegate report {}`",
+        failures.join("; "),
+        folder.history_path().display(),
+        folder.path().display()
+    )))
+}
+
+/// Shows the summary on stdout.
+pub(super) fn show(summary: &Summary, output: Output) -> Result<(), Exit> {
+    match output {
+        Output::Table => print(&terminal::render(summary, style(), width())),
+        Output::Json => print_json(summary),
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

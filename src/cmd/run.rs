@@ -1,0 +1,228 @@
+//! `racegate run`, the main job: scenario → folder → engine → history → summary → report → exit.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use racegate_model::analysis::{Accumulator, Exit, Tenant};
+use racegate_model::scenario::{Engine, Scenario};
+use racegate_model::summary::Summary;
+use racegate_model::time::Duration;
+use racegate_scenario::Override;
+
+use super::change::ChangeArgs;
+use super::report::{show, write};
+use crate::engine;
+use crate::engine::seeds::Replications;
+use crate::live::{Arms, LiveOptions};
+use crate::load::{load, select_gates, tenants};
+use crate::output::{Notes, OutputArgs, note};
+use crate::plan::Plan;
+use crate::signals::Signals;
+use crate::store::{AUDIO, Existing, NewRun, RunFolder};
+
+/// Arguments of `racegate run`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(super) struct RunArgs {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Engine: virtual time, or wall clock with real HTTP, WebRTC and S3 [default: the scenario's]
+    #[arg(long, value_enum)]
+    engine: Option<EngineArg>,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Run only this gate (repeatable)
+    #[arg(long = "gate", value_name = "NAME")]
+    gates: Vec<String>,
+    /// Live: which arms to run
+    #[arg(long, value_enum, default_value = "base")]
+    arms: ArmsArg,
+    /// Sim: runs of seeds SEED, SEED+1, … behind every interval; `auto` makes at least 20 where
+    /// recordings share a queue or a job, until every expectation is decided, and one elsewhere
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    replications: Replications,
+    /// Sim: how long `--replications auto` may go on
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = racegate_scenario::parse_duration)]
+    budget: Duration,
+    /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the run that is in the folder already
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Live: keep the received audio in the run's folder (about 5 kB per second of call)
+    #[arg(long)]
+    keep_audio: bool,
+    /// Live: threads that carry the media [default: all cores but one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    shards: Option<u16>,
+    /// Live: WebRTC stack of softphones and ingest [default: the scenario's]
+    #[arg(long, value_enum)]
+    stack: Option<StackArg>,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// No progress and no notes on stderr, but for errors and the last line
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EngineArg {
+    Sim,
+    Live,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ArmsArg {
+    Base,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StackArg {
+    Dense,
+    Str0m,
+    /// Softphones on the dense stack, ingest on str0m
+    #[value(name = "dense/str0m")]
+    DenseStr0m,
+    /// Softphones on str0m, ingest on the dense stack
+    #[value(name = "str0m/dense")]
+    Str0mDense,
+}
+
+impl RunArgs {
+    /// Runs the scenario, reports, and judges its expectations.
+    pub(super) fn run(self) -> Result<Exit, Exit> {
+        let overrides = self.overrides();
+        let (mut scenario, source) = load(&self.scenario, &overrides)?;
+        select_gates(&mut scenario, &self.gates)?;
+        scenario.engine = self.engine.map_or(scenario.engine, EngineArg::engine);
+        let arms = self.arms.arms();
+        let tenants = tenants(&scenario, arms);
+        refuse_coupled(&scenario, &tenants)?;
+        Plan::of(&scenario).ensure_fits(scenario.engine)?;
+        let folder = RunFolder::create(&NewRun {
+            out: self.out.as_deref(),
+            existing: if self.force {
+                Existing::Replaced
+            } else {
+                Existing::Kept
+            },
+            scenario: &scenario,
+            source: &source,
+            overrides: &overrides,
+            gates: &self.gates,
+            arms,
+            engine: scenario.engine,
+        })
+        .map_err(Exit::internal)?;
+        if self.notes() == Notes::Shown {
+            note(&opening(&scenario, folder.path()));
+        }
+        let signals = Signals::listen().map_err(Exit::internal)?;
+        let (counted, summary) = self.play(&scenario, &tenants, &folder, &signals)?;
+        // Shown first: a full disk must not cost the user the numbers, nor a full stdout the files.
+        let shown = show(&summary, self.output.output());
+        write(&summary, &counted, &scenario, &tenants, &folder)?;
+        shown?;
+        Ok(Exit::of(&summary))
+    }
+
+    fn play(
+        &self,
+        scenario: &Scenario,
+        tenants: &[Tenant],
+        folder: &RunFolder,
+        signals: &Signals,
+    ) -> Result<(Accumulator, Summary), Exit> {
+        match scenario.engine {
+            Engine::Sim => {
+                let budget = std::time::Duration::from_nanos(self.budget.as_nanos());
+                let wanted = (self.replications, budget);
+                engine::sim::run(scenario, tenants, folder, wanted, signals)
+            }
+            Engine::Live => {
+                let options = LiveOptions {
+                    arms: self.arms.arms(),
+                    keep_audio: self.keep_audio.then(|| folder.path().join(AUDIO)),
+                    shards: self
+                        .shards
+                        .and_then(|shards| NonZeroUsize::new(shards.into())),
+                };
+                engine::live::run(scenario, tenants, folder, &options, self.notes(), signals)
+            }
+        }
+    }
+
+    fn overrides(&self) -> Vec<Override> {
+        let stack = self
+            .stack
+            .map(|stack| Override::of_flag("--stack", "workload.stack", stack.value()));
+        self.change.overrides().into_iter().chain(stack).collect()
+    }
+
+    const fn notes(&self) -> Notes {
+        if self.quiet {
+            Notes::Hidden
+        } else {
+            Notes::Shown
+        }
+    }
+}
+
+impl EngineArg {
+    const fn engine(self) -> Engine {
+        match self {
+            Self::Sim => Engine::Sim,
+            Self::Live => Engine::Live,
+        }
+    }
+}
+
+impl ArmsArg {
+    const fn arms(self) -> Arms {
+        match self {
+            Self::Base => Arms::Base,
+            Self::All => Arms::All,
+        }
+    }
+}
+
+impl StackArg {
+    /// What it sets `workload.stack` to.
+    const fn value(self) -> &'static str {
+        match self {
+            Self::Dense => "\"dense\"",
+            Self::Str0m => "\"str0m\"",
+            Self::DenseStr0m => "{ softphones = \"dense\", ingest = \"str0m\" }",
+            Self::Str0mDense => "{ softphones = \"str0m\", ingest = \"dense\" }",
+        }
+    }
+}
+
+/// Refuses a coupled platform live: there one service serves all tenants.
+fn refuse_coupled(scenario: &Scenario, tenants: &[Tenant]) -> Result<(), Exit> {
+    if scenario.engine == Engine::Sim {
+        return Ok(());
+    }
+    let mut arms = tenants.iter().map(|tenant| &scenario.arms[tenant.arm]);
+    let Some(arm) = arms.find(|arm| arm.is_coupled()) else {
+        return Ok(());
+    };
+    Err(Exit::Scenario(format!(
+        "arm `{}` has `platform.api.coupled = true`: there each gate has a platform of its own, \
+         which only the simulator can give it; run with `--engine sim`, or with \
+         `--set platform.api.coupled=false`",
+        arm.name
+    )))
+}
+
+fn opening(scenario: &Scenario, folder: &Path) -> String {
+    let (seed, name) = (scenario.seed.0, &scenario.name);
+    format!(
+        "seed {seed} · {name} · engine {} · {}",
+        scenario.engine.name(),
+        folder.display()
+    )
+}

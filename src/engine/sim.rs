@@ -1,0 +1,47 @@
+//! The simulator as the main job sees it: the run of the seed, and further seeds for its doubt.
+
+use std::time::{Duration, Instant};
+
+use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
+use racegate_model::scenario::Scenario;
+use racegate_model::summary::Summary;
+
+use super::close;
+use super::seeds::{Replications, Seeds};
+use crate::load::context;
+use crate::signals::Signals;
+use crate::sinks::RunSink;
+use crate::store::RunFolder;
+
+/// Simulates the scenario; the history of its own seed goes to the folder, and the values of all
+/// seeds.
+pub(crate) fn run(
+    scenario: &Scenario,
+    tenants: &[Tenant],
+    folder: &RunFolder,
+    (replications, budget): (Replications, Duration),
+    signals: &Signals,
+) -> Result<(Accumulator, Summary), Exit> {
+    let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
+    let history = folder.history().map_err(Exit::internal)?;
+    let begun = Instant::now();
+    let sink = RunSink::new(accumulator, Some(history), scenario.limits.history);
+    let mut sink = sink.ended_by(signals);
+    racegate_model::sim::run(scenario, &mut sink);
+    let took = begun.elapsed();
+    let (accumulator, history, _) = sink.into_parts();
+    let mut all = Replicates::new(Sharing::of(scenario));
+    all.push(accumulator.replicate());
+    // Whole runs say nothing of one that was cut short.
+    if !accumulator.interrupted() {
+        let seeds = Seeds::new(scenario, tenants).ended_by(signals);
+        seeds.add(&mut all, replications, took, budget)?;
+    }
+    folder.write_replications(&all).map_err(Exit::internal)?;
+    let mut summary = accumulator.summary();
+    if all.len() > 1 {
+        summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
+    }
+    close(history, &mut summary);
+    Ok((accumulator, summary))
+}

@@ -1,0 +1,102 @@
+//! Scenario files as the commands take them: read, parsed, reduced to the gates asked for.
+
+use std::path::Path;
+
+use racegate_model::analysis::{Context, Exit, Tenant};
+use racegate_model::scenario::{Engine, Scenario};
+use racegate_model::workload::plan_hash;
+use racegate_scenario::{Diagnostics, LoadError, Override, Source};
+
+use crate::live::Arms;
+use crate::output::color;
+
+/// Name and version of the program.
+const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
+
+/// Reads and parses a scenario; also returns its text.
+///
+/// # Errors
+/// When the file cannot be read, or all its mistakes.
+pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), Exit> {
+    racegate_scenario::load(path, overrides).map_err(not_loaded)
+}
+
+/// Reads the text of a scenario.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path) -> Result<Source, Exit> {
+    racegate_scenario::read(path).map_err(not_loaded)
+}
+
+fn not_loaded(error: LoadError) -> Exit {
+    match error {
+        LoadError::Scenario(mistakes) => mistaken(&mistakes),
+        LoadError::File { .. } => Exit::Scenario(format!(
+            "{error}\n  name a scenario file, e.g. scenarios/webrtc-spike.toml"
+        )),
+    }
+}
+
+/// Parses a scenario whose further files are in `folder`.
+///
+/// # Errors
+/// All its mistakes.
+pub fn parse(source: &Source, overrides: &[Override], folder: &Path) -> Result<Scenario, Exit> {
+    racegate_scenario::parse_in_folder(source, overrides, folder)
+        .map_err(|mistakes| mistaken(&mistakes))
+}
+
+fn mistaken(mistakes: &Diagnostics) -> Exit {
+    Exit::Scenario(mistakes.render(color()))
+}
+
+/// Keeps only the gates of these names; all if there is no name.
+///
+/// # Errors
+/// When there is no gate of a name.
+pub fn select_gates(scenario: &mut Scenario, names: &[String]) -> Result<(), Exit> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<String> = scenario
+        .arms
+        .iter()
+        .flat_map(|arm| arm.gates.iter().map(|gate| gate.name.clone()))
+        .collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        return Err(Exit::Usage(format!(
+            "--gate {unknown}: no such gate; there are {}",
+            known.join(", ")
+        )));
+    }
+    for arm in &mut scenario.arms {
+        arm.gates.retain(|gate| names.contains(&gate.name));
+    }
+    scenario.arms.retain(|arm| !arm.gates.is_empty());
+    Ok(())
+}
+
+/// The tenants that are run, in the order of [`racegate_model::ids::TenantIndex`].
+#[must_use]
+pub fn tenants(scenario: &Scenario, arms: Arms) -> Vec<Tenant> {
+    let arms = match (scenario.engine, arms) {
+        (Engine::Live, Arms::Base) => 1,
+        _ => scenario.arms.len(),
+    };
+    Tenant::all(scenario)
+        .into_iter()
+        .filter(|tenant| tenant.arm < arms)
+        .collect()
+}
+
+/// What the accumulators of a run know of it beforehand.
+#[must_use]
+pub fn context(scenario: &Scenario, tenants: Vec<Tenant>) -> Context {
+    Context {
+        tool: TOOL.to_owned(),
+        engine: scenario.engine,
+        tenants,
+        plan_hash: plan_hash(&scenario.workload, scenario.seed),
+    }
+}
