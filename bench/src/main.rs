@@ -34,7 +34,7 @@ enum Bench {
     Doubt(doubt::DoubtArgs),
     /// Serve the mock, as one side of a comparison
     #[command(hide = true)]
-    Serve(mock_api::serve::ServeArgs),
+    Serve(Box<mock_api::serve::ServeArgs>),
 }
 
 fn main() -> ExitCode {

@@ -1,6 +1,8 @@
 //! The whole mock on loopback: HTTP API, signalling, S3 endpoint, media ingest and webhooks, around
 //! one [`Service`].
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -25,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use self::objects::Objects;
 use crate::archive::{Archive, Keeper};
 use crate::clock::RunClock;
 use crate::http::{
@@ -38,10 +41,7 @@ use crate::service::{self, News, Service, ServiceConfig};
 use crate::softphone::{self, Guests};
 use crate::storage::client::ReaderError;
 use crate::storage::layout::RunEpoch;
-use crate::storage::{
-    AccessKey, EndpointError, EndpointLimits, ExternalBucket, MediaUpload, S3Endpoint, Store,
-    StoreError,
-};
+use crate::storage::{AccessKey, EndpointError, ExternalBucket, MediaUpload, Store, StoreError};
 use crate::targets::Targets;
 use crate::traffic::{self, Traffic};
 
@@ -156,27 +156,6 @@ fn api_config(epoch: RunEpoch, (webhook_targets, web): (Targets, WebAccess)) -> 
         webhook_targets,
         web,
         ..ApiConfig::new(epoch)
-    }
-}
-
-/// Where objects are.
-enum Objects {
-    Here(S3Endpoint),
-    Elsewhere(ExternalBucket),
-}
-
-impl Objects {
-    async fn start(
-        external: Option<ExternalBucket>,
-        address: SocketAddr,
-        (store, keys): (Store, &[AccessKey]),
-    ) -> Result<Self, EndpointError> {
-        let Some(bucket) = external else {
-            let limits = EndpointLimits::default();
-            let endpoint = S3Endpoint::start(address, store, keys, limits).await?;
-            return Ok(Self::Here(endpoint));
-        };
-        Ok(Self::Elsewhere(bucket))
     }
 }
 

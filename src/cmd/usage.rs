@@ -31,6 +31,10 @@ pub fn parse<C: Parser>() -> Result<C, Exit> {
 }
 
 /// What is wrong, and the way out.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser may grow further kinds"
+)]
 fn message(error: &Error) -> String {
     let text = |kind| error.get(kind).map(text_of).filter(|text| !text.is_empty());
     let argument = text(ContextKind::InvalidArg).unwrap_or_default();
@@ -94,6 +98,10 @@ fn known_values(error: &Error) -> Option<String> {
         .map(|known| format!("write one of {known}"))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser may grow further kinds"
+)]
 fn text_of(value: &ContextValue) -> String {
     match value {
         ContextValue::String(text) => text.clone(),

@@ -62,7 +62,7 @@ impl Lateness {
         let draws = Draws::of_stream(Seed(1), "lateness", self.drawn);
         let uniform = (draws.draw(Purpose::Test) >> 11) as f64 / (1_u64 << 53) as f64;
         let nanos = -(1.0 - uniform).ln() * self.mean.as_nanos() as f64;
-        Duration::from_nanos(nanos as u64)
+        Duration::from_secs_f64(nanos / 1e9)
     }
 }
 

@@ -22,14 +22,15 @@ pub(crate) struct Row {
 pub(crate) type Rows = BTreeMap<&'static str, Row>;
 
 impl Row {
-    fn add(&mut self, series: &str, covers: bool) {
+    /// Counts an interval and, if it covers what is true, one that covered.
+    fn add(&mut self, series: &str, covered_now: u64) {
         let one = self.series.entry(series.to_owned()).or_default();
         for (count, covered) in [
             (&mut self.intervals, &mut self.covered),
             (&mut one.0, &mut one.1),
         ] {
             *count += 1;
-            *covered += u64::from(covers);
+            *covered += covered_now;
         }
     }
 
@@ -153,11 +154,12 @@ fn kind_of(key: &str) -> Option<&'static str> {
 fn judge(rows: &mut Rows, kind: &'static str, key: &str, seen: &Estimate, truth: f64) {
     let rounding = 1e-9 * truth.abs();
     let covers = seen.low - rounding <= truth && truth <= seen.high + rounding;
-    let kind = match seen.method {
-        Method::OneSided => "one-sided bound",
-        _ => kind,
+    let kind = if seen.method == Method::OneSided {
+        "one-sided bound"
+    } else {
+        kind
     };
-    rows.entry(kind).or_default().add(key, covers);
+    rows.entry(kind).or_default().add(key, u64::from(covers));
 }
 
 /// Group `group` of `runs` of all seeds, drawn without replacement: groups share seeds, so that a

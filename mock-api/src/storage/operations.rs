@@ -136,6 +136,15 @@ impl S3 for Operations {
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
 
+    /// No bucket has versions, and none ever had.
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.expect_bucket(&request.input.bucket)?;
+        Ok(S3Response::new(GetBucketVersioningOutput::default()))
+    }
+
     async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,

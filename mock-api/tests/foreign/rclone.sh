@@ -4,7 +4,7 @@
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export RCLONE_CONFIG=$work/none RCLONE_CONFIG_MOCK_TYPE=s3 RCLONE_CONFIG_MOCK_PROVIDER=AWS
+export RCLONE_CONFIG=$work/none RCLONE_CONFIG_MOCK_TYPE=s3 RCLONE_CONFIG_MOCK_PROVIDER=Minio
 export RCLONE_CONFIG_MOCK_ENDPOINT=$S3_ENDPOINT RCLONE_CONFIG_MOCK_REGION=us-east-1
 export RCLONE_CONFIG_MOCK_ACCESS_KEY_ID=$S3_ACCESS_KEY RCLONE_CONFIG_MOCK_SECRET_ACCESS_KEY=$S3_SECRET_KEY
 export RCLONE_RETRIES=1 RCLONE_LOW_LEVEL_RETRIES=1
@@ -34,7 +34,7 @@ echo "ok copies of the server"
 rclone copyto --header-upload "Content-Disposition: inline" --metadata-set a=b "$work/tree/dot." "$at/said" 2>/dev/null \
   || rclone copyto --header-upload "Content-Disposition: inline" "$work/tree/dot." "$at/said"
 rclone backend cleanup "$at" -o max-age=0s
-[ "$(rclone backend list-multipart-uploads "$at" | tr -d ' \n')" = "{\"$S3_BUCKET\":[]}" ] \
+[ "$(rclone backend list-multipart-uploads "$at" | tr -d '[:space:]')" = "{\"$S3_BUCKET\":[]}" ] \
   || fail "$(rclone backend list-multipart-uploads "$at")"
 echo "ok uploads under way"
 

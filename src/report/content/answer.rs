@@ -209,7 +209,7 @@ fn recommended<'a>(gates: &[&'a GateSummary]) -> Option<&'a GateSummary> {
 
 fn recommendation(gate: &GateSummary, gates: &[&GateSummary]) -> String {
     let name = &gate.name;
-    let complete = share(gate.total.complete_rate);
+    let complete = share(gate.total.complete_rate.interval());
     let reason = if gates.len() == 1 {
         ""
     } else {

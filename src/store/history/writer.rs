@@ -276,12 +276,11 @@ impl Frames {
     fn add(&mut self, entry: &Entry) {
         let now = Instant::now();
         let line_start = self.lines.len();
-        let line = match entry {
-            Entry::End(_) => {
-                let sealed = Sealed::new(entry, &self.digest);
-                serde_json::to_writer(&mut self.lines, &sealed)
-            }
-            _ => serde_json::to_writer(&mut self.lines, entry),
+        let line = if matches!(entry, Entry::End(_)) {
+            let sealed = Sealed::new(entry, &self.digest);
+            serde_json::to_writer(&mut self.lines, &sealed)
+        } else {
+            serde_json::to_writer(&mut self.lines, entry)
         };
         match line {
             Ok(()) => {

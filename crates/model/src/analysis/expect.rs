@@ -154,9 +154,10 @@ impl Accumulator {
         if !of_exports || lost.is_empty() {
             return note;
         }
-        let counted = match line.series.metric {
-            Metric::OutcomeRate(outcome) => format!("never {}", outcome.name()),
-            _ => "not counted here".to_owned(),
+        let counted = if let Metric::OutcomeRate(outcome) = line.series.metric {
+            format!("never {}", outcome.name())
+        } else {
+            "not counted here".to_owned()
         };
         let hidden = format!("{} and so {counted}", lost.join(", "));
         Some(note.map_or_else(|| hidden.clone(), |note| format!("{note}; {hidden}")))

@@ -423,6 +423,11 @@ fn aggregated(
 /// A quantile between two order statistics; the histogram's bucket is added to the interval. Of
 /// values whose mean varies `design` times as much as that of independent ones, that many count
 /// as one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count is not negative, and a float saturates"
+)]
 pub(crate) fn quantile_of(delays: &Delays, quantile: f64, design: f64) -> Option<Observation> {
     let histogram = delays.histogram()?;
     let count = ((histogram.len() as f64 / design) as u64).max(1);

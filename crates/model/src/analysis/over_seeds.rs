@@ -156,11 +156,11 @@ impl Column {
     /// What counts as independent where nothing happened: recordings, or else the blocks of
     /// neighbours that a burst would fill.
     fn units(&self, sharing: Sharing) -> u64 {
-        let blocks: u64 = self.blocks.iter().sum();
-        match sharing {
-            Sharing::Nothing => self.counts.iter().sum(),
-            _ => blocks.max(self.seen().len() as u64),
+        if sharing == Sharing::Nothing {
+            return self.counts.iter().sum();
         }
+        let blocks: u64 = self.blocks.iter().sum();
+        blocks.max(self.seen().len() as u64)
     }
 }
 
@@ -355,7 +355,9 @@ fn speak_of_line(
     let mut parts = vec![match seen.method {
         Method::OneSided => format!("{} runs alike, one-sided bound", seen.replications),
         Method::Model => format!("± the deviation of {} simulations", seen.replications),
-        _ => format!("mean of {} runs", seen.replications),
+        Method::Independent | Method::Blocks | Method::Replications => {
+            format!("mean of {} runs", seen.replications)
+        }
     }];
     if result.verdict == Verdict::Inconclusive {
         parts.extend(needed(&seen, conditions));
