@@ -11,7 +11,7 @@ use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
 use super::change::ChangeArgs;
-use super::report::{show, write};
+use super::report::{Table, show, write};
 use crate::engine;
 use crate::engine::seeds::Replications;
 use crate::live::{Arms, LiveOptions};
@@ -124,7 +124,13 @@ impl RunArgs {
         let (counted, summary) = self.play(&scenario, &tenants, &folder, &signals)?;
         // Shown first: a full disk must not cost the user the numbers, nor a full stdout the files.
         let shown = show(&summary, self.output.output());
-        write(&summary, &counted, &scenario, &tenants, &folder)?;
+        write(
+            &summary,
+            &counted,
+            (&scenario, &tenants),
+            &folder,
+            Table::WhenShort,
+        )?;
         shown?;
         Ok(Exit::of(&summary))
     }

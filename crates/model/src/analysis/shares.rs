@@ -2,6 +2,7 @@
 //! sum is what a single accumulator would hold.
 
 use super::Accumulator;
+use crate::history::{End, EndReason};
 
 impl Accumulator {
     /// Adds another share of the same run: same seed, same tenants, other recordings.
@@ -49,10 +50,19 @@ impl Accumulator {
         self.last_at = self.last_at.max(other.last_at);
         if let (Some(mine), Some(theirs)) = (&mut self.end, &other.end) {
             mine.at = mine.at.max(theirs.at);
+            if theirs.reason == EndReason::Interrupted {
+                mine.reason = EndReason::Interrupted;
+            }
             for (ended, more) in mine.ended.iter_mut().zip(&theirs.ended) {
                 *ended += more;
             }
         }
         self
+    }
+
+    /// How the run ended, as far as that is known.
+    #[must_use]
+    pub const fn run_end(&self) -> Option<&End> {
+        self.end.as_ref()
     }
 }

@@ -46,8 +46,12 @@ impl Share {
         self.nth == 0
     }
 
-    /// Whether the arm whose first tenant is `first` is run here, if it is run whole.
+    /// Whether the arm whose first tenant is `first` is run here, if it is run whole: it has all
+    /// recordings, so also those that are all in the first share.
     pub(super) fn has(self, first: TenantIndex) -> bool {
+        if self.together > 0 {
+            return self.nth == 0;
+        }
         u64::from(first.0) % self.of == self.nth
     }
 }
