@@ -57,8 +57,9 @@ const fn bit(index: u64) -> (usize, u64) {
     ((offset / 64) as usize, 1 << (offset % 64))
 }
 
-const fn place(position: u64) -> usize {
-    (position % RECENT as u64) as usize
+/// Where a chunk is put when it is at hand.
+fn place(position: u64) -> usize {
+    usize::try_from(position % RECENT as u64).expect("a remainder of a small number")
 }
 
 impl IndexSet {
