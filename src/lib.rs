@@ -3,6 +3,7 @@
 //! The shell around the pure core (`racegate_model`): everything that touches a clock, a socket or
 //! a file. Start with [`cmd`], a file per verb; `cmd/run.rs` is the main job.
 
+mod baseline;
 pub mod calibrate;
 pub mod cmd;
 mod doubts;

@@ -9,6 +9,7 @@ use racegate_scenario::{Diagnostics, LoadError, Override, Source};
 
 use crate::live::Arms;
 use crate::output::color;
+use crate::store::Stored;
 
 /// Name and version of the program.
 const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
@@ -88,6 +89,25 @@ pub fn tenants(scenario: &Scenario, arms: Arms) -> Vec<Tenant> {
         .into_iter()
         .filter(|tenant| tenant.arm < arms)
         .collect()
+}
+
+/// The scenario of an earlier run, and its tenants.
+///
+/// # Errors
+/// When this version does not take the run's scenario any more.
+pub fn what_was_run(stored: &Stored) -> Result<(Scenario, Vec<Tenant>), Exit> {
+    let source = Source::new(stored.scenario_name.clone(), stored.scenario.clone());
+    let folder = Path::new(&stored.scenario_folder);
+    let mut scenario = parse(&source, &stored.overrides, folder)?;
+    select_gates(&mut scenario, &stored.gates)?;
+    scenario.engine = stored.engine;
+    let arms = if stored.all_arms {
+        Arms::All
+    } else {
+        Arms::Base
+    };
+    let tenants = tenants(&scenario, arms);
+    Ok((scenario, tenants))
 }
 
 /// What the accumulators of a run know of it beforehand.

@@ -282,7 +282,7 @@ fn a_bad_command_line_exits_2_and_says_what_would_do() {
         (&["--host", "0.0.0.0"], "--allow-remote"),
         (&["--s3-port", "65536"], "65536"),
         (&["--past", "2"], "without a unit"),
-        (&["--shards", "0"], "invalid value '0'"),
+        (&["--shards", "0"], "cannot be `0`"),
     ];
     for (arguments, about) in table {
         let output = racegate(&["serve", "--port", "0"])

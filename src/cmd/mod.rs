@@ -5,6 +5,7 @@ mod call;
 mod catalogue;
 mod change;
 mod check;
+mod compare;
 mod completions;
 mod diagnose;
 mod judge;
@@ -54,6 +55,8 @@ enum Command {
     Judge(judge::JudgeArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
+    /// Say whether runs are worse than a baseline: exit 0, 90 (worse) or 91 (inconclusive)
+    Compare(compare::CompareArgs),
     /// Fit a lag model to a trace (interval-censored), write a [platform] table
     Calibrate(calibrate::CalibrateArgs),
     /// Search the check schedule that suits a scenario's platform or a trace
@@ -87,6 +90,7 @@ impl Command {
         match self {
             Self::Run(args) => args.run(),
             Self::Check(args) => args.run(),
+            Self::Compare(args) => args.run(),
             Self::Diagnose(args) => args.run(),
             Self::Judge(args) => args.run(),
             Self::Report(args) => args.run(),

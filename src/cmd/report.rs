@@ -6,13 +6,11 @@ use clap::Args;
 use racegate_model::analysis::{Accumulator, Doubt, Exit, Replay, Tenant};
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::Summary;
-use racegate_scenario::Source;
 
-use crate::live::Arms;
-use crate::load::{context, parse, select_gates, tenants};
+use crate::load::{context, what_was_run};
 use crate::output::{Output, OutputArgs, note, print, print_json, style, width};
 use crate::report::terminal;
-use crate::store::{Flaw, HistoryReader, RunFolder, Stored};
+use crate::store::{Flaw, HistoryReader, RunFolder};
 
 /// Arguments of `racegate report`.
 #[derive(Debug, Args)]
@@ -170,22 +168,6 @@ fn damage(folder: &RunFolder, history: &HistoryReader) -> String {
         return format!("{} lacks its end", file.display());
     }
     format!("{} is damaged: {}", file.display(), flaws.join("; "))
-}
-
-/// The scenario of a run, and its tenants.
-fn what_was_run(stored: &Stored) -> Result<(Scenario, Vec<Tenant>), Exit> {
-    let source = Source::new(stored.scenario_name.clone(), stored.scenario.clone());
-    let folder = Path::new(&stored.scenario_folder);
-    let mut scenario = parse(&source, &stored.overrides, folder)?;
-    select_gates(&mut scenario, &stored.gates)?;
-    scenario.engine = stored.engine;
-    let arms = if stored.all_arms {
-        Arms::All
-    } else {
-        Arms::Base
-    };
-    let tenants = tenants(&scenario, arms);
-    Ok((scenario, tenants))
 }
 
 /// Writes summary, latencies, reports, pictures and the table of recordings: each that can be.

@@ -11,7 +11,9 @@ use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
 use super::change::ChangeArgs;
+use super::compare::{MarginArgs, with_baseline};
 use super::report::{Table, show, write};
+use crate::baseline;
 use crate::engine;
 use crate::engine::seeds::Replications;
 use crate::live::{Arms, LiveOptions};
@@ -60,6 +62,14 @@ pub(super) struct RunArgs {
     /// Live: WebRTC stack of softphones and ingest [default: the scenario's]
     #[arg(long, value_enum)]
     stack: Option<StackArg>,
+    /// Save what the run showed as a baseline: baselines/NAME.json, to be committed
+    #[arg(long, value_name = "NAME")]
+    save_baseline: Option<String>,
+    /// Compare the run with a baseline, as `racegate compare` does (exit 90 if it is worse)
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    #[command(flatten)]
+    margins: MarginArgs,
     #[command(flatten)]
     output: OutputArgs,
     /// No progress and no notes on stderr, but for errors and the last line
@@ -132,7 +142,29 @@ impl RunArgs {
             Table::WhenShort,
         )?;
         shown?;
-        Ok(Exit::of(&summary))
+        self.hold_against_baselines(Exit::of(&summary), &folder)
+    }
+
+    /// Compares with the baseline asked for, and saves the one asked for.
+    fn hold_against_baselines(&self, exit: Exit, folder: &RunFolder) -> Result<Exit, Exit> {
+        if self.baseline.is_none() && self.save_baseline.is_none() {
+            return Ok(exit);
+        }
+        let sample = baseline::of_folder(folder)?;
+        let exit = match &self.baseline {
+            None => exit,
+            Some(name) => exit.worse(with_baseline(
+                name,
+                &sample,
+                &self.margins,
+                self.output.output(),
+            )?),
+        };
+        if let Some(name) = &self.save_baseline {
+            let path = baseline::save(&sample, name)?;
+            note(&format!("baseline {}", path.display()));
+        }
+        Ok(exit)
     }
 
     fn play(

@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, folders.
 
+mod compare;
 mod endings;
 mod folder;
 

@@ -12,6 +12,7 @@
 
 mod agenda;
 pub mod analysis;
+pub mod compare;
 pub mod conformance;
 pub mod diagnose;
 pub mod distribution;

@@ -67,7 +67,7 @@ pub struct ServeArgs {
     /// that one for --s3 and webhooks (repeatable)
     #[arg(long, value_name = "HOST", num_args = 0..=1, default_missing_value = "")]
     pub allow_remote: Vec<String>,
-    /// Where clients reach the API, for the addresses that it hands out, e.g. https://mock.example
+    /// Where clients reach the API, for the addresses that it hands out, e.g. `https://mock.example`
     /// [default: what a proxy on this machine says by Forwarded or X-Forwarded-*, else the Host]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<PublicUrl>,
