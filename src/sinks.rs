@@ -10,7 +10,6 @@ use racegate_model::scenario::{Arm, Scenario};
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 
-use crate::signals::Signals;
 use crate::store::HistoryWriter;
 
 /// Writes and counts a run.
@@ -21,13 +20,11 @@ pub struct RunSink<'a> {
     conformance: Option<(&'a Scenario, Conformance)>,
     /// Recordings above which only the failing ones are written.
     history_limit: u64,
-    failing_written: u64,
-    /// What may end a simulated run early.
-    signals: Option<&'a Signals>,
+    failing_written: usize,
 }
 
 /// Failing recordings written beyond the history's limit, at most.
-const FAILING_MAX: u64 = 100_000;
+pub(crate) const FAILING_MAX: usize = 100_000;
 
 impl<'a> RunSink<'a> {
     /// A sink that counts with `accumulator` and writes to `history`, if there is one.
@@ -43,14 +40,7 @@ impl<'a> RunSink<'a> {
             conformance: None,
             history_limit,
             failing_written: 0,
-            signals: None,
         }
-    }
-
-    /// Ends with the signals of `signals`.
-    pub(crate) const fn ended_by(mut self, signals: &'a Signals) -> Self {
-        self.signals = Some(signals);
-        self
     }
 
     /// Also keeps what a live run of `scenario` settles, to be compared.
@@ -123,10 +113,6 @@ impl Sink for RunSink<'_> {
             recording,
             stage: stage.to_owned(),
         });
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.signals.is_some_and(Signals::is_ending)
     }
 
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]) {

@@ -10,7 +10,7 @@ use racegate_model::scenario::{Engine, Scenario};
 use racegate_scenario::{Override, Source};
 
 use super::change::ChangeArgs;
-use super::report::{show, write};
+use super::report::{Table, show, write};
 use crate::engine;
 use crate::judge::{Exporter, Judge, exit, print as describe};
 use crate::live::{Arms, LiveOptions};
@@ -145,7 +145,13 @@ impl JudgeArgs {
         folder
             .write_json("judge.json", &judgement)
             .map_err(Exit::internal)?;
-        write(&summary, &counted, &scenario, &tenants, &folder)?;
+        write(
+            &summary,
+            &counted,
+            (&scenario, &tenants),
+            &folder,
+            Table::WhenShort,
+        )?;
         shown?;
         Ok(exit)
     }

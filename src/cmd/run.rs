@@ -12,7 +12,7 @@ use racegate_scenario::Override;
 
 use super::change::ChangeArgs;
 use super::compare::{MarginArgs, with_baseline};
-use super::report::{show, write};
+use super::report::{Table, show, write};
 use crate::baseline;
 use crate::engine;
 use crate::engine::seeds::Replications;
@@ -134,7 +134,13 @@ impl RunArgs {
         let (counted, summary) = self.play(&scenario, &tenants, &folder, &signals)?;
         // Shown first: a full disk must not cost the user the numbers, nor a full stdout the files.
         let shown = show(&summary, self.output.output());
-        write(&summary, &counted, &scenario, &tenants, &folder)?;
+        write(
+            &summary,
+            &counted,
+            (&scenario, &tenants),
+            &folder,
+            Table::WhenShort,
+        )?;
         shown?;
         self.hold_against_baselines(Exit::of(&summary), &folder)
     }

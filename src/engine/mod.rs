@@ -2,6 +2,7 @@
 
 pub(crate) mod live;
 pub(crate) mod seeds;
+mod shares;
 pub(crate) mod sim;
 
 use racegate_model::analysis::Exit;

@@ -6,11 +6,10 @@ use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Te
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::Summary;
 
-use super::close;
 use super::seeds::{Replications, Seeds};
+use super::{close, shares};
 use crate::load::context;
 use crate::signals::Signals;
-use crate::sinks::RunSink;
 use crate::store::RunFolder;
 
 /// Simulates the scenario; the history of its own seed goes to the folder, and the values of all
@@ -25,11 +24,8 @@ pub(crate) fn run(
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
     let begun = Instant::now();
-    let sink = RunSink::new(accumulator, Some(history), scenario.limits.history);
-    let mut sink = sink.ended_by(signals);
-    racegate_model::sim::run(scenario, &mut sink);
+    let (accumulator, history) = shares::run(scenario, &accumulator, history, signals);
     let took = begun.elapsed();
-    let (accumulator, history, _) = sink.into_parts();
     let mut all = Replicates::new(Sharing::of(scenario));
     all.push(accumulator.replicate());
     // Whole runs say nothing of one that was cut short.
@@ -42,6 +38,6 @@ pub(crate) fn run(
     if all.len() > 1 {
         summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
     }
-    close(history, &mut summary);
+    close(Some(history), &mut summary);
     Ok((accumulator, summary))
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use racegate_model::history::{EndReason, JobRecord, Settled};
 use racegate_model::ids::ArmIndex;
 use racegate_model::outcome::OutcomeKind;
-use racegate_model::recorder::{Detail, Sink};
+use racegate_model::recorder::Sink;
 use racegate_model::scenario::Scenario;
 use racegate_model::sim::{self, Path};
 use racegate_model::time::Timestamp;
-use racegate_model::timeline::Timeline;
+use racegate_model::timeline::{Decided, Timeline};
 
 /// How long some recordings took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,10 +107,11 @@ impl Counter {
 }
 
 impl Sink for Counter {
-    const DETAIL: Detail = Detail::Settlements;
+    fn decided(&mut self, _: ArmIndex, _: &impl Decided) {}
 
     #[inline]
-    fn settlement(&mut self, settled: &Settled, ended_at: Timestamp) {
+    fn concluded(&mut self, settled: &Settled, recording: &impl Decided) {
+        let ended_at = recording.ended_at();
         self.failing += u64::from(settled.outcome != OutcomeKind::Complete);
         let Some(at) = settled.snapshot_at else {
             return;
@@ -125,7 +126,9 @@ impl Sink for Counter {
 
     fn timeline(&mut self, _: ArmIndex, _: &Timeline) {}
 
-    fn settled(&mut self, _: &Settled, _: &Timeline) {}
+    fn settled(&mut self, settled: &Settled, timeline: &Timeline) {
+        self.concluded(settled, timeline);
+    }
 
     fn job(&mut self, _: &JobRecord) {}
 

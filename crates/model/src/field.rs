@@ -175,6 +175,21 @@ impl FieldGroup {
     pub const fn index(self) -> usize {
         self as usize
     }
+
+    /// Its fields.
+    #[must_use]
+    pub const fn fields(self) -> FieldSet {
+        match self {
+            Self::Identity => FieldSet::EMPTY
+                .with(Field::MediaType)
+                .with(Field::StartTime)
+                .with(Field::EndTime),
+            Self::Webrtc => FieldSet::EMPTY
+                .with(Field::WebrtcSessionId)
+                .with(Field::ClientIp),
+            Self::Hold => FieldSet::EMPTY.with(Field::LegalHoldFlag),
+        }
+    }
 }
 
 /// A set of fields.

@@ -9,23 +9,32 @@ use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use crate::judge::Judge;
 use crate::scenario::Arm;
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 
 /// What a run hands over as it happens.
 pub trait Sink {
-    /// What it looks at. The rest need not be made.
-    const DETAIL: Detail = Detail::Everything;
-    /// In place of the other three where [`Sink::DETAIL`] says so; `ended_at` is the session's end.
-    #[inline]
-    fn settlement(&mut self, settled: &Settled, ended_at: Timestamp) {
-        let _ = (settled, ended_at);
-    }
     /// Every instant of a recording on an arm's platform is decided.
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline);
     /// A tenant is done with a recording; `timeline` is the recording's, decided.
     fn settled(&mut self, settled: &Settled, timeline: &Timeline);
     /// A tenant is done with a job.
     fn job(&mut self, job: &JobRecord);
+    /// As [`Sink::timeline`], where none has been put together: for a sink that needs less.
+    #[inline]
+    fn decided(&mut self, arm: ArmIndex, recording: &impl Decided) {
+        recording.look(|timeline| self.timeline(arm, timeline));
+    }
+    /// As [`Sink::settled`], where no timeline has been put together.
+    #[inline]
+    fn concluded(&mut self, settled: &Settled, recording: &impl Decided) {
+        recording.look(|timeline| self.settled(settled, timeline));
+    }
+    /// As [`Sink::job`], of a job that holds that recording alone.
+    #[inline]
+    fn job_of(&mut self, recording: RecordingIndex, job: &JobRecord) {
+        let _ = recording;
+        self.job(job);
+    }
     /// A session never came up (live only).
     fn not_established(&mut self, recording: RecordingIndex, stage: &str) {
         let _ = (recording, stage);
@@ -37,15 +46,6 @@ pub trait Sink {
     }
     /// The run is over at `at`; `ended` recordings per arm.
     fn end(&mut self, at: Timestamp, reason: EndReason, ended: &[u64]);
-}
-
-/// How much of a run a [`Sink`] looks at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Detail {
-    /// Timelines, settled recordings with theirs, and jobs.
-    Everything,
-    /// Only what was settled: [`Sink::settlement`]. Fates and causes are not worked out.
-    Settlements,
 }
 
 /// The recorder of one arm.

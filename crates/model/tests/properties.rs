@@ -4,238 +4,25 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::{
-    Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_assert_ne, prop_oneof, proptest,
-};
-use proptest::strategy::Strategy as Generator;
+use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, prop_assert_ne, proptest};
+use proptest::test_runner::FileFailurePersistence;
 use racegate_model::distribution::Distribution;
 use racegate_model::draws::Seed;
-use racegate_model::field::{Field, FieldGroup, FieldSet};
-use racegate_model::ids::{ArmIndex, JobOrdinal, RecordingIndex};
+use racegate_model::field::Field;
+use racegate_model::ids::{ArmIndex, RecordingIndex};
 use racegate_model::outcome::OutcomeKind;
 use racegate_model::platform::{Output, Platform};
 use racegate_model::scenario::*;
-use racegate_model::sim::{Path, run_on};
-use racegate_model::time::{Duration, Fixed, Probability, Rate, Timestamp};
+use racegate_model::time::{Duration, Probability, Timestamp};
 use racegate_model::timeline::{Region, Timeline};
 use racegate_model::workload::{Call, Calls, SessionEnds};
-use support::{
-    Collected, gate, index_visible, lognormal, millis, polling, required_fields, run, spike,
-};
+use support::troubles::{exponential, share, short, troubled, troubles};
+use support::{Collected, gate, index_visible, millis, polling, run};
 
-fn share(percent: u32) -> Probability {
-    Probability::new(f64::from(percent) / 100.0).expect("a share")
-}
-
-fn exponential(ms: u64) -> Distribution {
-    Distribution::exponential(millis(ms.max(1))).expect("a mean")
-}
-
-/// What a platform may suffer from, each thing on or off.
-#[derive(Clone, Copy, Debug)]
-struct Troubles {
-    workers: u32,
-    stages: usize,
-    writes_early: bool,
-    updates: Option<u64>,
-    outage: Option<(u64, u64, u32)>,
-    connections: Option<u32>,
-    misclassified: u32,
-    after_call_work: u64,
-    metadata_lag: u64,
-    index_refresh: u64,
-    index_lag: u64,
-    missed: u32,
-    propagation_loss: u32,
-    level: HoldLevel,
-    other_id: u32,
-    duplicate: u32,
-    policy: ExportPolicy,
-    correlation: Correlation,
-    lake: Option<LakeSpec>,
-    order: WriteOrder,
-    between: u64,
-    snapshot: SnapshotInstant,
-    provisional: u32,
-    corrected: Option<u64>,
-    forbidden: u32,
-    done_when: JobDone,
-}
-
-fn troubles() -> impl Generator<Value = Troubles> {
-    let pipeline = (
-        1_u32..6,
-        0_usize..4,
-        any::<bool>(),
-        proptest::option::of(5_u64..40),
-        proptest::option::of((0_u64..15, 1_u64..10, 0_u32..3)),
-    );
-    let intake = (
-        proptest::option::of(10_u32..80),
-        0_u32..30,
-        0_u64..5_000,
-        0_u64..5_000,
-    );
-    let index = (0_u64..4_000, 0_u64..2_000);
-    let level = prop_oneof![Just(HoldLevel::Interaction), Just(HoldLevel::Recording)];
-    let hold = (0_u32..50, 0_u32..30, level);
-    let policy = prop_oneof![Just(ExportPolicy::Lenient), Just(ExportPolicy::Strict)];
-    let by = prop_oneof![Just(Correlation::Conversation), Just(Correlation::Session)];
-    let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
-    let lake = proptest::option::of(Just(LakeSpec { refresh, lag }));
-    let export = (0_u32..20, 0_u32..50, policy, by, lake);
-    let first = prop_oneof![
-        Just(WriteOrder::Together),
-        Just(WriteOrder::MediaFirst),
-        Just(WriteOrder::SidecarFirst),
-    ];
-    let at = prop_oneof![
-        Just(SnapshotInstant::Write),
-        Just(SnapshotInstant::Selection)
-    ];
-    let order = (first, 0_u64..4_000, at);
-    let done = prop_oneof![Just(JobDone::Status), Just(JobDone::Counters)];
-    let corrected = proptest::option::of(0_u64..9_000);
-    let versions = (0_u32..40, corrected, 0_u32..20, done);
-    let all = (pipeline, intake, index, hold, export, order, versions);
-    all.prop_map(
-        |(pipeline, intake, index, hold, export, order, versions)| Troubles {
-            workers: pipeline.0,
-            stages: pipeline.1,
-            writes_early: pipeline.2,
-            updates: pipeline.3,
-            outage: pipeline.4,
-            connections: intake.0,
-            misclassified: intake.1,
-            after_call_work: intake.2,
-            metadata_lag: intake.3,
-            index_refresh: index.0,
-            index_lag: index.1,
-            missed: hold.0,
-            propagation_loss: hold.1,
-            level: hold.2,
-            other_id: export.0,
-            duplicate: export.1,
-            policy: export.2,
-            correlation: export.3,
-            lake: export.4,
-            order: order.0,
-            between: order.1,
-            snapshot: order.2,
-            provisional: versions.0,
-            corrected: versions.1,
-            forbidden: versions.2,
-            done_when: versions.3,
-        },
-    )
-}
-
-impl Troubles {
-    fn stage(&self, index: usize) -> StageSpec {
-        let outage = |(from, secs, workers)| Outage {
-            from: Duration::from_secs(from),
-            duration: Duration::from_secs(secs),
-            workers,
-        };
-        let early = index == 0 && self.writes_early;
-        StageSpec {
-            name: format!("s{index}"),
-            workers: self.workers,
-            service: exponential(100),
-            writes: if early {
-                vec![FieldGroup::Identity]
-            } else {
-                Vec::new()
-            },
-            outages: self.outage.map(outage).into_iter().collect(),
-        }
-    }
-
-    fn platform(&self, platform: &mut PlatformSpec) {
-        let backoff = Backoff {
-            base: millis(500),
-            multiplier: Fixed::new(2.0).expect("a factor"),
-            cap: millis(8_000),
-            jitter: Jitter::Full,
-        };
-        let window = Duration::from_secs(1);
-        let updates = self.updates.map(|calls| UpdateLimit {
-            limit: RateLimit { calls, window },
-            backoff,
-        });
-        let stages = (0..self.stages).map(|index| self.stage(index)).collect();
-        platform.pipelines = vec![PipelineSpec { stages, updates }];
-        for kind in [&mut platform.kinds.webrtc, &mut platform.kinds.sip] {
-            kind.after_call_work = exponential(self.after_call_work);
-            kind.metadata_lag = exponential(self.metadata_lag);
-            kind.null_phase = exponential(300);
-        }
-        platform.intake.signalling.max_connections = self.connections;
-        platform.intake.misclassified = share(self.misclassified);
-        platform.index = IndexSpec {
-            refresh: millis(self.index_refresh),
-            lag: exponential(self.index_lag),
-        };
-        platform.hold.missed = share(self.missed);
-        platform.hold.level = self.level;
-        platform.hold.propagation = exponential(500);
-        platform.hold.propagation_loss = share(self.propagation_loss);
-        platform.notification.duplicate = share(self.duplicate);
-        platform.notification.delay = exponential(1_000);
-        platform.versions = (self.provisional > 0).then(|| self.versions());
-        platform.export.policy = self.policy;
-        platform.export.order = self.order;
-        platform.export.between = exponential(self.between);
-        platform.export.snapshot = self.snapshot;
-        let selection = &mut platform.export.selection;
-        selection.other_id = share(self.other_id);
-        selection.shared_session = share(self.other_id);
-        selection.correlation = self.correlation;
-        selection.lake = self.lake;
-        selection.held_forbidden = share(self.forbidden);
-    }
-
-    fn versions(&self) -> VersionsSpec {
-        VersionsSpec {
-            provisional: share(self.provisional),
-            fields: [Field::StartTime, Field::ClientIp].into_iter().collect(),
-            corrected: self.corrected.map(exponential),
-            ephemeral: FieldSet::EMPTY,
-            kept: exponential(1),
-        }
-    }
-}
-
-/// A short run, small enough to be tried often.
-fn short(seed: u64) -> Scenario {
-    let mut scenario = spike(seed);
-    let stage = |name: &str, secs, rate| Stage {
-        name: name.into(),
-        duration: Duration::from_secs(secs),
-        shape: StageShape::Constant(Rate::per_second(rate)),
-    };
-    scenario.workload.executor =
-        Executor::ArrivalRate(vec![stage("calm", 5, 6), stage("rush", 5, 24)]);
-    scenario.workload.warmup = Duration::ZERO;
-    scenario.workload.call_duration = lognormal(1_000, 4_000);
-    scenario.arms.truncate(1);
-    scenario
-}
-
-fn troubled(seed: u64, troubles: &Troubles) -> Scenario {
-    let mut scenario = short(seed);
-    troubles.platform(&mut scenario.arms[0].platform);
-    let event = WebhookEvent::MetadataReady;
-    let ExponentialBackoff { backoff, polling } = polling(required_fields(), Jitter::Full);
-    let confirm = Strategy::WebhookFallback(WebhookFallback {
-        event,
-        after: millis(5_000),
-        backoff,
-        polling,
-    });
-    scenario.arms[0].gates.push(gate("fallback", confirm));
-    scenario.arms[0].gates[1].request.done_when = troubles.done_when;
-    scenario
+/// Cases that once failed are tried first, for ever.
+fn kept() -> Option<Box<FileFailurePersistence>> {
+    let file = FileFailurePersistence::Direct("tests/regressions/properties.txt");
+    Some(Box::new(file))
 }
 
 fn settled_of(collected: &Collected, tenant: u32) -> usize {
@@ -247,7 +34,11 @@ fn settled_of(collected: &Collected, tenant: u32) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: kept().map(|file| file as _),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_ended_session_settles_exactly_once(seed in 0_u64..1_000, troubles in troubles()) {
@@ -473,85 +264,4 @@ fn a_seed_names_the_history_of_every_gate_and_no_other_does() {
     other.seed = Seed(2);
     assert_eq!(run(&short(1)).hash, run(&short(1)).hash);
     assert_ne!(run(&short(1)).hash, run(&other).hash);
-}
-
-/// A scenario whose every recording has its own job, under an API limit if there is one.
-fn alone(seed: u64, troubles: &Troubles, limit: Option<u64>, drain: u64) -> Scenario {
-    let mut scenario = troubled(seed, troubles);
-    let arm = &mut scenario.arms[0];
-    let platform = &mut arm.platform;
-    platform.export.slots = Slots::Unlimited;
-    platform.export.failure = share(u32::try_from(seed % 4).expect("below four"));
-    platform.export.query_time = exponential(seed % 3 * 400);
-    // Round numbers make ties: many calls are refused, and come back, at one instant.
-    platform.api.rate_limit = limit.map(|calls| RateLimit {
-        calls,
-        window: Duration::from_secs(10),
-    });
-    for (position, gate) in arm.gates.iter_mut().enumerate() {
-        gate.start = if position % 2 == 0 {
-            GateStart::SessionEnd
-        } else {
-            GateStart::Media
-        };
-        gate.repair = (position % 3 == 1).then_some(Repair {
-            max_exports: 3,
-            delay: millis(1_000),
-        });
-    }
-    // Which changes nothing where the platform allows as many.
-    arm.gates[0].request.jobs_at_once = seed.is_multiple_of(2).then_some(Slots::Unlimited);
-    scenario.limits.drain = Duration::from_secs(drain);
-    scenario
-}
-
-fn on(path: Path, scenario: &Scenario) -> Collected {
-    let mut collected = Collected::default();
-    run_on(path, scenario, &mut collected);
-    // Jobs are counted in the order in which they are asked for; fused, there is no such order.
-    for job in &mut collected.jobs {
-        job.ordinal = JobOrdinal(0);
-    }
-    collected.jobs.sort_by_key(|job| {
-        (
-            job.tenant,
-            job.created_at,
-            job.started_at,
-            job.done_at,
-            job.calls,
-        )
-    });
-    collected
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_path_of_the_simulator_settles_every_recording_alike(
-        seed in 0_u64..1_000,
-        troubles in troubles(),
-        drain in prop_oneof![Just(120_u64), 0_u64..20],
-        limit in proptest::option::of(20_u64..2_000),
-        slow_media in any::<bool>(),
-    ) {
-        let mut scenario = alone(seed, &troubles, limit, drain);
-        if slow_media {
-            scenario.arms[0].platform.kinds.webrtc.media_lag = exponential(4_000);
-        }
-        let exporter = on(Path::Exporter, &scenario);
-        for path in [Path::Auto, Path::Events] {
-            let other = on(path, &scenario);
-            prop_assert_eq!(exporter.settled.len(), other.settled.len());
-            for (one, other) in exporter.settled.values().zip(other.settled.values()) {
-                prop_assert_eq!(one, other);
-            }
-            prop_assert_eq!(exporter.jobs.len(), other.jobs.len());
-            for (one, other) in exporter.jobs.iter().zip(&other.jobs) {
-                prop_assert_eq!(one, other);
-            }
-            prop_assert!(exporter.timelines == other.timelines);
-            prop_assert_eq!(&exporter.ended, &other.ended);
-        }
-    }
 }

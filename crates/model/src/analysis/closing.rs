@@ -16,6 +16,8 @@ pub(crate) struct Closing {
     ended_twice: BTreeMap<usize, Repeats>,
     /// By tenant.
     settled_twice: BTreeMap<usize, Repeats>,
+    /// Recordings that were in two shares of the run.
+    in_two_shares: u64,
     /// The runs that were merged; none before the first merge.
     merged: Option<Merged>,
 }
@@ -42,6 +44,7 @@ impl Closing {
             unknown_tenants: 0,
             ended_twice: BTreeMap::new(),
             settled_twice: BTreeMap::new(),
+            in_two_shares: 0,
             merged: None,
         }
     }
@@ -60,6 +63,28 @@ impl Closing {
 
     pub(crate) fn settled_twice(&mut self, tenant: usize, recording: RecordingIndex) {
         repeat(&mut self.settled_twice, tenant, recording);
+    }
+
+    pub(crate) const fn in_two_shares(&mut self, recordings: u64) {
+        self.in_two_shares += recordings;
+    }
+
+    /// Adds what does not close in another share of the same run.
+    pub(crate) fn add_share(&mut self, other: &Self) {
+        self.unknown_arms += other.unknown_arms;
+        self.unknown_tenants += other.unknown_tenants;
+        self.in_two_shares += other.in_two_shares;
+        let maps = [
+            (&mut self.ended_twice, &other.ended_twice),
+            (&mut self.settled_twice, &other.settled_twice),
+        ];
+        for (mine, theirs) in maps {
+            for (key, more) in theirs {
+                let repeats = mine.entry(*key).or_insert(Repeats { count: 0, ..*more });
+                repeats.count += more.count;
+                repeats.first = repeats.first.min(more.first);
+            }
+        }
     }
 
     pub(crate) fn replications(&self) -> u64 {
@@ -200,6 +225,12 @@ impl Accumulator {
             let count = closing.unknown_arms + closing.unknown_tenants;
             reasons.push(format!(
                 "{count} entries are of an arm or gate that was not run"
+            ));
+        }
+        if closing.in_two_shares > 0 {
+            let count = closing.in_two_shares;
+            reasons.push(format!(
+                "accounting: {count} recordings were simulated twice"
             ));
         }
         for (arm, Repeats { count, first }) in &closing.ended_twice {

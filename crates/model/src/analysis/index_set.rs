@@ -8,11 +8,15 @@ use std::collections::BTreeMap;
 
 const WORDS: usize = 64;
 const CHUNK: u64 = (WORDS as u64) * 64;
+/// Chunks at hand: more than recordings in flight lie apart at some thousand per second.
+const RECENT: usize = 16;
 
 /// A set of recording indices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IndexSet {
-    /// Chunks with a gap, by position.
+    /// Chunks with a gap that were used last, each at its position modulo their number.
+    recent: [Option<Chunk>; RECENT],
+    /// Other chunks with a gap, by position.
     open: BTreeMap<u64, Chunk>,
     /// Stretches of full chunks: first position → position after the last.
     full: BTreeMap<u64, u64>,
@@ -21,16 +25,29 @@ pub(crate) struct IndexSet {
 
 #[derive(Clone, Debug)]
 struct Chunk {
+    position: u64,
     bits: Box<[u64; WORDS]>,
     count: u64,
 }
 
 impl Chunk {
-    fn empty() -> Self {
+    fn empty(position: u64) -> Self {
         Self {
+            position,
             bits: Box::new([0; WORDS]),
             count: 0,
         }
+    }
+
+    fn contains(&self, index: u64) -> bool {
+        let (word, mask) = bit(index);
+        self.bits[word] & mask != 0
+    }
+
+    fn members(&self) -> impl Iterator<Item = u64> {
+        let first = self.position * CHUNK;
+        let members = (0..CHUNK).map(move |offset| first + offset);
+        members.filter(|index| self.contains(*index))
     }
 }
 
@@ -40,24 +57,49 @@ const fn bit(index: u64) -> (usize, u64) {
     ((offset / 64) as usize, 1 << (offset % 64))
 }
 
+/// Where a chunk is put when it is at hand.
+fn place(position: u64) -> usize {
+    usize::try_from(position % RECENT as u64).expect("a remainder of a small number")
+}
+
 impl IndexSet {
     /// Adds `index`; false if it was there.
+    #[inline]
     pub(crate) fn insert(&mut self, index: u64) -> bool {
         let position = index / CHUNK;
-        if self.is_full(position) {
+        let place = place(position);
+        let at_hand = self.recent[place].as_ref();
+        if at_hand.is_none_or(|chunk| chunk.position != position) && !self.fetch(position) {
             return false;
         }
-        let chunk = self.open.entry(position).or_insert_with(Chunk::empty);
+        let Some(chunk) = &mut self.recent[place] else {
+            return false;
+        };
         let (word, mask) = bit(index);
-        if chunk.bits[word] & mask != 0 {
+        let word = &mut chunk.bits[word];
+        if *word & mask != 0 {
             return false;
         }
-        chunk.bits[word] |= mask;
+        *word |= mask;
         chunk.count += 1;
         self.len += 1;
         if chunk.count == CHUNK {
-            self.open.remove(&position);
+            self.recent[place] = None;
             self.fill(position);
+        }
+        true
+    }
+
+    /// Brings a chunk to hand; false if it is full.
+    #[cold]
+    fn fetch(&mut self, position: u64) -> bool {
+        if self.is_full(position) {
+            return false;
+        }
+        let chunk = self.open.remove(&position);
+        let chunk = chunk.unwrap_or_else(|| Chunk::empty(position));
+        if let Some(other) = self.recent[place(position)].replace(chunk) {
+            self.open.insert(other.position, other);
         }
         true
     }
@@ -70,12 +112,37 @@ impl IndexSet {
     /// Whether `index` is a member.
     pub(crate) fn contains(&self, index: u64) -> bool {
         let position = index / CHUNK;
-        let (word, mask) = bit(index);
-        self.is_full(position)
-            || self
-                .open
-                .get(&position)
-                .is_some_and(|chunk| chunk.bits[word] & mask != 0)
+        let at_hand = self.recent[place(position)].as_ref();
+        let at_hand = at_hand.filter(|chunk| chunk.position == position);
+        let chunk = at_hand.or_else(|| self.open.get(&position));
+        self.is_full(position) || chunk.is_some_and(|chunk| chunk.contains(index))
+    }
+
+    /// Adds all members of `other`; those that were here already.
+    pub(crate) fn absorb(&mut self, other: &Self) -> u64 {
+        let before = self.len + other.len;
+        for chunk in other.with_gaps() {
+            for index in chunk.members() {
+                self.insert(index);
+            }
+        }
+        for (first, after) in &other.full {
+            for position in *first..*after {
+                self.absorb_full(position);
+            }
+        }
+        before - self.len
+    }
+
+    fn absorb_full(&mut self, position: u64) {
+        if self.is_full(position) {
+            return;
+        }
+        let place = place(position);
+        let at_hand = self.recent[place].take_if(|chunk| chunk.position == position);
+        let partly = at_hand.or_else(|| self.open.remove(&position));
+        self.len += CHUNK - partly.map_or(0, |chunk| chunk.count);
+        self.fill(position);
     }
 
     /// The members that are not in `other`: how many, and the first.
@@ -85,13 +152,9 @@ impl IndexSet {
             let (count, first) = found.unwrap_or((0, index));
             found = Some((count + 1, first.min(index)));
         };
-        for (position, chunk) in &self.open {
-            let members = (0..CHUNK).map(|offset| position * CHUNK + offset);
-            let members = members.filter(|index| {
-                let (word, mask) = bit(*index);
-                chunk.bits[word] & mask != 0
-            });
-            members
+        for chunk in self.with_gaps() {
+            chunk
+                .members()
                 .filter(|index| !other.contains(*index))
                 .for_each(&mut note);
         }
@@ -104,6 +167,10 @@ impl IndexSet {
             }
         }
         found
+    }
+
+    fn with_gaps(&self) -> impl Iterator<Item = &Chunk> {
+        self.recent.iter().flatten().chain(self.open.values())
     }
 
     fn is_full(&self, position: u64) -> bool {
@@ -135,7 +202,7 @@ mod tests {
             assert!(set.insert(index));
         }
         assert_eq!(
-            (set.open.len(), set.full.len(), set.len()),
+            (set.with_gaps().count(), set.full.len(), set.len()),
             (0, 1, 10 * CHUNK)
         );
         assert!(!set.insert(5) && set.contains(CHUNK * 10 - 1) && !set.contains(CHUNK * 10));
@@ -154,5 +221,23 @@ mod tests {
         assert_eq!(large.beyond(&small), Some((13, 7)));
         small.insert(u64::MAX);
         assert_eq!(small.beyond(&large), Some((1, u64::MAX)));
+    }
+
+    #[test]
+    fn shares_of_a_set_add_up_to_it_and_what_is_in_two_is_counted() {
+        let (mut even, mut odd, mut whole) = <(IndexSet, IndexSet, IndexSet)>::default();
+        // More chunks with a gap than are at hand, and full ones between them.
+        for index in (0..40 * CHUNK).filter(|index| index % (3 * CHUNK) != 5) {
+            let share = if (index / CHUNK).is_multiple_of(2) {
+                &mut even
+            } else {
+                &mut odd
+            };
+            assert!(share.insert(index) && whole.insert(index));
+        }
+        odd.insert(0);
+        assert_eq!(even.absorb(&odd), 1);
+        assert_eq!((even.len(), even.beyond(&whole)), (whole.len(), None));
+        assert_eq!(whole.beyond(&even), None);
     }
 }

@@ -21,6 +21,7 @@ mod platform;
 mod replay;
 mod replicates;
 mod series;
+mod shares;
 mod sharing;
 mod summarize;
 #[cfg(test)]
@@ -40,14 +41,14 @@ use self::gates::{GateCell, JobCell};
 use self::index_set::IndexSet;
 use self::over_time::Bins;
 use self::pairs::Pair;
-use self::platform::{PlatformCell, Usage, fields_at};
-use crate::field::Kind;
+use self::platform::{PlatformCell, Usage};
+use crate::field::{Field, Kind};
 use crate::history::{End, EndReason, HistoryHash, JobRecord, Settled};
-use crate::ids::{ArmIndex, RecordingIndex};
+use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use crate::recorder::Sink;
-use crate::scenario::{Arm, Engine, ReadPath, Scenario};
+use crate::scenario::{Arm, Engine, Scenario};
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Need, Timeline};
 use crate::workload::{Phase, phases};
 
 /// What the numbers are about, besides the scenario.
@@ -146,14 +147,16 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    fn of(timeline: &Timeline, arm: &Arm) -> Self {
-        let required = arm.required.of(timeline.taken_for());
+    #[inline]
+    fn of(recording: &impl Decided, arm: &Arm) -> Self {
+        let required = arm.required.of(recording.taken_for());
+        let need = Need::fields(required.without(Field::Media));
         Self {
-            started_at: timeline.started_at,
-            ended_at: timeline.ended_at,
-            kind: timeline.kind,
-            fields_at: timeline.true_at(arm.platform.export.read, required),
-            media_at: timeline.media_at,
+            started_at: recording.started_at(),
+            ended_at: recording.ended_at(),
+            kind: recording.kind(),
+            fields_at: recording.true_at(arm.platform.export.read, required, &need),
+            media_at: recording.media_at(),
         }
     }
 }
@@ -220,50 +223,49 @@ impl Accumulator {
         }
     }
 
-    /// A session ended. Each arm's timeline is handed over once, decided as far as it ever will
+    /// A session ended. Each arm's recording is handed over once, decided as far as it ever will
     /// be: when its last tenant settled it, or at the end of the run for what is in flight.
-    pub fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
-        self.last_at = self.last_at.max(timeline.ended_at);
-        let Some(slot) = self.slot_of(arm, timeline) else {
+    pub fn decided(&mut self, arm: ArmIndex, recording: &impl Decided) {
+        let (started_at, ended_at) = (recording.started_at(), recording.ended_at());
+        self.last_at = self.last_at.max(ended_at);
+        let Some(slot) = self.slot_of(arm, recording.tenant()) else {
             return self.closing.unknown_arm(arm);
         };
-        let warmup = self.in_warmup(timeline.started_at);
-        let cell = self.cell(timeline.ended_at, timeline.kind);
-        let taken_for = self.cell(timeline.ended_at, timeline.taken_for());
+        let warmup = self.in_warmup(started_at);
+        let kind = recording.taken_for();
+        let phase = self.phase(ended_at);
+        let (cell, taken_for) = (cell(phase, recording.kind()), cell(phase, kind));
         let state = &mut self.arms[slot];
-        if !state.ended.insert(timeline.recording.0) {
-            return self.closing.ended_twice(state.arm, timeline.recording);
+        let number = recording.recording();
+        if !state.ended.insert(number.0) {
+            return self.closing.ended_twice(state.arm, number);
         }
         let spec = &self.scenario.arms[state.arm];
         // A call that was taken for another kind went through that kind's pipeline.
-        let pipeline = spec
-            .platform
-            .pipeline_of(timeline.taken_for(), timeline.region);
-        for (usage, times) in state.usage[pipeline].iter_mut().zip(&timeline.stages) {
+        let pipeline = spec.platform.pipeline_of(kind, recording.region());
+        let stages = recording.stages();
+        for (usage, times) in state.usage[pipeline].iter_mut().zip(&stages) {
             usage.add(times);
         }
         if warmup {
             self.warmup_recordings += u64::from(slot == 0);
             return;
         }
-        let required = spec.required.of(timeline.taken_for());
-        state.cells[cell].add(timeline, required);
+        let lag = state.cells[cell].add(recording, spec.required.of(kind));
         if spec.platform.regional_pipeline() == Some(pipeline) {
-            state.regional[taken_for].add_stages(timeline);
+            state.regional[taken_for].add_stages(number, &stages);
         } else {
-            state.cells[taken_for].add_stages(timeline);
+            state.cells[taken_for].add_stages(number, &stages);
         }
         if slot == 0 {
-            let at = fields_at(timeline, ReadPath::Primary, required);
-            let lag = (!at.is_never()).then(|| at.since(timeline.ended_at));
-            self.over_time
-                .ended(timeline.started_at, timeline.ended_at, lag);
+            self.over_time.ended(started_at, ended_at, lag);
         }
     }
 
-    /// A tenant is done with a recording, whose timeline on the tenant's arm is `timeline`.
-    pub fn settled(&mut self, settled: &Settled, timeline: &Timeline) {
-        if let Some(facts) = self.facts(settled, timeline) {
+    /// A tenant is done with a recording, which the tenant's arm has decided.
+    #[inline]
+    pub fn concluded(&mut self, settled: &Settled, recording: &impl Decided) {
+        if let Some(facts) = self.facts(settled, recording) {
             self.settled_with(settled, &facts);
         }
     }
@@ -292,18 +294,19 @@ impl Accumulator {
         self.end = Some(end.clone());
     }
 
-    /// The platform that a timeline of `arm` is about.
-    fn slot_of(&self, arm: ArmIndex, timeline: &Timeline) -> Option<usize> {
-        let tenant = timeline.tenant.map(|tenant| tenant.0 as usize);
+    /// The platform that is `tenant`'s own, or else that of `arm`.
+    fn slot_of(&self, arm: ArmIndex, tenant: Option<TenantIndex>) -> Option<usize> {
+        let tenant = tenant.map(|tenant| tenant.0 as usize);
         self.arms
             .iter()
             .position(|state| state.arm == arm.0 as usize && state.tenant == tenant)
     }
 
-    /// What is needed of a timeline to count `settled`; none if there is no such tenant.
-    fn facts(&mut self, settled: &Settled, timeline: &Timeline) -> Option<Facts> {
+    /// What is needed of a recording to count `settled`; none if there is no such tenant.
+    #[inline]
+    fn facts(&mut self, settled: &Settled, recording: &impl Decided) -> Option<Facts> {
         let arm = self.arm_of(settled)?;
-        Some(Facts::of(timeline, &self.scenario.arms[arm.0 as usize]))
+        Some(Facts::of(recording, &self.scenario.arms[arm.0 as usize]))
     }
 
     /// The arm of the tenant that settled; none if there is no such tenant.
@@ -321,7 +324,7 @@ impl Accumulator {
         let position = settled.tenant.0 as usize;
         let warmup = self.in_warmup(facts.started_at);
         let phase = self.phase(facts.ended_at);
-        let cell = self.cell(facts.ended_at, facts.kind);
+        let cell = cell(phase, facts.kind);
         let tenant = &mut self.tenants[position];
         if !tenant.settled.insert(settled.recording.0) {
             return self.closing.settled_twice(position, settled.recording);
@@ -352,19 +355,29 @@ impl Accumulator {
             .partition_point(|phase| phase.start <= at)
             .saturating_sub(1)
     }
+}
 
-    fn cell(&self, ended_at: Timestamp, kind: Kind) -> usize {
-        self.phase(ended_at) * Kind::ALL.len() + kind.index()
-    }
+/// Position of the cell of a phase and a kind.
+const fn cell(phase: usize, kind: Kind) -> usize {
+    phase * Kind::ALL.len() + kind.index()
 }
 
 impl Sink for Accumulator {
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
-        Self::timeline(self, arm, timeline);
+        Self::decided(self, arm, timeline);
     }
 
     fn settled(&mut self, settled: &Settled, timeline: &Timeline) {
-        Self::settled(self, settled, timeline);
+        Self::concluded(self, settled, timeline);
+    }
+
+    fn decided(&mut self, arm: ArmIndex, recording: &impl Decided) {
+        Self::decided(self, arm, recording);
+    }
+
+    #[inline]
+    fn concluded(&mut self, settled: &Settled, recording: &impl Decided) {
+        Self::concluded(self, settled, recording);
     }
 
     fn job(&mut self, job: &JobRecord) {

@@ -220,7 +220,7 @@ impl Accumulator {
             Metric::MetadataLag(aggregate) => {
                 let lag = series.labels.field.map_or(Lag::Metadata, Lag::Field);
                 aggregated(
-                    cell.delays(lag),
+                    &cell.delays(lag),
                     aggregate,
                     cell.lag_mean(lag),
                     self.sharing(),

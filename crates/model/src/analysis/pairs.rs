@@ -166,6 +166,17 @@ impl Pair {
         });
     }
 
+    /// Adds another share of the same run.
+    pub(crate) fn add_share(&mut self, other: &Self) {
+        let waiting = other.waiting.iter();
+        self.waiting
+            .extend(waiting.map(|(recording, side)| (*recording, *side)));
+        self.counts.first_only += other.counts.first_only;
+        self.counts.second_only += other.counts.second_only;
+        self.counts.pairs += other.counts.pairs;
+        self.differences.add_slice(&other.differences);
+    }
+
     /// Adds further replications.
     pub(crate) fn add_replications(&mut self, other: &Self) {
         self.waiting.clear();

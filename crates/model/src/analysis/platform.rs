@@ -1,13 +1,16 @@
 //! What is counted per arm: how late the platform was, and where recordings waited.
 
+use std::iter::once;
+
 use super::batches::{Batches, Sums};
 use super::delay::{Cdf, Delays};
-use crate::field::{Field, FieldSet};
+use crate::field::{Field, FieldGroup, FieldSet};
+use crate::ids::RecordingIndex;
 use crate::scenario::{ReadPath, StageSpec};
 use crate::stats::MeanEstimate;
 use crate::summary::{PlatformSummary, StageSummary};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{STAGES_MAX, StageTimes, Timeline};
+use crate::timeline::{Decided, Need, STAGES_MAX, StageTimes};
 
 /// What lags behind the session's end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,42 +25,26 @@ pub(crate) enum Lag {
     Field(Field),
 }
 
-const LAGS: usize = 3 + Field::METADATA_COUNT;
+/// Lags of the platform, then those of groups whose fields share a clock, then those of fields that
+/// have one of their own.
+const LAGS: usize = GROUPED + FieldGroup::COUNT + Field::METADATA_COUNT;
+const GROUPED: usize = 3;
+const OWN: usize = GROUPED + FieldGroup::COUNT;
 
 impl Lag {
-    /// Its position; none for the media as a field, which is [`Lag::Media`].
-    pub(crate) const fn index(self) -> usize {
-        match self {
-            Self::Media | Self::Field(Field::Media) => 0,
-            Self::Metadata => 1,
-            Self::Index => 2,
-            Self::Field(field) => 3 + field as usize,
-        }
+    /// Where it is counted: at most at two positions.
+    fn positions(self) -> impl Iterator<Item = usize> {
+        let (first, second) = match self {
+            Self::Media | Self::Field(Field::Media) => (0, None),
+            Self::Metadata => (1, None),
+            Self::Index => (2, None),
+            Self::Field(field) => {
+                let group = field.group().map(|group| GROUPED + group.index());
+                (OWN + field as usize, group)
+            }
+        };
+        once(first).chain(second)
     }
-
-    fn of(self, timeline: &Timeline, required: FieldSet) -> Timestamp {
-        match self {
-            Self::Media | Self::Field(Field::Media) => timeline.media_at,
-            Self::Metadata => fields_at(timeline, ReadPath::Primary, required),
-            Self::Index => fields_at(timeline, ReadPath::Index, required),
-            Self::Field(field) => timeline.clock(Timestamp::NEVER, field).value_at,
-        }
-    }
-
-    fn all() -> impl Iterator<Item = Self> {
-        let fields = Field::METADATA.into_iter().map(Self::Field);
-        [Self::Media, Self::Metadata, Self::Index]
-            .into_iter()
-            .chain(fields)
-    }
-}
-
-/// When the last of the `required` metadata fields is visible on `path`.
-pub(crate) fn fields_at(timeline: &Timeline, path: ReadPath, required: FieldSet) -> Timestamp {
-    let fields = required.iter().filter(|field| *field != Field::Media);
-    fields
-        .map(|field| timeline.clock(Timestamp::NEVER, field).visible_at(path))
-        .fold(Timestamp::ZERO, Timestamp::max)
 }
 
 /// One arm's recordings of one phase and kind, or of several such cells added up.
@@ -83,6 +70,13 @@ struct LagSums {
     nanos: u128,
 }
 
+impl LagSums {
+    const fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.nanos += other.nanos;
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct StageSums {
     count: u64,
@@ -94,8 +88,7 @@ struct StageSums {
 impl Sums for PlatformSums {
     fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.lags.iter_mut().zip(&other.lags) {
-            mine.count += theirs.count;
-            mine.nanos += theirs.nanos;
+            mine.add(theirs);
         }
         for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
             mine.count += theirs.count;
@@ -107,28 +100,43 @@ impl Sums for PlatformSums {
 }
 
 impl PlatformCell {
-    /// Counts a recording.
-    pub(crate) fn add(&mut self, timeline: &Timeline, required: FieldSet) {
+    /// Counts a recording. Returns the lag of its `required` fields, if they ever come.
+    pub(crate) fn add(&mut self, recording: &impl Decided, required: FieldSet) -> Option<Duration> {
         self.ended += 1;
-        let sums = self.batches.at(timeline.recording.0);
-        for lag in Lag::all() {
-            let at = lag.of(timeline, required);
-            if at.is_never() {
-                self.never_complete += u64::from(lag == Lag::Metadata);
-                continue;
-            }
-            let delay = at.since(timeline.ended_at);
-            self.lags[lag.index()].record(delay);
-            let sums = &mut sums.lags[lag.index()];
+        let ended_at = recording.ended_at();
+        let need = Need::fields(required.without(Field::Media));
+        let fields_at = |path| recording.fields_at(path, required, &need);
+        let sums = self.batches.at(recording.recording().0);
+        let mut count = |position: usize, at: Timestamp| {
+            let delay = (!at.is_never()).then(|| at.since(ended_at))?;
+            self.lags[position].record(delay);
+            let sums = &mut sums.lags[position];
             sums.count += 1;
             sums.nanos += u128::from(delay.as_nanos());
+            Some(delay)
+        };
+        count(0, recording.media_at());
+        let metadata = count(1, fields_at(ReadPath::Primary));
+        count(2, fields_at(ReadPath::Index));
+        if let Some(clocks) = recording.clocks() {
+            for (position, clock) in (GROUPED..).zip(clocks) {
+                count(position, clock.value_at);
+            }
+        } else {
+            recording.look(|timeline| {
+                for (position, field) in (OWN..).zip(Field::METADATA) {
+                    count(position, timeline.clock(Timestamp::NEVER, field).value_at);
+                }
+            });
         }
+        self.never_complete += u64::from(metadata.is_none());
+        metadata
     }
 
     /// Counts a recording's way through the stages.
-    pub(crate) fn add_stages(&mut self, timeline: &Timeline) {
-        let sums = self.batches.at(timeline.recording.0);
-        for (stage, times) in timeline.stages.iter().enumerate() {
+    pub(crate) fn add_stages(&mut self, recording: RecordingIndex, stages: &[StageTimes]) {
+        let sums = self.batches.at(recording.0);
+        for (stage, times) in stages.iter().enumerate() {
             if times.started_at.is_never() || times.done_at.is_never() {
                 continue;
             }
@@ -167,15 +175,22 @@ impl PlatformCell {
     }
 
     /// The distribution of a lag.
-    pub(crate) const fn delays(&self, lag: Lag) -> &Delays {
-        &self.lags[lag.index()]
+    pub(crate) fn delays(&self, lag: Lag) -> Delays {
+        let mut all = Delays::default();
+        for position in lag.positions() {
+            all.merge(&self.lags[position]);
+        }
+        all
     }
 
     /// The mean of a lag, in nanoseconds.
     pub(crate) fn lag_mean(&self, lag: Lag) -> Option<MeanEstimate> {
         self.batches.ratio(|sums| {
-            let sums = &sums.lags[lag.index()];
-            (sums.nanos as f64, sums.count as f64)
+            let mut all = LagSums::default();
+            for position in lag.positions() {
+                all.add(&sums.lags[position]);
+            }
+            (all.nanos as f64, all.count as f64)
         })
     }
 
@@ -289,6 +304,15 @@ impl Usage {
         self.busy_ns += u128::from(times.done_at.since(times.started_at).as_nanos());
         let (first, last) = self.span.unwrap_or((times.queued_at, times.done_at));
         self.span = Some((first.min(times.queued_at), last.max(times.done_at)));
+    }
+
+    /// Adds another share of the same run.
+    pub(crate) fn add_share(&mut self, other: &Self) {
+        self.busy_ns += other.busy_ns;
+        let spans = self.span.into_iter().chain(other.span);
+        self.span = spans.reduce(|(first, last), (other_first, other_last)| {
+            (first.min(other_first), last.max(other_last))
+        });
     }
 
     /// Adds further replications.

@@ -60,8 +60,8 @@ impl Replay {
     }
 
     fn timeline(&mut self, arm: ArmIndex, timeline: &Timeline) {
-        self.accumulator.timeline(arm, timeline);
-        let Some(slot) = self.accumulator.slot_of(arm, timeline) else {
+        self.accumulator.decided(arm, timeline);
+        let Some(slot) = self.accumulator.slot_of(arm, timeline.tenant) else {
             return;
         };
         let spec = &self.accumulator.scenario.arms[arm.0 as usize];

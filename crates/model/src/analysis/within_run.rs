@@ -80,12 +80,12 @@ impl Accumulator {
                 (Lag::Metadata, &mut row.metadata_lag),
                 (Lag::Index, &mut row.index_lag),
             ] {
-                delays(row, cell.delays(lag), cell.lag_mean(lag), sharing);
+                delays(row, &cell.delays(lag), cell.lag_mean(lag), sharing);
             }
             for field in Field::METADATA {
                 if let Some(row) = row.fields.get_mut(field.name()) {
                     let lag = Lag::Field(field);
-                    delays(row, cell.delays(lag), cell.lag_mean(lag), sharing);
+                    delays(row, &cell.delays(lag), cell.lag_mean(lag), sharing);
                 }
             }
         }

@@ -15,11 +15,11 @@ use crate::draws::Seed;
 use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::ArmIndex;
 use crate::outcome::OutcomeKind;
-use crate::recorder::{Detail, Sink};
+use crate::recorder::Sink;
 use crate::scenario::{Arm, Scenario};
 use crate::stats::{Interval, MeanEstimate};
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 use counterfactual::Removal;
 
 /// Causes whose pairs are looked at: the ones that explain most by themselves.
@@ -187,9 +187,9 @@ impl Counted {
 }
 
 impl Sink for Counted {
-    const DETAIL: Detail = Detail::Settlements;
+    fn decided(&mut self, _: ArmIndex, _: &impl Decided) {}
 
-    fn settlement(&mut self, settled: &Settled, _: Timestamp) {
+    fn concluded(&mut self, settled: &Settled, _: &impl Decided) {
         let tenant = settled.tenant.0 as usize;
         self.all[tenant] += 1;
         if settled.outcome == OutcomeKind::Complete {
@@ -200,7 +200,9 @@ impl Sink for Counted {
     }
 
     fn timeline(&mut self, _: ArmIndex, _: &Timeline) {}
-    fn settled(&mut self, _: &Settled, _: &Timeline) {}
+    fn settled(&mut self, settled: &Settled, timeline: &Timeline) {
+        self.concluded(settled, timeline);
+    }
     fn job(&mut self, _: &JobRecord) {}
     fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }

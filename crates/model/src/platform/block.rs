@@ -12,11 +12,14 @@ use super::whole::Whole;
 use super::{Pipeline, Platform};
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Seed};
-use crate::field::{Kind, PerKind};
-use crate::ids::RecordingIndex;
+use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
+use crate::ids::{RecordingIndex, TenantIndex};
+use crate::outcome::{Cause, Fate};
 use crate::scenario::ReadPath;
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{Decided, Need, Timeline, latest_needed};
+use crate::timeline::{
+    Decided, FieldClock, Missed, Need, Region, STAGES_MAX, StageTimes, Timeline, latest_needed,
+};
 use crate::workload::{Call, SessionEnds};
 
 /// Recordings in a block: their columns, some 150 bytes each, fill half of a first-level cache.
@@ -339,5 +342,135 @@ impl Decided for Row<'_> {
     #[inline(always)]
     fn timeline(&self) -> Timeline {
         self.block.timeline(&self.platform.clocks, self.position)
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> Kind {
+        self.call.kind
+    }
+
+    #[inline(always)]
+    fn started_at(&self) -> Timestamp {
+        self.call.arrival
+    }
+
+    #[inline(always)]
+    fn tenant(&self) -> Option<TenantIndex> {
+        None
+    }
+
+    #[inline(always)]
+    fn region(&self) -> Region {
+        Region::First
+    }
+
+    #[inline(always)]
+    fn clocks(&self) -> Option<[FieldClock; FieldGroup::COUNT]> {
+        // When a field is null only is seen by those alone who look at a whole timeline.
+        let common = FieldClock {
+            null_at: self.seen.value_at,
+            value_at: self.seen.value_at,
+            index_at: self.seen.index_at,
+        };
+        let webrtc = match self.seen.taken_for {
+            Kind::Webrtc => common,
+            Kind::Sip => FieldClock::NEVER,
+        };
+        Some([common, webrtc, common])
+    }
+
+    #[inline(always)]
+    fn stages(&self) -> [StageTimes; STAGES_MAX] {
+        let Written {
+            started_at,
+            written_at,
+        } = self.block.written[self.position];
+        let mut stages = [StageTimes::NONE; STAGES_MAX];
+        if !started_at.is_never() {
+            stages[0] = StageTimes {
+                queued_at: self.seen.ended_at,
+                started_at,
+                done_at: written_at,
+            };
+        }
+        stages
+    }
+
+    #[inline(always)]
+    fn fields_at(&self, path: ReadPath, _: FieldSet, need: &Need) -> Timestamp {
+        self.first_seen(path, need)
+    }
+
+    #[inline(always)]
+    fn true_at(&self, path: ReadPath, _: FieldSet, need: &Need) -> Timestamp {
+        self.first_seen(path, need)
+    }
+
+    /// As the timeline's own view, fate and cause.
+    #[inline(always)]
+    fn missed(&self, at: Timestamp, path: ReadPath, needed: FieldSet) -> Option<Missed> {
+        let seen = self.seen;
+        let groups = [FieldGroup::Identity, FieldGroup::Webrtc, FieldGroup::Hold];
+        let visible_at = match path {
+            ReadPath::Primary => seen.value_at,
+            ReadPath::Index => seen.index_at,
+        };
+        let visible = alike_but_webrtc(visible_at, seen.taken_for);
+        let (mut fields, mut last) = (FieldSet::EMPTY, Timestamp::ZERO);
+        let (mut complete_at, mut never) = (seen.ended_at, false);
+        for (group, visible_at) in groups.into_iter().zip(visible) {
+            let needed = needed.intersection(group.fields());
+            if needed.is_empty() {
+                continue;
+            }
+            complete_at = complete_at.max(visible_at);
+            if visible_at > at {
+                fields = fields.union(needed);
+                last = last.max(visible_at);
+                never |= visible_at.is_never();
+            }
+        }
+        complete_at = complete_at.max(seen.media_at);
+        let fate = if complete_at.is_never() {
+            Fate::Lost
+        } else {
+            Fate::Late(complete_at.since(at))
+        };
+        let of_media = seen.media_at > at && seen.media_at >= last;
+        if seen.media_at > at {
+            fields.insert(Field::Media);
+        }
+        let cause = if fields.is_empty() {
+            Cause::GaveUp
+        } else if of_media && seen.media_at.is_never() {
+            Cause::MediaLost
+        } else if of_media {
+            Cause::MediaLate
+        } else if never {
+            Cause::NotWritten
+        } else if seen.value_at <= at {
+            Cause::Index
+        } else {
+            self.block.written[self.position].cause(at)
+        };
+        Some(Missed {
+            fields,
+            fate,
+            cause,
+        })
+    }
+}
+
+impl Written {
+    /// What held a recording at `at` whose values were not there.
+    #[inline(always)]
+    fn cause(self, at: Timestamp) -> Cause {
+        if self.started_at.is_never() || self.written_at <= at {
+            Cause::FieldLag
+        } else if at < self.started_at {
+            Cause::QueueWait
+        } else {
+            Cause::Service
+        }
     }
 }

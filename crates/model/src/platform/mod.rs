@@ -14,15 +14,17 @@ mod pipeline;
 mod reads;
 mod showing;
 mod signalling;
+mod timelines;
 mod versions;
 mod whole;
 mod workers;
 
-pub(crate) use block::Block;
+pub(crate) use block::{Block, Row};
 pub(crate) use decision::Alike;
 pub use notification::{Known, Notification, Notifications, notifications};
 pub use pipeline::Pipeline;
 pub use signalling::Signalling;
+pub use timelines::{AtOnce, Decides, Given, Stepped, Timelines};
 pub(crate) use whole::Whole;
 
 use std::cmp::Reverse;

@@ -6,7 +6,7 @@ use super::decision::{Clocked, Decision};
 use super::{Pipeline, Platform};
 use crate::draws::Draws;
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
-use crate::ids::RecordingIndex;
+use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::Cause;
 use crate::scenario::ReadPath;
 use crate::time::Timestamp;
@@ -144,12 +144,28 @@ impl<D: Clocked> Decided for Whole<D> {
     fn timeline(&self) -> Timeline {
         self.assemble()
     }
-}
 
-impl<D: Clocked> Whole<D> {
-    /// By value: so whoever only compares instants never writes them to memory.
-    #[inline(never)]
-    fn assemble(self) -> Timeline {
+    fn kind(&self) -> Kind {
+        self.call.kind
+    }
+
+    fn started_at(&self) -> Timestamp {
+        self.call.arrival
+    }
+
+    fn tenant(&self) -> Option<TenantIndex> {
+        None
+    }
+
+    fn region(&self) -> Region {
+        Region::First
+    }
+
+    fn clocks(&self) -> Option<[FieldClock; FieldGroup::COUNT]> {
+        Some(self.decision.clocks())
+    }
+
+    fn stages(&self) -> [StageTimes; STAGES_MAX] {
         let mut stages = [StageTimes::NONE; STAGES_MAX];
         if let Some(started_at) = self.started_at.ever() {
             stages[0] = StageTimes {
@@ -158,6 +174,23 @@ impl<D: Clocked> Whole<D> {
                 done_at: self.written_at,
             };
         }
+        stages
+    }
+
+    fn fields_at(&self, path: ReadPath, _: FieldSet, need: &Need) -> Timestamp {
+        self.first_seen(path, need)
+    }
+
+    fn true_at(&self, path: ReadPath, _: FieldSet, need: &Need) -> Timestamp {
+        self.first_seen(path, need)
+    }
+}
+
+impl<D: Clocked> Whole<D> {
+    /// By value: so whoever only compares instants never writes them to memory.
+    #[inline(never)]
+    fn assemble(self) -> Timeline {
+        let stages = self.stages();
         let mut false_fields = FieldSet::EMPTY;
         if !self.is_true() {
             false_fields.insert(Field::MediaType);

@@ -8,14 +8,17 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::iter::once;
 
+use super::Share;
 use super::solo::{Ran, Solo, Way};
 use super::world::{Ended, conclude};
 use crate::gate::Rounds;
 use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
-use crate::platform::{Block, Notification, Notifications, Output, Platform, notifications};
-use crate::recorder::{Detail, Sink};
+use crate::platform::{
+    Block, Decides, Notification, Notifications, Output, Platform, Row, notifications,
+};
+use crate::recorder::Sink;
 use crate::scenario::{Arm, Scenario};
 use crate::time::{Duration, Timestamp};
 use crate::timeline::{Decided, Timeline};
@@ -26,12 +29,13 @@ pub(super) fn suits(arm: &Arm) -> bool {
     super::solo::suits(arm) && arm.platform.api.rate_limit.is_none()
 }
 
-/// Runs `arm`, whose tenants are counted from `first` on.
+/// Runs `share` of `arm`, whose tenants are counted from `first` on.
 pub(super) fn run<S: Sink>(
     scenario: &Scenario,
     arm: &Arm,
     index: ArmIndex,
     first: TenantIndex,
+    share: Share,
     sink: &mut S,
 ) -> Ended {
     let seed = scenario.seed;
@@ -43,6 +47,8 @@ pub(super) fn run<S: Sink>(
     let mut fused = Fused {
         arm,
         index,
+        share,
+        recordings: 0,
         solos: &solos,
         notifications: notifications(&arm.platform.notification, seed),
         told: Vec::new(),
@@ -60,42 +66,45 @@ pub(super) fn run<S: Sink>(
         at: Timestamp::ZERO,
         order: None,
     };
-    let faultless = scenario.workload.faults.is_empty();
-    if faultless && platform.decides_alike() {
-        let mut block = Block::default();
-        while !sink.is_stopped()
-            && let Some(last) = block.take(&mut ends)
-        {
-            ended.recordings += block.len() as u64;
-            ended.at = last.ended_at();
-            platform.decide_block(&mut block);
-            fused.catch_up(ended.at, sink);
-            fused.pass(|| block.rows(&platform), sink);
-        }
-    } else if faultless && platform.decides_at_end() {
-        for call in ends {
-            if sink.is_stopped() {
-                break;
+    match platform.decides(&scenario.workload) {
+        Decides::InBlocks => {
+            let mut block = Block::default();
+            while !sink.is_stopped()
+                && let Some(last) = block.take(&mut ends)
+            {
+                ended.at = last.ended_at();
+                platform.decide_block(&mut block);
+                fused.catch_up(ended.at, sink);
+                let owned = |row: &Row<'_>| share.owns(row.recording());
+                fused.pass(|| block.rows(&platform).filter(owned), sink);
             }
-            ended.recordings += 1;
-            ended.at = call.ended_at();
-            fused.catch_up(ended.at, sink);
-            let whole = platform.whole(&call);
-            fused.pass(|| once(whole), sink);
         }
-    } else {
-        while !sink.is_stopped()
-            && let Some(call) = ends.next()
-        {
-            ended.recordings += 1;
-            ended.at = call.ended_at();
-            fused.catch_up(ended.at, sink);
-            platform.handle_session(ended.at, &call, ends.ending());
-            fused.take(&mut platform, sink);
+        Decides::AtEnd => {
+            for call in ends {
+                if sink.is_stopped() {
+                    break;
+                }
+                ended.at = call.ended_at();
+                fused.catch_up(ended.at, sink);
+                let whole = platform.whole(&call);
+                if share.owns(call.index) {
+                    fused.pass(|| once(whole), sink);
+                }
+            }
         }
-        while let Some(at) = platform.poll_timeout() {
-            platform.handle_timeout(at);
-            fused.take(&mut platform, sink);
+        Decides::InSteps => {
+            while !sink.is_stopped()
+                && let Some(call) = ends.next()
+            {
+                ended.at = call.ended_at();
+                fused.catch_up(ended.at, sink);
+                platform.handle_session(ended.at, &call, ends.ending());
+                fused.take(&mut platform, sink);
+            }
+            while let Some(at) = platform.poll_timeout() {
+                platform.handle_timeout(at);
+                fused.take(&mut platform, sink);
+            }
         }
     }
     fused.finish(ended, sink)
@@ -104,6 +113,9 @@ pub(super) fn run<S: Sink>(
 struct Fused<'a> {
     arm: &'a Arm,
     index: ArmIndex,
+    share: Share,
+    /// Taken so far.
+    recordings: u64,
     solos: &'a [Solo],
     notifications: Notifications,
     /// Those of one recording and tenant.
@@ -136,8 +148,11 @@ enum What {
 impl Fused<'_> {
     fn take<S: Sink>(&mut self, platform: &mut Platform, sink: &mut S) {
         while let Some(output) = platform.poll_output() {
-            if let Output::Decided(timeline) = output {
-                self.pass(|| once(&timeline), sink);
+            match output {
+                Output::Decided(timeline) if self.share.owns(timeline.recording) => {
+                    self.pass(|| once(&timeline), sink);
+                }
+                Output::Decided(_) | Output::Began(_) => {}
             }
         }
     }
@@ -149,22 +164,10 @@ impl Fused<'_> {
         recordings: impl Fn() -> I,
         sink: &mut S,
     ) {
-        if S::DETAIL == Detail::Settlements {
-            return self.pass_all(recordings, sink);
+        for recording in recordings() {
+            self.recordings += 1;
+            sink.decided(self.index, &recording);
         }
-        let timelines: Vec<Timeline> = recordings().map(|recording| recording.timeline()).collect();
-        for timeline in &timelines {
-            sink.timeline(self.index, timeline);
-        }
-        self.pass_all(|| timelines.iter(), sink);
-    }
-
-    #[inline(always)]
-    fn pass_all<S: Sink, R: Decided, I: Iterator<Item = R>>(
-        &mut self,
-        recordings: impl Fn() -> I,
-        sink: &mut S,
-    ) {
         // A loop for each way: what it needs of the rules stays in registers.
         for solo in self.solos {
             match solo.way() {
@@ -202,13 +205,9 @@ impl Fused<'_> {
                 if settled.settled_at <= recording.ended_at() + self.drain =>
             {
                 self.last = self.last.max(settled.settled_at);
-                if S::DETAIL == Detail::Settlements {
-                    sink.settlement(&settled, recording.ended_at());
-                } else {
-                    conclude(settled, recording, &self.judge, sink);
-                    if let Some(job) = job {
-                        sink.job(&job);
-                    }
+                conclude(settled, recording, &self.judge, sink);
+                if let Some(job) = job {
+                    sink.job_of(recording.recording(), &job);
                 }
             }
             Ran::InFlight => self.waiting += 1,
@@ -227,7 +226,7 @@ impl Fused<'_> {
         let ran = solo.run(timeline, &self.told, |job| jobs.push(job));
         for job in jobs {
             if job.done_at <= in_time {
-                sink.job(&job);
+                sink.job_of(timeline.recording, &job);
             } else {
                 let (at, what) = (job.done_at, What::Job(job));
                 self.late.push(Reverse(Late { at, what }));
@@ -295,7 +294,11 @@ impl Fused<'_> {
         } else {
             until
         };
-        Ended { at, ..ended }
+        Ended {
+            at,
+            recordings: self.recordings,
+            ..ended
+        }
     }
 }
 

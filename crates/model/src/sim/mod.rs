@@ -8,8 +8,11 @@ mod batch;
 mod coupled;
 mod fused;
 mod recordings;
+mod share;
 mod solo;
 mod world;
+
+pub use share::Share;
 
 use std::borrow::Cow;
 
@@ -18,10 +21,10 @@ use crate::field::Kind;
 use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::order::OrderHash;
-use crate::recorder::{Detail, Sink};
+use crate::recorder::Sink;
 use crate::scenario::{Arm, Scenario, WebhookEvent};
 use crate::time::Timestamp;
-use crate::timeline::Timeline;
+use crate::timeline::{Decided, Timeline};
 use crate::workload::Calls;
 use world::World;
 
@@ -39,23 +42,37 @@ pub enum Path {
 
 /// Runs all arms of `scenario`.
 pub fn run(scenario: &Scenario, sink: &mut impl Sink) {
-    run_on(Path::Auto, scenario, sink);
+    run_parts(Path::Auto, Share::ALL, scenario, sink);
 }
 
 /// Runs all arms of `scenario` on `path`. What comes out is the same on all.
 pub fn run_on<S: Sink>(path: Path, scenario: &Scenario, sink: &mut S) {
+    run_parts(path, Share::ALL, scenario, sink);
+}
+
+/// Runs that `share` of the recordings of `scenario`; the numbers of all shares add up to those of
+/// the run, whatever runs where.
+pub fn run_share<S: Sink>(share: Share, scenario: &Scenario, sink: &mut S) {
+    run_parts(Path::Auto, share, scenario, sink);
+}
+
+fn run_parts<S: Sink>(path: Path, share: Share, scenario: &Scenario, sink: &mut S) {
     let mut tenants_before = 0;
     let mut ended = Vec::new();
     let mut at = Timestamp::ZERO;
-    report_not_established(scenario, sink);
+    if share.is_first() {
+        report_not_established(scenario, sink);
+    }
     for (index, arm) in (0_u32..).zip(&scenario.arms) {
         let index = ArmIndex(index);
         let mut recordings = 0;
         for (arm, first) in worlds(arm, TenantIndex(tenants_before)) {
             let ended = if path == Path::Auto && fused::suits(&arm) {
-                fused::run(scenario, &arm, index, first, sink)
-            } else {
+                fused::run(scenario, &arm, index, first, share, sink)
+            } else if share.has(first) {
                 World::new(path, scenario, &arm, index, first).run(sink)
+            } else {
+                continue;
             };
             recordings = ended.recordings;
             at = at.max(ended.at);
@@ -92,9 +109,10 @@ pub fn order_of(scenario: &Scenario) -> OrderHash {
 struct Nobody;
 
 impl Sink for Nobody {
-    const DETAIL: Detail = Detail::Settlements;
     fn timeline(&mut self, _: ArmIndex, _: &Timeline) {}
     fn settled(&mut self, _: &Settled, _: &Timeline) {}
+    fn decided(&mut self, _: ArmIndex, _: &impl Decided) {}
+    fn concluded(&mut self, _: &Settled, _: &impl Decided) {}
     fn job(&mut self, _: &JobRecord) {}
     fn end(&mut self, _: Timestamp, _: EndReason, _: &[u64]) {}
 }

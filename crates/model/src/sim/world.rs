@@ -12,8 +12,9 @@ use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
 use crate::order::{Event, OrderHash, Trace};
+use crate::outcome::OutcomeKind;
 use crate::platform::{Block, Known, Notifications, Output, Platform, notifications};
-use crate::recorder::{Detail, Sink};
+use crate::recorder::Sink;
 use crate::scenario::{Arm, GateSpec, Scenario};
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Timeline};
@@ -123,9 +124,7 @@ impl<S: Sink> solo::Records for Taken<'_, S> {
 
     #[inline(always)]
     fn job(&mut self, job: impl FnOnce() -> JobRecord) {
-        if S::DETAIL == Detail::Everything {
-            self.sink.job(&job());
-        }
+        self.sink.job(&job());
     }
 
     #[inline]
@@ -386,9 +385,7 @@ impl<'a> World<'a> {
         let kept = self.slots.kept(slot);
         self.orders
             .platform(kept, |timeline| (timeline.written_at, 1));
-        if S::DETAIL == Detail::Everything {
-            kept.look(|timeline| sink.timeline(self.index, timeline));
-        }
+        sink.decided(self.index, kept);
     }
 
     fn put(&mut self, kept: Kept) -> u32 {
@@ -465,11 +462,8 @@ pub(super) fn conclude<S: Sink>(
     judge: &Judge,
     sink: &mut S,
 ) {
-    match S::DETAIL {
-        Detail::Settlements => sink.settlement(&settled, recording.ended_at()),
-        Detail::Everything => recording.look(|timeline| {
-            (settled.fate, settled.cause) = judge.judge(&settled, timeline);
-            sink.settled(&settled, timeline);
-        }),
+    if settled.outcome != OutcomeKind::Complete && settled.fate.is_none() {
+        (settled.fate, settled.cause) = recording.look(|timeline| judge.judge(&settled, timeline));
     }
+    sink.concluded(&settled, recording);
 }

@@ -4,13 +4,14 @@
 //! undecided as not yet visible. [`Timeline::view`] is pure, so reading takes no lock and every
 //! engine answers alike.
 
+mod decided;
 mod later;
 
+pub use decided::{Decided, Missed};
 pub use later::Later;
 
 use serde::{Deserialize, Serialize};
 
-use crate::draws::{Draws, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, Fate};
@@ -197,7 +198,7 @@ pub enum RecordingState {
 
 /// Things that must all be visible: for each, all bits set or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Need {
+pub struct Need {
     groups: [u64; FieldGroup::COUNT],
     media: u64,
     state: u64,
@@ -243,35 +244,6 @@ fn mask(needed: impl Into<u64>) -> u64 {
     0_u64.wrapping_sub(needed.into())
 }
 
-/// What gates and exports ask of a recording with all its instants.
-pub(crate) trait Decided {
-    /// Which one.
-    fn recording(&self) -> RecordingIndex;
-    /// The draws of its call, in a run of `seed`.
-    #[inline(always)]
-    fn draws(&self, seed: Seed) -> Draws {
-        Draws::of_call(seed, self.recording().0)
-    }
-    /// The kind that the platform took the call for.
-    fn taken_for(&self) -> Kind;
-    /// End of the session.
-    fn ended_at(&self) -> Timestamp;
-    /// Media object in storage.
-    fn media_at(&self) -> Timestamp;
-    /// Whether every value is true.
-    fn is_true(&self) -> bool;
-    /// The first instant at which a reader of `path` sees all that is needed; `ended_at` at the
-    /// earliest.
-    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp;
-    /// The whole timeline.
-    fn timeline(&self) -> Timeline;
-    /// Looks at the whole timeline.
-    #[inline(always)]
-    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
-        look(&self.timeline())
-    }
-}
-
 /// The latest of the instants that are needed, `ended_at` at the earliest.
 #[inline(always)]
 pub(crate) fn latest_needed(
@@ -287,84 +259,6 @@ pub(crate) fn latest_needed(
         .max(third & need.groups[2]);
     let others = (media_at.as_nanos() & need.media).max(state_at.as_nanos() & need.state);
     ended_at.max(Timestamp::from_nanos(groups.max(others)))
-}
-
-impl<D: Decided> Decided for &D {
-    #[inline(always)]
-    fn recording(&self) -> RecordingIndex {
-        (**self).recording()
-    }
-
-    #[inline(always)]
-    fn taken_for(&self) -> Kind {
-        (**self).taken_for()
-    }
-
-    #[inline(always)]
-    fn ended_at(&self) -> Timestamp {
-        (**self).ended_at()
-    }
-
-    #[inline(always)]
-    fn media_at(&self) -> Timestamp {
-        (**self).media_at()
-    }
-
-    #[inline(always)]
-    fn is_true(&self) -> bool {
-        (**self).is_true()
-    }
-
-    #[inline(always)]
-    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
-        (**self).first_seen(path, need)
-    }
-
-    #[inline(always)]
-    fn timeline(&self) -> Timeline {
-        (**self).timeline()
-    }
-
-    #[inline(always)]
-    fn look<T>(&self, look: impl FnOnce(&Timeline) -> T) -> T {
-        (**self).look(look)
-    }
-}
-
-impl Decided for Timeline {
-    fn recording(&self) -> RecordingIndex {
-        self.recording
-    }
-
-    fn taken_for(&self) -> Kind {
-        Self::taken_for(self)
-    }
-
-    fn ended_at(&self) -> Timestamp {
-        self.ended_at
-    }
-
-    fn media_at(&self) -> Timestamp {
-        self.media_at
-    }
-
-    fn is_true(&self) -> bool {
-        self.false_fields.is_empty() && self.later.is_none()
-    }
-
-    fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
-        let groups = self.group_clocks().map(|clock| clock.visible_at(path));
-        latest_needed(need, self.ended_at, groups, self.media_at, self.state_at)
-    }
-
-    fn timeline(&self) -> Timeline {
-        self.clone()
-    }
-
-    #[inline]
-    fn look<T>(&self, look: impl FnOnce(&Self) -> T) -> T {
-        look(self)
-    }
 }
 
 impl Timeline {

@@ -1,6 +1,8 @@
 //! Scenarios built by hand, so that these tests need no TOML.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod troubles;
+
 use std::collections::BTreeMap;
 
 use racegate_model::distribution::Distribution;

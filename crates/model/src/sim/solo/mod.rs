@@ -149,7 +149,7 @@ impl Solo {
         };
         let is_plain = gate.request == ExportRequest::default() && gate.repair.is_none();
         let path = solo.rules.plain_read().filter(|_| is_plain);
-        solo.plain = path.map(|path| Plain::new(path, arm.required, &solo));
+        solo.plain = path.map(|path| Plain::new(path, arm, &solo));
         solo
     }
 

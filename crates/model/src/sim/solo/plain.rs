@@ -9,9 +9,9 @@ use crate::gate::{Polls, Progress, Ready, Rounds, Seen, Series, Step};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex};
 use crate::outcome::OutcomeKind;
-use crate::scenario::{GateStart, ReadPath, RequiredFields, SidecarName};
+use crate::scenario::{Arm, GateStart, ReadPath, RequiredFields, SidecarName};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{Decided, Need};
+use crate::timeline::{Decided, Missed, Need};
 
 /// What came of a passage that was run at once.
 pub(in crate::sim) enum Ran<T> {
@@ -164,21 +164,33 @@ impl<G> Plainly<'_, G> {
         tally.checked_at = passed.looked_at.unwrap_or(Timestamp::NEVER);
         if passed.approved == Ready::No {
             let outcome = OutcomeKind::Abandoned;
-            let settled = solo.settled(tally, recording, now, outcome, FieldSet::EMPTY);
+            let mut settled = solo.settled(tally, recording, now, outcome, FieldSet::EMPTY);
+            let looked_at = passed.looked_at.unwrap_or(now);
+            plain.judge(looked_at, solo.path, recording, &mut settled);
             return Ran::Settled((settled, None));
         }
         tally.checks_passed = u32::from(tally.checks_answered > 0);
         tally.approved_at = now;
         let times = times();
         let (snapshot_at, done_at) = (now + times.snapshot, now + times.seen);
+        let kind = recording.taken_for();
         let (mut outcome, mut missing) = (OutcomeKind::Complete, FieldSet::EMPTY);
-        let sure = passed.saw == Ready::Yes && plain.shown_by_looks(recording.taken_for());
+        let sure = passed.saw == Ready::Yes && plain.shown_by_looks(kind);
+        let mut missed = None;
         if !sure && snapshot_at < plain.complete_at(recording) {
-            let view = recording.timeline().view(snapshot_at, plain.path);
-            (outcome, missing) = verdict(&solo.required, recording.taken_for(), &view);
+            let needed = solo.required.of(kind).with(Field::Media);
+            missed = recording.missed(snapshot_at, plain.path, needed);
+            (outcome, missing) = match &missed {
+                Some(missed) => (OutcomeKind::Incomplete, missed.fields),
+                None => {
+                    let view = recording.look(|timeline| timeline.view(snapshot_at, plain.path));
+                    verdict(&solo.required, kind, &view)
+                }
+            };
         }
         tally.exported(snapshot_at, outcome, SidecarName::Right);
-        let settled = solo.settled(tally, recording, done_at, outcome, missing);
+        let mut settled = solo.settled(tally, recording, done_at, outcome, missing);
+        plain.conclude(missed, &mut settled);
         let job = Job {
             // Fused jobs have no order: their recording names them.
             ordinal: JobOrdinal(recording.recording().0),
@@ -286,11 +298,29 @@ pub(super) struct Plain {
     need: PerKind<Need>,
     /// Whether a look that shows what the gate looks for shows all of that.
     shown: PerKind<Ready>,
+    needed: RequiredFields,
+    judges: Judges,
+}
+
+/// Where fates and causes follow from a recording's instants alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Judges {
+    /// Here.
+    Here,
+    /// Only with the platform's specification: stages lose workers, or the gate is a special one.
+    Elsewhere,
 }
 
 impl Plain {
     /// Sidecars that are read on `path` and need the `required` fields, behind the looks of `solo`.
-    pub(super) fn new(path: ReadPath, required: RequiredFields, solo: &Solo) -> Self {
+    pub(super) fn new(path: ReadPath, arm: &Arm, solo: &Solo) -> Self {
+        let required = arm.required;
+        let stages = arm.platform.pipelines.iter().flat_map(|it| &it.stages);
+        let judges = if stages.into_iter().all(|stage| stage.outages.is_empty()) {
+            Judges::Here
+        } else {
+            Judges::Elsewhere
+        };
         let need = |kind| Need::fields(required.of(kind).with(Field::Media));
         let shown = |kind| {
             let looks = match solo.start {
@@ -307,6 +337,28 @@ impl Plain {
             path,
             need: PerKind::of(need),
             shown: PerKind::of(shown),
+            needed: required,
+            judges,
+        }
+    }
+
+    /// Fate and cause of a recording that the gate gave up, having looked at it at `at`.
+    #[inline(always)]
+    fn judge(
+        &self,
+        at: Timestamp,
+        path: ReadPath,
+        recording: &impl Decided,
+        settled: &mut Settled,
+    ) {
+        let needed = self.needed.of(recording.taken_for()).with(Field::Media);
+        self.conclude(recording.missed(at, path, needed), settled);
+    }
+
+    #[inline(always)]
+    fn conclude(&self, missed: Option<Missed>, settled: &mut Settled) {
+        if let Some(missed) = missed.filter(|_| self.judges == Judges::Here) {
+            (settled.fate, settled.cause) = (Some(missed.fate), Some(missed.cause));
         }
     }
 
