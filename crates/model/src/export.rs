@@ -13,7 +13,7 @@ use crate::scenario::{
 };
 use crate::selection::{Refusal, Selection};
 use crate::time::{Duration, Probability, Timestamp};
-use crate::timeline::{Timeline, View};
+use crate::timeline::{Decided, View};
 
 /// When a job reads what it writes of a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,19 +196,21 @@ impl ExportRules {
 
     /// Whether the job fails for the recording.
     #[inline]
-    pub(crate) fn fails(&self, job: Draws, timeline: &Timeline) -> bool {
-        let nth = u32::try_from(timeline.recording.0 & 0xFFFF_FFFF).unwrap_or(0);
-        let selection = self.selection.as_ref();
+    pub(crate) fn fails(&self, job: Draws, recording: &impl Decided) -> bool {
+        let nth = u32::try_from(recording.recording().0 & 0xFFFF_FFFF).unwrap_or(0);
+        let forbids = |selection: &Selection| {
+            recording.look(|timeline| selection.forbids(timeline, self.seed))
+        };
         self.failure
             .occurs_with(|| job.draw_nth(Purpose::JobFailure, nth))
-            || selection.is_some_and(|selection| selection.forbids(timeline, self.seed))
+            || self.selection.as_ref().is_some_and(forbids)
     }
 
     /// What a strict job misses of a recording at `now`.
-    pub(crate) fn lacks(&self, now: Timestamp, timeline: &Timeline) -> FieldSet {
-        let view = self.view(now, timeline);
+    pub(crate) fn lacks(&self, now: Timestamp, recording: &impl Decided) -> FieldSet {
+        let view = self.view(now, recording);
         self.required
-            .of(timeline.taken_for())
+            .of(recording.taken_for())
             .difference(view.present)
     }
 
@@ -217,15 +219,16 @@ impl ExportRules {
         &self,
         reads: Reads,
         created_at: Timestamp,
-        timeline: &Timeline,
+        recording: &impl Decided,
     ) -> Option<View> {
-        let found = self
-            .selection
-            .is_none_or(|selection| selection.finds(timeline, created_at, self.seed).is_ok());
-        let mut view = (timeline.ended_at <= reads.sidecar_at && found)
-            .then(|| self.view(reads.sidecar_at, timeline))?;
+        let finds = |selection: Selection| {
+            recording.look(|timeline| selection.finds(timeline, created_at, self.seed).is_ok())
+        };
+        let found = self.selection.is_none_or(finds);
+        let mut view = (recording.ended_at() <= reads.sidecar_at && found)
+            .then(|| self.view(reads.sidecar_at, recording))?;
         if let Some(media_at) = reads.media_at {
-            view.take_media(self.view(media_at, timeline));
+            view.take_media(self.view(media_at, recording));
         }
         Some(view)
     }
@@ -245,14 +248,18 @@ impl ExportRules {
         plain.then_some(self.read)
     }
 
-    fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
-        let mut view = timeline.view(now, self.read);
-        let written = match &self.selection {
-            Some(selection) => selection.written(timeline),
-            None => self.schema.with(Field::Media),
-        };
+    fn view(&self, now: Timestamp, recording: &impl Decided) -> View {
+        let mut view = recording.view(now, self.read);
+        let mut written = self.schema.with(Field::Media);
         if let Some(selection) = &self.selection {
-            view.wrong = view.wrong.union(selection.mixed_up(timeline, self.seed));
+            let mixed_up;
+            (written, mixed_up) = recording.look(|timeline| {
+                (
+                    selection.written(timeline),
+                    selection.mixed_up(timeline, self.seed),
+                )
+            });
+            view.wrong = view.wrong.union(mixed_up);
         }
         view.present = view.present.intersection(written);
         view.null = view.null.intersection(written);

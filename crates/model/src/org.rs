@@ -1,9 +1,7 @@
 //! One organization on the platform, as its API shows it: a token's rate limit, export jobs, and
 //! the sidecars that they take. Every tenant is an organization of its own.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-
+use crate::agenda::{Agenda, Due};
 use crate::draws::{Draws, Seed};
 pub use crate::export::verdict;
 use crate::export::{ExportRules, Reads};
@@ -14,13 +12,21 @@ use crate::scenario::{
     ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
 };
 use crate::selection::Refusal;
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{Timeline, View};
+use crate::timeline::{Decided, View};
 
 /// Where an organization finds its recordings.
 pub trait Recordings {
-    /// Calls `read` with the timeline of `recording`, if there is such a recording.
-    fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T>;
+    /// What is known of a recording.
+    type Recording: Decided;
+
+    /// Calls `read` with what is known of `recording`, if there is such a recording.
+    fn read<T>(
+        &self,
+        recording: RecordingIndex,
+        read: impl FnOnce(&Self::Recording) -> T,
+    ) -> Option<T>;
 }
 
 /// A fixed-window rate limit of one token.
@@ -190,8 +196,10 @@ pub struct Org {
     slots: Slots,
     request: ExportRequest,
     next: JobOrdinal,
-    jobs: BTreeMap<JobOrdinal, Job>,
-    due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
+    jobs: Table<JobOrdinal, Job>,
+    /// Jobs that are pending or processing.
+    busy: u64,
+    due: Agenda,
     /// Fulfilled jobs whose objects are still on their way into storage.
     writing: usize,
 }
@@ -208,8 +216,9 @@ impl Org {
             slots: export.slots,
             request: ExportRequest::default(),
             next: JobOrdinal(0),
-            jobs: BTreeMap::new(),
-            due: BinaryHeap::new(),
+            jobs: Table::default(),
+            busy: 0,
+            due: Agenda::default(),
             writing: 0,
         }
     }
@@ -275,7 +284,8 @@ impl Org {
             JobState::Pending
         };
         if state == JobState::Pending {
-            self.due.push(Reverse((now + query_time, ordinal)));
+            self.busy += 1;
+            self.due.push(due(now + query_time, ordinal));
         }
         self.jobs.insert(
             ordinal,
@@ -304,9 +314,8 @@ impl Org {
         let Slots::Limited(slots) = self.slots else {
             return Ok(());
         };
-        let held = |job: &&Job| job.state.occupies_slot();
-        let busy = self.jobs.values().filter(held).count() + self.writing;
-        if busy < usize::try_from(slots).unwrap_or(usize::MAX) {
+        let busy = self.busy + self.writing as u64;
+        if busy < slots.into() {
             Ok(())
         } else {
             Err(JobError::TooManyJobs)
@@ -383,18 +392,20 @@ impl Org {
             };
             let missing: Vec<_> = job.recordings.iter().filter_map(lacks).collect();
             if !missing.is_empty() {
+                // It was READY, and held no slot.
                 job.state = JobState::Cancelled;
                 return Err(JobError::MissingFields(missing));
             }
         }
         job.state = JobState::Processing;
+        self.busy += 1;
         let done_at = now + rules.latency(|| job.draws);
         let reads = rules.reads(now, done_at, || job.draws);
         job.reads = Some(reads);
         if reads.last() <= now {
             job.export = Some(write(rules, reads, ordinal, job, recordings));
         }
-        self.due.push(Reverse((done_at, ordinal)));
+        self.due.push(due(done_at, ordinal));
         Ok(())
     }
 
@@ -406,6 +417,7 @@ impl Org {
         let job = self.jobs.get_mut(&job).ok_or(JobError::NotFound)?;
         match job.state {
             JobState::Pending | JobState::Ready | JobState::Processing => {
+                self.busy -= u64::from(job.state.occupies_slot());
                 job.state = JobState::Cancelled;
                 Ok(())
             }
@@ -416,7 +428,7 @@ impl Org {
     /// When a job is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.peek().map(|due| due.at)
     }
 
     /// Handles the first thing that is due until `now`; call until it returns `None`. Returns what
@@ -427,16 +439,16 @@ impl Org {
         recordings: &impl Recordings,
     ) -> Option<JobOrdinal> {
         loop {
-            let Reverse((at, ordinal)) = self.due.peek().copied()?;
-            if at > now {
-                return None;
-            }
-            self.due.pop();
+            let Due { at, content, .. } = self.due.pop_until(now)?;
+            let ordinal = JobOrdinal(content);
             let Some(job) = self.jobs.get_mut(&ordinal) else {
                 continue;
             };
             match job.state {
-                JobState::Pending => job.state = JobState::Ready,
+                JobState::Pending => {
+                    job.state = JobState::Ready;
+                    self.busy -= 1;
+                }
                 JobState::Processing => {
                     if job.export.is_none() {
                         let own = job.asks.map(|request| self.rules.asking(request));
@@ -445,6 +457,7 @@ impl Org {
                         job.export = Some(write(rules, reads, ordinal, job, recordings));
                     }
                     job.state = JobState::Fulfilled;
+                    self.busy -= 1;
                     return Some(ordinal);
                 }
                 JobState::Ready | JobState::Fulfilled | JobState::Cancelled => {}
@@ -465,7 +478,21 @@ impl Org {
 
     /// Forgets a job that nobody will ask for again.
     pub fn forget(&mut self, job: JobOrdinal) {
-        self.jobs.remove(&job);
+        let held = |job: Job| job.state.occupies_slot();
+        self.busy -= u64::from(self.jobs.remove(&job).is_some_and(held));
+    }
+
+    /// Takes what a fulfilled job has written, and forgets the job.
+    pub(crate) fn take_export(&mut self, job: JobOrdinal) -> Option<Export> {
+        self.export(job)?;
+        self.jobs.remove(&job)?.export
+    }
+
+    /// Forgets every job, as if it were new.
+    pub(crate) fn clear(&mut self) {
+        self.jobs.clear();
+        self.busy = 0;
+        self.due.clear();
     }
 }
 
@@ -474,6 +501,14 @@ impl JobState {
     #[must_use]
     pub const fn occupies_slot(self) -> bool {
         matches!(self, Self::Pending | Self::Processing)
+    }
+}
+
+const fn due(at: Timestamp, job: JobOrdinal) -> Due {
+    Due {
+        at,
+        content: job.0,
+        slot: 0,
     }
 }
 

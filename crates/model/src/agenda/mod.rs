@@ -1,7 +1,7 @@
 //! What is to happen, in order of time; ties by content, never by insertion.
 //!
 //! Streams whose delay is the same every time come in order, so they need no sorting: each has a
-//! lane, a plain queue. What is out of order goes to a 4-ary heap, and from 50,000 entries on to a
+//! lane, a plain queue. What is out of order goes to a 4-ary heap, and above some number of entries to a
 //! timing wheel, whose price does not grow with what is pending.
 
 mod heap;
@@ -53,11 +53,8 @@ trait Queue {
 /// At 4,000 in flight the simulator took a sixth less time with the wheel than with the heap.
 const WHEEL_FROM: usize = 1_000;
 
-/// Entries of a lane that are shown ahead together: as many as a tick of the wheel holds.
-const AHEAD: usize = 32;
-
 /// Lanes for streams in order.
-pub(crate) const LANES: usize = 3;
+const LANES: usize = 2;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -65,8 +62,6 @@ pub(crate) struct Agenda {
     /// The first thing of all, which is still in its queue.
     first: Option<(Due, Place)>,
     lanes: [VecDeque<Due>; LANES],
-    /// How many at the front of each lane were shown.
-    shown: [usize; LANES],
     sorted: Sorted,
 }
 
@@ -88,7 +83,6 @@ impl Default for Agenda {
         Self {
             first: None,
             lanes: Default::default(),
-            shown: [0; LANES],
             sorted: Sorted::Heap(Heap::default()),
         }
     }
@@ -133,29 +127,20 @@ impl Agenda {
     pub(crate) fn pop_until(&mut self, horizon: Timestamp) -> Option<Due> {
         let (due, place) = self.first.filter(|(due, _)| due.at <= horizon)?;
         match place {
-            Place::Lane(lane) => {
-                self.shown[lane] = self.shown[lane].saturating_sub(1);
-                self.lanes[lane].pop_front()
-            }
+            Place::Lane(lane) => self.lanes[lane].pop_front(),
             Place::Sorted => self.pop_sorted(),
         };
         self.first = self.find_first();
         Some(due)
     }
 
-    /// Shows some of what comes next, each thing once, where much is pending: who looks at what these
-    /// are about gets it from memory all at the same time, instead of one by one when they come.
-    #[inline]
-    pub(crate) fn show_coming(&mut self, mut look: impl FnMut(Due)) {
-        let Sorted::Wheel(wheel) = &mut self.sorted else {
-            return;
-        };
-        wheel.coming().iter().for_each(|due| look(*due));
-        for (queue, shown) in self.lanes.iter().zip(&mut self.shown) {
-            if *shown == 0 && !queue.is_empty() {
-                *shown = queue.len().min(AHEAD);
-                queue.range(..*shown).for_each(|due| look(*due));
-            }
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.first = None;
+        self.lanes.iter_mut().for_each(VecDeque::clear);
+        match &mut self.sorted {
+            Sorted::Heap(heap) => drop(heap.drain()),
+            Sorted::Wheel(_) => self.sorted = Sorted::Heap(Heap::default()),
         }
     }
 

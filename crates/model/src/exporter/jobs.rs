@@ -1,13 +1,14 @@
 //! The exporter's side of export jobs: slots, the life cycle, polls, and their price.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Command, Output, Reply};
+use crate::agenda::{Agenda, Due};
 use crate::history::JobRecord;
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::org::JobState;
 use crate::scenario::{JobDone, Slots};
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
 
 /// The exporter's own name for a job, in the order in which it asked for them.
@@ -35,10 +36,10 @@ pub(super) struct Jobs {
     done_when: JobDone,
     next: LocalJob,
     queue: Vec<RecordingIndex>,
-    running: BTreeMap<LocalJob, Job>,
-    /// Jobs that are done and whose export is being read: they hold no slot.
-    reading: BTreeMap<LocalJob, Job>,
-    due: BinaryHeap<Reverse<(Timestamp, LocalJob)>>,
+    jobs: Table<LocalJob, Job>,
+    /// Jobs that hold a slot: the others are done, and their export is being read.
+    slots_held: u64,
+    due: Agenda,
     outputs: VecDeque<Output>,
 }
 
@@ -58,19 +59,24 @@ enum Call {
     Create,
     Poll,
     Start,
+    /// Its export is read, which holds no slot.
+    Read,
 }
 
+/// The lane of polls: they come half a second after one another, so nearly in order.
+const POLLS: usize = 0;
+
 impl Jobs {
-    pub(super) const fn new(tenant: TenantIndex, slots: Slots) -> Self {
+    pub(super) fn new(tenant: TenantIndex, slots: Slots) -> Self {
         Self {
             tenant,
             slots,
             done_when: JobDone::Status,
             next: LocalJob(0),
             queue: Vec::new(),
-            running: BTreeMap::new(),
-            reading: BTreeMap::new(),
-            due: BinaryHeap::new(),
+            jobs: Table::default(),
+            slots_held: 0,
+            due: Agenda::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -81,25 +87,38 @@ impl Jobs {
         self
     }
 
+    /// Forgets every job.
+    pub(super) fn clear(&mut self) {
+        self.next = LocalJob(0);
+        self.queue.clear();
+        self.jobs.clear();
+        self.slots_held = 0;
+        self.due.clear();
+        self.outputs.clear();
+    }
+
     pub(super) fn enqueue(&mut self, recording: RecordingIndex) {
         self.queue.push(recording);
     }
 
     /// Puts what is approved into jobs, as far as slots are free.
     pub(super) fn submit(&mut self, now: Timestamp) {
+        if self.queue.is_empty() {
+            return;
+        }
         match self.slots {
             Slots::Unlimited => {
-                for recording in std::mem::take(&mut self.queue) {
+                let mut queue = std::mem::take(&mut self.queue);
+                for recording in queue.drain(..) {
                     self.create(now, vec![recording]);
                 }
+                self.queue = queue;
             }
-            Slots::Limited(slots) => {
-                let free = usize::try_from(slots).unwrap_or(usize::MAX);
-                if !self.queue.is_empty() && self.running.len() < free {
-                    let recordings = std::mem::take(&mut self.queue);
-                    self.create(now, recordings);
-                }
+            Slots::Limited(slots) if self.slots_held < slots.into() => {
+                let recordings = std::mem::take(&mut self.queue);
+                self.create(now, recordings);
             }
+            Slots::Limited(_) => {}
         }
     }
 
@@ -114,15 +133,15 @@ impl Jobs {
             calls: 0,
             throttled: 0,
         };
-        self.running.insert(id, job);
+        self.jobs.insert(id, job);
+        self.slots_held += 1;
         self.call(id);
     }
 
     fn call(&mut self, id: LocalJob) {
-        let Some(job) = self.running.get_mut(&id) else {
+        let Some(job) = self.running(id) else {
             return;
         };
-        job.calls += 1;
         let command = match job.next {
             Call::Create => Command::CreateJob {
                 job: id,
@@ -130,8 +149,17 @@ impl Jobs {
             },
             Call::Poll => Command::PollJob(id),
             Call::Start => Command::StartJob(id),
+            // Nothing but its reply is waited for.
+            Call::Read => return,
         };
+        job.calls += 1;
         self.outputs.push_back(Output::Command(command));
+    }
+
+    /// The job, while it holds a slot.
+    fn running(&mut self, id: LocalJob) -> Option<&mut Job> {
+        let job = self.jobs.get_mut(&id)?;
+        (job.next != Call::Read).then_some(job)
     }
 
     /// Reply to POST. Returns recordings that cannot be exported at all.
@@ -141,7 +169,7 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<()>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else {
+        let Some(job) = self.running(id) else {
             return Vec::new();
         };
         match reply {
@@ -165,7 +193,8 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<JobState>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else {
+        let done_when = self.done_when;
+        let Some(job) = self.running(id) else {
             return Vec::new();
         };
         let state = match reply {
@@ -178,13 +207,14 @@ impl Jobs {
         };
         match state {
             // Nothing found, nothing written: the counters are equal.
-            JobState::Pending if self.done_when == JobDone::Counters => {
+            JobState::Pending if done_when == JobDone::Counters => {
                 self.read(id);
                 Vec::new()
             }
             JobState::Pending | JobState::Processing => {
                 let origin = job.started_at.unwrap_or(job.created_at);
-                self.due.push(Reverse((next_poll(origin, now), id)));
+                let at = next_poll(origin, now);
+                self.due.push_in_order(POLLS, due(at, id));
                 Vec::new()
             }
             JobState::Ready => {
@@ -202,10 +232,11 @@ impl Jobs {
 
     /// The job is done, for all that the client knows.
     fn read(&mut self, id: LocalJob) {
-        if let Some(job) = self.running.remove(&id) {
-            self.reading.insert(id, job);
-            self.outputs
-                .push_back(Output::Command(Command::ReadExport(id)));
+        if let Some(job) = self.running(id) {
+            job.next = Call::Read;
+            self.slots_held -= 1;
+            let command = Command::ReadExport(id);
+            self.outputs.push_back(Output::Command(command));
         }
     }
 
@@ -216,14 +247,14 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<T>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else {
+        let Some(job) = self.running(id) else {
             return Vec::new();
         };
         match reply {
             Reply::Done(_) => {
                 job.started_at = Some(now);
                 job.next = Call::Poll;
-                self.due.push(Reverse((now + POLL_INTERVAL, id)));
+                self.due.push_in_order(POLLS, due(now + POLL_INTERVAL, id));
                 Vec::new()
             }
             Reply::NotFound
@@ -255,13 +286,10 @@ impl Jobs {
         id: LocalJob,
         snapshot_at: Option<Timestamp>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self
-            .running
-            .remove(&id)
-            .or_else(|| self.reading.remove(&id))
-        else {
+        let Some(job) = self.jobs.remove(&id) else {
             return Vec::new();
         };
+        self.slots_held -= u64::from(job.next != Call::Read);
         self.outputs.push_back(Output::Job(JobRecord {
             tenant: self.tenant,
             ordinal: JobOrdinal(id.0),
@@ -280,7 +308,7 @@ impl Jobs {
     fn failed<T>(&mut self, now: Timestamp, id: LocalJob, reply: &Reply<T>) -> Vec<RecordingIndex> {
         let wait = match reply {
             Reply::Throttled(retry_after) => {
-                if let Some(job) = self.running.get_mut(&id) {
+                if let Some(job) = self.running(id) {
                     job.throttled += 1;
                 }
                 *retry_after
@@ -290,25 +318,29 @@ impl Jobs {
                 return self.finish(now, id, None);
             }
         };
-        self.due.push(Reverse((now + wait, id)));
+        self.due.push(due(now + wait, id));
         Vec::new()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some(Reverse((at, id))) = self.due.peek().copied() {
-            if at > now {
-                break;
-            }
-            self.due.pop();
-            self.call(id);
+        while let Some(due) = self.due.pop_until(now) {
+            self.call(LocalJob(due.content));
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.peek().map(|due| due.at)
     }
 
     pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+}
+
+const fn due(at: Timestamp, job: LocalJob) -> Due {
+    Due {
+        at,
+        content: job.0,
+        slot: 0,
     }
 }

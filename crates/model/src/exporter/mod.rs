@@ -12,17 +12,18 @@ pub use jobs::LocalJob;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use crate::analysis::index_set::IndexSet;
 use crate::draws::Seed;
 use crate::field::{FieldSet, Kind};
 use crate::gate::{Action, Found, Gate, Observation, Read};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{RecordingIndex, TenantIndex};
+use crate::index_set::IndexSet;
 use crate::org::JobState;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
     ExportSpec, GateSpec, GateStart, Repair, RequiredFields, SidecarName, WebhookEvent,
 };
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
 use jobs::Jobs;
@@ -134,7 +135,7 @@ pub struct Exporter {
     required: RequiredFields,
     sidecar_name: SidecarName,
     jobs: Jobs,
-    open: BTreeMap<RecordingIndex, Tally>,
+    open: Table<RecordingIndex, Tally>,
     /// How late calls for them were, where that was noted.
     lateness: BTreeMap<RecordingIndex, Duration>,
     /// All that it ever knew: a late duplicate of a notification must not export again.
@@ -148,39 +149,6 @@ pub struct Exporter {
 const REJECTED_RETRY: Duration = Duration::from_secs(5);
 /// … so many times in all.
 const REJECTED_TRIES: u32 = 3;
-
-/// What follows for a recording whose export did not settle it for good.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
-    /// It is approved again at that instant.
-    ApproveAt(Timestamp),
-    /// It is settled.
-    Settle,
-}
-
-/// After refusal number `rejections` of a strict export.
-pub(crate) fn after_rejection(now: Timestamp, rejections: u32) -> Next {
-    if rejections >= REJECTED_TRIES {
-        Next::Settle
-    } else {
-        Next::ApproveAt(now + REJECTED_RETRY)
-    }
-}
-
-/// After export number `exports` came out as `outcome`.
-pub(crate) fn after_export(
-    now: Timestamp,
-    outcome: OutcomeKind,
-    exports: u32,
-    repair: Option<Repair>,
-) -> Next {
-    match repair {
-        Some(repair) if outcome != OutcomeKind::Complete && exports < repair.max_exports => {
-            Next::ApproveAt(now + repair.delay)
-        }
-        _ => Next::Settle,
-    }
-}
 
 impl Exporter {
     /// The exporter of `tenant`, which runs `gate`.
@@ -201,7 +169,7 @@ impl Exporter {
             sidecar_name: gate.request.sidecar_name,
             jobs: Jobs::new(tenant, gate.request.jobs_at_once.unwrap_or(export.slots))
                 .done_when(gate.request.done_when),
-            open: BTreeMap::new(),
+            open: Table::default(),
             lateness: BTreeMap::new(),
             known: IndexSet::default(),
             again: BinaryHeap::new(),
@@ -238,7 +206,7 @@ impl Exporter {
                 self.give_up(now, &given_up, cause_of(&reply));
             }
             Input::JobStarted(job, reply) => self.job_started(now, job, reply),
-            Input::Exported(job, read) => self.exported(now, job, &read),
+            Input::Exported(job, read) => self.exported(now, job, read),
         }
         self.act(now);
     }
@@ -270,6 +238,17 @@ impl Exporter {
     /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Forgets every recording and job, as if it were new.
+    pub(crate) fn clear(&mut self) {
+        self.gate.clear();
+        self.jobs.clear();
+        self.open.clear();
+        self.lateness.clear();
+        self.known = IndexSet::default();
+        self.again.clear();
+        self.outputs.clear();
     }
 
     /// Recordings that it knows of and has not settled.
@@ -364,8 +343,8 @@ impl Exporter {
         job: LocalJob,
         reply: Reply<Vec<(RecordingIndex, FieldSet)>>,
     ) {
-        let missing = match &reply {
-            Reply::Done(missing) if !missing.is_empty() => missing.clone(),
+        match reply {
+            Reply::Done(missing) if !missing.is_empty() => self.refused(now, job, missing),
             Reply::Done(_)
             | Reply::NotFound
             | Reply::Throttled(_)
@@ -374,12 +353,15 @@ impl Exporter {
             | Reply::Unavailable => {
                 let given_up = self.jobs.started(now, job, &reply);
                 self.give_up(now, &given_up, cause_of(&reply));
-                return;
             }
-        };
-        let failing = |recording| missing.iter().any(|(failed, _)| *failed == recording);
+        }
+    }
+
+    /// A strict export refused the job for what is `missing`.
+    fn refused(&mut self, now: Timestamp, job: LocalJob, missing: Vec<(RecordingIndex, FieldSet)>) {
+        let failing = Sorted::new(missing.iter().map(|(recording, _)| (*recording, ())));
         for recording in self.jobs.refused(now, job) {
-            if !failing(recording) {
+            if failing.get(recording).is_none() {
                 self.jobs.enqueue(recording);
             }
         }
@@ -388,29 +370,36 @@ impl Exporter {
                 continue;
             };
             tally.rejections += 1;
-            match after_rejection(now, tally.rejections) {
-                Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
-                Next::Settle => self.settle(now, recording, OutcomeKind::Rejected, fields),
+            if tally.rejections >= REJECTED_TRIES {
+                self.settle(now, recording, OutcomeKind::Rejected, fields);
+            } else {
+                self.again.push(Reverse((now + REJECTED_RETRY, recording)));
             }
         }
     }
 
-    fn exported(&mut self, now: Timestamp, job: LocalJob, read: &ExportRead) {
+    fn exported(&mut self, now: Timestamp, job: LocalJob, read: ExportRead) {
+        let sidecars = Sorted::new(read.sidecars.into_iter());
+        let failed = Sorted::new(read.failed.into_iter().map(|recording| (recording, ())));
         for recording in self.jobs.exported(now, job, read.snapshot_at) {
             let Some(tally) = self.open.get_mut(&recording) else {
                 continue;
             };
-            let sidecar = read.sidecars.iter().find(|(found, _)| *found == recording);
-            if read.failed.contains(&recording) {
+            if failed.get(recording).is_some() {
                 self.give_up(now, &[recording], Cause::JobFailure);
-            } else if let Some((_, view)) = sidecar {
+            } else if let Some(view) = sidecars.get(recording) {
                 let view = self.sidecar_name.looked_up(*view);
                 let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
                 tally.exported(read.snapshot_at, outcome, self.sidecar_name);
                 tally.media_read_at = read.media_read_at.unwrap_or(Timestamp::NEVER);
-                match after_export(now, outcome, tally.exports, self.repair) {
-                    Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
-                    Next::Settle => self.settle(now, recording, outcome, missing),
+                match self.repair {
+                    Some(repair)
+                        if outcome != OutcomeKind::Complete
+                            && tally.exports < repair.max_exports =>
+                    {
+                        self.again.push(Reverse((now + repair.delay, recording)));
+                    }
+                    _ => self.settle(now, recording, outcome, missing),
                 }
             } else {
                 self.settle(now, recording, OutcomeKind::Skipped, FieldSet::EMPTY);
@@ -445,8 +434,26 @@ impl Exporter {
     }
 }
 
+/// What is known of recordings, found by bisection: a job may hold very many, in any order.
+struct Sorted<T>(Vec<(RecordingIndex, T)>);
+
+impl<T> Sorted<T> {
+    fn new(known: impl Iterator<Item = (RecordingIndex, T)>) -> Self {
+        let mut known: Vec<_> = known.collect();
+        known.sort_by_key(|(recording, _)| *recording);
+        Self(known)
+    }
+
+    /// The first that is known of the recording.
+    fn get(&self, recording: RecordingIndex) -> Option<&T> {
+        let first = self.0.partition_point(|(known, _)| *known < recording);
+        let (found, known) = self.0.get(first)?;
+        (*found == recording).then_some(known)
+    }
+}
+
 /// Why a reply means that a job is given up.
-pub(crate) const fn cause_of<T>(reply: &Reply<T>) -> Cause {
+const fn cause_of<T>(reply: &Reply<T>) -> Cause {
     match reply {
         Reply::Forbidden => Cause::Permission,
         Reply::BadRequest => Cause::Filter,
@@ -458,7 +465,7 @@ pub(crate) const fn cause_of<T>(reply: &Reply<T>) -> Cause {
 
 impl SidecarName {
     /// What a client finds of a sidecar: under another name it finds the audio only.
-    pub(crate) fn looked_up(self, view: View) -> View {
+    fn looked_up(self, view: View) -> View {
         match self {
             Self::Right => view,
             Self::Wrong => View {
@@ -470,7 +477,7 @@ impl SidecarName {
         }
     }
 
-    pub(crate) const fn cause(self) -> Option<Cause> {
+    const fn cause(self) -> Option<Cause> {
         match self {
             Self::Right => None,
             Self::Wrong => Some(Cause::WrongSuffix),

@@ -1,13 +1,14 @@
 //! The gate of one tenant: what it sees of all recordings → what it wants done.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Policy, Progress, Ready, Seen, Step, WebhookEvent};
+use crate::agenda::{Agenda, Due};
 use crate::draws::Seed;
 use crate::field::Kind;
 use crate::ids::RecordingIndex;
 use crate::scenario::{GateSpec, ReadPath, RequiredFields};
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
 
@@ -100,8 +101,8 @@ pub struct Gate {
     /// Decides about all recordings together, instead of the policy.
     fleet: Option<Box<dyn Fleet>>,
     required: RequiredFields,
-    pending: BTreeMap<RecordingIndex, Pending>,
-    due: BinaryHeap<Reverse<(Timestamp, RecordingIndex, u64)>>,
+    pending: Table<RecordingIndex, Pending>,
+    due: Agenda,
     actions: VecDeque<Action>,
 }
 
@@ -109,8 +110,8 @@ pub struct Gate {
 struct Pending {
     kind: Kind,
     progress: Progress,
-    /// The number of the deadline that counts: an older one in the heap is void.
-    generation: u64,
+    /// The deadline that counts, if one does: any other is void.
+    due_at: Timestamp,
 }
 
 impl Gate {
@@ -121,8 +122,8 @@ impl Gate {
             policy: Policy::new(&spec.strategy, seed),
             fleet: spec.strategy.fleet(required),
             required,
-            pending: BTreeMap::new(),
-            due: BinaryHeap::new(),
+            pending: Table::default(),
+            due: Agenda::default(),
             actions: VecDeque::new(),
         }
     }
@@ -140,7 +141,7 @@ impl Gate {
         let pending = Pending {
             kind,
             progress: Progress::new(recording),
-            generation: 0,
+            due_at: Timestamp::NEVER,
         };
         self.pending.insert(recording, pending);
     }
@@ -180,24 +181,26 @@ impl Gate {
         vec![recording]
     }
 
+    /// Forgets every recording; a fleet's strategy is left as it is.
+    pub(crate) fn clear(&mut self) {
+        self.pending.clear();
+        self.due.clear();
+        self.actions.clear();
+    }
+
     /// Handles everything due until `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if let Some(fleet) = &mut self.fleet {
             return self.actions.extend(fleet.handle_timeout(now));
         }
-        while let Some(Reverse((at, recording, generation))) = self.due.peek().copied() {
-            if at > now {
-                break;
+        while let Some(Due { at, content, .. }) = self.due.pop_until(now) {
+            let recording = RecordingIndex(content);
+            let pending = self.pending.get_mut(&recording);
+            if let Some(pending) = pending.filter(|pending| pending.due_at == at) {
+                pending.due_at = Timestamp::NEVER;
+                let step = self.policy.due(at, &mut pending.progress);
+                self.apply(at, recording, step);
             }
-            self.due.pop();
-            let Some(pending) = self.pending.get_mut(&recording) else {
-                continue;
-            };
-            if pending.generation != generation {
-                continue;
-            }
-            let step = self.policy.due(at, &mut pending.progress);
-            self.apply(at, recording, step);
         }
     }
 
@@ -207,7 +210,7 @@ impl Gate {
         if let Some(fleet) = &self.fleet {
             return fleet.poll_timeout();
         }
-        self.due.peek().map(|Reverse((at, _, _))| *at)
+        self.due.peek().map(|due| due.at)
     }
 
     /// The next thing to do.
@@ -220,9 +223,12 @@ impl Gate {
             Step::Wait => {}
             Step::At(at) => {
                 if let Some(pending) = self.pending.get_mut(&recording) {
-                    pending.generation += 1;
-                    self.due
-                        .push(Reverse((at.max(now), recording, pending.generation)));
+                    pending.due_at = at.max(now);
+                    self.due.push(Due {
+                        at: pending.due_at,
+                        content: recording.0,
+                        slot: 0,
+                    });
                 }
             }
             Step::Check => {

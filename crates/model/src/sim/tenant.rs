@@ -1,11 +1,7 @@
 //! One tenant in virtual time: its exporter, and its organization behind a network that takes no
 //! time.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-
-use super::News;
-use super::recordings::Slots;
+use crate::agenda::{Agenda, Due};
 use crate::draws::{Purpose, Seed};
 use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
 use crate::field::Kind;
@@ -15,27 +11,78 @@ use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::order::Event;
 use crate::org::{JobError, Org, Recordings};
 use crate::platform::Notification;
-use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
+use crate::scenario::{Arm, GateSpec, GateStart, ReadPath, WebhookEvent};
 use crate::selection::Refusal;
+use crate::table::Table;
 use crate::time::Timestamp;
-use crate::timeline::{Decided, Timeline};
+use crate::timeline::Decided;
 
 /// What a tenant has to record.
 pub(super) enum Record {
+    /// A recording is settled.
     Settled(Settled),
+    /// A job is over.
     Job(JobRecord),
-    Call(Event),
 }
 
+/// One gate with its exporter, and the organization that it calls.
 pub(super) struct Tenant {
     tenant: TenantIndex,
     exporter: Exporter,
     org: Org,
-    inbox: BinaryHeap<Reverse<(Timestamp, News, RecordingIndex)>>,
-    jobs: BTreeMap<LocalJob, JobOrdinal>,
+    start: GateStart,
+    listens: Option<WebhookEvent>,
+    /// What it will get to know.
+    inbox: Agenda,
+    jobs: Table<LocalJob, Job>,
     outputs: Vec<Record>,
+    /// Its calls since they were last taken, where their order is noted.
+    calls: Option<Vec<Event>>,
+    subjects: Subjects,
     /// Answered reads of the primary store since they were last taken, where they cost something.
     reads: Option<Vec<(RecordingIndex, Kind)>>,
+}
+
+/// A job that the organization has created.
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    ordinal: JobOrdinal,
+    /// The first recording in it.
+    first: RecordingIndex,
+}
+
+/// What a call about a job is about, in the order of events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Subjects {
+    /// The job's only recording.
+    Recordings,
+    /// The job, by its number.
+    Jobs,
+}
+
+/// What a tenant gets to know from outside, in the order in which it does at one instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum News {
+    Ended(Kind),
+    MediaStored,
+    Notified(Kind, u32),
+}
+
+/// Bits of [`Due::content`] that hold the recording; the news are above.
+const NUMBER_BITS: u32 = 56;
+/// The lane of session ends, which come in order.
+const ENDS: usize = 0;
+
+impl News {
+    /// It and its recording as one number that orders what happens at one instant.
+    const fn content(self, recording: RecordingIndex) -> u64 {
+        let place = match self {
+            Self::Ended(kind) => kind.index() as u64,
+            Self::MediaStored => 2,
+            Self::Notified(kind, copy) => 4 | (kind.index() as u64) << 1 | (copy & 1) as u64,
+        };
+        place << NUMBER_BITS | recording.0
+    }
 }
 
 impl Tenant {
@@ -49,36 +96,74 @@ impl Tenant {
                 &platform.hold,
                 gate.request,
             ),
-            inbox: BinaryHeap::new(),
-            jobs: BTreeMap::new(),
+            start: gate.start,
+            listens: gate.strategy.listens(),
+            inbox: Agenda::default(),
+            jobs: Table::default(),
             outputs: Vec::new(),
+            calls: None,
+            subjects: Subjects::Jobs,
             reads: arm.is_coupled().then(Vec::new),
         }
     }
 
-    /// The session of `known` has ended.
-    pub(super) fn announce(&mut self, known: &impl Decided) {
-        let (recording, kind) = (known.recording(), known.taken_for());
-        let ended = News::Ended(kind);
-        self.inbox
-            .push(Reverse((known.ended_at(), ended, recording)));
-        self.inbox
-            .push(Reverse((known.media_at(), News::MediaStored, recording)));
+    /// The same tenant, which also notes its calls, each with its subject.
+    pub(super) fn noting_calls(mut self, subjects: Subjects) -> Self {
+        self.calls = Some(Vec::new());
+        self.subjects = subjects;
+        self
     }
 
-    pub(super) fn notify(&mut self, notification: Notification, kind: Kind, event: WebhookEvent) {
-        let news = News::Notified(kind, event, notification.copy);
-        self.inbox
-            .push(Reverse((notification.at, news, notification.recording)));
+    /// Forgets every recording and job, as if it were new.
+    pub(super) fn clear(&mut self) {
+        self.exporter.clear();
+        self.org.clear();
+        self.inbox.clear();
+        self.jobs.clear();
+        self.outputs.clear();
+    }
+
+    /// The session of `known` has ended.
+    pub(super) fn announce(&mut self, known: &impl Decided) {
+        let recording = known.recording();
+        let ended = News::Ended(known.taken_for());
+        let due = |at, news: News| Due {
+            at,
+            content: news.content(recording),
+            slot: 0,
+        };
+        self.inbox.push_in_order(ENDS, due(known.ended_at(), ended));
+        if self.start == GateStart::Media {
+            self.inbox.push(due(known.media_at(), News::MediaStored));
+        }
+    }
+
+    /// Its subscription will bring `notification`.
+    pub(super) fn notify(&mut self, notification: Notification, kind: Kind) {
+        self.inbox.push(Due {
+            at: notification.at,
+            content: News::Notified(kind, notification.copy).content(notification.recording),
+            slot: 0,
+        });
+    }
+
+    /// The event that it wants to be notified of.
+    pub(super) const fn listens(&self) -> Option<WebhookEvent> {
+        self.listens
     }
 
     pub(super) fn open_count(&self) -> usize {
         self.exporter.open_count()
     }
 
-    /// What came out since the last call.
-    pub(super) fn take_outputs(&mut self) -> Vec<Record> {
-        std::mem::take(&mut self.outputs)
+    /// What came out since that was last taken.
+    pub(super) fn drain_outputs(&mut self) -> impl Iterator<Item = Record> {
+        self.outputs.drain(..)
+    }
+
+    /// Its calls since they were last taken, where they are noted.
+    pub(super) fn drain_calls(&mut self) -> impl Iterator<Item = Event> {
+        self.calls.iter_mut().flat_map(|calls| calls.drain(..))
     }
 
     /// What was read of the primary store since the last call.
@@ -87,27 +172,37 @@ impl Tenant {
     }
 
     /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
-    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &Slots) -> Timestamp {
+    pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &impl Recordings) -> Timestamp {
         let mut last = Timestamp::ZERO;
         while let Some(now) = self.next_timeout().filter(|at| *at <= horizon) {
             last = now;
             while self.org.handle_timeout(now, timelines).is_some() {}
-            while let Some(Reverse((at, news, recording))) = self.inbox.peek().copied() {
-                if at > now {
-                    break;
-                }
-                self.inbox.pop();
-                self.exporter.handle_input(now, input(news, recording));
+            while let Some(due) = self.inbox.pop_until(now) {
+                self.exporter.handle_input(now, self.input(due.content));
                 self.serve(now, timelines);
             }
-            self.exporter.handle_timeout(now);
-            self.serve(now, timelines);
+            if self.exporter.poll_timeout().is_some_and(|at| at <= now) {
+                self.exporter.handle_timeout(now);
+                self.serve(now, timelines);
+            }
         }
         last
     }
 
+    /// What the exporter gets to know by the news in `content`.
+    fn input(&self, content: u64) -> Input {
+        let recording = RecordingIndex(content & ((1 << NUMBER_BITS) - 1));
+        let place = content >> NUMBER_BITS;
+        let kind = |bit: u64| Kind::ALL[usize::from(bit & 1 != 0)];
+        match (place, self.listens) {
+            (0 | 1, _) => Input::Ended(recording, kind(place)),
+            (4.., Some(event)) => Input::Notified(recording, kind(place >> 1), event),
+            _ => Input::MediaStored(recording),
+        }
+    }
+
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        let inbox = self.inbox.peek().map(|Reverse((at, _, _))| *at);
+        let inbox = self.inbox.peek().map(|due| due.at);
         [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()]
             .into_iter()
             .flatten()
@@ -115,11 +210,11 @@ impl Tenant {
     }
 
     /// Answers the exporter's calls until it has no more.
-    fn serve(&mut self, now: Timestamp, timelines: &Slots) {
+    fn serve(&mut self, now: Timestamp, timelines: &impl Recordings) {
         while let Some(output) = self.exporter.poll_output() {
             match output {
                 Output::Command(command) => {
-                    self.outputs.push(Record::Call(self.event(now, &command)));
+                    self.note_call(now, &command);
                     let input = self.answer(now, command, timelines);
                     self.exporter.handle_input(now, input);
                 }
@@ -129,25 +224,35 @@ impl Tenant {
         }
     }
 
-    /// The call as an event. A job's is about the first recording in it, or its number.
-    fn event(&self, now: Timestamp, command: &Command) -> Event {
+    /// Notes the call as an event, if calls are noted.
+    fn note_call(&mut self, now: Timestamp, command: &Command) {
+        if self.calls.is_none() {
+            return;
+        }
+        let of_job = |job: LocalJob| match self.subjects {
+            Subjects::Jobs => job.0,
+            Subjects::Recordings => self.jobs.get(&job).map_or(job.0, |job| job.first.0),
+        };
         let (kind, number) = match command {
             Command::Read(Read::Check { recording, .. }) => (2, recording.0),
             Command::CreateJob { job, recordings } => {
                 (3, recordings.first().map_or(job.0, |recording| recording.0))
             }
-            Command::PollJob(job) => (4, job.0),
-            Command::StartJob(job) => (5, job.0),
+            Command::PollJob(job) => (4, of_job(*job)),
+            Command::StartJob(job) => (5, of_job(*job)),
+            // Part of the poll before it, where a job has one recording.
+            Command::ReadExport(_) if self.subjects == Subjects::Recordings => return,
             Command::ReadExport(job) => (6, job.0),
             Command::Read(Read::Watermark { recording }) => (7, recording.0),
         };
-        Event {
+        let event = Event {
             at: now,
             kind,
             recording: RecordingIndex(number),
             tenant: Some(self.tenant),
             draws: self.drawn(now, command),
-        }
+        };
+        self.calls.iter_mut().for_each(|calls| calls.push(event));
     }
 
     /// What the outcome of a call depends on, besides time.
@@ -168,13 +273,15 @@ impl Tenant {
         }
     }
 
-    fn answer(&mut self, now: Timestamp, command: Command, timelines: &Slots) -> Input {
+    fn answer(&mut self, now: Timestamp, command: Command, timelines: &impl Recordings) -> Input {
         match command {
             Command::Read(read) => Input::Answered(read, self.read(now, read, timelines)),
             Command::CreateJob { job, recordings } => {
+                let first = recordings.first().copied();
                 let reply = self.create_job(now, recordings);
-                if let Reply::Done(ordinal) = &reply {
-                    self.jobs.insert(job, *ordinal);
+                if let (Reply::Done(ordinal), Some(first)) = (&reply, first) {
+                    let ordinal = *ordinal;
+                    self.jobs.insert(job, Job { ordinal, first });
                 }
                 Input::JobCreated(job, reply.map(|_| ()))
             }
@@ -186,7 +293,10 @@ impl Tenant {
                 let ordinal = self.ordinal(job);
                 let reply = self.call(now, |org| match org.start_job(now, ordinal, timelines) {
                     Ok(()) => Ok(Vec::new()),
-                    Err(JobError::MissingFields(missing)) => Ok(missing),
+                    Err(JobError::MissingFields(missing)) => {
+                        org.forget(ordinal);
+                        Ok(missing)
+                    }
                     Err(error) => Err(error),
                 });
                 Input::JobStarted(job, reply)
@@ -196,7 +306,7 @@ impl Tenant {
     }
 
     /// What a read finds.
-    fn read(&mut self, now: Timestamp, read: Read, timelines: &Slots) -> Reply<Found> {
+    fn read(&mut self, now: Timestamp, read: Read, timelines: &impl Recordings) -> Reply<Found> {
         if let Err(throttled) = self.org.limiter().admit(now) {
             return Reply::Throttled(throttled.retry_after);
         }
@@ -214,10 +324,9 @@ impl Tenant {
         now: Timestamp,
         recording: RecordingIndex,
         path: ReadPath,
-        timelines: &Slots,
+        timelines: &impl Recordings,
     ) -> Reply<Found> {
-        let seen = |timeline: &Timeline| (timeline.view(now, path), timeline.taken_for());
-        match timelines.read(recording, seen) {
+        match timelines.read(recording, |it| (it.view(now, path), it.taken_for())) {
             Some((view, kind)) => {
                 if let Some(reads) = self.reads.as_mut().filter(|_| path == ReadPath::Primary) {
                     reads.push((recording, kind));
@@ -255,31 +364,24 @@ impl Tenant {
     }
 
     fn ordinal(&self, job: LocalJob) -> JobOrdinal {
-        self.jobs.get(&job).copied().unwrap_or(JobOrdinal(u64::MAX))
+        let job = self.jobs.get(&job);
+        job.map_or(JobOrdinal(u64::MAX), |job| job.ordinal)
     }
 
+    /// Reads what the job wrote, and forgets the job.
     fn read_export(&mut self, job: LocalJob) -> ExportRead {
         let ordinal = self.ordinal(job);
-        let read = self.org.export(ordinal).map(|export| ExportRead {
+        self.jobs.remove(&job);
+        let Some(export) = self.org.take_export(ordinal) else {
+            self.org.forget(ordinal);
+            return ExportRead::default();
+        };
+        let sidecars = export.sidecars.into_iter();
+        ExportRead {
             snapshot_at: export.snapshot_at,
             media_read_at: export.media_read_at,
-            sidecars: export
-                .sidecars
-                .iter()
-                .map(|s| (s.recording, s.view))
-                .collect(),
-            failed: export.failed.clone(),
-        });
-        self.org.forget(ordinal);
-        self.jobs.remove(&job);
-        read.unwrap_or_default()
-    }
-}
-
-fn input(news: News, recording: RecordingIndex) -> Input {
-    match news {
-        News::Ended(kind) => Input::Ended(recording, kind),
-        News::MediaStored => Input::MediaStored(recording),
-        News::Notified(kind, event, _) => Input::Notified(recording, kind, event),
+            sidecars: sidecars.map(|it| (it.recording, it.view)).collect(),
+            failed: export.failed,
+        }
     }
 }
