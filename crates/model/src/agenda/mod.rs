@@ -36,6 +36,20 @@ impl Due {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Entries that queues have moved on this thread.
+    static MOVED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// A queue has moved so many entries: what pushing and popping cost, for tests.
+#[inline(always)]
+fn moved(entries: usize) {
+    #[cfg(test)]
+    MOVED.set(MOVED.get() + entries as u64);
+    let _ = entries;
+}
+
 /// A priority queue of things to happen. Nothing may be pushed before what was popped last: then
 /// every queue below gives the same order.
 trait Queue {
@@ -310,6 +324,47 @@ mod tests {
         }
         assert_eq!(popped, 300_000);
         assert!(agenda.is_empty());
+    }
+
+    /// Entries moved for `count` things that are pushed at random within `span` nanoseconds, a few
+    /// of them on the way, and then popped; each one popped pushes another a little later.
+    fn moved_for(count: u64, span: u64) -> u64 {
+        let mut agenda = Agenda::default();
+        // What came before chose a long tick.
+        let due = |at, content| Due {
+            at: Timestamp::from_nanos(at),
+            content,
+            slot: 0,
+        };
+        (0..2_000).for_each(|n| agenda.push(due(n * 1_000_000_000, n)));
+        MOVED.set(0);
+        for n in 2_000..2_000 + count {
+            agenda.push(due(mix64(n) % span, n));
+        }
+        let mut last = Timestamp::ZERO;
+        for n in 0..count {
+            let first = agenda
+                .pop_until(Timestamp::NEVER)
+                .expect("as many are there");
+            assert!(first.at >= last);
+            last = first.at;
+            let at = first.at.as_nanos() + mix64(n) % (span / 4);
+            agenda.push(due(at, 2_000 + count + n));
+        }
+        MOVED.get() / count
+    }
+
+    #[test]
+    fn a_burst_costs_no_more_for_each_thing_than_the_same_spread_out() {
+        let spread = moved_for(100_000, 1_000_000_000_000);
+        assert!(spread >= 2, "{spread}");
+        for span in [1_000_000_000, 1_000, 4] {
+            let burst = moved_for(100_000, span);
+            assert!(
+                burst <= 4 * spread + 40,
+                "{burst} in {span} ns, {spread} spread out"
+            );
+        }
     }
 
     #[test]

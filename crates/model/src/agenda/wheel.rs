@@ -9,7 +9,7 @@
 //! fill one tick whatever its length, so what is pushed into the tick under way goes to a heap.
 
 use super::heap::Heap;
-use super::{Due, Queue};
+use super::{Due, Queue, moved};
 use crate::time::Timestamp;
 
 const DIGIT_BITS: u32 = 6;
@@ -69,6 +69,7 @@ impl Wheel {
 
     #[inline]
     fn place(&mut self, due: Due) {
+        moved(1);
         let tick = due.at.as_nanos() >> self.bits;
         if tick <= self.tick {
             return self.pushed.push(due);
@@ -96,6 +97,7 @@ impl Wheel {
             self.tick = (above << DIGIT_BITS | digit as u64) << shift;
             let mut entries = std::mem::take(&mut self.slots[level * SLOTS + digit]);
             if level == 0 {
+                moved(entries.len());
                 entries.sort_unstable_by_key(|due| std::cmp::Reverse(due.key()));
                 std::mem::swap(&mut self.now, &mut entries);
             } else {

@@ -5,6 +5,7 @@
 //! engines drive it; the live one over HTTP, the simulated one by calls.
 
 pub(crate) mod jobs;
+mod sorted;
 pub(crate) mod tally;
 
 pub use jobs::LocalJob;
@@ -27,6 +28,7 @@ use crate::table::Table;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
 use jobs::Jobs;
+use sorted::Sorted;
 use tally::Tally;
 
 /// What the exporter wants done over the network.
@@ -431,24 +433,6 @@ impl Exporter {
             };
             self.outputs.push_back(Output::Settled(settled));
         }
-    }
-}
-
-/// What is known of recordings, found by bisection: a job may hold very many, in any order.
-struct Sorted<T>(Vec<(RecordingIndex, T)>);
-
-impl<T> Sorted<T> {
-    fn new(known: impl Iterator<Item = (RecordingIndex, T)>) -> Self {
-        let mut known: Vec<_> = known.collect();
-        known.sort_by_key(|(recording, _)| *recording);
-        Self(known)
-    }
-
-    /// The first that is known of the recording.
-    fn get(&self, recording: RecordingIndex) -> Option<&T> {
-        let first = self.0.partition_point(|(known, _)| *known < recording);
-        let (found, known) = self.0.get(first)?;
-        (*found == recording).then_some(known)
     }
 }
 
