@@ -211,7 +211,7 @@ impl ExportRules {
         let view = self.view(now, recording);
         self.required
             .of(recording.taken_for())
-            .difference(view.present)
+            .difference(self.required.there(&view))
     }
 
     /// What a job created at `created_at` writes of a recording; none if its query did not see it.
@@ -264,6 +264,10 @@ impl ExportRules {
         view.present = view.present.intersection(written);
         view.null = view.null.intersection(written);
         view.wrong = view.wrong.intersection(view.present);
+        if !view.null.is_empty() {
+            let false_nulls = recording.look(|timeline| timeline.false_nulls(view.null));
+            view.wrong = view.wrong.union(false_nulls);
+        }
         view
     }
 }
@@ -272,7 +276,7 @@ impl ExportRules {
 #[must_use]
 pub fn verdict(required: &RequiredFields, kind: Kind, view: &View) -> (OutcomeKind, FieldSet) {
     let needed = required.of(kind).with(Field::Media);
-    let missing = needed.difference(view.present);
+    let missing = needed.difference(required.there(view));
     let outcome = if !missing.is_empty() {
         OutcomeKind::Incomplete
     } else if !view.wrong.intersection(needed).is_empty() {

@@ -333,7 +333,7 @@ impl Org {
         request: ExportRequest,
     ) -> Result<JobOrdinal, JobError> {
         let ordinal = self.create_job(now, recordings)?;
-        if let Some(job) = self.jobs.get_mut(&ordinal) {
+        if let Some(job) = self.jobs.get_mut(ordinal) {
             job.asks = Some(request);
         }
         Ok(ordinal)
@@ -352,7 +352,7 @@ impl Org {
 
     /// What a job draws from.
     pub(crate) fn draws_of(&self, job: JobOrdinal) -> Option<Draws> {
-        self.jobs.get(&job).map(|job| job.draws)
+        self.jobs.get(job).map(|job| job.draws)
     }
 
     /// GET: the job's state.
@@ -361,7 +361,7 @@ impl Org {
     /// [`JobError::NotFound`].
     pub fn job_state(&self, job: JobOrdinal) -> Result<JobState, JobError> {
         self.jobs
-            .get(&job)
+            .get(job)
             .map(|job| job.state)
             .ok_or(JobError::NotFound)
     }
@@ -382,7 +382,7 @@ impl Org {
             return Err(JobError::WrongState(state));
         }
         self.need_slot()?;
-        let job = self.jobs.get_mut(&ordinal).ok_or(JobError::NotFound)?;
+        let job = self.jobs.get_mut(ordinal).ok_or(JobError::NotFound)?;
         let own = job.asks.map(|request| self.rules.asking(request));
         let rules = own.as_ref().unwrap_or(&self.rules);
         if rules.is_strict() {
@@ -414,7 +414,7 @@ impl Org {
     /// # Errors
     /// [`JobError::NotFound`], [`JobError::WrongState`].
     pub fn cancel_job(&mut self, job: JobOrdinal) -> Result<(), JobError> {
-        let job = self.jobs.get_mut(&job).ok_or(JobError::NotFound)?;
+        let job = self.jobs.get_mut(job).ok_or(JobError::NotFound)?;
         match job.state {
             JobState::Pending | JobState::Ready | JobState::Processing => {
                 self.busy -= u64::from(job.state.occupies_slot());
@@ -428,7 +428,13 @@ impl Org {
     /// When a job is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due.peek().map(|due| due.at)
+        self.due_at().ever()
+    }
+
+    /// When a job is due next; never if none is.
+    #[inline]
+    pub(crate) const fn due_at(&self) -> Timestamp {
+        self.due.first_at()
     }
 
     /// Handles the first thing that is due until `now`; call until it returns `None`. Returns what
@@ -441,7 +447,7 @@ impl Org {
         loop {
             let Due { at, content, .. } = self.due.pop_until(now)?;
             let ordinal = JobOrdinal(content);
-            let Some(job) = self.jobs.get_mut(&ordinal) else {
+            let Some(job) = self.jobs.get_mut(ordinal) else {
                 continue;
             };
             match job.state {
@@ -468,7 +474,7 @@ impl Org {
     /// What a fulfilled job has written.
     #[must_use]
     pub fn export(&self, job: JobOrdinal) -> Option<&Export> {
-        let job = self.jobs.get(&job)?;
+        let job = self.jobs.get(job)?;
         if job.state == JobState::Fulfilled {
             job.export.as_ref()
         } else {
@@ -479,13 +485,13 @@ impl Org {
     /// Forgets a job that nobody will ask for again.
     pub fn forget(&mut self, job: JobOrdinal) {
         let held = |job: Job| job.state.occupies_slot();
-        self.busy -= u64::from(self.jobs.remove(&job).is_some_and(held));
+        self.busy -= u64::from(self.jobs.remove(job).is_some_and(held));
     }
 
     /// Takes what a fulfilled job has written, and forgets the job.
     pub(crate) fn take_export(&mut self, job: JobOrdinal) -> Option<Export> {
         self.export(job)?;
-        self.jobs.remove(&job)?.export
+        self.jobs.remove(job)?.export
     }
 
     /// Forgets every job, as if it were new.

@@ -136,6 +136,15 @@ impl Agenda {
         self.first.map(|(due, _)| due)
     }
 
+    /// When the first thing is due; never if there is none.
+    #[inline]
+    pub(crate) const fn first_at(&self) -> Timestamp {
+        match self.first {
+            Some((due, _)) => due.at,
+            None => Timestamp::NEVER,
+        }
+    }
+
     /// Removes and returns the first thing if it is due until `horizon`.
     #[inline]
     pub(crate) fn pop_until(&mut self, horizon: Timestamp) -> Option<Due> {

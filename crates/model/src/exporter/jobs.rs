@@ -8,12 +8,19 @@ use crate::history::JobRecord;
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::org::JobState;
 use crate::scenario::{JobDone, Slots};
-use crate::table::Table;
+use crate::table::{Number, Table};
 use crate::time::{Duration, Timestamp};
 
 /// The exporter's own name for a job, in the order in which it asked for them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LocalJob(pub u64);
+
+impl Number for LocalJob {
+    #[inline(always)]
+    fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Gap between polls of a job, counted from its PUT.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -158,7 +165,7 @@ impl Jobs {
 
     /// The job, while it holds a slot.
     fn running(&mut self, id: LocalJob) -> Option<&mut Job> {
-        let job = self.jobs.get_mut(&id)?;
+        let job = self.jobs.get_mut(id)?;
         (job.next != Call::Read).then_some(job)
     }
 
@@ -286,7 +293,7 @@ impl Jobs {
         id: LocalJob,
         snapshot_at: Option<Timestamp>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.jobs.remove(&id) else {
+        let Some(job) = self.jobs.remove(id) else {
             return Vec::new();
         };
         self.slots_held -= u64::from(job.next != Call::Read);
@@ -328,8 +335,10 @@ impl Jobs {
         }
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due.peek().map(|due| due.at)
+    /// When a call is due next; never if none is.
+    #[inline]
+    pub(super) fn due_at(&self) -> Timestamp {
+        self.due.first_at()
     }
 
     pub(super) fn poll_output(&mut self) -> Option<Output> {

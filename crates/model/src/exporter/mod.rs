@@ -230,11 +230,17 @@ impl Exporter {
     /// When something is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let again = self.again.peek().map(|Reverse((at, _))| *at);
-        [self.gate.poll_timeout(), again, self.jobs.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        self.due_at().ever()
+    }
+
+    /// When something is due next; never if nothing is.
+    #[inline]
+    pub(crate) fn due_at(&self) -> Timestamp {
+        let due_at = self.gate.due_at().min(self.jobs.due_at());
+        match self.again.peek() {
+            Some(Reverse((at, _))) => due_at.min(*at),
+            None => due_at,
+        }
     }
 
     /// The next output.
@@ -261,13 +267,13 @@ impl Exporter {
 
     /// The jitter that follows the check of the recording under way, if it finds nothing.
     pub(crate) fn drawn(&self, recording: RecordingIndex) -> u64 {
-        let attempt = self.open.get(&recording).map(|tally| tally.gate_calls);
+        let attempt = self.open.get(recording).map(|tally| tally.gate_calls);
         attempt.map_or(0, |attempt| self.gate.drawn(recording, attempt))
     }
 
     /// Live only: a call for `recording` was made that much after its time.
     pub fn note_lateness(&mut self, recording: RecordingIndex, lateness: Duration) {
-        if self.open.contains_key(&recording) {
+        if self.open.get(recording).is_some() {
             let noted = self.lateness.entry(recording).or_default();
             *noted = lateness.max(*noted);
         }
@@ -282,7 +288,7 @@ impl Exporter {
 
     fn answered(&mut self, now: Timestamp, read: Read, reply: &Reply<Found>) {
         let recording = read.recording();
-        let Some(tally) = self.open.get_mut(&recording) else {
+        let Some(tally) = self.open.get_mut(recording) else {
             return;
         };
         let observation = match reply {
@@ -308,7 +314,7 @@ impl Exporter {
         while let Some(action) = self.gate.poll_action() {
             match action {
                 Action::Read(read) => {
-                    if let Some(tally) = self.open.get_mut(&read.recording()) {
+                    if let Some(tally) = self.open.get_mut(read.recording()) {
                         tally.gate_calls += 1;
                         tally.checked_at = now;
                         let command = Command::Read(read);
@@ -316,7 +322,7 @@ impl Exporter {
                     }
                 }
                 Action::Export(recording) => {
-                    if let Some(tally) = self.open.get_mut(&recording) {
+                    if let Some(tally) = self.open.get_mut(recording) {
                         tally.checks_passed = u32::from(tally.checks_answered > 0);
                     }
                     self.approve(now, recording);
@@ -333,7 +339,7 @@ impl Exporter {
     }
 
     fn approve(&mut self, now: Timestamp, recording: RecordingIndex) {
-        if let Some(tally) = self.open.get_mut(&recording) {
+        if let Some(tally) = self.open.get_mut(recording) {
             tally.approved_at = now;
             self.jobs.enqueue(recording);
         }
@@ -368,7 +374,7 @@ impl Exporter {
             }
         }
         for (recording, fields) in missing {
-            let Some(tally) = self.open.get_mut(&recording) else {
+            let Some(tally) = self.open.get_mut(recording) else {
                 continue;
             };
             tally.rejections += 1;
@@ -384,7 +390,7 @@ impl Exporter {
         let sidecars = Sorted::new(read.sidecars.into_iter());
         let failed = Sorted::new(read.failed.into_iter().map(|recording| (recording, ())));
         for recording in self.jobs.exported(now, job, read.snapshot_at) {
-            let Some(tally) = self.open.get_mut(&recording) else {
+            let Some(tally) = self.open.get_mut(recording) else {
                 continue;
             };
             if failed.get(recording).is_some() {
@@ -412,7 +418,7 @@ impl Exporter {
     /// What can never be exported, and why.
     fn give_up(&mut self, now: Timestamp, recordings: &[RecordingIndex], cause: Cause) {
         for recording in recordings {
-            if let Some(tally) = self.open.get_mut(recording) {
+            if let Some(tally) = self.open.get_mut(*recording) {
                 tally.cause = Some(cause);
             }
             self.settle(now, *recording, OutcomeKind::Errored, FieldSet::EMPTY);
@@ -426,7 +432,7 @@ impl Exporter {
         outcome: OutcomeKind,
         missing: FieldSet,
     ) {
-        if let Some(tally) = self.open.remove(&recording) {
+        if let Some(tally) = self.open.remove(recording) {
             let settled = Settled {
                 lateness: self.lateness.remove(&recording),
                 ..tally.settled(self.tenant, recording, now, outcome, missing)

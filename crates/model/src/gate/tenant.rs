@@ -153,15 +153,14 @@ impl Gate {
             return self.actions.extend(fleet.on(now, observation));
         }
         let recording = observation.recording();
-        let Some(pending) = self.pending.get_mut(&recording) else {
+        let Some(pending) = self.pending.get_mut(recording) else {
             return;
         };
         let seen = match observation {
             Observation::Started(_) => Seen::Started,
             Observation::Notified(_, event) => Seen::Notified(event),
             Observation::Answered(_, Found::View(view)) => {
-                let required = self.required.of(pending.kind);
-                Seen::Checked(self.policy.is_ready(&view, required))
+                Seen::Checked(self.policy.is_ready(&view, &self.required, pending.kind))
             }
             // No policy asks for it.
             Observation::Answered(_, Found::Watermark(_)) => return,
@@ -177,7 +176,7 @@ impl Gate {
         if let Some(fleet) = &mut self.fleet {
             return fleet.refused(recording);
         }
-        self.pending.remove(&recording);
+        self.pending.remove(recording);
         vec![recording]
     }
 
@@ -195,7 +194,7 @@ impl Gate {
         }
         while let Some(Due { at, content, .. }) = self.due.pop_until(now) {
             let recording = RecordingIndex(content);
-            let pending = self.pending.get_mut(&recording);
+            let pending = self.pending.get_mut(recording);
             if let Some(pending) = pending.filter(|pending| pending.due_at == at) {
                 pending.due_at = Timestamp::NEVER;
                 let step = self.policy.due(at, &mut pending.progress);
@@ -207,10 +206,16 @@ impl Gate {
     /// When something is due next; may name an instant at which nothing happens any more.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if let Some(fleet) = &self.fleet {
-            return fleet.poll_timeout();
+        self.due_at().ever()
+    }
+
+    /// The same; never if nothing is due.
+    #[inline]
+    pub(crate) fn due_at(&self) -> Timestamp {
+        match &self.fleet {
+            None => self.due.first_at(),
+            Some(fleet) => fleet.poll_timeout().unwrap_or(Timestamp::NEVER),
         }
-        self.due.peek().map(|due| due.at)
     }
 
     /// The next thing to do.
@@ -222,7 +227,7 @@ impl Gate {
         match step {
             Step::Wait => {}
             Step::At(at) => {
-                if let Some(pending) = self.pending.get_mut(&recording) {
+                if let Some(pending) = self.pending.get_mut(recording) {
                     pending.due_at = at.max(now);
                     self.due.push(Due {
                         at: pending.due_at,
@@ -237,11 +242,11 @@ impl Gate {
                 self.actions.push_back(Action::Read(read));
             }
             Step::Approve => {
-                self.pending.remove(&recording);
+                self.pending.remove(recording);
                 self.actions.push_back(Action::Export(recording));
             }
             Step::GiveUp => {
-                self.pending.remove(&recording);
+                self.pending.remove(recording);
                 self.actions.push_back(Action::Abandon(recording));
             }
         }

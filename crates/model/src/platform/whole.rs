@@ -143,7 +143,7 @@ impl<D: Clocked> Decided for Whole<D> {
     #[inline]
     fn view(&self, now: Timestamp, path: ReadPath) -> View {
         let clocks = self.decision.clocks();
-        let mut view = View::of_groups(now, path, clocks);
+        let mut view = View::of_groups(now, path, clocks, self.decision.null_fields());
         view.see(now, self.media_at, self.decision.state_at());
         view.wrong = view.present.intersection(self.false_fields());
         view
@@ -223,6 +223,7 @@ impl<D: Clocked> Whole<D> {
             fields: [FieldClock::NEVER; Field::METADATA_COUNT],
             stages,
             false_fields: self.false_fields(),
+            null_fields: FieldSet::EMPTY,
             lost_cause: None,
             hold_cause: None,
             index_cause: None,

@@ -17,8 +17,8 @@ pub(super) struct Slots {
     tenants: u32,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// Settled before all was decided, by slot.
-    waiting: Table<u32, Vec<Settled>>,
+    /// Settled before all was decided.
+    waiting: Table<RecordingIndex, Vec<Settled>>,
     /// Where a recording is.
     by_recording: Table<RecordingIndex, u32>,
 }
@@ -61,7 +61,7 @@ impl Slots {
 
     /// Where the recording is.
     pub(super) fn slot_of(&self, recording: RecordingIndex) -> Option<u32> {
-        self.by_recording.get(&recording).copied()
+        self.by_recording.get(recording).copied()
     }
 
     /// The recording in `slot`, as far as it is decided.
@@ -121,7 +121,8 @@ impl Slots {
     /// Everything of the recording is decided. Returns what was settled before.
     pub(super) fn decide(&mut self, slot: u32) -> Vec<Settled> {
         self.entries[slot as usize].progress = Progress::Decided;
-        self.waiting.remove(&slot).unwrap_or_default()
+        let recording = self.entries[slot as usize].kept.recording();
+        self.waiting.remove(recording).unwrap_or_default()
     }
 
     /// A tenant has settled the recording. Gives it back if all of the recording is decided.
@@ -131,7 +132,10 @@ impl Slots {
         if entry.progress == Progress::Decided {
             return Some(settled);
         }
-        self.waiting.entry(slot).or_default().push(settled);
+        match self.waiting.get_mut(settled.recording) {
+            Some(waiting) => waiting.push(settled),
+            None => self.waiting.insert(settled.recording, vec![settled]),
+        }
         None
     }
 
@@ -139,7 +143,7 @@ impl Slots {
     pub(super) fn release(&mut self, slot: u32) {
         let entry = &self.entries[slot as usize];
         if entry.progress == Progress::Decided && entry.settled >= self.tenants {
-            self.by_recording.remove(&entry.kept.recording());
+            self.by_recording.remove(entry.kept.recording());
             self.free.push(slot);
         }
     }

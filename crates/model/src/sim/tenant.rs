@@ -174,19 +174,22 @@ impl Tenant {
     /// Runs until `horizon`, inclusive. Returns the instant of the last thing that happened.
     pub(super) fn advance(&mut self, horizon: Timestamp, timelines: &impl Recordings) -> Timestamp {
         let mut last = Timestamp::ZERO;
-        while let Some(now) = self.next_timeout().filter(|at| *at <= horizon) {
+        loop {
+            let now = self.due_at();
+            if now > horizon || now.is_never() {
+                return last;
+            }
             last = now;
             while self.org.handle_timeout(now, timelines).is_some() {}
             while let Some(due) = self.inbox.pop_until(now) {
                 self.exporter.handle_input(now, self.input(due.content));
                 self.serve(now, timelines);
             }
-            if self.exporter.poll_timeout().is_some_and(|at| at <= now) {
+            if self.exporter.due_at() <= now {
                 self.exporter.handle_timeout(now);
                 self.serve(now, timelines);
             }
         }
-        last
     }
 
     /// What the exporter gets to know by the news in `content`.
@@ -201,12 +204,15 @@ impl Tenant {
         }
     }
 
+    /// When something happens next.
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        let inbox = self.inbox.peek().map(|due| due.at);
-        [self.org.poll_timeout(), inbox, self.exporter.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        self.due_at().ever()
+    }
+
+    #[inline]
+    fn due_at(&self) -> Timestamp {
+        let told_at = self.inbox.first_at().min(self.org.due_at());
+        told_at.min(self.exporter.due_at())
     }
 
     /// Answers the exporter's calls until it has no more.
@@ -231,7 +237,7 @@ impl Tenant {
         }
         let of_job = |job: LocalJob| match self.subjects {
             Subjects::Jobs => job.0,
-            Subjects::Recordings => self.jobs.get(&job).map_or(job.0, |job| job.first.0),
+            Subjects::Recordings => self.jobs.get(job).map_or(job.0, |job| job.first.0),
         };
         let (kind, number) = match command {
             Command::Read(Read::Check { recording, .. }) => (2, recording.0),
@@ -364,14 +370,14 @@ impl Tenant {
     }
 
     fn ordinal(&self, job: LocalJob) -> JobOrdinal {
-        let job = self.jobs.get(&job);
+        let job = self.jobs.get(job);
         job.map_or(JobOrdinal(u64::MAX), |job| job.ordinal)
     }
 
     /// Reads what the job wrote, and forgets the job.
     fn read_export(&mut self, job: LocalJob) -> ExportRead {
         let ordinal = self.ordinal(job);
-        self.jobs.remove(&job);
+        self.jobs.remove(job);
         let Some(export) = self.org.take_export(ordinal) else {
             self.org.forget(ordinal);
             return ExportRead::default();

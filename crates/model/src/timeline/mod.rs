@@ -54,6 +54,9 @@ pub struct Timeline {
     pub stages: [StageTimes; STAGES_MAX],
     /// Fields whose value is false.
     pub false_fields: FieldSet,
+    /// Fields whose value is null: they count as there from `value_at` on, where they do at all.
+    #[serde(default, skip_serializing_if = "FieldSet::is_empty")]
+    pub null_fields: FieldSet,
     /// Why fields that never come do not come.
     pub lost_cause: Option<Cause>,
     /// What held the hold flag once its group was written, or why it never comes.
@@ -180,19 +183,22 @@ impl View {
         state: RecordingState::Processing,
     };
 
-    /// What a reader of `path` sees at `now` of fields that share their groups' `clocks`.
+    /// What a reader of `path` sees at `now` of fields that share their groups' `clocks`; the value
+    /// of `nulls` is null.
     #[inline]
     pub(crate) fn of_groups(
         now: Timestamp,
         path: ReadPath,
         clocks: [FieldClock; FieldGroup::COUNT],
+        nulls: FieldSet,
     ) -> Self {
         let mut view = Self::EMPTY;
         for (clock, group) in clocks.into_iter().zip(FieldGroup::ALL) {
             if clock.visible_at(path) <= now {
-                view.present = view.present.union(group.fields());
+                view.present = view.present.union(group.fields().difference(nulls));
+                view.null = view.null.union(group.fields().intersection(nulls));
             } else if clock.null_at <= now {
-                view.null = view.null.union(group.fields());
+                view.null = view.null.union(group.fields().difference(nulls));
             }
         }
         view
@@ -326,6 +332,17 @@ impl Timeline {
         }
     }
 
+    /// The fields of `nulls` whose null is false, because they have a value, or will. Null for the
+    /// hold flag of a recording without hold says the same as false.
+    #[must_use]
+    pub fn false_nulls(&self, nulls: FieldSet) -> FieldSet {
+        let false_nulls = nulls.difference(self.null_fields);
+        match self.hold {
+            Hold::Held => false_nulls,
+            Hold::Free => false_nulls.without(Field::LegalHoldFlag),
+        }
+    }
+
     /// The clock of a metadata field, as decided at `now`; [`FieldClock::NEVER`] for the media.
     #[must_use]
     pub fn clock(&self, now: Timestamp, field: Field) -> FieldClock {
@@ -351,8 +368,12 @@ impl Timeline {
         for field in Field::METADATA {
             let clock = self.clock(now, field);
             if clock.visible_at(path) <= now {
-                view.present.insert(field);
-            } else if clock.null_at <= now {
+                if self.null_fields.contains(field) {
+                    view.null.insert(field);
+                } else {
+                    view.present.insert(field);
+                }
+            } else if clock.null_at <= now && !self.null_fields.contains(field) {
                 view.null.insert(field);
             }
         }
