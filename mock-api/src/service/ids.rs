@@ -34,7 +34,8 @@ impl Uuid {
         parse_uuid(text).map(Self)
     }
 
-    const fn text(self) -> [u8; 36] {
+    /// The hyphenated form.
+    pub(crate) const fn text(self) -> [u8; 36] {
         uuid_text(self.0)
     }
 }

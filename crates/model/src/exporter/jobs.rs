@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Command, Output, Reply};
+use super::{Command, Reply};
 use crate::agenda::{Agenda, Due};
 use crate::history::JobRecord;
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
@@ -47,7 +47,10 @@ pub(super) struct Jobs {
     /// Jobs that hold a slot: the others are done, and their export is being read.
     slots_held: u64,
     due: Agenda,
-    outputs: VecDeque<Output>,
+    /// Calls to be made.
+    commands: VecDeque<Command>,
+    /// Jobs that are over.
+    over: VecDeque<JobRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +87,8 @@ impl Jobs {
             jobs: Table::default(),
             slots_held: 0,
             due: Agenda::default(),
-            outputs: VecDeque::new(),
+            commands: VecDeque::new(),
+            over: VecDeque::new(),
         }
     }
 
@@ -101,7 +105,8 @@ impl Jobs {
         self.jobs.clear();
         self.slots_held = 0;
         self.due.clear();
-        self.outputs.clear();
+        self.commands.clear();
+        self.over.clear();
     }
 
     pub(super) fn enqueue(&mut self, recording: RecordingIndex) {
@@ -160,7 +165,7 @@ impl Jobs {
             Call::Read => return,
         };
         job.calls += 1;
-        self.outputs.push_back(Output::Command(command));
+        self.commands.push_back(command);
     }
 
     /// The job, while it holds a slot.
@@ -242,8 +247,7 @@ impl Jobs {
         if let Some(job) = self.running(id) {
             job.next = Call::Read;
             self.slots_held -= 1;
-            let command = Command::ReadExport(id);
-            self.outputs.push_back(Output::Command(command));
+            self.commands.push_back(Command::ReadExport(id));
         }
     }
 
@@ -297,7 +301,7 @@ impl Jobs {
             return Vec::new();
         };
         self.slots_held -= u64::from(job.next != Call::Read);
-        self.outputs.push_back(Output::Job(JobRecord {
+        self.over.push_back(JobRecord {
             tenant: self.tenant,
             ordinal: JobOrdinal(id.0),
             created_at: job.created_at,
@@ -308,7 +312,7 @@ impl Jobs {
             recordings: job.recordings.len() as u64,
             calls: job.calls,
             throttled: job.throttled,
-        }));
+        });
         job.recordings
     }
 
@@ -341,8 +345,16 @@ impl Jobs {
         self.due.first_at()
     }
 
-    pub(super) fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    /// The next call to be made.
+    #[inline]
+    pub(super) fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// The next job that is over.
+    #[inline]
+    pub(super) fn poll_over(&mut self) -> Option<JobRecord> {
+        self.over.pop_front()
     }
 }
 

@@ -144,7 +144,9 @@ pub struct Exporter {
     known: IndexSet,
     /// Recordings to be approved again, by when.
     again: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
-    outputs: VecDeque<Output>,
+    /// What became of recordings, apart from calls: those are many and small.
+    settled: VecDeque<Settled>,
+    commands: VecDeque<Command>,
 }
 
 /// After a strict export's refusal its failures are tried again that much later …
@@ -175,7 +177,8 @@ impl Exporter {
             lateness: BTreeMap::new(),
             known: IndexSet::default(),
             again: BinaryHeap::new(),
-            outputs: VecDeque::new(),
+            settled: VecDeque::new(),
+            commands: VecDeque::new(),
         }
     }
 
@@ -243,9 +246,22 @@ impl Exporter {
         }
     }
 
-    /// The next output.
+    /// The next output: what is over, then calls in the order in which they are due.
+    #[inline]
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        if let Some(job) = self.jobs.poll_over() {
+            return Some(Output::Job(job));
+        }
+        if let Some(settled) = self.settled.pop_front() {
+            return Some(Output::Settled(settled));
+        }
+        self.commands.pop_front().map(Output::Command)
+    }
+
+    /// The next call alone.
+    #[inline]
+    pub(crate) fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
     }
 
     /// Forgets every recording and job, as if it were new.
@@ -256,7 +272,8 @@ impl Exporter {
         self.lateness.clear();
         self.known = IndexSet::default();
         self.again.clear();
-        self.outputs.clear();
+        self.settled.clear();
+        self.commands.clear();
     }
 
     /// Recordings that it knows of and has not settled.
@@ -317,8 +334,7 @@ impl Exporter {
                     if let Some(tally) = self.open.get_mut(read.recording()) {
                         tally.gate_calls += 1;
                         tally.checked_at = now;
-                        let command = Command::Read(read);
-                        self.outputs.push_back(Output::Command(command));
+                        self.commands.push_back(Command::Read(read));
                     }
                 }
                 Action::Export(recording) => {
@@ -333,8 +349,8 @@ impl Exporter {
             }
         }
         self.jobs.submit(now);
-        while let Some(output) = self.jobs.poll_output() {
-            self.outputs.push_back(output);
+        while let Some(command) = self.jobs.poll_command() {
+            self.commands.push_back(command);
         }
     }
 
@@ -437,7 +453,7 @@ impl Exporter {
                 lateness: self.lateness.remove(&recording),
                 ..tally.settled(self.tenant, recording, now, outcome, missing)
             };
-            self.outputs.push_back(Output::Settled(settled));
+            self.settled.push_back(settled);
         }
     }
 }

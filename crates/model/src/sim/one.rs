@@ -1,8 +1,9 @@
 //! One recording at a time through one gate: the exporter and the organization of an arm where no
 //! recording changes what another one meets.
 
-use super::tenant::{Record, Tenant};
+use super::tenant::Tenant;
 use crate::draws::Seed;
+use crate::exporter::Output;
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::org::Recordings;
@@ -74,8 +75,9 @@ impl One {
             self.tenant.advance(now, &Only(timeline));
             for output in self.tenant.drain_outputs() {
                 match output {
-                    Record::Job(job) => jobs(JobRecord { ordinal, ..job }),
-                    Record::Settled(outcome) => settled = Some(outcome),
+                    Output::Job(job) => jobs(JobRecord { ordinal, ..job }),
+                    Output::Settled(outcome) => settled = Some(outcome),
+                    Output::Command(_) => {}
                 }
             }
         }

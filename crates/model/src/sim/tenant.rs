@@ -6,7 +6,6 @@ use crate::draws::{Purpose, Seed};
 use crate::exporter::{Command, ExportRead, Exporter, Input, LocalJob, Output, Reply};
 use crate::field::Kind;
 use crate::gate::{Found, Read};
-use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::order::Event;
 use crate::org::{JobError, Org, Recordings};
@@ -16,14 +15,6 @@ use crate::selection::Refusal;
 use crate::table::Table;
 use crate::time::Timestamp;
 use crate::timeline::Decided;
-
-/// What a tenant has to record.
-pub(super) enum Record {
-    /// A recording is settled.
-    Settled(Settled),
-    /// A job is over.
-    Job(JobRecord),
-}
 
 /// One gate with its exporter, and the organization that it calls.
 pub(super) struct Tenant {
@@ -35,7 +26,6 @@ pub(super) struct Tenant {
     /// What it will get to know.
     inbox: Agenda,
     jobs: Table<LocalJob, Job>,
-    outputs: Vec<Record>,
     /// Its calls since they were last taken, where their order is noted.
     calls: Option<Vec<Event>>,
     subjects: Subjects,
@@ -100,7 +90,6 @@ impl Tenant {
             listens: gate.strategy.listens(),
             inbox: Agenda::default(),
             jobs: Table::default(),
-            outputs: Vec::new(),
             calls: None,
             subjects: Subjects::Jobs,
             reads: arm.is_coupled().then(Vec::new),
@@ -120,7 +109,6 @@ impl Tenant {
         self.org.clear();
         self.inbox.clear();
         self.jobs.clear();
-        self.outputs.clear();
     }
 
     /// The session of `known` has ended.
@@ -156,9 +144,9 @@ impl Tenant {
         self.exporter.open_count()
     }
 
-    /// What came out since that was last taken.
-    pub(super) fn drain_outputs(&mut self) -> impl Iterator<Item = Record> {
-        self.outputs.drain(..)
+    /// What is over since that was last taken. All calls are answered.
+    pub(super) fn drain_outputs(&mut self) -> impl Iterator<Item = Output> {
+        std::iter::from_fn(|| self.exporter.poll_output())
     }
 
     /// Its calls since they were last taken, where they are noted.
@@ -217,16 +205,10 @@ impl Tenant {
 
     /// Answers the exporter's calls until it has no more.
     fn serve(&mut self, now: Timestamp, timelines: &impl Recordings) {
-        while let Some(output) = self.exporter.poll_output() {
-            match output {
-                Output::Command(command) => {
-                    self.note_call(now, &command);
-                    let input = self.answer(now, command, timelines);
-                    self.exporter.handle_input(now, input);
-                }
-                Output::Settled(settled) => self.outputs.push(Record::Settled(settled)),
-                Output::Job(job) => self.outputs.push(Record::Job(job)),
-            }
+        while let Some(command) = self.exporter.poll_command() {
+            self.note_call(now, &command);
+            let input = self.answer(now, command, timelines);
+            self.exporter.handle_input(now, input);
         }
     }
 

@@ -7,8 +7,9 @@
 
 use super::closed;
 use super::recordings::{Kept, Slots};
-use super::tenant::{Record, Subjects, Tenant};
+use super::tenant::{Subjects, Tenant};
 use crate::draws::{Draws, Purpose, Seed};
+use crate::exporter::Output as Over;
 use crate::history::Settled;
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
@@ -247,8 +248,9 @@ impl<'a> World<'a> {
                 .for_each(|call| self.orders.tenant(call));
             for output in tenant.drain_outputs() {
                 match output {
-                    Record::Job(job) => sink.job(&job),
-                    Record::Settled(settled) => {
+                    Over::Job(job) => sink.job(&job),
+                    Over::Command(_) => {}
+                    Over::Settled(settled) => {
                         if let Some(slot) = slots.slot_of(settled.recording) {
                             settle(slot, settled, slots, &self.judge, sink);
                         }
