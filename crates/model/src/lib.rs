@@ -31,6 +31,7 @@ pub mod org;
 pub mod outcome;
 pub mod platform;
 pub mod recorder;
+pub mod repro;
 pub mod scenario;
 pub mod schedule;
 pub mod selection;

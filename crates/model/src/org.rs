@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::draws::{Draws, Seed};
 pub use crate::export::verdict;
+pub use crate::export::JobTimes;
 use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
@@ -168,12 +169,38 @@ pub struct Export {
     pub failed: Vec<RecordingIndex>,
 }
 
+/// What chance makes of one recording's export: a job's times are those of its first recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JobChance {
+    /// The times of a job that the recording comes first in.
+    pub times: JobTimes,
+    /// Whether the job fails for the recording.
+    pub fails: bool,
+}
+
+/// Chances of exports by recording, in the order of its exports.
+pub type JobChances = BTreeMap<RecordingIndex, Vec<JobChance>>;
+
+/// Where an organization's chance comes from.
+#[derive(Clone, Debug)]
+enum Chance {
+    /// From draws.
+    Drawn,
+    /// From draws, which are noted.
+    Noted(JobChances),
+    /// From values, and how many exports of each recording there have been.
+    Given(JobChances, BTreeMap<RecordingIndex, usize>),
+}
+
 #[derive(Clone, Debug)]
 struct Job {
     state: JobState,
     recordings: Vec<RecordingIndex>,
     created_at: Timestamp,
     draws: Draws,
+    times: JobTimes,
+    /// Recordings for which chance makes the job fail.
+    failing: Vec<RecordingIndex>,
     /// When it reads what it writes, once it has begun.
     reads: Option<Reads>,
     export: Option<Export>,
@@ -189,6 +216,7 @@ pub struct Org {
     rules: ExportRules,
     slots: Slots,
     request: ExportRequest,
+    chance: Chance,
     next: JobOrdinal,
     jobs: BTreeMap<JobOrdinal, Job>,
     due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
@@ -207,6 +235,7 @@ impl Org {
             rules: ExportRules::new(export, required, seed),
             slots: export.slots,
             request: ExportRequest::default(),
+            chance: Chance::Drawn,
             next: JobOrdinal(0),
             jobs: BTreeMap::new(),
             due: BinaryHeap::new(),
@@ -226,6 +255,72 @@ impl Org {
         self.rules = self.rules.selecting(export, hold, request);
         self.request = request;
         self
+    }
+
+    /// The same organization, which notes what chance made of its jobs.
+    #[must_use]
+    pub fn noting(mut self) -> Self {
+        self.chance = Chance::Noted(JobChances::new());
+        self
+    }
+
+    /// The same organization, whose jobs meet these chances; an export beyond a recording's last
+    /// one meets that again, and a recording without any takes no time.
+    #[must_use]
+    pub fn given(mut self, chances: JobChances) -> Self {
+        self.chance = Chance::Given(chances, BTreeMap::new());
+        self
+    }
+
+    /// What chance made of its jobs, where that was noted.
+    #[must_use]
+    pub const fn noted(&self) -> Option<&JobChances> {
+        match &self.chance {
+            Chance::Noted(noted) => Some(noted),
+            Chance::Drawn | Chance::Given(..) => None,
+        }
+    }
+
+    /// What chance makes of a job, and for which of its recordings it fails.
+    fn meet(
+        &mut self,
+        draws: Draws,
+        recordings: &[RecordingIndex],
+    ) -> (JobTimes, Vec<RecordingIndex>) {
+        let rules = &self.rules;
+        let drawn = |recording: &RecordingIndex| JobChance {
+            times: rules.times(draws),
+            fails: rules.fails_by_chance(draws, *recording),
+        };
+        let met: Vec<JobChance> = match &mut self.chance {
+            Chance::Drawn => {
+                let failing = recordings.iter().copied();
+                let failing = failing.filter(|it| rules.fails_by_chance(draws, *it));
+                return (rules.times(draws), failing.collect());
+            }
+            Chance::Noted(noted) => {
+                let note = |recording: &RecordingIndex| {
+                    let chance = drawn(recording);
+                    noted.entry(*recording).or_default().push(chance);
+                    chance
+                };
+                recordings.iter().map(note).collect()
+            }
+            Chance::Given(given, exports) => {
+                let next = |recording: &RecordingIndex| {
+                    let nth = exports.entry(*recording).or_default();
+                    let all = given.get(recording).map_or(&[][..], Vec::as_slice);
+                    let chance = all.get(*nth).or(all.last()).copied();
+                    *nth += 1;
+                    chance.unwrap_or_default()
+                };
+                recordings.iter().map(next).collect()
+            }
+        };
+        let times = met.first().map(|chance| chance.times).unwrap_or_default();
+        let failing = recordings.iter().zip(&met);
+        let failing = failing.filter(|(_, chance)| chance.fails);
+        (times, failing.map(|(recording, _)| *recording).collect())
     }
 
     /// Why its token may not read a recording.
@@ -268,7 +363,8 @@ impl Org {
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.draws.next(now, &recordings);
         self.draws.count(now);
-        let query_time = self.rules.query_time(|| draws);
+        let (times, failing) = self.meet(draws, &recordings);
+        let query_time = times.query;
         let state = if query_time == Duration::ZERO {
             JobState::Ready
         } else {
@@ -284,6 +380,8 @@ impl Org {
                 recordings,
                 created_at: now,
                 draws,
+                times,
+                failing,
                 reads: None,
                 export: None,
                 asks: None,
@@ -388,8 +486,8 @@ impl Org {
             }
         }
         job.state = JobState::Processing;
-        let done_at = now + rules.latency(|| job.draws);
-        let reads = rules.reads(now, done_at, || job.draws);
+        let done_at = now + job.times.latency;
+        let reads = rules.reads_of(now, done_at, job.times);
         job.reads = Some(reads);
         if reads.last() <= now {
             job.export = Some(write(rules, reads, ordinal, job, recordings));
@@ -495,8 +593,10 @@ fn write(
     for recording in &job.recordings {
         let written = recordings.read(*recording, |it| {
             let view = rules.sidecar(reads, job.created_at, it);
-            (rules.fails(job.draws, it), view)
+            (rules.forbids(it), view)
         });
+        let fails = job.failing.contains(recording);
+        let written = written.map(|(forbidden, view)| (fails || forbidden, view));
         match written {
             Some((true, _)) => export.failed.push(*recording),
             Some((false, Some(view))) => export.sidecars.push(Sidecar {

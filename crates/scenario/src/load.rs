@@ -47,8 +47,13 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), L
 /// # Errors
 /// When the file cannot be read, or is no text.
 pub fn read(path: &Path) -> Result<Source, LoadError> {
+    read_within(path, SOURCE_BYTES_MAX)
+}
+
+/// Reads a text of at most `most` bytes.
+pub(crate) fn read_within(path: &Path, most: usize) -> Result<Source, LoadError> {
     let name = path.display().to_string();
-    match read_text(path, SOURCE_BYTES_MAX) {
+    match read_text(path, most) {
         Ok(text) => Ok(Source::new(name, text)),
         Err(reason) => Err(LoadError::File {
             file: printable(&name).into_owned(),
