@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::draws::{Draws, Seed};
-pub use crate::export::verdict;
 pub use crate::export::JobTimes;
+pub use crate::export::verdict;
 use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};

@@ -33,9 +33,7 @@ use racegate_model::scenario::Scenario;
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Label};
 pub use load::{LoadError, load, parse_in_folder, read};
 pub use printable::{is_unprintable, printable};
-pub use repro::{
-    Origin, REPRO_BYTES_MAX, REPRO_SCHEMA, Repro, read_repro, read_repro_file,
-};
+pub use repro::{Origin, REPRO_BYTES_MAX, REPRO_SCHEMA, Repro, read_repro, read_repro_file};
 pub use schema::json_schema;
 pub use source::{Override, Source, Span};
 pub use write::{gate as write_gate, gate_tables};

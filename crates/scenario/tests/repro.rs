@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use racegate_model::repro::{Captured, Level, Shrinker, Shrunk, Wanted, capture};
+use racegate_model::repro::{Captured, Level, Shrinker, Shrunk, Unwatched, Wanted, capture};
 use racegate_scenario::{Color, Origin, Repro, Source, read_repro};
 
 fn files() -> Vec<PathBuf> {
@@ -18,7 +18,7 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn shrunk(captured: &Captured, level: Level) -> Shrunk {
-    Shrinker::new(captured, &mut || true).run(level)
+    Shrinker::new(captured, &mut Unwatched).run(level)
 }
 
 fn repro(captured: &Captured, shrunk: Shrunk, level: Level) -> Repro {
@@ -62,7 +62,11 @@ fn every_failure_stays_the_same_and_is_read_as_it_was_written() {
                 let shrunk = shrunk(&captured, level);
                 let what = format!("{} {} {}", scenario.name, gate.name, level.name());
                 let played = shrunk.case.play().expect("it is settled");
-                assert_eq!(played.fingerprint.as_ref(), Some(&captured.fingerprint), "{what}");
+                assert_eq!(
+                    played.fingerprint.as_ref(),
+                    Some(&captured.fingerprint),
+                    "{what}"
+                );
                 let most = if level == Level::Exact { 2_000 } else { 12 };
                 assert!(shrunk.case.recordings.len() <= most, "{what}");
                 let written = repro(&captured, shrunk, level);

@@ -92,12 +92,7 @@ impl Pipeline {
 
     /// A recording whose service is known joins the queue of `stage` at `queued_at`, which never
     /// goes back.
-    pub fn serve(
-        &mut self,
-        stage: usize,
-        queued_at: Timestamp,
-        service: Duration,
-    ) -> StageTimes {
+    pub fn serve(&mut self, stage: usize, queued_at: Timestamp, service: Duration) -> StageTimes {
         let started_at = self.stages[stage].take(queued_at, service);
         StageTimes {
             queued_at,

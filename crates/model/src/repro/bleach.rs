@@ -71,7 +71,9 @@ fn in_order(arm: &mut Arm) {
         region.pipeline = Some(order.len());
         order.push(pipeline);
     }
-    let pipelines = order.iter().filter_map(|at| platform.pipelines.get(*at).cloned());
+    let pipelines = order
+        .iter()
+        .filter_map(|at| platform.pipelines.get(*at).cloned());
     platform.pipelines = pipelines.collect();
 }
 

@@ -8,7 +8,9 @@ use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
 use crate::outcome::{Cause, OutcomeKind};
 use crate::recorder::Sink;
-use crate::scenario::{Arm, Scenario};
+use crate::scenario::{
+    Arm, FixedDelay, GateSpec, GateStart, PlatformSpec, Scenario, Slots, Strategy,
+};
 use crate::sim::{GivenRecording, GivenTenant};
 use crate::time::{Duration, Timestamp};
 use crate::timeline::Timeline;
@@ -70,11 +72,69 @@ pub struct Captured {
     pub longest: Vec<Vec<Duration>>,
 }
 
-/// Takes the failure that is `wanted` out of the first arm of `scenario`.
+/// Takes the failure that is `wanted` out of the first arm of `scenario`, which is simulated.
 ///
 /// # Errors
 /// [`CaptureError`].
 pub fn capture(scenario: &Scenario, wanted: &Wanted) -> Result<Captured, CaptureError> {
+    let mut scenario = of_gates(scenario, wanted)?;
+    let mut survey = Survey::asking(wanted);
+    crate::sim::run(&scenario, &mut survey);
+    let found = survey.choose(&scenario, wanted)?;
+    leave_gate(&mut scenario, &found);
+    let bleached = bleached(&scenario.arms[0]);
+    let mut seen = Seen::until(found.settled_at, &bleached);
+    crate::sim::run(&scenario, &mut seen);
+    let case = written_down(&scenario, &bleached, &seen.sorted(), &found)?;
+    captured(case, &found, &survey, seen.longest)
+}
+
+/// Takes it out of what a run wrote down: its `timelines` on the first arm, and what its gates
+/// `settled`. Where the gate itself does something else on a clock without lateness, its place is
+/// taken by the delay that was observed.
+///
+/// # Errors
+/// [`CaptureError`].
+pub fn capture_history(
+    scenario: &Scenario,
+    timelines: &[Timeline],
+    settled: &[Settled],
+    wanted: &Wanted,
+) -> Result<Captured, CaptureError> {
+    let whole = &scenario.arms[0];
+    let mut scenario = of_gates(scenario, wanted)?;
+    let known: BTreeMap<RecordingIndex, &Timeline> =
+        timelines.iter().map(|it| (it.recording, it)).collect();
+    let mut survey = Survey::asking(wanted);
+    for timeline in timelines {
+        survey.timeline(ArmIndex(0), timeline);
+    }
+    for one in settled {
+        let gate = whole.gates.get(one.tenant.0 as usize);
+        let kept = |gate: &GateSpec| scenario.arms[0].gates.contains(gate);
+        if let Some(timeline) = known.get(&one.recording)
+            && gate.is_some_and(kept)
+        {
+            survey.settled(one, timeline);
+        }
+    }
+    let found = survey.choose(&scenario, wanted)?;
+    scenario.arms[0].gates.clone_from(&whole.gates);
+    leave_gate(&mut scenario, &found);
+    let bleached = bleached(&scenario.arms[0]);
+    let mut seen = Seen::until(found.settled_at, &bleached);
+    for timeline in timelines {
+        seen.timeline(ArmIndex(0), timeline);
+    }
+    let timelines = seen.sorted();
+    let case = written_down(&scenario, &bleached, &timelines, &found)?;
+    let longest = seen.longest;
+    captured(case.clone(), &found, &survey, longest.clone())
+        .or_else(|_| captured(observed(case, &found), &found, &survey, longest))
+}
+
+/// The first arm alone, with the gate that is wanted.
+fn of_gates(scenario: &Scenario, wanted: &Wanted) -> Result<Scenario, CaptureError> {
     let mut scenario = scenario.clone();
     scenario.arms.truncate(1);
     if let Some(name) = &wanted.gate {
@@ -84,44 +144,54 @@ pub fn capture(scenario: &Scenario, wanted: &Wanted) -> Result<Captured, Capture
             return Err(CaptureError::NoSuchGate(name.clone()));
         }
     }
-    let mut survey = Survey {
-        asked: wanted.recording,
-        ..Survey::default()
+    Ok(scenario)
+}
+
+fn leave_gate(scenario: &mut Scenario, found: &Settled) {
+    let gates = &mut scenario.arms[0].gates;
+    let gate = gates.swap_remove(found.tenant.0 as usize);
+    *gates = vec![gate];
+}
+
+fn captured(
+    case: Case,
+    found: &Settled,
+    survey: &Survey,
+    longest: Vec<Vec<Duration>>,
+) -> Result<Captured, CaptureError> {
+    let elsewhere = || CaptureError::Elsewhere(found.recording);
+    let played = case.probe().ok_or_else(elsewhere)?;
+    let timeline = case.timeline().ok_or_else(elsewhere)?;
+    let expected = Fingerprint::of(found, timeline, &case.arm);
+    let fingerprint = played
+        .fingerprint
+        .filter(|it| Some(it) == expected.as_ref());
+    Ok(Captured {
+        fingerprint: fingerprint.ok_or_else(elsewhere)?,
+        case,
+        recordings: survey.last.map_or(0, |last| last.0 + 1),
+        failing: survey.failing.get(&found.tenant).map_or(0, |it| it.count),
+        longest,
+    })
+}
+
+/// The case with a gate that waits as long as was observed, in jobs that take no time.
+fn observed(mut case: Case, found: &Settled) -> Case {
+    let Some(ended_at) = case.timeline().map(|timeline| timeline.ended_at) else {
+        return case;
     };
-    crate::sim::run(&scenario, &mut survey);
-    let found = survey.choose(&scenario, wanted)?;
-    let arm = &mut scenario.arms[0];
-    let gate = arm.gates.swap_remove(found.tenant.0 as usize);
-    arm.gates = vec![gate];
-    let bleached = bleached(&scenario.arms[0]);
-    let mut seen = Seen {
-        until: found.settled_at,
-        timelines: VecDeque::new(),
-        longest: Vec::new(),
-        stages: bleached.platform.pipelines.iter().map(|it| it.stages.len()).collect(),
-        pipeline: |timeline: &Timeline| {
-            let platform = &bleached.platform;
-            platform.pipeline_of(timeline.taken_for(), timeline.region)
-        },
-    };
-    crate::sim::run(&scenario, &mut seen);
-    let mut timelines: Vec<Timeline> = seen.timelines.into();
-    timelines.sort_by_key(|timeline| (timeline.ended_at, timeline.recording));
-    let longest = seen.longest;
-    let case = written_down(&scenario, &bleached, &timelines, &found)?;
-    let failing = survey.failing.get(&found.tenant);
-    let played = case.probe().ok_or(CaptureError::Elsewhere(found.recording))?;
-    let expected = found.fingerprint(&case);
-    match played.fingerprint {
-        Some(fingerprint) if Some(&fingerprint) == expected.as_ref() => Ok(Captured {
-            case,
-            fingerprint,
-            recordings: survey.last.map_or(0, |last| last.0 + 1),
-            failing: failing.map_or(0, |it| it.count),
-            longest,
-        }),
-        _ => Err(CaptureError::Elsewhere(found.recording)),
+    let gate = &mut case.arm.gates[0];
+    gate.strategy = Strategy::FixedDelay(FixedDelay {
+        delay: read_at(found).since(ended_at),
+    });
+    gate.start = GateStart::SessionEnd;
+    gate.repair = None;
+    case.arm.platform.export.slots = Slots::Unlimited;
+    for one in &mut case.recordings {
+        one.jobs.clear();
+        one.told.clear();
     }
+    case
 }
 
 /// The case with what chance made of it.
@@ -147,7 +217,10 @@ fn written_down(
         jobs: noted.remove(&timeline.recording).unwrap_or_default(),
     });
     let recordings: Vec<_> = recordings.collect();
-    if !recordings.iter().any(|it| it.timeline.recording == found.recording) {
+    if !recordings
+        .iter()
+        .any(|it| it.timeline.recording == found.recording)
+    {
         return Err(CaptureError::Elsewhere(found.recording));
     }
     Ok(Case {
@@ -157,12 +230,6 @@ fn written_down(
         recordings,
         failing: found.recording,
     })
-}
-
-impl Settled {
-    fn fingerprint(&self, case: &Case) -> Option<Fingerprint> {
-        Fingerprint::of(self, case.timeline()?, &case.arm)
-    }
 }
 
 /// Which recordings fail, and how.
@@ -184,6 +251,13 @@ struct Failing {
 }
 
 impl Survey {
+    fn asking(wanted: &Wanted) -> Self {
+        Self {
+            asked: wanted.recording,
+            ..Self::default()
+        }
+    }
+
     fn choose(&self, scenario: &Scenario, wanted: &Wanted) -> Result<Settled, CaptureError> {
         if let Some(recording) = wanted.recording {
             return self.chosen(scenario, recording);
@@ -191,7 +265,10 @@ impl Survey {
         // Incomplete exports first, then the gate with the most, its commonest cause.
         let kinds = self.failing.values().flat_map(|it| it.kinds.iter());
         let best = kinds.min_by_key(|((outcome, _), (count, ..))| {
-            (std::cmp::Reverse(*outcome == OutcomeKind::Incomplete), std::cmp::Reverse(*count))
+            (
+                std::cmp::Reverse(*outcome == OutcomeKind::Incomplete),
+                std::cmp::Reverse(*count),
+            )
         });
         best.map(|(_, (_, _, settled))| settled.clone())
             .ok_or(CaptureError::NothingFails)
@@ -250,25 +327,41 @@ impl Sink for Survey {
 }
 
 /// The timelines that a failure may depend on.
-struct Seen<F> {
+struct Seen<'a> {
     until: Timestamp,
     timelines: VecDeque<Timeline>,
     longest: Vec<Vec<Duration>>,
-    stages: Vec<usize>,
-    pipeline: F,
+    platform: &'a PlatformSpec,
 }
 
-impl<F: Fn(&Timeline) -> usize> Sink for Seen<F> {
+impl<'a> Seen<'a> {
+    fn until(until: Timestamp, arm: &'a Arm) -> Self {
+        let platform = &arm.platform;
+        let stages = platform.pipelines.iter().map(|it| it.stages.len());
+        Self {
+            until,
+            timelines: VecDeque::new(),
+            longest: stages.map(|count| vec![Duration::ZERO; count]).collect(),
+            platform,
+        }
+    }
+
+    /// In the order of their sessions' ends.
+    fn sorted(&mut self) -> Vec<Timeline> {
+        let mut timelines: Vec<Timeline> = std::mem::take(&mut self.timelines).into();
+        timelines.sort_by_key(|timeline| (timeline.ended_at, timeline.recording));
+        timelines
+    }
+}
+
+impl Sink for Seen<'_> {
     fn timeline(&mut self, _: ArmIndex, timeline: &Timeline) {
-        let pipeline = (self.pipeline)(timeline);
-        self.longest
-            .resize_with(self.stages.len(), Vec::new);
-        if let Some(longest) = self.longest.get_mut(pipeline) {
-            longest.resize(self.stages[pipeline], Duration::ZERO);
-            for (longest, stage) in longest.iter_mut().zip(&timeline.stages) {
-                if !stage.done_at.is_never() {
-                    *longest = (*longest).max(stage.done_at.since(stage.started_at));
-                }
+        let platform = self.platform;
+        let pipeline = platform.pipeline_of(timeline.taken_for(), timeline.region);
+        let longest = self.longest.get_mut(pipeline).into_iter().flatten();
+        for (longest, stage) in longest.zip(&timeline.stages) {
+            if !stage.done_at.is_never() {
+                *longest = (*longest).max(stage.done_at.since(stage.started_at));
             }
         }
         if timeline.ended_at <= self.until {

@@ -112,7 +112,10 @@ impl Edge {
             let Point::Visible(_, fields) = &self.after else {
                 return format!("{before} at {at}.");
             };
-            return format!("{before} at {at}; {} never became visible.", listed(*fields));
+            return format!(
+                "{before} at {at}; {} never became visible.",
+                listed(*fields)
+            );
         }
         let by = self.after_at.since(self.before_at);
         let after = self.after.says();
@@ -145,7 +148,11 @@ pub fn explain(case: &Case, played: &Played) -> Vec<Edge> {
     };
     queue(case, timeline, &mut edges);
     let failing = case.failing;
-    let reads = played.outcome.checks.iter().filter(|(_, one)| *one == failing);
+    let reads = played
+        .outcome
+        .checks
+        .iter()
+        .filter(|(_, one)| *one == failing);
     let reads: Vec<Timestamp> = reads.map(|(at, _)| *at).collect();
     let approved = played.failing.approved_at;
     if let Some(at) = approved {
@@ -209,7 +216,11 @@ fn race(case: &Case, played: &Played, timeline: &Timeline, reads: &[Timestamp]) 
         case.arm.gates[0].strategy.looks_for().path()
     };
     let missing = if settled.missing.is_empty() {
-        let needed = case.arm.required.of(timeline.taken_for()).with(Field::Media);
+        let needed = case
+            .arm
+            .required
+            .of(timeline.taken_for())
+            .with(Field::Media);
         needed.difference(timeline.view(at, path).present)
     } else {
         settled.missing
@@ -265,7 +276,9 @@ impl Schedule {
     pub fn of(case: &Case, played: &Played) -> Option<Self> {
         let timeline = case.timeline()?;
         let settled = &played.failing;
-        let at = settled.snapshot_at.filter(|_| settled.outcome == OutcomeKind::Incomplete)?;
+        let at = settled
+            .snapshot_at
+            .filter(|_| settled.outcome == OutcomeKind::Incomplete)?;
         let approved = settled.approved_at.unwrap_or(at);
         let reads = played.outcome.checks.iter();
         let reads = reads.filter(|(read, one)| *one == case.failing && *read <= approved);

@@ -82,14 +82,33 @@ pub enum Rest {
     Stopped,
 }
 
+/// Watches a shrinker and may end it: it has no clock of its own.
+pub trait Watch {
+    /// Whether there is time for another probe.
+    fn goes_on(&mut self) -> bool;
+    /// Is told what a pass left.
+    fn passed(&mut self, pass: &Pass);
+}
+
+/// Takes all the time there is and looks at nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn goes_on(&mut self) -> bool {
+        true
+    }
+
+    fn passed(&mut self, _: &Pass) {}
+}
+
 /// Makes a captured case small.
 pub struct Shrinker<'a> {
     captured: &'a Captured,
     mode: Mode,
     probes: u64,
     passes: Vec<Pass>,
-    /// Whether there is time for another probe.
-    goes_on: &'a mut dyn FnMut() -> bool,
+    watch: &'a mut dyn Watch,
     rest: Rest,
 }
 
@@ -110,14 +129,14 @@ struct Draft {
 }
 
 impl<'a> Shrinker<'a> {
-    /// A shrinker that goes on while `goes_on` says so.
-    pub fn new(captured: &'a Captured, goes_on: &'a mut dyn FnMut() -> bool) -> Self {
+    /// A shrinker that goes on while `watch` says so.
+    pub fn new(captured: &'a Captured, watch: &'a mut dyn Watch) -> Self {
         Self {
             captured,
             mode: Mode::Fixed,
             probes: 0,
             passes: Vec::new(),
-            goes_on,
+            watch,
             rest: Rest::Done,
         }
     }
@@ -190,7 +209,7 @@ impl<'a> Shrinker<'a> {
 
     /// Whether the draft fails in the same way.
     fn probe(&mut self, draft: &Draft) -> Answer {
-        if !(self.goes_on)() {
+        if !self.watch.goes_on() {
             self.rest = Rest::Stopped;
             return Answer::Other;
         }
@@ -212,12 +231,14 @@ impl<'a> Shrinker<'a> {
         for one in &mut draft.values.clone() {
             lengths = lengths.saturating_add(one.total());
         }
-        self.passes.push(Pass {
+        let pass = Pass {
             name,
             recordings: draft.values.len(),
             lengths,
             probes: self.probes,
-        });
+        };
+        self.watch.passed(&pass);
+        self.passes.push(pass);
     }
 
     /// The instants of the run: the shortest stretch of it after which the export is the same.
@@ -236,8 +257,9 @@ impl<'a> Shrinker<'a> {
                 if same && (draft.values.len() <= EXACT_MAX || mode == Mode::Fixed) {
                     let left: BTreeSet<_> = draft.values.iter().map(Values::recording).collect();
                     let recordings = whole.case.recordings.iter();
-                    let recordings =
-                        recordings.filter(|one| left.contains(&one.timeline.recording)).cloned();
+                    let recordings = recordings
+                        .filter(|one| left.contains(&one.timeline.recording))
+                        .cloned();
                     let case = Case {
                         recordings: recordings.collect(),
                         ..whole.case.clone()

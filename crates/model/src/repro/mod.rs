@@ -13,9 +13,9 @@ mod minimize;
 mod numbers;
 mod values;
 
-pub use capture::{CaptureError, Captured, Wanted, capture};
+pub use capture::{CaptureError, Captured, Wanted, capture, capture_history};
 pub use edges::{Decides, Edge, Point, Schedule, explain};
-pub use minimize::{Level, Pass, Rest, Shrinker, Shrunk};
+pub use minimize::{Level, Pass, Rest, Shrinker, Shrunk, Unwatched, Watch};
 
 use crate::draws::Seed;
 use crate::field::FieldSet;
@@ -82,7 +82,10 @@ impl Case {
     }
 
     fn played(&self, outcome: GivenOutcome) -> Option<Played> {
-        let found = outcome.settled.iter().find(|it| it.recording == self.failing);
+        let found = outcome
+            .settled
+            .iter()
+            .find(|it| it.recording == self.failing);
         let failing = found?.clone();
         let timeline = self.timeline()?;
         let fingerprint = Fingerprint::of(&failing, timeline, &self.arm);

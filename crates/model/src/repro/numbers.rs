@@ -16,7 +16,10 @@ const FINEST: u64 = 1_000_000;
 
 /// The roundest among the shortest lengths up to `value` of which `fails` holds; none if nothing
 /// shorter or rounder does. What fails at a length is taken to fail at longer ones.
-pub(super) fn least(value: Duration, mut fails: impl FnMut(Duration) -> Answer) -> Option<Duration> {
+pub(super) fn least(
+    value: Duration,
+    mut fails: impl FnMut(Duration) -> Answer,
+) -> Option<Duration> {
     if value == Duration::ZERO {
         return None;
     }

@@ -115,7 +115,10 @@ impl Values {
         let done_at = used(&was).last().map_or(was.submitted_at, |it| it.done_at);
         let written = written(&was, arm);
         let clocks = was.group_clocks();
-        let ends = [(Anchor::Started, was.started_at), (Anchor::Ended, was.ended_at)];
+        let ends = [
+            (Anchor::Started, was.started_at),
+            (Anchor::Ended, was.ended_at),
+        ];
         let groups = FieldGroup::ALL.map(|group| {
             let clock = clocks[group.index()];
             let anchors = [ends[0], ends[1], (Anchor::Written, written[group.index()])];
@@ -168,7 +171,11 @@ impl Values {
         }
         all.extend((0..self.told.len()).map(Number::Told));
         for nth in 0..self.jobs.len() {
-            all.extend([Number::Query(nth), Number::Between(nth), Number::Latency(nth)]);
+            all.extend([
+                Number::Query(nth),
+                Number::Between(nth),
+                Number::Latency(nth),
+            ]);
         }
         all.extend((0..self.services.len()).map(Number::Service));
         all.extend([Number::Length, Number::Ended]);

@@ -72,7 +72,11 @@ impl GivenTenant<'_> {
         let chances = chances.map(|one| (one.timeline.recording, one.jobs.clone()));
         let tenant = self.tenant().given(chances.collect());
         let told = |one: &GivenRecording| one.told.clone();
-        self.conduct(tenant, recordings.iter().map(|one| (&one.timeline, told(one))), until)
+        self.conduct(
+            tenant,
+            recordings.iter().map(|one| (&one.timeline, told(one))),
+            until,
+        )
     }
 
     /// Runs the tenant on `timelines`; jobs and notifications are drawn as in a simulation of the

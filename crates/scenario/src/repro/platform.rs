@@ -110,7 +110,11 @@ impl Page<'_> {
 
     fn export(&mut self, export: &ExportSpec) {
         self.header("[platform.export]");
-        self.word("policy", &export.policy, &[(ExportPolicy::Strict, "strict")]);
+        self.word(
+            "policy",
+            &export.policy,
+            &[(ExportPolicy::Strict, "strict")],
+        );
         match export.slots {
             Slots::Limited(slots) => self.line("slots", &slots.to_string()),
             Slots::Unlimited => self.line("slots", "\"unlimited\""),
@@ -137,7 +141,11 @@ impl Page<'_> {
         self.word("correlation", &selection.correlation, &ids);
         self.share("other_id", selection.other_id);
         self.share("shared_session", selection.shared_session);
-        self.word("sidecar", &selection.sidecar, &[(SidecarSource::Own, "own")]);
+        self.word(
+            "sidecar",
+            &selection.sidecar,
+            &[(SidecarSource::Own, "own")],
+        );
         self.share("held_forbidden", selection.held_forbidden);
         if let Some(lake) = selection.lake {
             self.header("[platform.lake]");

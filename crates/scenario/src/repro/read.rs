@@ -82,7 +82,10 @@ fn read(root: &mut Table<'_>) -> Option<Repro> {
     if let Some(field) = root.get("gate")
         && arm.gates.len() > 1
     {
-        field.wrong("has several gates", "a repro is about one gate; leave that one");
+        field.wrong(
+            "has several gates",
+            "a repro is about one gate; leave that one",
+        );
     }
     let expect = fingerprint(root.table("expect"));
     if root.get("recording").is_none() {
@@ -96,9 +99,10 @@ fn read(root: &mut Table<'_>) -> Option<Repro> {
         let given = recording::read(table, &arm);
         let number = given.timeline.recording;
         if let Some(first) = seen.insert(number, span) {
-            let mistake = Diagnostic::new(span, format!("a second recording has number {}", number.0))
-                .also(first, "the first one")
-                .help("give each a number of its own");
+            let mistake =
+                Diagnostic::new(span, format!("a second recording has number {}", number.0))
+                    .also(first, "the first one")
+                    .help("give each a number of its own");
             context.report(mistake);
         }
         recordings.push(given);
@@ -108,7 +112,10 @@ fn read(root: &mut Table<'_>) -> Option<Repro> {
         && !seen.contains_key(&header.failing)
     {
         field.wrong(
-            format!("is {}, and no `[[recording]]` has that number", header.failing.0),
+            format!(
+                "is {}, and no `[[recording]]` has that number",
+                header.failing.0
+            ),
             "name the recording that fails",
         );
     }
@@ -186,7 +193,9 @@ fn header(mut table: Table<'_>) -> Header<'_> {
 
 fn read_hash(field: &Field<'_>) -> Option<String> {
     let text = field.string("16 hexadecimal digits in quotes")?;
-    let hexadecimal = text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    let hexadecimal = text
+        .bytes()
+        .all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
     if text.len() == 16 && hexadecimal {
         return Some(text.to_owned());
     }
@@ -204,7 +213,11 @@ fn fingerprint(mut table: Table<'_>) -> Fingerprint {
         outcome: outcome.unwrap_or(racegate_model::outcome::OutcomeKind::Incomplete),
         cause: read_cause(&mut table, "cause"),
         stage: table.get("stage").and_then(|field| field.name()),
-        missing: table.or("missing", racegate_model::field::FieldSet::EMPTY, read_fields),
+        missing: table.or(
+            "missing",
+            racegate_model::field::FieldSet::EMPTY,
+            read_fields,
+        ),
     };
     table.finish();
     expect
@@ -228,13 +241,16 @@ fn check_edges(root: &mut Table<'_>, repro: &Repro) {
         let kind = table.need("kind", "\"race\"");
         let kind = kind.and_then(|field| field.choice(&kinds));
         let own = [&before, &after].map(|field| {
-            let text = field.as_ref().and_then(|field| field.string("it in quotes"));
+            let text = field
+                .as_ref()
+                .and_then(|field| field.string("it in quotes"));
             text.map(str::to_owned)
         });
         let place = before.or(after);
         table.finish();
         let expected = derived.get(nth);
-        let expected = expected.map(|it| ([it.before.to_string(), it.after.to_string()], it.decides));
+        let expected =
+            expected.map(|it| ([it.before.to_string(), it.after.to_string()], it.decides));
         let follows = expected.is_some_and(|(points, decides)| {
             own == points.map(Some) && kind.is_none_or(|kind| kind == decides)
         });

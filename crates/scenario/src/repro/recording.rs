@@ -8,13 +8,9 @@ use racegate_model::org::{JobChance, JobTimes};
 use racegate_model::scenario::Arm;
 use racegate_model::sim::GivenRecording;
 use racegate_model::time::{Duration, Timestamp};
-use racegate_model::timeline::{
-    FieldClock, Hold, Later, Region, STAGES_MAX, StageTimes, Timeline,
-};
+use racegate_model::timeline::{FieldClock, Hold, Later, Region, STAGES_MAX, StageTimes, Timeline};
 
-use super::words::{
-    fields, instant, read_cause, read_fields, read_instant, read_moment, seconds,
-};
+use super::words::{fields, instant, read_cause, read_fields, read_instant, read_moment, seconds};
 use crate::reader::{Field, Table};
 
 /// The largest number of a recording: ids have 48 bits for it.
@@ -215,7 +211,10 @@ fn needed(table: &mut Table<'_>, key: &'static str, least: Timestamp) -> Timesta
 fn read_stages(field: &Field<'_>, timeline: &mut Timeline, arm: &Arm) {
     let platform = &arm.platform;
     let pipeline = platform.pipeline_of(timeline.taken_for(), timeline.region);
-    let stages = platform.pipelines.get(pipeline).map_or(0, |it| it.stages.len());
+    let stages = platform
+        .pipelines
+        .get(pipeline)
+        .map_or(0, |it| it.stages.len());
     let items = field.items(STAGES_MAX);
     if items.len() > stages {
         field.wrong(

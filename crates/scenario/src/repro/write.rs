@@ -59,7 +59,10 @@ impl Repro {
         let played = self.case.play();
         let edges = played.map(|played| explain(&self.case, &played));
         let edges = edges.unwrap_or_default();
-        edges.iter().map(racegate_model::repro::Edge::sentence).collect()
+        edges
+            .iter()
+            .map(racegate_model::repro::Edge::sentence)
+            .collect()
     }
 
     fn tables(&self, out: &mut String) {
