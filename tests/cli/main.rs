@@ -3,6 +3,7 @@
 mod compare;
 mod endings;
 mod folder;
+mod repro;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -78,3 +78,87 @@ fn every_failure_stays_the_same_and_is_read_as_it_was_written() {
     }
     assert!(failures > 50, "{failures} failures");
 }
+
+/// A small repro, as text.
+fn small() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/c01-ramp.toml");
+    let (scenario, _) = racegate_scenario::load(&path, &[]).expect("a right scenario");
+    let captured = capture(&scenario, &Wanted::default()).expect("something fails");
+    let level = Level::Essence;
+    repro(&captured, shrunk(&captured, level), level).text()
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    let found = read_repro(&Source::new("repro.toml", text)).expect_err("it has a mistake");
+    let shown = |it: &racegate_scenario::Diagnostic| {
+        let (line, _) = found.line_column(it.span);
+        format!("{line}: {}", it.message)
+    };
+    found.iter().map(shown).collect()
+}
+
+#[test]
+fn a_damaged_repro_is_told_what_is_wrong_where() {
+    let good = small();
+    read(&good);
+    for (from, to, words) in [
+        (
+            "racegate-repro/1",
+            "racegate-repro/9",
+            "this version reads `racegate-repro/1`",
+        ),
+        ("hash = \"", "hash = \"xyz", "is no hash"),
+        ("kind = \"race\"", "kind = \"leads\"", "does not follow"),
+        (
+            "outcome = \"incomplete\"",
+            "outcome = \"incomplet\"",
+            "incomplet",
+        ),
+        ("taken = \"2s\"", "taken = \"1ms\"", "is out of order"),
+        (
+            "media = \"1s\"",
+            "media = \"0s\"",
+            "before the session's end",
+        ),
+        (
+            "started = \"0s\"",
+            "started = \"9s\"",
+            "is before `started`",
+        ),
+        ("started = \"0s\"", "started = 0", "must be a string"),
+        ("workers = 1", "workers = 0", "workers"),
+        ("strategy = \"none\"", "strategy = \"nome\"", "nome"),
+        ("fields.media_type", "fields.media_tipe", "media_tipe"),
+        ("[[recording]]", "[[recordings]]", "recordings"),
+        ("[case]", "[case", "case"),
+    ] {
+        assert!(good.contains(from), "{from}\n{good}");
+        let found = mistakes(&good.replace(from, to));
+        assert!(found.iter().any(|it| it.contains(words)), "{to}: {found:?}");
+    }
+    let (head, _) = good.split_once("[[recording]]").expect("it has recordings");
+    assert!(mistakes(head).iter().any(|it| it.contains("recording")));
+    let victim = good.rsplit("[[recording]]").next().expect("there is one");
+    let twice = format!("{good}\n[[recording]]{victim}");
+    assert!(
+        mistakes(&twice)
+            .iter()
+            .any(|it| it.contains("a second recording"))
+    );
+    for nothing in ["", "x", "\u{0}", "schema = \"racegate-repro/1\""] {
+        assert!(!mistakes(nothing).is_empty());
+    }
+}
+
+#[test]
+fn a_repro_without_edges_is_read() {
+    let good = small();
+    let (head, rest) = good.split_once("[[edge]]").expect("it has edges");
+    let (_, recordings) = rest
+        .split_once("\n[[recording]]")
+        .expect("it has recordings");
+    assert_eq!(
+        read(&format!("{head}\n[[recording]]{recordings}")),
+        read(&good)
+    );
+}

@@ -1,10 +1,13 @@
 //! A repro file from text: every mistake at once, each with its place and a way out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use racegate_model::draws::Seed;
 use racegate_model::ids::RecordingIndex;
 use racegate_model::repro::{Case, Decides, Fingerprint, Level, explain};
+use racegate_model::scenario::Arm;
+use racegate_model::sim::GivenRecording;
 use racegate_model::time::Duration;
 
 use super::words::{read_cause, read_fields, read_level, read_outcome};
@@ -88,25 +91,7 @@ fn read(root: &mut Table<'_>) -> Option<Repro> {
         );
     }
     let expect = fingerprint(root.table("expect"));
-    if root.get("recording").is_none() {
-        root.need("recording", "[{ number = 0, … }]");
-    }
-    let mut recordings = Vec::new();
-    let mut seen = std::collections::BTreeMap::<RecordingIndex, Span>::new();
-    for table in root.tables("recording", RECORDINGS_MAX) {
-        let span = table.span;
-        let context = table.context;
-        let given = recording::read(table, &arm);
-        let number = given.timeline.recording;
-        if let Some(first) = seen.insert(number, span) {
-            let mistake =
-                Diagnostic::new(span, format!("a second recording has number {}", number.0))
-                    .also(first, "the first one")
-                    .help("give each a number of its own");
-            context.report(mistake);
-        }
-        recordings.push(given);
-    }
+    let (recordings, seen) = recordings(root, &arm);
     if let Some(field) = &header.recording
         && !seen.is_empty()
         && !seen.contains_key(&header.failing)
@@ -122,7 +107,6 @@ fn read(root: &mut Table<'_>) -> Option<Repro> {
     if arm.gates.len() != 1 {
         return None;
     }
-    recordings.sort_by_key(|it| (it.timeline.ended_at, it.timeline.recording));
     Some(Repro {
         tool,
         origin,
@@ -137,6 +121,34 @@ fn read(root: &mut Table<'_>) -> Option<Repro> {
         expect,
         hash: header.hash,
     })
+}
+
+/// `[[recording]]`, in order of their sessions' ends, and where each number stands.
+fn recordings(
+    root: &mut Table<'_>,
+    arm: &Arm,
+) -> (Vec<GivenRecording>, BTreeMap<RecordingIndex, Span>) {
+    if root.get("recording").is_none() {
+        root.need("recording", "[{ number = 0, … }]");
+    }
+    let mut recordings = Vec::new();
+    let mut seen = BTreeMap::<RecordingIndex, Span>::new();
+    for table in root.tables("recording", RECORDINGS_MAX) {
+        let span = table.span;
+        let context = table.context;
+        let given = recording::read(table, arm);
+        let number = given.timeline.recording;
+        if let Some(first) = seen.insert(number, span) {
+            let mistake =
+                Diagnostic::new(span, format!("a second recording has number {}", number.0))
+                    .also(first, "the first one")
+                    .help("give each a number of its own");
+            context.report(mistake);
+        }
+        recordings.push(given);
+    }
+    recordings.sort_by_key(|it| (it.timeline.ended_at, it.timeline.recording));
+    (recordings, seen)
 }
 
 fn text(field: &Field<'_>) -> Option<String> {
