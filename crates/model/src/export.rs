@@ -261,7 +261,7 @@ impl ExportRules {
         let view = self.view(now, timeline);
         self.required
             .of(timeline.taken_for())
-            .difference(view.present)
+            .difference(self.required.there(&view))
     }
 
     /// What a job created at `created_at` writes of a recording; none if its query did not see it.
@@ -309,6 +309,7 @@ impl ExportRules {
         view.present = view.present.intersection(written);
         view.null = view.null.intersection(written);
         view.wrong = view.wrong.intersection(view.present);
+        view.wrong = view.wrong.union(timeline.false_nulls(view.null));
         view
     }
 }
@@ -317,7 +318,7 @@ impl ExportRules {
 #[must_use]
 pub fn verdict(required: &RequiredFields, kind: Kind, view: &View) -> (OutcomeKind, FieldSet) {
     let needed = required.of(kind).with(Field::Media);
-    let missing = needed.difference(view.present);
+    let missing = needed.difference(required.there(view));
     let outcome = if !missing.is_empty() {
         OutcomeKind::Incomplete
     } else if !view.wrong.intersection(needed).is_empty() {
