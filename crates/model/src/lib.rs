@@ -24,6 +24,7 @@ pub mod field;
 pub mod gate;
 pub mod history;
 pub mod ids;
+mod job_chance;
 mod job_draws;
 mod judge;
 pub mod order;

@@ -10,6 +10,8 @@ pub use crate::export::verdict;
 use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
+use crate::job_chance::Chance;
+pub use crate::job_chance::{JobChance, JobChances};
 use crate::job_draws::JobDraws;
 use crate::scenario::{
     ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
@@ -169,29 +171,6 @@ pub struct Export {
     pub failed: Vec<RecordingIndex>,
 }
 
-/// What chance makes of one recording's export: a job's times are those of its first recording.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct JobChance {
-    /// The times of a job that the recording comes first in.
-    pub times: JobTimes,
-    /// Whether the job fails for the recording.
-    pub fails: bool,
-}
-
-/// Chances of exports by recording, in the order of its exports.
-pub type JobChances = BTreeMap<RecordingIndex, Vec<JobChance>>;
-
-/// Where an organization's chance comes from.
-#[derive(Clone, Debug)]
-enum Chance {
-    /// From draws.
-    Drawn,
-    /// From draws, which are noted.
-    Noted(JobChances),
-    /// From values, and how many exports of each recording there have been.
-    Given(JobChances, BTreeMap<RecordingIndex, usize>),
-}
-
 #[derive(Clone, Debug)]
 struct Job {
     state: JobState,
@@ -281,48 +260,6 @@ impl Org {
         }
     }
 
-    /// What chance makes of a job, and for which of its recordings it fails.
-    fn meet(
-        &mut self,
-        draws: Draws,
-        recordings: &[RecordingIndex],
-    ) -> (JobTimes, Vec<RecordingIndex>) {
-        let rules = &self.rules;
-        let drawn = |recording: &RecordingIndex| JobChance {
-            times: rules.times(draws),
-            fails: rules.fails_by_chance(draws, *recording),
-        };
-        let met: Vec<JobChance> = match &mut self.chance {
-            Chance::Drawn => {
-                let failing = recordings.iter().copied();
-                let failing = failing.filter(|it| rules.fails_by_chance(draws, *it));
-                return (rules.times(draws), failing.collect());
-            }
-            Chance::Noted(noted) => {
-                let note = |recording: &RecordingIndex| {
-                    let chance = drawn(recording);
-                    noted.entry(*recording).or_default().push(chance);
-                    chance
-                };
-                recordings.iter().map(note).collect()
-            }
-            Chance::Given(given, exports) => {
-                let next = |recording: &RecordingIndex| {
-                    let nth = exports.entry(*recording).or_default();
-                    let all = given.get(recording).map_or(&[][..], Vec::as_slice);
-                    let chance = all.get(*nth).or(all.last()).copied();
-                    *nth += 1;
-                    chance.unwrap_or_default()
-                };
-                recordings.iter().map(next).collect()
-            }
-        };
-        let times = met.first().map(|chance| chance.times).unwrap_or_default();
-        let failing = recordings.iter().zip(&met);
-        let failing = failing.filter(|(_, chance)| chance.fails);
-        (times, failing.map(|(recording, _)| *recording).collect())
-    }
-
     /// Why its token may not read a recording.
     #[must_use]
     pub const fn refuses_reading(&self) -> Option<Refusal> {
@@ -363,7 +300,7 @@ impl Org {
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.draws.next(now, &recordings);
         self.draws.count(now);
-        let (times, failing) = self.meet(draws, &recordings);
+        let (times, failing) = self.chance.meet(&self.rules, draws, &recordings);
         let query_time = times.query;
         let state = if query_time == Duration::ZERO {
             JobState::Ready

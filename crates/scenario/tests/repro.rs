@@ -130,7 +130,7 @@ fn a_damaged_repro_is_told_what_is_wrong_where() {
         ("strategy = \"none\"", "strategy = \"nome\"", "nome"),
         ("fields.media_type", "fields.media_tipe", "media_tipe"),
         ("[[recording]]", "[[recordings]]", "recordings"),
-        ("[case]", "[case", "case"),
+        ("[case]", "[case", "expected a right bracket"),
     ] {
         assert!(good.contains(from), "{from}\n{good}");
         let found = mistakes(&good.replace(from, to));

@@ -2,7 +2,7 @@
 
 use crate::distribution::Distribution;
 use crate::field::Kind;
-use crate::scenario::{Arm, IntakeSpec, StateSpec, Sweep};
+use crate::scenario::{Arm, IntakeSpec, StateSpec, Sweep, UnheldFlag};
 use crate::time::{Duration, Probability};
 
 /// The arm with every lag at nothing and every platform fault at never. What a gate, a job's
@@ -41,6 +41,7 @@ pub(super) fn bleached(arm: &Arm) -> Arm {
     platform.hold.sweep = Sweep::Never;
     platform.hold.propagation = at_once();
     platform.hold.propagation_loss = Probability::ZERO;
+    platform.hold.unheld = UnheldFlag::False;
     platform.notification.loss = Probability::ZERO;
     platform.notification.duplicate = Probability::ZERO;
     platform.notification.delay = at_once();

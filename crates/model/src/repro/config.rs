@@ -2,11 +2,9 @@
 //! limits that do not matter.
 
 use super::numbers::{Answer, least};
-use crate::field::FieldSet;
+use crate::field::{FieldSet, PerKind};
 use crate::gate::keys::{Key, Keys, Value};
-use crate::scenario::{
-    Arm, ExportPolicy, GateStart, RequiredFields, Slots, SnapshotInstant, Strategy, WriteOrder,
-};
+use crate::scenario::{Arm, ExportPolicy, GateStart, Slots, SnapshotInstant, Strategy, WriteOrder};
 use crate::time::Duration;
 
 /// A change that makes an arm simpler.
@@ -71,11 +69,11 @@ impl Simpler {
 pub(super) fn requiring(arm: &Arm, missing: FieldSet) -> Arm {
     let mut simpler = arm.clone();
     let of = |fields: FieldSet| fields.intersection(missing);
-    let required = arm.required.0;
-    simpler.required = RequiredFields(crate::field::PerKind {
+    let required = arm.required.fields;
+    simpler.required.fields = PerKind {
         webrtc: of(required.webrtc),
         sip: of(required.sip),
-    });
+    };
     simpler
 }
 

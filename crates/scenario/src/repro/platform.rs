@@ -20,6 +20,9 @@ pub(super) fn write(out: &mut String, arm: &Arm) {
     for kind in Kind::ALL {
         page.line(kind.name(), &fields(arm.required.of(kind)));
     }
+    if !arm.required.nullable.is_empty() {
+        page.line("nullable", &fields(arm.required.nullable));
+    }
     let platform = &arm.platform;
     let [webrtc, sip] = Kind::ALL.map(|kind| platform.kinds.get(kind).pipeline);
     if webrtc == sip {

@@ -42,13 +42,11 @@ pub fn read_repro(source: &Source) -> Result<Repro, Diagnostics> {
     let sources = vec![source.clone()];
     let (root, syntax) = document::read(&source.text, 0);
     let refuse = |_: &str| Err("a repro file names no other file".to_owned());
-    let readable = if syntax.is_empty() {
-        Readable::Whole
-    } else {
-        Readable::Torn(usize::MAX)
-    };
-    let context = Context::new(&sources, &refuse, readable);
-    syntax.into_iter().for_each(|it| context.report(it));
+    if !syntax.is_empty() {
+        // Whatever else is wrong may follow from it.
+        return Err(Diagnostics::new(sources, syntax, 0));
+    }
+    let context = Context::new(&sources, &refuse, Readable::Whole);
     let mut table = Table::root(&root, &context);
     let repro = read(&mut table);
     if let Some(repro) = repro.filter(|_| context.count() == 0) {

@@ -49,6 +49,9 @@ pub(super) fn write(out: &mut String, given: &GivenRecording) {
     if !timeline.false_fields.is_empty() {
         line("false", fields(timeline.false_fields));
     }
+    if !timeline.null_fields.is_empty() {
+        line("nulls", fields(timeline.null_fields));
+    }
     let causes = [
         ("lost_cause", timeline.lost_cause),
         ("hold_cause", timeline.hold_cause),
@@ -161,6 +164,7 @@ pub(super) fn read(mut table: Table<'_>, arm: &Arm) -> GivenRecording {
         fields: [FieldClock::NEVER; ManifestField::METADATA_COUNT],
         stages: [StageTimes::NONE; STAGES_MAX],
         false_fields,
+        null_fields: table.or("nulls", FieldSet::EMPTY, read_fields),
         lost_cause: read_cause(&mut table, "lost_cause"),
         hold_cause: read_cause(&mut table, "hold_cause"),
         index_cause: read_cause(&mut table, "index_cause"),
