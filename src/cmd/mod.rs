@@ -42,6 +42,7 @@ Exit codes:
    90  regression (compare)          104  bad scenario
    91  inconclusive                  105  interrupted
 
+Every option is an environment variable too: --seed 7 is RACEGATE_SEED=7.
 The human table goes to stdout (with --json: the summary); progress and logs go to stderr.
 Start with:  racegate run scenarios/webrtc-spike.toml";
 
