@@ -139,6 +139,7 @@ const MODEL_LAYERS: &[&str] = &[
     "history",
     "job_draws",
     "export",
+    "job_chance",
     "org",
     "platform",
     "judge",
@@ -149,6 +150,7 @@ const MODEL_LAYERS: &[&str] = &[
     "compare",
     "conformance",
     "diagnose",
+    "repro",
 ];
 const MOCK_LAYERS: &[&str] = &[
     "targets",

@@ -3,10 +3,13 @@
 
 use crate::agenda::{Agenda, Due};
 use crate::draws::{Draws, Seed};
+pub use crate::export::JobTimes;
 pub use crate::export::verdict;
 use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
+use crate::job_chance::Chance;
+pub use crate::job_chance::{JobChance, JobChances};
 use crate::job_draws::JobDraws;
 use crate::scenario::{
     ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
@@ -180,6 +183,9 @@ struct Job {
     recordings: Vec<RecordingIndex>,
     created_at: Timestamp,
     draws: Draws,
+    times: JobTimes,
+    /// Recordings for which chance makes the job fail.
+    failing: Vec<RecordingIndex>,
     /// When it reads what it writes, once it has begun.
     reads: Option<Reads>,
     export: Option<Export>,
@@ -195,6 +201,7 @@ pub struct Org {
     rules: ExportRules,
     slots: Slots,
     request: ExportRequest,
+    chance: Chance,
     next: JobOrdinal,
     jobs: Table<JobOrdinal, Job>,
     /// Jobs that are pending or processing.
@@ -215,6 +222,7 @@ impl Org {
             rules: ExportRules::new(export, required, seed),
             slots: export.slots,
             request: ExportRequest::default(),
+            chance: Chance::Drawn,
             next: JobOrdinal(0),
             jobs: Table::default(),
             busy: 0,
@@ -235,6 +243,30 @@ impl Org {
         self.rules = self.rules.selecting(export, hold, request);
         self.request = request;
         self
+    }
+
+    /// The same organization, which notes what chance made of its jobs.
+    #[must_use]
+    pub fn noting(mut self) -> Self {
+        self.chance = Chance::Noted(JobChances::new());
+        self
+    }
+
+    /// The same organization, whose jobs meet these chances; an export beyond a recording's last
+    /// one meets that again, and a recording without any takes no time.
+    #[must_use]
+    pub fn given(mut self, chances: JobChances) -> Self {
+        self.chance = Chance::given(chances);
+        self
+    }
+
+    /// What chance made of its jobs, where that was noted.
+    #[must_use]
+    pub const fn noted(&self) -> Option<&JobChances> {
+        match &self.chance {
+            Chance::Noted(noted) => Some(noted),
+            Chance::Drawn | Chance::Given(..) => None,
+        }
     }
 
     /// Why its token may not read a recording.
@@ -277,7 +309,8 @@ impl Org {
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.draws.next(now, &recordings);
         self.draws.count(now);
-        let query_time = self.rules.query_time(|| draws);
+        let (times, failing) = self.chance.meet(&self.rules, draws, &recordings);
+        let query_time = times.query;
         let state = if query_time == Duration::ZERO {
             JobState::Ready
         } else {
@@ -294,6 +327,8 @@ impl Org {
                 recordings,
                 created_at: now,
                 draws,
+                times,
+                failing,
                 reads: None,
                 export: None,
                 asks: None,
@@ -399,8 +434,8 @@ impl Org {
         }
         job.state = JobState::Processing;
         self.busy += 1;
-        let done_at = now + rules.latency(|| job.draws);
-        let reads = rules.reads(now, done_at, || job.draws);
+        let done_at = now + job.times.latency;
+        let reads = rules.reads(now, done_at, job.times);
         job.reads = Some(reads);
         if reads.last() <= now {
             job.export = Some(write(rules, reads, ordinal, job, recordings));
@@ -533,11 +568,15 @@ fn write(
         sidecars: Vec::new(),
         failed: Vec::new(),
     };
+    // In the order of the job's recordings.
+    let mut failing = job.failing.iter().peekable();
     for recording in &job.recordings {
+        let fails = failing.next_if_eq(&recording).is_some();
         let written = recordings.read(*recording, |it| {
             let view = rules.sidecar(reads, job.created_at, it);
-            (rules.fails(job.draws, it), view)
+            (rules.forbids(it), view)
         });
+        let written = written.map(|(forbidden, view)| (fails || forbidden, view));
         match written {
             Some((true, _)) => export.failed.push(*recording),
             Some((false, Some(view))) => export.sidecars.push(Sidecar {

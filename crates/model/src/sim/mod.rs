@@ -7,12 +7,14 @@
 mod closed;
 mod coupled;
 mod fused;
+mod given;
 mod one;
 mod recordings;
 mod share;
 mod tenant;
 mod world;
 
+pub use given::{GivenOutcome, GivenRecording, GivenTenant, Until};
 pub use one::One;
 pub use share::Share;
 

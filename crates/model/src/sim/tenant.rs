@@ -8,7 +8,7 @@ use crate::field::Kind;
 use crate::gate::{Found, Read};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::order::Event;
-use crate::org::{JobError, Org, Recordings};
+use crate::org::{JobChances, JobError, Org, Recordings};
 use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, GateStart, ReadPath, WebhookEvent};
 use crate::selection::Refusal;
@@ -101,6 +101,23 @@ impl Tenant {
         self.calls = Some(Vec::new());
         self.subjects = subjects;
         self
+    }
+
+    /// The same tenant, whose jobs meet these chances.
+    pub(super) fn given(mut self, chances: JobChances) -> Self {
+        self.org = self.org.given(chances);
+        self
+    }
+
+    /// The same tenant, which notes what chance made of its jobs.
+    pub(super) fn noting(mut self) -> Self {
+        self.org = self.org.noting();
+        self
+    }
+
+    /// What chance made of its jobs, where that was noted.
+    pub(super) const fn noted(&self) -> Option<&JobChances> {
+        self.org.noted()
     }
 
     /// Forgets every recording and job, as if it were new.
