@@ -7,7 +7,7 @@ mod baseline;
 pub mod calibrate;
 pub mod cmd;
 mod doubts;
-mod engine;
+pub mod engine;
 mod judge;
 pub mod live;
 pub mod load;

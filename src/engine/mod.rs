@@ -5,6 +5,8 @@ pub(crate) mod seeds;
 mod shares;
 pub(crate) mod sim;
 
+pub use shares::play_seed;
+
 use racegate_model::analysis::{Accumulator, Exit, Replicates};
 use racegate_model::summary::Summary;
 

@@ -53,14 +53,22 @@ pub(super) fn run(
     history: HistoryWriter,
     signals: &Signals,
 ) -> (Accumulator, HistoryWriter) {
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    run_on(
-        threads as u64,
-        scenario,
-        accumulator,
-        history,
-        Some(signals),
-    )
+    run_on(cores(), scenario, accumulator, history, Some(signals))
+}
+
+/// Simulates the run of the scenario's own seed as `racegate run` does: counted by copies of
+/// `accumulator` on all cores, and written to `history`, which is handed back.
+#[must_use]
+pub fn play_seed(
+    scenario: &Scenario,
+    accumulator: &Accumulator,
+    history: HistoryWriter,
+) -> (Accumulator, HistoryWriter) {
+    run_on(cores(), scenario, accumulator, history, None)
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64
 }
 
 fn run_on(

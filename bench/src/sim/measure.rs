@@ -47,6 +47,17 @@ impl Rate {
         }
     }
 
+    /// The same on all threads of the process.
+    pub(super) fn of_process(scenario: &Scenario, simulate: impl FnOnce(&Scenario)) -> Self {
+        let before = process_time();
+        let rate = Self::with(scenario, simulate);
+        let cpu = process_time().zip(before);
+        Self {
+            cpu: cpu.map_or(rate.cpu, |(after, before)| after.saturating_sub(before)),
+            ..rate
+        }
+    }
+
     pub(super) fn per_second(&self) -> f64 {
         self.recordings as f64 / self.cpu.as_secs_f64()
     }
@@ -186,6 +197,16 @@ fn processor_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos = text.split_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(nanos))
+}
+
+/// Linux: processor time of all threads, in clock ticks of a hundredth of a second, are the
+/// twelfth and thirteenth number behind the name in `stat`.
+fn process_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, numbers) = text.rsplit_once(')')?;
+    let ticks = numbers.split_whitespace().skip(11).take(2);
+    let ticks: Option<u64> = ticks.map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks? * 10))
 }
 
 /// The most memory that the process has held, in megabytes.

@@ -19,6 +19,7 @@ use racegate_model::sim::{self, Path};
 use racegate_scenario::{Override, Source, parse};
 
 use measure::{Rate, best_of, peak_rss_mb};
+use racegate::engine::play_seed;
 use racegate::load::context;
 use racegate::output::{Output, OutputArgs, note, print};
 use racegate::sinks::RunSink;
@@ -187,6 +188,16 @@ fn prices(report: &mut Report, short: &Scenario) -> Result<(), Exit> {
             let accumulator = Accumulator::new(scenario, context);
             let mut sink = RunSink::new(accumulator, Some(history), u64::MAX);
             sim::run(scenario, &mut sink);
+        })
+    });
+    let file = File::create(&path).map_err(Exit::internal)?;
+    let history = HistoryWriter::waiting(file).map_err(Exit::internal)?;
+    report.price("`run` itself: all threads, history written", {
+        Rate::of_process(&few, |scenario| {
+            let context = context(scenario, Tenant::all(scenario));
+            let accumulator = Accumulator::new(scenario, context);
+            let (_, history) = play_seed(scenario, &accumulator, history);
+            drop(history.finish());
         })
     });
     std::fs::remove_file(&path).map_err(Exit::internal)
