@@ -26,7 +26,7 @@ pub use bounds::{
 };
 pub use budget::{Budgeted, optimal_within};
 pub use cost::{Cost, Price, evaluate};
-pub use family::{Family, FamilyFit, fit_family, fit_robust, frontier};
+pub use family::{Family, FamilyFit, fit_family, fit_robust, frontier, worst_ratio};
 pub use lag::{Lag, Steps};
 pub use learned::LearnedLaw;
 pub use odds::OddsIndex;
