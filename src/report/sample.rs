@@ -86,7 +86,7 @@ pub(crate) fn summary() -> Summary {
     }
 }
 
-/// A run of which nothing came.
+/// A run without any recording.
 pub(crate) fn empty() -> Summary {
     let mut summary = summary();
     summary.recordings = 0;
