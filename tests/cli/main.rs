@@ -4,6 +4,7 @@ mod compare;
 mod endings;
 mod folder;
 mod options;
+mod repro;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -47,12 +47,17 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), L
 /// # Errors
 /// When the file cannot be read, or is no text.
 pub fn read(path: &Path) -> Result<Source, LoadError> {
+    read_within(path, SOURCE_BYTES_MAX)
+}
+
+/// Reads a text of at most `most` bytes.
+pub(crate) fn read_within(path: &Path, most: usize) -> Result<Source, LoadError> {
     let mut name = path.display().to_string();
     let text = if name == "-" {
         "standard input".clone_into(&mut name);
-        text_of(io::stdin(), SOURCE_BYTES_MAX)
+        text_of(io::stdin(), most)
     } else {
-        read_text(path, SOURCE_BYTES_MAX)
+        read_text(path, most)
     };
     match text {
         Ok(text) => Ok(Source::new(name, text)),
