@@ -17,7 +17,7 @@ use crate::baseline;
 use crate::engine;
 use crate::engine::seeds::Replications;
 use crate::live::{Arms, LiveOptions};
-use crate::load::{load, select_gates, tenants};
+use crate::load::{add_claims, load, select_gates, tenants};
 use crate::output::{Notes, OutputArgs, note};
 use crate::plan::Plan;
 use crate::signals::Signals;
@@ -44,9 +44,14 @@ pub(super) struct RunArgs {
     /// recordings share a queue or a job, until every expectation is decided, and one elsewhere
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     replications: Replications,
-    /// Sim: how long `--replications auto` may go on
+    /// Sim: how long `--replications auto` and `--until` may go on
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = racegate_scenario::parse_duration)]
     budget: Duration,
+    /// Go on until it is decided that CLAIM holds or does not, e.g.
+    /// "incomplete_rate{gate=forum} < 1e-4 at 95%": with further seeds within the budget (sim), or
+    /// from the run's own recordings where they share nothing (live) (repeatable)
+    #[arg(long, value_name = "CLAIM")]
+    until: Vec<String>,
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -107,6 +112,7 @@ impl RunArgs {
         let overrides = self.overrides();
         let (mut scenario, source) = load(&self.scenario, &overrides)?;
         select_gates(&mut scenario, &self.gates)?;
+        add_claims(&mut scenario, &self.until)?;
         scenario.engine = self.engine.map_or(scenario.engine, EngineArg::engine);
         let arms = self.arms.arms();
         let tenants = tenants(&scenario, arms);
@@ -123,6 +129,7 @@ impl RunArgs {
             source: &source,
             overrides: &overrides,
             gates: &self.gates,
+            until: &self.until,
             arms,
             engine: scenario.engine,
         })

@@ -1,6 +1,6 @@
 //! The live engine as the main job sees it: a runtime, signals, and the comparison afterwards.
 
-use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
+use racegate_model::analysis::{Accumulator, Claims, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::conformance::Conformance;
 use racegate_model::ids::TenantIndex;
 use racegate_model::recorder::Sink;
@@ -106,6 +106,11 @@ fn borrow_doubt(
     let mut own = Replicates::new(sharing);
     own.push(accumulator.replicate());
     folder.write_replications(&own).map_err(Exit::internal)?;
+    let mut claims = Claims::of(scenario);
+    if !summary.interrupted {
+        claims.add(&own.run(0));
+        claims.judge(summary);
+    }
     if !sharing.is_some() || summary.interrupted {
         return Ok(());
     }
@@ -113,6 +118,9 @@ fn borrow_doubt(
     Seeds::new(scenario, tenants).fill(&mut simulated, BORROWED)?;
     folder.write_model(&simulated).map_err(Exit::internal)?;
     summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
+    let mut as_simulated = Claims::of(scenario);
+    (0..simulated.len()).for_each(|run| as_simulated.add(&simulated.run(run)));
+    claims.say_repeats(&as_simulated, summary);
     Ok(())
 }
 

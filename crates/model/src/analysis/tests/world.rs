@@ -330,5 +330,6 @@ pub(super) fn expectation(
         series,
         minus,
         conditions,
+        certainty: None,
     }
 }
