@@ -26,7 +26,7 @@ pub(crate) fn invalid_reasons(scenario: &Scenario, generator: &GeneratorSummary)
     }
     if generator.socket_drops > 0 {
         reasons.push(format!(
-            "socket buffers: the kernel dropped {} datagrams for want of buffer (RcvbufErrors); \
+            "socket buffers: the kernel dropped {} datagrams for want of buffer, on the run's own sockets; \
              raise net.core.rmem_max",
             generator.socket_drops
         ));
@@ -225,7 +225,7 @@ mod tests {
                     socket_drops: 1,
                     ..none()
                 },
-                "RcvbufErrors",
+                "own sockets",
             ),
             (
                 GeneratorSummary {

@@ -127,7 +127,7 @@ impl JudgeArgs {
             shards: None,
         };
         let signals = Signals::listen().map_err(Exit::internal)?;
-        let (counted, mut summary) = engine::live::judge(
+        let mut played = engine::live::judge(
             &scenario,
             &tenants,
             &folder,
@@ -137,22 +137,16 @@ impl JudgeArgs {
             &signals,
         )?;
         let judgement = judge.into_judgement();
-        let exit = Exit::of(&summary).worse(exit(&judgement));
-        summary.exit_code = exit.code();
-        let mut shown = show(&summary, self.output.output());
+        let exit = Exit::of(&played.summary).worse(exit(&judgement));
+        played.summary.exit_code = exit.code();
+        let mut shown = show(&played.summary, self.output.output());
         if self.output.output() == Output::Table {
             shown = shown.and_then(|()| print(&describe(&judgement, &self.name)));
         }
         folder
             .write_json("judge.json", &judgement)
             .map_err(Exit::internal)?;
-        write(
-            &summary,
-            &counted,
-            (&scenario, &tenants),
-            &folder,
-            Table::WhenShort,
-        )?;
+        write(&played, (&scenario, &tenants), &folder, Table::WhenShort)?;
         shown?;
         Ok(exit)
     }

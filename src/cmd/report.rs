@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use racegate_model::analysis::{Accumulator, Doubt, Exit, Replay, Tenant};
+use racegate_model::analysis::{Doubt, Exit, Replay, Tenant};
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::{ExpectationResult, Summary};
 
+use crate::engine::Played;
 use crate::load::{context, what_was_run};
 use crate::output::{Output, OutputArgs, note, print, print_json, style, width};
 use crate::report::terminal;
@@ -104,7 +105,13 @@ fn render(path: &Path, output: Output, table: Table) -> Result<Exit, Exit> {
         return Ok(Exit::Done);
     }
     if verdict != Verdict::Worse {
-        write(&summary, &counted, (&scenario, &tenants), &folder, table)?;
+        let played = Played {
+            counted,
+            summary,
+            seeds: None,
+            simulated: None,
+        };
+        write(&played, (&scenario, &tenants), &folder, table)?;
     }
     Ok(match verdict {
         Verdict::Whole | Verdict::CutShort => Exit::Done,
@@ -181,19 +188,30 @@ fn damage(folder: &RunFolder, history: &HistoryReader) -> String {
     format!("{} is damaged: {}", file.display(), flaws.join("; "))
 }
 
-/// Writes summary, latencies, reports, pictures and the table of recordings: each that can be.
+/// Writes summary, seeds, latencies, reports, pictures and the table of recordings: each that can
+/// be.
 pub(super) fn write(
-    summary: &Summary,
-    counted: &Accumulator,
+    played: &Played,
     (scenario, tenants): (&Scenario, &[Tenant]),
     folder: &RunFolder,
     table: Table,
 ) -> Result<(), Exit> {
+    let summary = &played.summary;
     let written = summary.recordings + summary.warmup_recordings;
     let is_short = written.min(scenario.limits.history) <= TABLE_MAX;
+    let seeds = played.seeds.as_ref();
+    let simulated = played.simulated.as_ref();
     let results = [
         folder.write_summary(summary).map_err(|error| chain(&error)),
-        folder.write_latency(counted).map_err(|error| chain(&error)),
+        seeds
+            .map_or(Ok(()), |all| folder.write_replications(all))
+            .map_err(|error| chain(&error)),
+        simulated
+            .map_or(Ok(()), |all| folder.write_model(all))
+            .map_err(|error| chain(&error)),
+        folder
+            .write_latency(&played.counted)
+            .map_err(|error| chain(&error)),
         folder.write_reports(summary).map_err(|error| chain(&error)),
         if is_short || table == Table::Asked {
             let table = folder.write_recordings(scenario, tenants);

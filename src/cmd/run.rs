@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use racegate_model::analysis::{Accumulator, Exit, Tenant};
+use racegate_model::analysis::{Exit, Tenant};
 use racegate_model::scenario::{Engine, Scenario};
-use racegate_model::summary::Summary;
 use racegate_model::time::Duration;
 use racegate_scenario::Override;
 
@@ -14,8 +13,8 @@ use super::change::ChangeArgs;
 use super::compare::{MarginArgs, with_baseline};
 use super::report::{Table, show, write};
 use crate::baseline;
-use crate::engine;
 use crate::engine::seeds::Replications;
+use crate::engine::{self, Played};
 use crate::live::{Arms, LiveOptions};
 use crate::load::{add_claims, load, select_gates, tenants};
 use crate::output::{Notes, OutputArgs, note};
@@ -138,18 +137,12 @@ impl RunArgs {
             note(&opening(&scenario, folder.path()));
         }
         let signals = Signals::listen().map_err(Exit::internal)?;
-        let (counted, summary) = self.play(&scenario, &tenants, &folder, &signals)?;
+        let played = self.play(&scenario, &tenants, &folder, &signals)?;
         // Shown first: a full disk must not cost the user the numbers, nor a full stdout the files.
-        let shown = show(&summary, self.output.output());
-        write(
-            &summary,
-            &counted,
-            (&scenario, &tenants),
-            &folder,
-            Table::WhenShort,
-        )?;
+        let shown = show(&played.summary, self.output.output());
+        write(&played, (&scenario, &tenants), &folder, Table::WhenShort)?;
         shown?;
-        self.hold_against_baselines(Exit::of(&summary), &folder)
+        self.hold_against_baselines(Exit::of(&played.summary), &folder)
     }
 
     /// Compares with the baseline asked for, and saves the one asked for.
@@ -180,7 +173,7 @@ impl RunArgs {
         tenants: &[Tenant],
         folder: &RunFolder,
         signals: &Signals,
-    ) -> Result<(Accumulator, Summary), Exit> {
+    ) -> Result<Played, Exit> {
         match scenario.engine {
             Engine::Sim => {
                 let budget = std::time::Duration::from_nanos(self.budget.as_nanos());

@@ -7,8 +7,8 @@ use racegate_model::recorder::Sink;
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::{ConformanceSummary, GeneratorSummary, Summary};
 
-use super::close;
 use super::seeds::Seeds;
+use super::{Played, close};
 use crate::doubts;
 use crate::live::{self, Guest, LiveOptions, NoGuest};
 use crate::load::context;
@@ -27,10 +27,17 @@ pub(crate) fn run(
     options: &LiveOptions,
     notes: Notes,
     signals: &Signals,
-) -> Result<(Accumulator, Summary), Exit> {
+) -> Result<Played, Exit> {
     let sink = sink(scenario, tenants, folder)?.comparing(scenario);
-    let with = (tenants, folder);
-    conduct(scenario, with, options, notes, sink, &mut NoGuest, signals)
+    conduct(
+        scenario,
+        tenants,
+        options,
+        notes,
+        sink,
+        &mut NoGuest,
+        signals,
+    )
 }
 
 /// Runs the scenario live beside an exporter that is judged; no simulation tells what that will do.
@@ -42,10 +49,9 @@ pub(crate) fn judge(
     notes: Notes,
     guest: &mut impl Guest,
     signals: &Signals,
-) -> Result<(Accumulator, Summary), Exit> {
+) -> Result<Played, Exit> {
     let sink = sink(scenario, tenants, folder)?;
-    let with = (tenants, folder);
-    conduct(scenario, with, options, notes, sink, guest, signals)
+    conduct(scenario, tenants, options, notes, sink, guest, signals)
 }
 
 fn sink<'a>(
@@ -64,21 +70,33 @@ fn sink<'a>(
 
 fn conduct(
     scenario: &Scenario,
-    (tenants, folder): (&[Tenant], &RunFolder),
+    tenants: &[Tenant],
     options: &LiveOptions,
     notes: Notes,
     mut sink: RunSink<'_>,
     guest: &mut impl Guest,
     signals: &Signals,
-) -> Result<(Accumulator, Summary), Exit> {
+) -> Result<Played, Exit> {
     let progress = Bar::new(scenario, notes);
     let mut generator = play(scenario, options, &mut sink, &progress, guest, signals)?;
     generator.stopped_s = signals.stopped().as_secs_f64();
     progress.finish();
     let (accumulator, history, conformance) = sink.into_parts();
     let mut summary = accumulator.summary();
+    let mut seeds = None;
+    let mut simulated = None;
     if conformance.is_some() {
-        borrow_doubt(scenario, tenants, folder, &accumulator, &mut summary)?;
+        let sharing = Sharing::of(scenario);
+        let mut own = Replicates::new(sharing);
+        own.push(accumulator.replicate());
+        if sharing.is_some() && !summary.interrupted {
+            let borrowed = borrow_doubt(scenario, tenants, sharing, &mut summary)?;
+            simulated = Some(borrowed);
+        }
+        if !summary.interrupted {
+            judge_claims(scenario, &own, simulated.as_ref(), &mut summary);
+        }
+        seeds = Some(own);
     }
     summary
         .invalid_reasons
@@ -87,7 +105,12 @@ fn conduct(
     summary.conformance = conformance.map(|seen| compare(scenario, seen));
     summary.generator = Some(generator);
     close(history, &mut summary);
-    Ok((accumulator, summary))
+    Ok(Played {
+        counted: accumulator,
+        summary,
+        seeds,
+        simulated,
+    })
 }
 
 /// Simulated seeds that a live run borrows its doubt from.
@@ -98,30 +121,33 @@ const BORROWED: u64 = 50;
 fn borrow_doubt(
     scenario: &Scenario,
     tenants: &[Tenant],
-    folder: &RunFolder,
-    accumulator: &Accumulator,
+    sharing: Sharing,
     summary: &mut Summary,
-) -> Result<(), Exit> {
-    let sharing = Sharing::of(scenario);
-    let mut own = Replicates::new(sharing);
-    own.push(accumulator.replicate());
-    folder.write_replications(&own).map_err(Exit::internal)?;
-    let mut claims = Claims::of(scenario);
-    if !summary.interrupted {
-        claims.add(&own.run(0));
-        claims.judge(summary);
-    }
-    if !sharing.is_some() || summary.interrupted {
-        return Ok(());
-    }
+) -> Result<Replicates, Exit> {
     let mut simulated = Replicates::new(sharing);
     Seeds::new(scenario, tenants).fill(&mut simulated, BORROWED)?;
-    folder.write_model(&simulated).map_err(Exit::internal)?;
     summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
-    let mut as_simulated = Claims::of(scenario);
-    (0..simulated.len()).for_each(|run| as_simulated.add(&simulated.run(run)));
-    claims.say_repeats(&as_simulated, summary);
-    Ok(())
+    Ok(simulated)
+}
+
+/// Judges claims by the one run that there is; what it leaves open, so many repeats would decide as
+/// the simulated seeds tell.
+fn judge_claims(
+    scenario: &Scenario,
+    own: &Replicates,
+    simulated: Option<&Replicates>,
+    summary: &mut Summary,
+) {
+    let after = |runs: &Replicates| {
+        let mut claims = Claims::of(scenario);
+        (0..runs.len()).for_each(|run| claims.add(&runs.run(run)));
+        claims
+    };
+    let claims = after(own);
+    claims.judge(summary);
+    if let Some(simulated) = simulated {
+        claims.say_repeats(&after(simulated), summary);
+    }
 }
 
 /// Plays `scenario` until it is over or a signal ends it.

@@ -4,23 +4,21 @@ use std::time::{Duration, Instant};
 
 use racegate_model::analysis::{Accumulator, Claims, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::scenario::Scenario;
-use racegate_model::summary::Summary;
 
 use super::seeds::{Replications, Seeds};
-use super::{close, shares};
+use super::{Played, close, shares};
 use crate::load::context;
 use crate::signals::Signals;
 use crate::store::RunFolder;
 
-/// Simulates the scenario; the history of its own seed goes to the folder, and the values of all
-/// seeds.
+/// Simulates the scenario; the history of its own seed goes to the folder.
 pub(crate) fn run(
     scenario: &Scenario,
     tenants: &[Tenant],
     folder: &RunFolder,
     (replications, budget): (Replications, Duration),
     signals: &Signals,
-) -> Result<(Accumulator, Summary), Exit> {
+) -> Result<Played, Exit> {
     let accumulator = Accumulator::new(scenario, context(scenario, tenants.to_vec()));
     let history = folder.history().map_err(Exit::internal)?;
     let begun = Instant::now();
@@ -39,12 +37,16 @@ pub(crate) fn run(
             seeds.decide(&mut claims, all.len() as u64, until)?;
         }
     }
-    folder.write_replications(&all).map_err(Exit::internal)?;
     let mut summary = accumulator.summary();
     if all.len() > 1 {
         summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
     }
     claims.judge(&mut summary);
     close(Some(history), &mut summary);
-    Ok((accumulator, summary))
+    Ok(Played {
+        counted: accumulator,
+        summary,
+        seeds: Some(all),
+        simulated: None,
+    })
 }

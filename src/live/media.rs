@@ -10,7 +10,7 @@ use mock_api::server::{MockServer, stack_of};
 use racegate_model::scenario::{Fidelity, Scenario};
 use racegate_model::summary::GeneratorSummary;
 use racegate_model::time::Duration;
-use racegate_udp::{BatchSocket, Shard, ShardError, Station};
+use racegate_udp::{BatchSocket, Shard, ShardError, ShardMeter, Station};
 
 use super::error::LiveError;
 use super::softphone::{SoftphoneReport, SoftphoneSettings, Softphones};
@@ -119,9 +119,6 @@ pub(super) fn count_sent(
         summary.packets_sent += report.packets_sent;
         summary.sends_refused += report.sends_refused;
         summary.files_short += report.files_short;
-        // The counter is the machine's, so each has seen the same.
-        let drops = report.receive_buffer_errors.unwrap_or(0);
-        summary.socket_drops = summary.socket_drops.max(drops);
         match &mut lateness {
             None => lateness = Some(report.send_lateness_us),
             // Both have the same bounds.
@@ -138,6 +135,12 @@ pub(super) fn count_sent(
     let limit_us = limit.as_nanos() / 1000;
     let on_time = lateness.count_between(0, limit_us);
     summary.packets_late = lateness.len().saturating_sub(on_time);
+}
+
+/// Datagrams that found the receive buffer of one of the run's own sockets full.
+pub(super) fn socket_drops(shards: &[ShardMeter]) -> u64 {
+    let stations = shards.iter().flat_map(|shard| shard.report().stations);
+    stations.filter_map(|station| station.dropped).sum()
 }
 
 /// What the ingests have counted.

@@ -337,6 +337,7 @@ impl<'a, G: Guest> World<'a, G> {
         media::count_received(summary, self.platform.ingests().map(IngestShards::counters));
         let skipped = self.meters.iter().map(|meter| meter.report().ticks_skipped);
         summary.ticks_skipped = skipped.sum();
+        summary.socket_drops = media::socket_drops(&self.meters);
         summary.media_shards = self.meters.len() as u64;
         summary.cpu = self.baseline.since(&self.meters);
         summary.packets_lost = summary

@@ -181,8 +181,8 @@ async fn where_jobs_are_shared_a_late_run_still_agrees_on_nearly_all() {
         unexplained += summary.unexplained;
     }
     assert!(agreed * 1000 >= pairs * 985, "{agreed} of {pairs}");
-    // Sessions that end in another order are served in another order.
-    assert!(unexplained * 1000 <= pairs, "{unexplained} of {pairs}");
+    // Sessions that end in another order are served in another order: no job says so.
+    assert!(unexplained * 500 <= pairs, "{unexplained} of {pairs}");
     assert!(moved > 0, "the scenario moves no recording");
 }
 

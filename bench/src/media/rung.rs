@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use racegate_udp::{
-    BatchSocket, Class, Placement, Shard, ShardMeter, ShardReport, Station, receive_buffer_errors,
-};
+use racegate_udp::{BatchSocket, Class, Placement, Shard, ShardMeter, ShardReport, Station};
 
 use super::BenchError;
 use super::callers::{Audio, Callers, Engine};
@@ -121,7 +119,6 @@ struct Running {
 /// Runs one measurement.
 pub(super) fn measure(load: &Load) -> Result<Rung, BenchError> {
     let memory_before = memory_bytes();
-    let drops_before = receive_buffer_errors().unwrap_or(None);
     let running = start(load)?;
     let all = load.sessions + load.beside;
     if let Err(error) = await_setup(&running, all) {
@@ -151,14 +148,13 @@ pub(super) fn measure(load: &Load) -> Result<Rung, BenchError> {
     // Only now: to ask takes the allocator's locks for as long as it has holes to count, and the shards wait meanwhile.
     let memory = memory_bytes().saturating_sub(memory_before);
     let lobbies = running.lobbies.clone();
-    stop(running)?;
+    let dropped = stop(running)?;
     let end: Vec<_> = lobbies.iter().map(|lobby| lobby.tally()).collect();
     let ours = cpu_after
         .iter()
         .zip(&cpu)
         .map(|(after, before)| *after - *before);
     let ours: Vec<Duration> = ours.collect();
-    let drops = receive_buffer_errors().unwrap_or(None);
     Ok(Rung {
         sessions: load.sessions,
         beside: load.beside,
@@ -181,9 +177,7 @@ pub(super) fn measure(load: &Load) -> Result<Rung, BenchError> {
             / passed.as_secs_f64()
             / load.shards.max(1) as f64,
         bytes_per_session: ratio(memory, all as u64),
-        buffer_errors: drops
-            .zip(drops_before)
-            .map(|(now, then)| now.saturating_sub(then)),
+        buffer_errors: dropped,
         unplaced,
         others: sample.others(&sample_after, ours.iter().sum()),
     })
@@ -342,11 +336,15 @@ fn pair(
     Ok((lobby, stations))
 }
 
-fn stop(running: Running) -> Result<(), BenchError> {
+/// Stops all shards. Returns how many datagrams found a receive buffer full, if the system tells.
+fn stop(running: Running) -> Result<Option<u64>, BenchError> {
+    let mut dropped = Some(0);
     for shard in running.shards {
-        shard.stop()?;
+        for station in shard.stop()?.stations {
+            dropped = dropped.zip(station.dropped).map(|(all, more)| all + more);
+        }
     }
-    Ok(())
+    Ok(dropped)
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ mod linux;
 mod plain;
 mod ring;
 mod shard;
-mod snmp;
 mod socket;
 mod wheel;
 
@@ -22,6 +21,5 @@ pub use heap::heap_in_use;
 pub use shard::{
     Endpoint, Shard, ShardError, ShardMeter, ShardReport, Station, StationReport, TICK, stall,
 };
-pub use snmp::receive_buffer_errors;
 pub use socket::{BatchSocket, BindError, SocketBuffers};
 pub use wheel::Wheel;

@@ -20,6 +20,9 @@ use crate::socket::{RECEIVE_BUFFER, RECEIVE_BUFFER_FORCED, SocketBuffers};
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
+/// Counts of `SO_MEMINFO`; the last one is `SK_MEMINFO_DROPS` (linux/sock_diag.h).
+const MEMINFO_COUNTS: usize = 9;
+
 /// The loopback device.
 const LOOPBACK: &CStr = c"lo";
 
@@ -256,6 +259,29 @@ impl Native {
         } else {
             Err(io::Error::last_os_error())
         }
+    }
+
+    /// Datagrams that found its receive buffer full.
+    #[expect(
+        unsafe_code,
+        reason = "getsockopt has no safe form in std for this option"
+    )]
+    pub(crate) fn dropped(&self) -> Option<u64> {
+        let mut counts = [0_u32; MEMINFO_COUNTS];
+        let mut len = size_of_socklen::<[u32; MEMINFO_COUNTS]>();
+        // SAFETY: the descriptor is open as long as `self`; the kernel writes at most `len` bytes, the size of `counts`.
+        let result = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                counts.as_mut_ptr().cast::<c_void>(),
+                &raw mut len,
+            )
+        };
+        // An older kernel tells fewer counts.
+        let is_whole = result == 0 && len == size_of_socklen::<[u32; MEMINFO_COUNTS]>();
+        is_whole.then(|| u64::from(counts[MEMINFO_COUNTS - 1]))
     }
 
     #[expect(unsafe_code, reason = "recvmmsg has no safe form")]

@@ -47,6 +47,10 @@ impl Native {
         SocketBuffers { receive: 0 }
     }
 
+    pub(crate) fn dropped(&self) -> Option<u64> {
+        None
+    }
+
     pub(crate) fn recv(&mut self, batch: &mut RecvBatch) -> io::Result<usize> {
         batch.clear();
         let mut received = 0;

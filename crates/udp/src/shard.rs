@@ -128,6 +128,9 @@ pub struct StationReport {
     pub received: u64,
     /// Datagrams it sent.
     pub sends: SendCount,
+    /// Datagrams that found the socket's receive buffer full, once the shard has stopped. None where
+    /// the system does not tell.
+    pub dropped: Option<u64>,
 }
 
 /// What a shard did, as far as it has got.
@@ -160,6 +163,7 @@ impl ShardReport {
             cpu: Duration::ZERO,
             received: 0,
             sends: SendCount::default(),
+            dropped: None,
         };
         Self {
             unplaced: None,
@@ -447,6 +451,7 @@ fn stop(stations: &mut [Station], out: &mut SendBatch, shared: &Shared) {
             endpoint.handle_control(Instant::now(), out);
             endpoint.handle_stop(Instant::now(), out);
         }));
+        shared.report().stations[at].dropped = socket.dropped();
         match ended {
             Ok(()) => shared.report().sends.add(socket.send(out)),
             Err(payload) => panicked = Some((at, payload)),

@@ -110,6 +110,17 @@ impl BatchSocket {
         }
     }
 
+    /// Datagrams that were lost because the receive buffer was full. Each is a fault of this machine,
+    /// not of the platform under test. None where the system does not tell.
+    #[must_use]
+    pub fn dropped(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Native(native) => native.dropped(),
+            // What is too much for a ring is refused.
+            Kind::Ring(_) => Some(0),
+        }
+    }
+
     /// Receives what is there, up to [`crate::BATCH`] datagrams, and never waits. Returns how many messages the kernel handed over.
     ///
     /// # Errors
@@ -152,6 +163,27 @@ mod tests {
             );
         }
         all
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_finds_the_buffer_full_is_counted_of_that_socket_and_no_other() {
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let mut stalled = BatchSocket::bind(any).unwrap();
+        let mut sender = BatchSocket::bind(any).unwrap();
+        // Far more than its buffer: a datagram takes more room than it has bytes.
+        let (mut sent, mut out) = (0, SendBatch::new());
+        let least = 2 * stalled.buffers().receive as u64 / 1400 + 1000;
+        while sent < least {
+            for _ in 0..64 {
+                out.push(None, stalled.local_addr(), &[7; 1400]);
+            }
+            sent += sender.send(&mut out).sent;
+        }
+        let received = receive_all(&mut stalled).len() as u64;
+        assert!(received < sent, "{received} of {sent} received");
+        assert_eq!(stalled.dropped(), Some(sent - received));
+        assert_eq!(sender.dropped(), Some(0));
     }
 
     #[test]

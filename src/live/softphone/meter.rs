@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use racegate_udp::{SendCount, receive_buffer_errors};
+use racegate_udp::SendCount;
 
 use super::{CallEnd, CallOutcome, CallStage};
 
@@ -32,8 +32,6 @@ pub struct SoftphoneReport {
     pub files_short: u64,
     /// Per audio packet, when it was in the kernel less when it was due, in microseconds.
     pub send_lateness_us: Histogram<u64>,
-    /// Datagrams that this machine's kernel dropped for want of buffer since the softphones were made; `None` where it does not tell.
-    pub receive_buffer_errors: Option<u64>,
 }
 
 impl SoftphoneReport {
@@ -54,7 +52,6 @@ impl SoftphoneReport {
 #[derive(Debug)]
 pub(super) struct Meter {
     report: Mutex<SoftphoneReport>,
-    receive_buffer_errors: Option<u64>,
 }
 
 impl Meter {
@@ -70,11 +67,9 @@ impl Meter {
             files_short: 0,
             send_lateness_us: Histogram::new_with_bounds(1, LATENESS_MAX_US, 3)
                 .expect("the bounds are a valid range"),
-            receive_buffer_errors: None,
         };
         Self {
             report: Mutex::new(report),
-            receive_buffer_errors: receive_buffer_errors().unwrap_or(None),
         }
     }
 
@@ -122,11 +117,6 @@ impl Meter {
     }
 
     pub(super) fn report(&self) -> SoftphoneReport {
-        let mut report = self.lock().clone();
-        let now = receive_buffer_errors().unwrap_or(None);
-        report.receive_buffer_errors = now
-            .zip(self.receive_buffer_errors)
-            .map(|(now, then)| now.saturating_sub(then));
-        report
+        self.lock().clone()
     }
 }

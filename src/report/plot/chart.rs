@@ -290,7 +290,7 @@ mod tests {
         });
         let svg = canvas::svg(&drawn).unwrap();
         for text in [
-            "Title", "band", "line", "points", "ticks", "here", "10 s", "50 %",
+            "Title", "band", "line", "points", "ticks", "here", "10 s", "60 %",
         ] {
             assert!(svg.contains(text), "{text}");
         }

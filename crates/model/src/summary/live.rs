@@ -27,7 +27,7 @@ pub struct GeneratorSummary {
     pub call_lateness_p99_s: f64,
     /// Arrivals that could not be started within a second of their time.
     pub dropped: u64,
-    /// Datagrams that the kernel dropped for want of buffer.
+    /// Datagrams that the kernel dropped because a receive buffer of the run was full.
     pub socket_drops: u64,
     /// Recordings in storage.
     pub recordings_stored: u64,

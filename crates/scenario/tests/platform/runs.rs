@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use racegate_model::analysis::{Accumulator, Context, Tenant};
+use racegate_model::analysis::{Accumulator, Context, Doubt, Replicates, Sharing, Tenant};
 use racegate_model::draws::hash_bytes;
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::sim;
@@ -25,6 +25,26 @@ pub(crate) fn scenario(name: &str, text: &str, seed: Option<u64>) -> Scenario {
 /// Every gate of every arm, in virtual time.
 pub(crate) fn run(scenario: &Scenario) -> Summary {
     counted(scenario).summary()
+}
+
+/// Runs that are made where recordings share something.
+const RUNS: usize = 20;
+
+/// Its own run, and where recordings share something what runs with the next seeds make of it.
+pub(crate) fn speaking_of_seeds(mut scenario: Scenario) -> Summary {
+    let own = counted(&scenario);
+    let mut summary = own.summary();
+    let sharing = Sharing::of(&scenario);
+    if sharing.is_some() {
+        let mut all = Replicates::new(sharing);
+        all.push(own.replicate());
+        while all.len() < RUNS {
+            scenario.seed.0 += 1;
+            all.push(counted(&scenario).replicate());
+        }
+        summary.speak_of_seeds(&scenario, Doubt::Replicated(&all));
+    }
+    summary
 }
 
 /// A seed that follows from the text, so that what texts share does not make their runs alike.
