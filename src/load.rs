@@ -84,8 +84,7 @@ pub fn select_gates(scenario: &mut Scenario, names: &[String]) -> Result<(), Exi
 /// All mistakes of the claims.
 pub fn add_claims(scenario: &mut Scenario, claims: &[String]) -> Result<(), Exit> {
     let read = |text: &String| racegate_scenario::claim("--until", text, scenario);
-    let (sound, mistaken): (Vec<_>, Vec<_>) =
-        claims.iter().map(read).partition(Result::is_ok);
+    let (sound, mistaken): (Vec<_>, Vec<_>) = claims.iter().map(read).partition(Result::is_ok);
     let mistakes: Vec<String> = mistaken
         .into_iter()
         .filter_map(|claim| Some(claim.err()?.render(color())))

@@ -1,8 +1,10 @@
 //! The program as a user meets it: exit codes, messages, folders.
 
+mod ci;
 mod compare;
 mod endings;
 mod folder;
+mod until;
 
 use std::fs;
 use std::path::{Path, PathBuf};

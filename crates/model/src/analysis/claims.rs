@@ -203,9 +203,9 @@ impl Claim {
         let estimate = self.seen.mean();
         let (low, high) = self.seen.range();
         let side = |side, far: f64| {
-            if self.seen.ln_evidence(side, far, 1.0) < self.threshold() {
-                let is_known = !matches!(self.seen, Seen::Values(_));
-                return if is_known { far } else { estimate };
+            let has_limits = !matches!(self.seen, Seen::Values(_));
+            if !has_limits && self.seen.ln_evidence(side, far, 1.0) < self.threshold() {
+                return estimate;
             }
             let (mut near, mut excluded) = (estimate, far);
             for _ in 0..40 {
@@ -321,12 +321,8 @@ impl Seen {
                     trials: times(seen.trials),
                 };
                 match (side, bound > 0.0, bound < 1.0) {
-                    (Side::Below, true, true) => {
-                        ln_evidence_below(seen, bound, Mixture::JEFFREYS)
-                    }
-                    (Side::Above, true, true) => {
-                        ln_evidence_above(seen, bound, Mixture::JEFFREYS)
-                    }
+                    (Side::Below, true, true) => ln_evidence_below(seen, bound, Mixture::JEFFREYS),
+                    (Side::Above, true, true) => ln_evidence_above(seen, bound, Mixture::JEFFREYS),
                     _ => 0.0,
                 }
             }

@@ -78,7 +78,10 @@ mod tests {
             trials: 100_000,
         };
         let exact = ln_evidence_below(seen, 1e-4, Mixture::JEFFREYS);
-        assert!((bet.ln_evidence(1.0) - exact).abs() < 0.01, "{bet:?} {exact}");
+        assert!(
+            (bet.ln_evidence(1.0) - exact).abs() < 0.01,
+            "{bet:?} {exact}"
+        );
     }
 
     #[test]

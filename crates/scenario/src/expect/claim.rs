@@ -31,7 +31,11 @@ pub fn claim(flag: &str, text: &str, scenario: &Scenario) -> Result<Expectation,
     let found = context.into_found();
     match read {
         Some(claim) if found.list.is_empty() => Ok(claim),
-        _ => Err(Diagnostics::new(sources.to_vec(), found.list, found.dropped)),
+        _ => Err(Diagnostics::new(
+            sources.to_vec(),
+            found.list,
+            found.dropped,
+        )),
     }
 }
 
@@ -174,18 +178,48 @@ mod tests {
     fn a_mistake_is_told_with_its_place_and_a_way_out() {
         let scenario = scenario();
         for (text, parts) in [
-            ("", ["claims nothing", "incomplete_rate{gate=forum} < 1e-4 at 95%"]),
+            (
+                "",
+                [
+                    "claims nothing",
+                    "incomplete_rate{gate=forum} < 1e-4 at 95%",
+                ],
+            ),
             ("incomplete_rate{gate=x}", ["claims nothing", "--until:1:1"]),
             ("< 5%", ["claims nothing", "at LEVEL"]),
-            ("incomplete_rat{gate=x} < 5%", ["unknown metric", "did you mean `incomplete_rate`"]),
+            (
+                "incomplete_rat{gate=x} < 5%",
+                ["unknown metric", "did you mean `incomplete_rate`"],
+            ),
             ("incomplete_rate{gate=y} < 5%", ["y", "`x`"]),
-            ("incomplete_rate{gate=x} < 5 at 95%", ["no share", "--until:1:25"]),
-            ("incomplete_rate{gate=x} < 5% at 95", ["`95` is out of range", "--until:1:33"]),
-            ("incomplete_rate{gate=x} < 5% at 100%", ["out of range", "`at 95%`"]),
-            ("incomplete_rate{gate=x} < 5% at noon", ["no percentage", "`at 95%`"]),
-            ("incomplete_rate{gate=x} == 5%", ["exactly", "claim `<` or `>`"]),
-            ("incomplete_rate{gate=x} < 0", ["never shown", "between 0 and 1"]),
-            ("incomplete_rate{gate=x} > 100%", ["never shown", "between 0 and 1"]),
+            (
+                "incomplete_rate{gate=x} < 5 at 95%",
+                ["no share", "--until:1:25"],
+            ),
+            (
+                "incomplete_rate{gate=x} < 5% at 95",
+                ["`95` is out of range", "--until:1:33"],
+            ),
+            (
+                "incomplete_rate{gate=x} < 5% at 100%",
+                ["out of range", "`at 95%`"],
+            ),
+            (
+                "incomplete_rate{gate=x} < 5% at noon",
+                ["no percentage", "`at 95%`"],
+            ),
+            (
+                "incomplete_rate{gate=x} == 5%",
+                ["exactly", "claim `<` or `>`"],
+            ),
+            (
+                "incomplete_rate{gate=x} < 0",
+                ["never shown", "between 0 and 1"],
+            ),
+            (
+                "incomplete_rate{gate=x} > 100%",
+                ["never shown", "between 0 and 1"],
+            ),
             ("recordings == 5", ["exact count", "claim a rate"]),
             ("added_delay_p95{gate=x} < 2", ["unit", "--until"]),
         ] {
