@@ -61,7 +61,7 @@ is written by `racegate catalogue scenarios`: means of twenty simulated seeds fr
 on, or, where recordings share neither queue nor job, its own run.
 
 `c` files test a claim of the two threads, `r` files a row of the catalogue of symptoms, `x` files
-what none of them names. Of the catalogue row 1 is webrtc-spike, row 2 c17, row 6 c16 and r12, and
+what none of them names, `g` files compare gates. Of the catalogue row 1 is webrtc-spike, row 2 c17, row 6 c16 and r12, and
 row 20 c19. Row 15 (stop and start of a recording, 409) has no file: the model has no controls of a
 recording in progress, every session is recorded from its beginning to its end.
 

@@ -4,6 +4,8 @@ mod ci;
 mod compare;
 mod endings;
 mod folder;
+mod options;
+mod repro;
 mod until;
 
 use std::fs;
@@ -190,7 +192,7 @@ fn a_folder_with_something_else_in_it_is_not_touched() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("thesis.txt"), "mine").expect("writable");
     let output = simulate(folder.path(), &[]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--out"));
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
 }

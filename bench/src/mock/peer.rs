@@ -317,6 +317,7 @@ fn recording(index: RecordingIndex) -> (Call, Timeline) {
         fields: [clock; Field::METADATA_COUNT],
         stages: [StageTimes::NONE; STAGES_MAX],
         false_fields: FieldSet::EMPTY,
+        null_fields: FieldSet::EMPTY,
         lost_cause: None,
         hold_cause: None,
         index_cause: None,

@@ -75,7 +75,18 @@ impl Judge {
         let mixed_up = selection.mixed_up(timeline, self.seed);
         let required = self.arm.required.of(timeline.taken_for());
         let at = settled.snapshot_at.unwrap_or(settled.settled_at);
-        let corrected_at = timeline.corrected_at(self.arm.platform.export.read, required);
+        let read = self.arm.platform.export.read;
+        let nulls = timeline.false_nulls(timeline.view(at, read).null);
+        if !nulls.intersection(required).is_empty() {
+            let gone = timeline.gone_at(required) <= at;
+            let cause = if gone {
+                Cause::Expired
+            } else {
+                Cause::StaleVersion
+            };
+            return (timeline.fate(at, read, required), cause);
+        }
+        let corrected_at = timeline.corrected_at(read, required);
         if !mixed_up.intersection(required).is_empty() || corrected_at <= at {
             (Fate::Lost, Cause::WrongId)
         } else if corrected_at.is_never() || timeline.gone_at(required) <= corrected_at {
@@ -150,7 +161,7 @@ impl Judge {
         let missing = missing.unwrap_or_else(|| {
             required
                 .with(Field::Media)
-                .difference(timeline.view(at, path).present)
+                .difference(self.arm.required.there(&timeline.view(at, path)))
         });
         let mut cause = timeline.cause(at, path, missing);
         if cause == Cause::QueueWait && self.was_short_of_workers(timeline, at) {

@@ -131,11 +131,13 @@ pub enum Cause {
     Expired,
     /// The client took its job for done before it was.
     ReadEarly,
+    /// The field is null for ever, and null is no value.
+    StaysNull,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::QueueWait,
         Self::Service,
         Self::RateLimit,
@@ -164,6 +166,7 @@ impl Cause {
         Self::StaleVersion,
         Self::Expired,
         Self::ReadEarly,
+        Self::StaysNull,
     ];
 
     /// The name used in summaries and expectations.
@@ -198,6 +201,7 @@ impl Cause {
             Self::StaleVersion => "stale_version",
             Self::Expired => "expired",
             Self::ReadEarly => "read_early",
+            Self::StaysNull => "stays_null",
         }
     }
 }

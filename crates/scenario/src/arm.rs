@@ -39,11 +39,16 @@ fn required(mut table: Table<'_>) -> RequiredFields {
         Some(platform::fields(field))
     });
     let sip = table.or("sip", FieldSet::EMPTY, of_both);
-    table.finish();
-    RequiredFields(PerKind {
+    let fields = PerKind {
         webrtc: all.union(webrtc),
         sip: all.union(sip),
-    })
+    };
+    let named = fields.webrtc.union(fields.sip);
+    let nullable = table.or("nullable", FieldSet::EMPTY, |field| {
+        Some(nullable(field, named))
+    });
+    table.finish();
+    RequiredFields { fields, nullable }
 }
 
 /// Fields required of SIP recordings, which have no softphone.
@@ -59,6 +64,22 @@ fn required_of_sip(field: &Field<'_>) -> FieldSet {
                 "require it under `webrtc`",
             ),
             Some(name) => fields.insert(name),
+            None => {}
+        }
+    }
+    fields
+}
+
+/// Fields of the `required` ones that may stay null.
+fn nullable(field: &Field<'_>, required: FieldSet) -> FieldSet {
+    let mut fields = FieldSet::EMPTY;
+    for item in field.items(32) {
+        match item.manifest_field() {
+            Some(name) if required.contains(name) => fields.insert(name),
+            Some(name) => item.wrong(
+                format!("names `{}`, which is not required", name.name()),
+                "name required fields only: the others may be null anyway",
+            ),
             None => {}
         }
     }

@@ -60,6 +60,7 @@ fn timelines() -> impl Strategy<Value = Timeline> {
             fields,
             stages: [StageTimes::NONE; STAGES_MAX],
             false_fields: wrong.into_iter().collect::<FieldSet>(),
+            null_fields: FieldSet::EMPTY,
             lost_cause: None,
             hold_cause: None,
             index_cause: None,

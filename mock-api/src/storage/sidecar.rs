@@ -468,7 +468,13 @@ fn first<'a>(forum: &'a Slot<Value>, real: &'a Slot<Value>) -> &'a Slot<Value> {
 fn see(view: &mut View, field: Field, slot: &Slot<Value>, truth: impl Into<Value>) {
     match slot {
         Slot::Absent => {}
-        Slot::Null => view.null.insert(field),
+        Slot::Null => {
+            view.null.insert(field);
+            // No flag says the same as a false one.
+            if truth.into() != Value::Bool(false) {
+                view.wrong.insert(field);
+            }
+        }
         Slot::There(value) => {
             view.present.insert(field);
             if *value != truth.into() {

@@ -10,7 +10,7 @@ use racegate_model::scenario::{
     Fidelity, FidelityMix, GateSpec, GateStart, GroupSource, GroupSpec, HoldLevel, HoldSetAt,
     HoldSpec, HoldWorkload, IndexSpec, IntakeSpec, KindSpec, LiveSessions, NotificationSpec,
     PipelineSpec, PlatformSpec, ReadPath, RequiredFields, SelectionSpec, Slots, SnapshotInstant,
-    StateSpec, Strategy, Sweep, Workload, WriteOrder,
+    StateSpec, Strategy, Sweep, UnheldFlag, Workload, WriteOrder,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -58,6 +58,7 @@ pub(crate) fn platform() -> PlatformSpec {
             level: HoldLevel::default(),
             propagation: nothing(),
             propagation_loss: Probability::ZERO,
+            unheld: UnheldFlag::False,
         },
         notification: NotificationSpec {
             loss: Probability::ZERO,
@@ -128,7 +129,7 @@ pub(crate) fn service_config(seed: Seed, epoch: RunEpoch, platform: PlatformSpec
         name: "base".into(),
         platform,
         gates: vec![gate],
-        required: RequiredFields(required),
+        required: RequiredFields::with_values(required),
     };
     let tenants =
         (0..2).map(|index| TenantConfig::derived(seed, TenantIndex(index), ArmIndex(0), "none"));

@@ -38,6 +38,10 @@ pub struct Trend {
 }
 
 /// A change of level of one metric.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the schema of a file, not an interface"
+)]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TrendChange {
     /// The metric and its labels, as `[expect]` writes it.

@@ -238,8 +238,8 @@ impl Machine {
         else {
             return Vec::new();
         };
-        let required = self.required.of(waiting.kind);
-        if !self.polling.ready.satisfied_by(&view, required) {
+        let ready = &self.polling.ready;
+        if !ready.satisfied_by(&view, &self.required, waiting.kind) {
             return self.unready(now, recording);
         }
         self.waiting.remove(&recording);

@@ -4,9 +4,9 @@ use super::gaps::{Gaps, Memory};
 use super::polls::Polls;
 use super::{Readiness, Strategy, WebhookEvent};
 use crate::draws::{Draws, Purpose, Seed};
-use crate::field::FieldSet;
+use crate::field::{FieldSet, Kind};
 use crate::ids::RecordingIndex;
-use crate::scenario::ReadPath;
+use crate::scenario::{ReadPath, RequiredFields};
 use crate::time::{Duration, Timestamp};
 use crate::timeline::{Need, View};
 
@@ -172,10 +172,10 @@ impl Policy {
         self.ready.need(required)
     }
 
-    /// Whether `view` satisfies it.
+    /// Whether `view` satisfies it, of a recording of `kind` that needs the `required` fields.
     #[must_use]
-    pub fn is_ready(&self, view: &View, required: FieldSet) -> Ready {
-        if self.ready.satisfied_by(view, required) {
+    pub fn is_ready(&self, view: &View, required: &RequiredFields, kind: Kind) -> Ready {
+        if self.ready.satisfied_by(view, required, kind) {
             Ready::Yes
         } else {
             Ready::No

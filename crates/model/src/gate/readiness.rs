@@ -1,7 +1,7 @@
 //! What a gate looks for in a recording.
 
-use crate::field::{Field, FieldSet};
-use crate::scenario::ReadPath;
+use crate::field::{Field, FieldSet, Kind};
+use crate::scenario::{ReadPath, RequiredFields};
 use crate::timeline::{Need, RecordingState, View};
 
 /// What a check must find. All that is set must hold.
@@ -9,9 +9,10 @@ use crate::timeline::{Need, RecordingState, View};
 pub struct Readiness {
     /// `state` is COMPLETED.
     pub state_completed: Looked,
-    /// The required fields are there and not null on the primary read path.
+    /// The required fields are there on the primary read path, and not null but for those that may
+    /// stay null.
     pub required_fields: Looked,
-    /// The required fields are there and not null on the index.
+    /// The same on the index.
     pub index_visible: Looked,
     /// The media object is in storage.
     pub media_available: Looked,
@@ -103,11 +104,15 @@ impl Readiness {
         }
     }
 
-    /// Whether `view` shows what it looks for in a recording that needs the `required` fields.
-    pub(crate) fn satisfied_by(&self, view: &View, required: FieldSet) -> bool {
+    /// Whether `view` shows what it looks for in a recording of `kind` that needs the `required`
+    /// fields. A field that may stay null is there with null, unless it is named by itself.
+    pub(crate) fn satisfied_by(&self, view: &View, required: &RequiredFields, kind: Kind) -> bool {
         let state_ok = !self.state_completed.needed() || view.state == RecordingState::Completed;
-        let needed = self.needed_fields(required);
-        state_ok && needed.difference(view.present).is_empty()
+        let needed = self.needed_fields(required.of(kind));
+        let named = self.needed_fields(FieldSet::EMPTY);
+        state_ok
+            && needed.difference(required.there(view)).is_empty()
+            && named.difference(view.present).is_empty()
     }
 
     fn needed_fields(&self, required: FieldSet) -> FieldSet {

@@ -159,8 +159,7 @@ impl Gate {
             Observation::Started(_) => Seen::Started,
             Observation::Notified(_, event) => Seen::Notified(event),
             Observation::Answered(_, Found::View(view)) => {
-                let required = self.required.of(pending.kind);
-                Seen::Checked(self.policy.is_ready(&view, required))
+                Seen::Checked(self.policy.is_ready(&view, &self.required, pending.kind))
             }
             // No policy asks for it.
             Observation::Answered(_, Found::Watermark(_)) => return,

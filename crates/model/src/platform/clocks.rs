@@ -8,7 +8,7 @@ use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldGroup, FieldSet, Kind, PerKind};
 use crate::outcome::Cause;
 use crate::scenario::{
-    Arm, GroupSource, HoldLevel, HoldSetAt, HoldSpec, KindSpec, StateSpec, Sweep,
+    Arm, GroupSource, HoldLevel, HoldSetAt, HoldSpec, KindSpec, StateSpec, Sweep, UnheldFlag,
 };
 use crate::time::{Duration, Probability, Timestamp};
 use crate::timeline::{FieldClock, Hold, Region, STAGES_MAX, StageTimes, Timeline};
@@ -26,8 +26,59 @@ pub(super) struct Clocks {
     hold_level: HoldLevel,
     hold_propagation: Sampler,
     hold_propagation_loss: Probability,
+    unheld: Unheld,
     misclassified: Probability,
     region: Option<Second>,
+}
+
+/// What becomes of the flag of a recording without hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unheld {
+    /// It is false.
+    False,
+    /// It is null, and that counts as a value.
+    Null,
+    /// It is null, and a value never comes.
+    Lacking,
+}
+
+impl Unheld {
+    const fn of(arm: &Arm) -> Self {
+        match arm.platform.hold.unheld {
+            UnheldFlag::False => Self::False,
+            UnheldFlag::Null if arm.required.nullable.contains(Field::LegalHoldFlag) => Self::Null,
+            UnheldFlag::Null => Self::Lacking,
+        }
+    }
+
+    /// Makes the flag of a recording without hold null, if that is what it becomes, from when it
+    /// would be false on.
+    fn settle(self, decision: &mut Decision) {
+        let clock = &mut decision.clocks[FieldGroup::Hold.index()];
+        match self {
+            Self::False => {}
+            Self::Null => {
+                clock.null_at = clock.value_at;
+                decision.null_fields.insert(Field::LegalHoldFlag);
+            }
+            Self::Lacking => {
+                clock.null_at = written(clock);
+                (clock.value_at, clock.index_at) = (Timestamp::NEVER, Timestamp::NEVER);
+                if !clock.null_at.is_never() {
+                    decision.hold_cause = Some(Cause::StaysNull);
+                }
+            }
+        }
+    }
+}
+
+/// When fields were written: with their value, or with null if that is all that ever comes.
+const fn written(clock: &FieldClock) -> Timestamp {
+    if clock.value_at.is_never() {
+        clock.null_at
+    } else {
+        clock.value_at
+    }
 }
 
 /// The second region.
@@ -107,6 +158,7 @@ impl Clocks {
             hold_level: platform.hold.level,
             hold_propagation: Sampler::new(&platform.hold.propagation),
             hold_propagation_loss: platform.hold.propagation_loss,
+            unheld: Unheld::of(arm),
             misclassified: platform.intake.misclassified,
             region: platform.region.as_ref().map(|region| Second {
                 share: region.share,
@@ -226,6 +278,7 @@ impl Clocks {
             fields: [FieldClock::NEVER; Field::METADATA_COUNT],
             stages: [StageTimes::NONE; STAGES_MAX],
             false_fields,
+            null_fields: FieldSet::EMPTY,
             lost_cause: None,
             hold_cause: None,
             index_cause: None,
@@ -255,13 +308,13 @@ impl Clocks {
     }
 
     /// What is visible when, as far as it follows from `facts` and from when each group was
-    /// `written`. Clocks that are `known` stay as they are.
+    /// written. Clocks that are `known` stay as they are.
     #[inline(always)]
     pub(super) fn decision(
         &self,
         now: Timestamp,
         facts: &Facts,
-        written: [Timestamp; FieldGroup::COUNT],
+        written_at: [Timestamp; FieldGroup::COUNT],
         known: [FieldClock; FieldGroup::COUNT],
         draws: Draws,
     ) -> Decision {
@@ -269,12 +322,13 @@ impl Clocks {
         let mut decision = Decision {
             clocks: known,
             state_at: Timestamp::NEVER,
+            null_fields: FieldSet::EMPTY,
             lost_cause: facts.lost_cause,
             hold_cause: None,
             index_cause: None,
         };
         for group in FieldGroup::ALL {
-            let written = written[group.index()] + lags.common;
+            let written = written_at[group.index()] + lags.common;
             let arrival = self.arrival(facts, group, draws, written);
             if group == FieldGroup::Hold {
                 decision.hold_cause = arrival.cause;
@@ -288,7 +342,10 @@ impl Clocks {
                 self.refreshes.clock(now, value_at, indexable_at, &lags),
             );
         }
-        let values = decision.clocks.iter().map(|clock| clock.value_at);
+        if facts.hold == Hold::Free {
+            self.unheld.settle(&mut decision);
+        }
+        let values = decision.clocks.iter().map(written);
         let last = values.filter(|at| !at.is_never()).max();
         let last = last.unwrap_or(Timestamp::NEVER);
         let state = self.kinds.get(facts.taken_for).state.0;
@@ -476,7 +533,8 @@ fn alike(groups: &[(Sampler, GroupSource); FieldGroup::COUNT]) -> Option<Duratio
 
 /// Whether a flag under hold comes as any other field.
 fn is_plain(hold: &HoldSpec) -> bool {
-    hold.missed == Probability::ZERO
+    hold.unheld == UnheldFlag::False
+        && hold.missed == Probability::ZERO
         && hold.level == HoldLevel::Interaction
         && hold.propagation == Distribution::Constant(Duration::ZERO)
         && hold.propagation_loss == Probability::ZERO

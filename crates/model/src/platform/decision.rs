@@ -1,6 +1,6 @@
 //! What is decided of a recording: the clocks of its groups.
 
-use crate::field::{FieldGroup, Kind};
+use crate::field::{FieldGroup, FieldSet, Kind};
 use crate::outcome::Cause;
 use crate::time::Timestamp;
 use crate::timeline::{FieldClock, Timeline};
@@ -20,6 +20,8 @@ pub(crate) trait Clocked: Copy {
 pub(crate) struct Decision {
     pub(super) clocks: [FieldClock; FieldGroup::COUNT],
     pub(super) state_at: Timestamp,
+    /// Fields whose value is null.
+    pub(super) null_fields: FieldSet,
     pub(super) lost_cause: Option<Cause>,
     pub(super) hold_cause: Option<Cause>,
     pub(super) index_cause: Option<Cause>,
@@ -76,6 +78,7 @@ impl Clocked for Decision {
     }
 
     fn write(&self, timeline: &mut Timeline) {
+        timeline.null_fields = self.null_fields;
         timeline.lost_cause = self.lost_cause;
         timeline.hold_cause = self.hold_cause;
         timeline.index_cause = self.index_cause;
@@ -86,7 +89,7 @@ impl Decision {
     #[inline]
     pub(super) fn set(&mut self, group: FieldGroup, clock: FieldClock) {
         let known = &mut self.clocks[group.index()];
-        if known.value_at.is_never() {
+        if known.value_at.is_never() && known.null_at.is_never() {
             *known = clock;
         }
     }

@@ -210,6 +210,7 @@ impl<D: Clocked> Whole<D> {
             fields: [FieldClock::NEVER; Field::METADATA_COUNT],
             stages,
             false_fields,
+            null_fields: FieldSet::EMPTY,
             lost_cause: None,
             hold_cause: None,
             index_cause: None,

@@ -27,7 +27,7 @@ pub use live::{Connection, LiveSessions, Silence, WebrtcStack};
 pub use platform::{
     ApiSpec, ArchiveSpec, ExportPolicy, ExportSpec, GroupSource, GroupSpec, HoldSpec, IndexSpec,
     KindSpec, NotificationSpec, PipelineSpec, PlatformSpec, RateLimit, ReadPath, Slots,
-    SnapshotInstant, StageSpec, StateSpec, Sweep, WriteOrder,
+    SnapshotInstant, StageSpec, StateSpec, Sweep, UnheldFlag, WriteOrder,
 };
 pub use region::RegionSpec;
 pub use selection::{
@@ -42,6 +42,7 @@ pub use workload::{
 use crate::draws::Seed;
 use crate::field::{FieldSet, Kind, PerKind};
 use crate::time::Duration;
+use crate::timeline::View;
 
 /// The name of the arm that differs from the file in nothing.
 pub const BASE_ARM: &str = "base";
@@ -80,6 +81,15 @@ pub struct Arm {
     pub required: RequiredFields,
 }
 
+impl Arm {
+    /// Whether a null may be a field's last word: then what a read shows is not a matter of time
+    /// alone.
+    #[must_use]
+    pub fn has_lasting_nulls(&self) -> bool {
+        self.platform.hold.unheld == UnheldFlag::Null || !self.required.nullable.is_empty()
+    }
+}
+
 /// Which engine runs the scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,13 +113,33 @@ impl Engine {
 
 /// The fields that a complete manifest holds, besides the media.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RequiredFields(pub PerKind<FieldSet>);
+pub struct RequiredFields {
+    /// The fields that must be there, by kind.
+    pub fields: PerKind<FieldSet>,
+    /// Those of them that may stay null: a null counts as their value.
+    pub nullable: FieldSet,
+}
 
 impl RequiredFields {
+    /// Fields that must all have a value.
+    #[must_use]
+    pub const fn with_values(fields: PerKind<FieldSet>) -> Self {
+        Self {
+            fields,
+            nullable: FieldSet::EMPTY,
+        }
+    }
+
     /// Required fields of recordings of `kind`.
     #[must_use]
     pub const fn of(&self, kind: Kind) -> FieldSet {
-        *self.0.get(kind)
+        *self.fields.get(kind)
+    }
+
+    /// The fields of `view` that count as there.
+    #[must_use]
+    pub const fn there(&self, view: &View) -> FieldSet {
+        view.present.union(view.null.intersection(self.nullable))
     }
 }
 

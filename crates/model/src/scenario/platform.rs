@@ -132,6 +132,18 @@ pub struct HoldSpec {
     pub propagation: Distribution,
     /// The share of holds that never reach the other level.
     pub propagation_loss: Probability,
+    /// What the flag of a recording without hold becomes.
+    pub unheld: UnheldFlag,
+}
+
+/// What `legal_hold_flag` of a recording without hold becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnheldFlag {
+    /// It is false.
+    #[default]
+    False,
+    /// It is null, and stays null for ever.
+    Null,
 }
 
 /// A job that repairs missed holds.

@@ -54,6 +54,9 @@ pub struct Timeline {
     pub stages: [StageTimes; STAGES_MAX],
     /// Fields whose value is false.
     pub false_fields: FieldSet,
+    /// Fields whose value is null: they count as there from `value_at` on, where they do at all.
+    #[serde(default, skip_serializing_if = "FieldSet::is_empty")]
+    pub null_fields: FieldSet,
     /// Why fields that never come do not come.
     pub lost_cause: Option<Cause>,
     /// What held the hold flag once its group was written, or why it never comes.
@@ -289,6 +292,17 @@ impl Timeline {
         }
     }
 
+    /// The fields of `nulls` whose null is false, because they have a value, or will. Null for the
+    /// hold flag of a recording without hold says the same as false.
+    #[must_use]
+    pub fn false_nulls(&self, nulls: FieldSet) -> FieldSet {
+        let false_nulls = nulls.difference(self.null_fields);
+        match self.hold {
+            Hold::Held => false_nulls,
+            Hold::Free => false_nulls.without(Field::LegalHoldFlag),
+        }
+    }
+
     /// The clock of a metadata field, as decided at `now`; [`FieldClock::NEVER`] for the media.
     #[must_use]
     pub fn clock(&self, now: Timestamp, field: Field) -> FieldClock {
@@ -319,8 +333,12 @@ impl Timeline {
         for field in Field::METADATA {
             let clock = self.clock(now, field);
             if clock.visible_at(path) <= now {
-                view.present.insert(field);
-            } else if clock.null_at <= now {
+                if self.null_fields.contains(field) {
+                    view.null.insert(field);
+                } else {
+                    view.present.insert(field);
+                }
+            } else if clock.null_at <= now && !self.null_fields.contains(field) {
                 view.null.insert(field);
             }
         }

@@ -140,7 +140,7 @@ pub(crate) fn required() -> RequiredFields {
     .into_iter()
     .collect();
     let webrtc = all.with(Field::WebrtcSessionId).with(Field::ClientIp);
-    RequiredFields(PerKind { webrtc, sip: all })
+    RequiredFields::with_values(PerKind { webrtc, sip: all })
 }
 
 pub(crate) fn arm(name: &str, workers: u32) -> Arm {
@@ -176,6 +176,7 @@ pub(crate) fn arm(name: &str, workers: u32) -> Arm {
                 level: HoldLevel::default(),
                 propagation: none(),
                 propagation_loss: Probability::ZERO,
+                unheld: UnheldFlag::False,
             },
             notification: NotificationSpec {
                 loss: Probability::ZERO,

@@ -3,7 +3,7 @@
 use racegate_model::field::FieldSet;
 use racegate_model::scenario::{
     ArchiveSpec, ExportPolicy, ExportSpec, HoldLevel, HoldSpec, IndexSpec, NotificationSpec,
-    ReadPath, Slots, SnapshotInstant, Sweep, WriteOrder,
+    ReadPath, Slots, SnapshotInstant, Sweep, UnheldFlag, WriteOrder,
 };
 use racegate_model::time::{Duration, Probability};
 
@@ -42,6 +42,9 @@ pub(super) fn hold(mut table: Table<'_>) -> HoldSpec {
         }),
         propagation: table.or("propagation", at_once(), distribution::read),
         propagation_loss: table.or("propagation_loss", Probability::ZERO, Field::probability),
+        unheld: table.or("unheld", UnheldFlag::False, |field| {
+            field.choice(&[("false", UnheldFlag::False), ("null", UnheldFlag::Null)])
+        }),
     };
     table.finish();
     hold

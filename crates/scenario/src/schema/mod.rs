@@ -29,6 +29,7 @@ pub fn json_schema() -> Value {
                     "all": array(reference("sip_field"), 0, 32),
                     "webrtc": array(reference("field"), 0, 32),
                     "sip": array(reference("sip_field"), 0, 32),
+                    "nullable": array(reference("field"), 0, 32),
                 }),
                 &[],
             ),

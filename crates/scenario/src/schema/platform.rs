@@ -25,6 +25,7 @@ pub(super) fn schema() -> Value {
                     "level": words(&["interaction", "recording"]),
                     "propagation": reference("distribution"),
                     "propagation_loss": reference("share"),
+                    "unheld": words(&["false", "null"]),
                 }),
                 &[],
             ),

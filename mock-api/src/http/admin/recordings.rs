@@ -265,6 +265,7 @@ fn told(call: &Call, visible: &VisibleAt) -> Timeline {
         fields,
         stages: [StageTimes::NONE; STAGES_MAX],
         false_fields: FieldSet::EMPTY,
+        null_fields: FieldSet::EMPTY,
         lost_cause: None,
         hold_cause: None,
         index_cause: None,
@@ -328,8 +329,11 @@ pub(super) fn visible(
         metadata.map(Field::name).collect()
     };
     let media = primary.present.contains(Field::Media);
-    let required = tenant.required().of(timeline.taken_for());
-    let missing = required.difference(index.present).without(Field::Media);
+    let required = tenant.required();
+    let needed = required.of(timeline.taken_for());
+    let missing = needed
+        .difference(required.there(&index))
+        .without(Field::Media);
     Some(Visible {
         conversation_id: ConversationId::of(service.seed(), recording).to_string(),
         recording_id: RecordingId::of(service.seed(), recording).to_string(),

@@ -14,7 +14,7 @@ use crate::scenario::{
     GroupSource, GroupSpec, HoldLevel, HoldSetAt, HoldSpec, HoldWorkload, IndexSpec, IntakeSpec,
     KindSpec, Labels, Limits, LiveSessions, Metric, NotificationSpec, PipelineSpec, PlatformSpec,
     ReadPath, RequiredFields, Scenario, SelectionSpec, Series, Slots, SnapshotInstant, Stage,
-    StageShape, StageSpec, StateSpec, Strategy, Sweep, Workload, WriteOrder,
+    StageShape, StageSpec, StateSpec, Strategy, Sweep, UnheldFlag, Workload, WriteOrder,
 };
 use crate::summary::Summary;
 use crate::time::{Duration, Probability, Rate, Timestamp};
@@ -78,6 +78,7 @@ fn platform(workers: u32) -> PlatformSpec {
             level: HoldLevel::default(),
             propagation: nothing(),
             propagation_loss: Probability::ZERO,
+            unheld: UnheldFlag::False,
         },
         notification: NotificationSpec {
             loss: Probability::ZERO,
@@ -126,7 +127,7 @@ fn arm(name: &str, workers: u32) -> Arm {
                 .into(),
             ),
         ],
-        required: RequiredFields(PerKind {
+        required: RequiredFields::with_values(PerKind {
             webrtc: all.with(Field::ClientIp),
             sip: all,
         }),
@@ -216,6 +217,7 @@ pub(super) fn timeline(recording: u64, kind: Kind, ended_ms: u64, lag_ms: u64) -
         fields: [clock; Field::METADATA_COUNT],
         stages,
         false_fields: FieldSet::EMPTY,
+        null_fields: FieldSet::EMPTY,
         lost_cause: None,
         hold_cause: None,
         index_cause: None,

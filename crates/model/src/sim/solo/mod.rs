@@ -241,6 +241,7 @@ pub(super) fn suits(arm: &Arm) -> bool {
     arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()
         && !arm.platform.loses_values()
+        && !arm.has_lasting_nulls()
         && arm.gates.iter().all(alone)
 }
 
