@@ -55,6 +55,8 @@ pub struct NewRun<'a> {
     pub overrides: &'a [Override],
     /// Gates that were asked for; all if empty.
     pub gates: &'a [String],
+    /// Claims that the run goes on for, as they were written.
+    pub until: &'a [String],
     /// Arms of a live run.
     pub arms: Arms,
     /// The engine.
@@ -188,6 +190,7 @@ impl NewRun<'_> {
             scenario_folder: folder_of(&self.source.name),
             overrides: self.overrides.to_vec(),
             gates: self.gates.to_vec(),
+            until: self.until.to_vec(),
             all_arms: self.engine == Engine::Sim || self.arms == Arms::All,
             machine: Machine::here(),
             scenario: self.source.text.clone(),

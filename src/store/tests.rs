@@ -94,6 +94,7 @@ fn run(parent: &std::path::Path) -> (Scenario, RunFolder, Accumulator) {
         source: &source,
         overrides: &[],
         gates: &[],
+        until: &[],
         arms: Arms::Base,
         engine: Engine::Sim,
     };

@@ -13,6 +13,7 @@ mod forum_backoff;
 mod gaps;
 pub mod keys;
 mod linear_backoff;
+mod looks;
 mod minimax;
 mod odds_index;
 mod optimal;
@@ -57,7 +58,7 @@ pub use webhook_confirm::WebhookConfirm;
 pub use webhook_fallback::WebhookFallback;
 
 use crate::scenario::RequiredFields;
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 use keys::Keys;
 
 /// What a strategy says of itself. `Default` gives every key its default.
@@ -91,6 +92,12 @@ pub(crate) trait Form: Default {
 
     /// The gaps between its checks, worked out beforehand.
     fn gaps(&self) -> Option<Gaps> {
+        None
+    }
+
+    /// The gap between looks of one that decides about all recordings together, and when it gives
+    /// up.
+    fn steady(&self) -> Option<(Duration, Option<Duration>)> {
         None
     }
 
@@ -164,6 +171,10 @@ macro_rules! strategies {
             #[must_use]
             pub fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
                 match self { $(Self::$name(form) => form.fleet(required),)+ }
+            }
+
+            fn steady(&self) -> Option<(Duration, Option<Duration>)> {
+                match self { $(Self::$name(form) => form.steady(),)+ }
             }
 
             pub(crate) fn closed_form(&self) -> bool {
