@@ -12,7 +12,7 @@ use crate::output::color;
 use crate::store::Stored;
 
 /// Name and version of the program.
-const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
+pub(crate) const TOOL: &str = concat!("racegate ", env!("CARGO_PKG_VERSION"));
 
 /// Reads and parses a scenario; also returns its text.
 ///

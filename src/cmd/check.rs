@@ -1,6 +1,6 @@
 //! `racegate check`: what a scenario would do, before it does it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use mock_api::room::bytes;
@@ -35,7 +35,7 @@ impl CheckArgs {
         let mut last = None;
         for path in &self.scenarios {
             match load(path, &overrides) {
-                Ok((scenario, _)) => show(path, &scenario)?,
+                Ok((scenario, source)) => show(&source.name, &scenario)?,
                 Err(error) => {
                     // All are shown; the last one ends the command.
                     if let Some(earlier) = last.replace(error) {
@@ -49,9 +49,9 @@ impl CheckArgs {
 }
 
 /// Prints the plan, and a note where this machine cannot run it.
-fn show(path: &Path, scenario: &Scenario) -> Result<(), Exit> {
+fn show(name: &str, scenario: &Scenario) -> Result<(), Exit> {
     let plan = Plan::of(scenario);
-    print(&text(path, scenario, &plan))?;
+    print(&text(name, scenario, &plan))?;
     if let Err(exit) = plan.ensure_fits(scenario.engine) {
         note(&format!(
             "warning: `racegate run` would refuse it: {}",
@@ -61,7 +61,7 @@ fn show(path: &Path, scenario: &Scenario) -> Result<(), Exit> {
     Ok(())
 }
 
-fn text(path: &Path, scenario: &Scenario, plan: &Plan) -> String {
+fn text(name: &str, scenario: &Scenario, plan: &Plan) -> String {
     let mut lines = vec![
         ("seed".to_owned(), scenario.seed.0.to_string()),
         ("engine".to_owned(), scenario.engine.name().to_owned()),
@@ -81,11 +81,7 @@ fn text(path: &Path, scenario: &Scenario, plan: &Plan) -> String {
     lines.extend(sizes(scenario, plan).map(|(label, value)| (label.to_owned(), value)));
     let widest = lines.iter().map(|(label, _)| label.chars().count()).max();
     let width = widest.unwrap_or(0).clamp(LABEL_MIN, LABEL_MAX);
-    let mut text = format!(
-        "{}: {}",
-        printable(&path.display().to_string()),
-        scenario.name
-    );
+    let mut text = format!("{}: {}", printable(name), scenario.name);
     if !scenario.description.is_empty() {
         text.push_str(&format!(" ({})", printable(&scenario.description)));
     }

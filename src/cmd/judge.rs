@@ -10,7 +10,7 @@ use racegate_model::scenario::{Engine, Scenario};
 use racegate_scenario::{Override, Source};
 
 use super::change::ChangeArgs;
-use super::report::{Table, show, write};
+use super::report::{Extent, Table, show, write};
 use crate::engine;
 use crate::judge::{Exporter, Judge, exit, print as describe};
 use crate::live::{Arms, LiveOptions};
@@ -102,8 +102,7 @@ impl JudgeArgs {
             gates: &self.kept_gates(),
             arms: Arms::Base,
             engine: Engine::Live,
-        })
-        .map_err(Exit::internal)?;
+        })?;
         let exporter = Exporter {
             gate: self.name.clone(),
             command: (!self.attach).then(|| self.command.clone()),
@@ -138,7 +137,7 @@ impl JudgeArgs {
         let judgement = judge.into_judgement();
         let exit = Exit::of(&played.summary).worse(exit(&judgement));
         played.summary.exit_code = exit.code();
-        let mut shown = show(&played.summary, self.output.output());
+        let mut shown = show(&played.summary, self.output.output(), Extent::Full);
         if self.output.output() == Output::Table {
             shown = shown.and_then(|()| print(&describe(&judgement, &self.name)));
         }

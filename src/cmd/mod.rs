@@ -9,7 +9,9 @@ mod compare;
 mod completions;
 mod diagnose;
 mod judge;
+mod replay;
 mod report;
+mod repro;
 mod run;
 mod schema;
 mod serve;
@@ -40,6 +42,7 @@ Exit codes:
    90  regression (compare)          104  bad scenario
    91  inconclusive                  105  interrupted
 
+Every option is an environment variable too: --seed 7 is RACEGATE_SEED=7.
 The human table goes to stdout (with --json: the summary); progress and logs go to stderr.
 Start with:  racegate run scenarios/webrtc-spike.toml";
 
@@ -53,6 +56,10 @@ enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     /// Run your own exporter under the scenario's load and judge what it wrote
     Judge(judge::JudgeArgs),
+    /// Make one failing export small and write it down, so that it fails every time
+    Repro(repro::ReproArgs),
+    /// Run a repro again, simulated or forced over HTTP: exit 0 (complete) or 90 (still fails)
+    Replay(replay::ReplayArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
     /// Say whether runs are worse than a baseline: exit 0, 90 (worse) or 91 (inconclusive)
@@ -93,6 +100,8 @@ impl Command {
             Self::Compare(args) => args.run(),
             Self::Diagnose(args) => args.run(),
             Self::Judge(args) => args.run(),
+            Self::Repro(args) => args.run(),
+            Self::Replay(args) => args.run(),
             Self::Report(args) => args.run(),
             Self::Calibrate(args) => args.run(),
             Self::Tune(args) => args.run(),

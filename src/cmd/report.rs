@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use racegate_model::analysis::{Doubt, Exit, Replay, Tenant};
 use racegate_model::scenario::Scenario;
 use racegate_model::summary::Summary;
@@ -61,7 +61,7 @@ impl ReportArgs {
 
 /// Renders one run's folder again; says how that ends where the folder is damaged.
 fn render(path: &Path, output: Output, table: Table) -> Result<Exit, Exit> {
-    let mut folder = RunFolder::open(path).map_err(Exit::internal)?;
+    let mut folder = RunFolder::open(path)?;
     let is_ours = folder.claim().map_err(Exit::internal)?;
     let (scenario, tenants) = what_was_run(folder.stored())?;
     let mut replay = Replay::new(&scenario, context(&scenario, tenants.clone()));
@@ -96,7 +96,7 @@ fn render(path: &Path, output: Output, table: Table) -> Result<Exit, Exit> {
         }
     }
     summary.exit_code = Exit::of(&summary).code();
-    show(&summary, output)?;
+    show(&summary, output, Extent::Full)?;
     if !is_ours {
         note(
             "a run is still writing to this folder: shown is what there is, and nothing is written",
@@ -227,11 +227,24 @@ pub(super) fn write(
     )))
 }
 
+/// How much of a summary is shown as text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Extent {
+    /// All tables
+    Full,
+    /// The answer, the expectations and the outcomes
+    Short,
+    /// Nothing; the run's folder has it
+    None,
+}
+
 /// Shows the summary on stdout.
-pub(super) fn show(summary: &Summary, output: Output) -> Result<(), Exit> {
-    match output {
-        Output::Table => print(&terminal::render(summary, style(), width())),
-        Output::Json => print_json(summary),
+pub(super) fn show(summary: &Summary, output: Output, extent: Extent) -> Result<(), Exit> {
+    match (output, extent) {
+        (Output::Json, _) => print_json(summary),
+        (Output::Table, Extent::Full) => print(&terminal::render(summary, style(), width())),
+        (Output::Table, Extent::Short) => print(&terminal::digest(summary, style(), width())),
+        (Output::Table, Extent::None) => Ok(()),
     }
 }
 

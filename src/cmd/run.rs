@@ -11,14 +11,15 @@ use racegate_scenario::Override;
 
 use super::change::ChangeArgs;
 use super::compare::{MarginArgs, with_baseline};
-use super::report::{Table, show, write};
+use super::report::{Extent, Table, show, write};
 use crate::baseline;
 use crate::engine::seeds::Replications;
 use crate::engine::{self, Played};
 use crate::live::{Arms, LiveOptions};
 use crate::load::{load, select_gates, tenants};
-use crate::output::{Notes, OutputArgs, note};
+use crate::output::{Notes, OutputArgs, conclude, note};
 use crate::plan::Plan;
+use crate::report::REPORT;
 use crate::signals::Signals;
 use crate::store::{AUDIO, Existing, NewRun, RunFolder};
 
@@ -26,8 +27,9 @@ use crate::store::{AUDIO, Existing, NewRun, RunFolder};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct RunArgs {
-    /// The scenario file
-    scenario: PathBuf,
+    /// The scenario files, run one after the other; `-` is standard input
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
     /// Engine: virtual time, or wall clock with real HTTP, WebRTC and S3 [default: the scenario's]
     #[arg(long, value_enum)]
     engine: Option<EngineArg>,
@@ -36,16 +38,17 @@ pub(super) struct RunArgs {
     /// Run only this gate (repeatable)
     #[arg(long = "gate", value_name = "NAME")]
     gates: Vec<String>,
-    /// Live: which arms to run
-    #[arg(long, value_enum, default_value = "base")]
-    arms: ArmsArg,
+    /// Live: which arms to run [default: base]
+    #[arg(long, value_enum)]
+    arms: Option<ArmsArg>,
     /// Sim: runs of seeds SEED, SEED+1, … behind every interval; `auto` makes at least 20 where
     /// recordings share a queue or a job, until every expectation is decided, and one elsewhere
-    #[arg(long, value_name = "N|auto", default_value = "auto")]
-    replications: Replications,
-    /// Sim: how long `--replications auto` may go on
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = racegate_scenario::parse_duration)]
-    budget: Duration,
+    /// [default: auto]
+    #[arg(long, value_name = "N|auto")]
+    replications: Option<Replications>,
+    /// Sim: how long `--replications auto` may go on [default: 2s]
+    #[arg(long, value_name = "DURATION", value_parser = racegate_scenario::parse_duration)]
+    budget: Option<Duration>,
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -71,6 +74,15 @@ pub(super) struct RunArgs {
     margins: MarginArgs,
     #[command(flatten)]
     output: OutputArgs,
+    /// How much of the table to print: all, the answer with the expectations, or nothing
+    #[arg(
+        long,
+        value_enum,
+        value_name = "EXTENT",
+        default_value = "full",
+        conflicts_with = "json"
+    )]
+    summary: Extent,
     /// No progress and no notes on stderr, but for errors and the last line
     #[arg(long, short)]
     quiet: bool,
@@ -100,14 +112,50 @@ enum StackArg {
     Str0mDense,
 }
 
+/// How long `--replications auto` may go on.
+const BUDGET: Duration = Duration::from_secs(2);
+
 impl RunArgs {
-    /// Runs the scenario, reports, and judges its expectations.
+    /// Runs each scenario, reports, and judges its expectations; the worst ending counts.
     pub(super) fn run(self) -> Result<Exit, Exit> {
+        let [_, second, ..] = self.scenarios.as_slice() else {
+            return self.run_one(&self.scenarios[0]);
+        };
+        for (flag, value) in [
+            ("--out", self.out.as_ref().map(|_| ())),
+            ("--save-baseline", self.save_baseline.as_ref().map(|_| ())),
+            ("--baseline", self.baseline.as_ref().map(|_| ())),
+        ] {
+            if value.is_some() {
+                return Err(Exit::Usage(format!(
+                    "{flag} is of one scenario; run {} by itself",
+                    second.display()
+                )));
+            }
+        }
+        let mut worst = Exit::Done;
+        for path in &self.scenarios {
+            let exit = self.run_one(path).unwrap_or_else(|error| error);
+            conclude(&exit);
+            worst = worst.worse(exit);
+            if matches!(worst, Exit::Interrupted(_)) {
+                break;
+            }
+        }
+        if worst.is_error() {
+            Err(worst)
+        } else {
+            Ok(worst)
+        }
+    }
+
+    fn run_one(&self, path: &Path) -> Result<Exit, Exit> {
         let overrides = self.overrides();
-        let (mut scenario, source) = load(&self.scenario, &overrides)?;
+        let (mut scenario, source) = load(path, &overrides)?;
         select_gates(&mut scenario, &self.gates)?;
         scenario.engine = self.engine.map_or(scenario.engine, EngineArg::engine);
-        let arms = self.arms.arms();
+        self.refuse_flags_of_the_other_engine(scenario.engine)?;
+        let arms = self.arms();
         let tenants = tenants(&scenario, arms);
         refuse_coupled(&scenario, &tenants)?;
         Plan::of(&scenario).ensure_fits(scenario.engine)?;
@@ -124,17 +172,19 @@ impl RunArgs {
             gates: &self.gates,
             arms,
             engine: scenario.engine,
-        })
-        .map_err(Exit::internal)?;
+        })?;
         if self.notes() == Notes::Shown {
             note(&opening(&scenario, folder.path()));
         }
         let signals = Signals::listen().map_err(Exit::internal)?;
         let played = self.play(&scenario, &tenants, &folder, &signals)?;
         // Shown first: a full disk must not cost the user the numbers, nor a full stdout the files.
-        let shown = show(&played.summary, self.output.output());
+        let shown = show(&played.summary, self.output.output(), self.summary);
         write(&played, (&scenario, &tenants), &folder, Table::WhenShort)?;
         shown?;
+        if self.notes() == Notes::Shown {
+            note(&format!("report {}", folder.path().join(REPORT).display()));
+        }
         self.hold_against_baselines(Exit::of(&played.summary), &folder)
     }
 
@@ -169,13 +219,16 @@ impl RunArgs {
     ) -> Result<Played, Exit> {
         match scenario.engine {
             Engine::Sim => {
-                let budget = std::time::Duration::from_nanos(self.budget.as_nanos());
-                let wanted = (self.replications, budget);
+                let budget = self.budget.unwrap_or(BUDGET).as_nanos();
+                let wanted = (
+                    self.replications.unwrap_or(Replications::Auto),
+                    std::time::Duration::from_nanos(budget),
+                );
                 engine::sim::run(scenario, tenants, folder, wanted, signals)
             }
             Engine::Live => {
                 let options = LiveOptions {
-                    arms: self.arms.arms(),
+                    arms: self.arms(),
                     keep_audio: self.keep_audio.then(|| folder.path().join(AUDIO)),
                     shards: self
                         .shards
@@ -184,6 +237,38 @@ impl RunArgs {
                 engine::live::run(scenario, tenants, folder, &options, self.notes(), signals)
             }
         }
+    }
+
+    /// Refuses flags that would do nothing with `engine`.
+    fn refuse_flags_of_the_other_engine(&self, engine: Engine) -> Result<(), Exit> {
+        let given = |is_given: bool, flag| is_given.then_some(flag);
+        let flags: &[Option<&str>] = match engine {
+            Engine::Sim => &[
+                given(self.arms.is_some(), "--arms"),
+                given(self.keep_audio, "--keep-audio"),
+                given(self.shards.is_some(), "--shards"),
+                given(self.stack.is_some(), "--stack"),
+            ],
+            Engine::Live => &[
+                given(self.replications.is_some(), "--replications"),
+                given(self.budget.is_some(), "--budget"),
+            ],
+        };
+        let Some(flag) = flags.iter().flatten().next() else {
+            return Ok(());
+        };
+        let (own, other) = match engine {
+            Engine::Sim => ("sim", "live"),
+            Engine::Live => ("live", "sim"),
+        };
+        Err(Exit::Usage(format!(
+            "{flag} does nothing in a run with engine {own}; leave it out, or run with \
+             `--engine {other}`"
+        )))
+    }
+
+    fn arms(&self) -> Arms {
+        self.arms.map_or(Arms::Base, ArmsArg::arms)
     }
 
     fn overrides(&self) -> Vec<Override> {

@@ -2,8 +2,9 @@
 
 use std::io::IsTerminal as _;
 
-use clap::Parser;
+use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{Arg, ArgAction, Command, Parser};
 use racegate_model::analysis::Exit;
 
 use crate::output::print;
@@ -15,7 +16,9 @@ use crate::output::print;
 /// [`Exit::Usage`] for a mistake, [`Exit::Done`] for what was printed, [`Exit::Internal`] where
 /// that could not be written.
 pub fn parse<C: Parser>() -> Result<C, Exit> {
-    C::try_parse().map_err(|error| {
+    let matches = with_environment(C::command()).try_get_matches();
+    let parsed = matches.and_then(|matches| C::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         if error.use_stderr() {
             return Exit::Usage(message(&error));
         }
@@ -28,6 +31,25 @@ pub fn parse<C: Parser>() -> Result<C, Exit> {
         };
         print(&text).err().unwrap_or(Exit::Done)
     })
+}
+
+/// Makes every option an environment variable too: `--seed` is `RACEGATE_SEED`.
+fn with_environment(command: Command) -> Command {
+    let named = |option: Arg| {
+        let Some(long) = option.get_long() else {
+            return option;
+        };
+        let variable = format!("RACEGATE_{}", long.to_uppercase().replace('-', "_"));
+        let is_flag = matches!(option.get_action(), ArgAction::SetTrue);
+        let option = option.env(variable).hide_env(true);
+        if is_flag {
+            option.value_parser(FalseyValueParser::new())
+        } else {
+            option
+        }
+    };
+    let command = command.mut_args(named);
+    command.mut_subcommands(with_environment)
 }
 
 /// What is wrong, and the way out.

@@ -46,18 +46,15 @@ pub enum ReportError {
     },
 }
 
+/// The report that a person reads first.
+pub const REPORT: &str = "report.html";
+
 /// Names of the files that [`write_all`] makes.
 pub fn files() -> impl Iterator<Item = String> {
     let pictures = plot::PLOTS
         .iter()
         .flat_map(|plot| ["svg", "png"].map(|kind| format!("{}.{kind}", plot.name)));
-    let texts = [
-        "report.html",
-        "report.md",
-        "summary.md",
-        "junit.xml",
-        "gates.csv",
-    ];
+    let texts = [REPORT, "report.md", "summary.md", "junit.xml", "gates.csv"];
     texts.into_iter().map(str::to_owned).chain(pictures)
 }
 
@@ -86,5 +83,5 @@ pub fn write_all(
         put(&format!("{}.svg", picture.name), picture.svg.as_bytes())?;
         put(&format!("{}.png", picture.name), &picture.png)?;
     }
-    put("report.html", html::render(summary, &pictures).as_bytes())
+    put(REPORT, html::render(summary, &pictures).as_bytes())
 }

@@ -7,7 +7,7 @@ use racegate_model::summary::Summary;
 use racegate_scenario::printable;
 
 use super::content;
-use super::document::{Align, Block, Cell, Doubt, Severity, Table, Tone, VerdictLine};
+use super::document::{Align, Block, Cell, Document, Doubt, Severity, Table, Tone, VerdictLine};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,12 +28,22 @@ const PADDING: usize = 2;
 /// The report as text of at most `width` columns, where words allow it; ends with a newline.
 #[must_use]
 pub fn render(summary: &Summary, style: Style, width: usize) -> String {
+    text_of(content::document(summary), style, width)
+}
+
+/// The answer and the expectations alone, as [`render`] shows them.
+#[must_use]
+pub fn digest(summary: &Summary, style: Style, width: usize) -> String {
+    text_of(content::digest(summary), style, width)
+}
+
+fn text_of(document: Document, style: Style, width: usize) -> String {
     let page = Page {
         style,
         width: width.max(WIDTH_MIN),
     };
     let mut text = String::new();
-    for block in content::document(summary).blocks {
+    for block in document.blocks {
         page.block(&mut text, &block);
     }
     text

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use racegate_model::analysis::{Accumulator, Replicates};
+use racegate_model::analysis::{Accumulator, Exit, Replicates};
 use racegate_model::scenario::{Engine, Scenario};
 use racegate_model::summary::Summary;
 use racegate_scenario::{Override, Source};
@@ -98,6 +98,16 @@ pub enum CreateError {
     },
 }
 
+impl From<CreateError> for Exit {
+    /// A folder that was named wrongly is a mistake of the command line.
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Occupied(_) | CreateError::Exists(_) => Self::Usage(error.to_string()),
+            CreateError::Busy(_) | CreateError::Io { .. } => Self::internal(error),
+        }
+    }
+}
+
 /// Why a run's folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -131,6 +141,18 @@ pub enum OpenError {
         /// The reason.
         source: serde_json::Error,
     },
+}
+
+impl From<OpenError> for Exit {
+    /// A folder that was named wrongly is a mistake of the command line.
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NotARun(_) => Self::Usage(error.to_string()),
+            OpenError::Io { .. } | OpenError::Run { .. } | OpenError::Summary { .. } => {
+                Self::internal(error)
+            }
+        }
+    }
 }
 
 /// A file that cannot be written.

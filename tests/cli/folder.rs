@@ -23,7 +23,7 @@ fn an_earlier_run_is_replaced_only_by_force() {
     let out = run(folder.path());
     let before = fs::read(out.join("summary.json")).expect("there is a summary");
     let refused = small(folder.path(), &out, &["--seed", "7"]);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(2));
     let stderr = text(&refused.stderr);
     assert!(
         stderr.contains("--force") && stderr.contains("--out"),

@@ -3,6 +3,8 @@
 mod compare;
 mod endings;
 mod folder;
+mod options;
+mod repro;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -188,7 +190,7 @@ fn a_folder_with_something_else_in_it_is_not_touched() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("thesis.txt"), "mine").expect("writable");
     let output = simulate(folder.path(), &[]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--out"));
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
 }

@@ -6,6 +6,7 @@
 use crate::distribution::Sampler;
 use crate::draws::{Draws, Purpose, Seed};
 use crate::field::{Field, FieldSet, Kind};
+use crate::ids::RecordingIndex;
 use crate::outcome::OutcomeKind;
 use crate::scenario::{
     ExportPolicy, ExportRequest, ExportSpec, HoldSpec, Permission, ReadPath, RequiredFields,
@@ -38,6 +39,17 @@ impl Reads {
     pub(crate) fn last(self) -> Timestamp {
         self.sidecar_at.max(self.media_at.unwrap_or_default())
     }
+}
+
+/// What chance makes of one job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JobTimes {
+    /// POST to READY.
+    pub query: Duration,
+    /// PUT to the job's end.
+    pub latency: Duration,
+    /// First read to second read, where there is an order.
+    pub between: Duration,
 }
 
 /// The rules of one organization's jobs.
@@ -169,7 +181,23 @@ impl ExportRules {
         if self.order == WriteOrder::Together {
             return Reads::at_once(self.snapshot_at(started_at, done_at));
         }
-        let between = self.between(job);
+        self.reads_apart(started_at, done_at, self.between(job))
+    }
+
+    /// When a job of which chance is known reads what it writes.
+    pub(crate) fn reads_of(
+        &self,
+        started_at: Timestamp,
+        done_at: Timestamp,
+        times: JobTimes,
+    ) -> Reads {
+        if self.order == WriteOrder::Together {
+            return Reads::at_once(self.snapshot_at(started_at, done_at));
+        }
+        self.reads_apart(started_at, done_at, times.between)
+    }
+
+    fn reads_apart(&self, started_at: Timestamp, done_at: Timestamp, between: Duration) -> Reads {
         let first = match self.snapshot {
             SnapshotInstant::Selection => started_at,
             SnapshotInstant::Write => done_at - between,
@@ -194,14 +222,38 @@ impl ExportRules {
         }
     }
 
+    /// Draws all times of a job.
+    pub(crate) fn times(&self, job: Draws) -> JobTimes {
+        let between = match self.order {
+            WriteOrder::Together => Duration::ZERO,
+            WriteOrder::MediaFirst | WriteOrder::SidecarFirst => self.between(|| job),
+        };
+        JobTimes {
+            query: self.query_time(|| job),
+            latency: self.latency(|| job),
+            between,
+        }
+    }
+
     /// Whether the job fails for the recording.
     #[inline]
     pub(crate) fn fails(&self, job: Draws, timeline: &Timeline) -> bool {
-        let nth = u32::try_from(timeline.recording.0 & 0xFFFF_FFFF).unwrap_or(0);
-        let selection = self.selection.as_ref();
+        self.fails_by_chance(job, timeline.recording) || self.forbids(timeline)
+    }
+
+    /// Whether chance makes the job fail for the recording.
+    #[inline]
+    pub(crate) fn fails_by_chance(&self, job: Draws, recording: RecordingIndex) -> bool {
+        let nth = u32::try_from(recording.0 & 0xFFFF_FFFF).unwrap_or(0);
         self.failure
             .occurs_with(|| job.draw_nth(Purpose::JobFailure, nth))
-            || selection.is_some_and(|selection| selection.forbids(timeline, self.seed))
+    }
+
+    /// Whether no job may write the recording.
+    #[inline]
+    pub(crate) fn forbids(&self, timeline: &Timeline) -> bool {
+        let selection = self.selection.as_ref();
+        selection.is_some_and(|selection| selection.forbids(timeline, self.seed))
     }
 
     /// What a strict job misses of a recording at `now`.

@@ -5,10 +5,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::draws::{Draws, Seed};
+pub use crate::export::JobTimes;
 pub use crate::export::verdict;
 use crate::export::{ExportRules, Reads};
 use crate::field::FieldSet;
 use crate::ids::{JobOrdinal, RecordingIndex};
+use crate::job_chance::Chance;
+pub use crate::job_chance::{JobChance, JobChances};
 use crate::job_draws::JobDraws;
 use crate::scenario::{
     ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
@@ -174,6 +177,9 @@ struct Job {
     recordings: Vec<RecordingIndex>,
     created_at: Timestamp,
     draws: Draws,
+    times: JobTimes,
+    /// Recordings for which chance makes the job fail.
+    failing: Vec<RecordingIndex>,
     /// When it reads what it writes, once it has begun.
     reads: Option<Reads>,
     export: Option<Export>,
@@ -189,6 +195,7 @@ pub struct Org {
     rules: ExportRules,
     slots: Slots,
     request: ExportRequest,
+    chance: Chance,
     next: JobOrdinal,
     jobs: BTreeMap<JobOrdinal, Job>,
     due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
@@ -207,6 +214,7 @@ impl Org {
             rules: ExportRules::new(export, required, seed),
             slots: export.slots,
             request: ExportRequest::default(),
+            chance: Chance::Drawn,
             next: JobOrdinal(0),
             jobs: BTreeMap::new(),
             due: BinaryHeap::new(),
@@ -226,6 +234,30 @@ impl Org {
         self.rules = self.rules.selecting(export, hold, request);
         self.request = request;
         self
+    }
+
+    /// The same organization, which notes what chance made of its jobs.
+    #[must_use]
+    pub fn noting(mut self) -> Self {
+        self.chance = Chance::Noted(JobChances::new());
+        self
+    }
+
+    /// The same organization, whose jobs meet these chances; an export beyond a recording's last
+    /// one meets that again, and a recording without any takes no time.
+    #[must_use]
+    pub fn given(mut self, chances: JobChances) -> Self {
+        self.chance = Chance::Given(chances, BTreeMap::new());
+        self
+    }
+
+    /// What chance made of its jobs, where that was noted.
+    #[must_use]
+    pub const fn noted(&self) -> Option<&JobChances> {
+        match &self.chance {
+            Chance::Noted(noted) => Some(noted),
+            Chance::Drawn | Chance::Given(..) => None,
+        }
     }
 
     /// Why its token may not read a recording.
@@ -268,7 +300,8 @@ impl Org {
         self.next = JobOrdinal(ordinal.0 + 1);
         let draws = self.draws.next(now, &recordings);
         self.draws.count(now);
-        let query_time = self.rules.query_time(|| draws);
+        let (times, failing) = self.chance.meet(&self.rules, draws, &recordings);
+        let query_time = times.query;
         let state = if query_time == Duration::ZERO {
             JobState::Ready
         } else {
@@ -284,6 +317,8 @@ impl Org {
                 recordings,
                 created_at: now,
                 draws,
+                times,
+                failing,
                 reads: None,
                 export: None,
                 asks: None,
@@ -388,8 +423,8 @@ impl Org {
             }
         }
         job.state = JobState::Processing;
-        let done_at = now + rules.latency(|| job.draws);
-        let reads = rules.reads(now, done_at, || job.draws);
+        let done_at = now + job.times.latency;
+        let reads = rules.reads_of(now, done_at, job.times);
         job.reads = Some(reads);
         if reads.last() <= now {
             job.export = Some(write(rules, reads, ordinal, job, recordings));
@@ -495,8 +530,10 @@ fn write(
     for recording in &job.recordings {
         let written = recordings.read(*recording, |it| {
             let view = rules.sidecar(reads, job.created_at, it);
-            (rules.fails(job.draws, it), view)
+            (rules.forbids(it), view)
         });
+        let fails = job.failing.contains(recording);
+        let written = written.map(|(forbidden, view)| (fails || forbidden, view));
         match written {
             Some((true, _)) => export.failed.push(*recording),
             Some((false, Some(view))) => export.sidecars.push(Sidecar {

@@ -42,13 +42,24 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<(Scenario, Source), L
     Ok((scenario, source))
 }
 
-/// Reads the text of the scenario at `path`.
+/// Reads the text of the scenario at `path`; `-` is standard input.
 ///
 /// # Errors
 /// When the file cannot be read, or is no text.
 pub fn read(path: &Path) -> Result<Source, LoadError> {
-    let name = path.display().to_string();
-    match read_text(path, SOURCE_BYTES_MAX) {
+    read_within(path, SOURCE_BYTES_MAX)
+}
+
+/// Reads a text of at most `most` bytes.
+pub(crate) fn read_within(path: &Path, most: usize) -> Result<Source, LoadError> {
+    let mut name = path.display().to_string();
+    let text = if name == "-" {
+        "standard input".clone_into(&mut name);
+        text_of(io::stdin(), most)
+    } else {
+        read_text(path, most)
+    };
+    match text {
         Ok(text) => Ok(Source::new(name, text)),
         Err(reason) => Err(LoadError::File {
             file: printable(&name).into_owned(),
@@ -88,22 +99,24 @@ pub fn parse_in_folder(
     parse_with_files(source, overrides, &read)
 }
 
-/// The text of a file of at most `most` bytes; the error says why it cannot be had. No more is
-/// read than that, whatever the file is.
+/// The text of a file of at most `most` bytes; the error says why it cannot be had.
 fn read_text(path: &Path, most: usize) -> Result<String, String> {
-    let read = |path| -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let room = most as u64 + 1;
-        File::open(path)?.take(room).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read(path).map_err(|error| {
-        if error.kind() == io::ErrorKind::IsADirectory {
+    File::open(path)
+        .map_err(|error| error.to_string())
+        .and_then(|file| text_of(file, most))
+}
+
+/// The text of at most `most` bytes. No more is read than that, whatever the file is.
+fn text_of(from: impl Read, most: usize) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = from.take(most as u64 + 1).read_to_end(&mut bytes);
+    if let Err(error) = read {
+        return Err(if error.kind() == io::ErrorKind::IsADirectory {
             "is a folder; name a file in it".to_owned()
         } else {
             error.to_string()
-        }
-    })?;
+        });
+    }
     if bytes.len() > most {
         return Err(format!("has more than {most} bytes, which is the most"));
     }

@@ -148,6 +148,7 @@ mod tests {
         assert_eq!(callers.send(&out).sent, 2);
         let mut batch = RecvBatch::new();
         assert_eq!(server.recv(&mut batch).unwrap(), 2);
+        assert_eq!(server.dropped(), None, "it is not told");
         let mut back = SendBatch::new();
         let mut sources: Vec<_> = batch.iter().map(|d| d.source).collect();
         sources.dedup();

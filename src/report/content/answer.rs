@@ -34,7 +34,8 @@ pub(super) fn sentences(summary: &Summary) -> Vec<String> {
     let mut said = vec![asked(summary, &gates)];
     said.extend(verdict(summary));
     said.extend(throttled(&gates));
-    let recommended = recommended(&gates);
+    // What cannot be trusted recommends nothing.
+    let recommended = recommended(&gates).filter(|_| summary.valid);
     said.extend(findings(&gates, recommended));
     said.extend(recommended.map(|gate| recommendation(gate, &gates)));
     said

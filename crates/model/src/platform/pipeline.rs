@@ -85,10 +85,15 @@ impl Pipeline {
     /// A recording joins the queue of `stage` at `queued_at`, which never goes back.
     pub fn enter(&mut self, stage: usize, queued_at: Timestamp, draws: Draws) -> StageTimes {
         let nth = u32::try_from(stage).unwrap_or(u32::MAX);
-        let stage = &mut self.stages[stage];
         let draw = || draws.draw_nth(Purpose::Service, nth);
-        let service = stage.service.sample_with(draw);
-        let started_at = stage.take(queued_at, service);
+        let service = self.stages[stage].service.sample_with(draw);
+        self.serve(stage, queued_at, service)
+    }
+
+    /// A recording whose service is known joins the queue of `stage` at `queued_at`, which never
+    /// goes back.
+    pub fn serve(&mut self, stage: usize, queued_at: Timestamp, service: Duration) -> StageTimes {
+        let started_at = self.stages[stage].take(queued_at, service);
         StageTimes {
             queued_at,
             started_at,

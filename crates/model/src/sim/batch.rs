@@ -13,7 +13,7 @@ use crate::gate::{Found, Read};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::order::Event;
-use crate::org::{JobError, Org, Recordings};
+use crate::org::{JobChances, JobError, Org, Recordings};
 use crate::platform::Notification;
 use crate::scenario::{Arm, GateSpec, ReadPath, WebhookEvent};
 use crate::selection::Refusal;
@@ -54,6 +54,23 @@ impl Tenant {
             outputs: Vec::new(),
             reads: arm.is_coupled().then(Vec::new),
         }
+    }
+
+    /// The same tenant, whose jobs meet these chances.
+    pub(super) fn given(mut self, chances: JobChances) -> Self {
+        self.org = self.org.given(chances);
+        self
+    }
+
+    /// The same tenant, which notes what chance made of its jobs.
+    pub(super) fn noting(mut self) -> Self {
+        self.org = self.org.noting();
+        self
+    }
+
+    /// What chance made of its jobs, where that was noted.
+    pub(super) const fn noted(&self) -> Option<&JobChances> {
+        self.org.noted()
     }
 
     /// The session of `known` has ended.

@@ -7,11 +7,13 @@
 mod batch;
 mod coupled;
 mod fused;
+mod given;
 mod recordings;
 mod share;
 mod solo;
 mod world;
 
+pub use given::{GivenOutcome, GivenRecording, GivenTenant, Until};
 pub use share::Share;
 
 use std::borrow::Cow;

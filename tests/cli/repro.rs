@@ -1,0 +1,102 @@
+//! `repro` and `replay`: a failing export made small, and run again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{json, output, small_scenario, text};
+
+/// Writes the repro of the small scenario's ungated export.
+fn repro(folder: &Path, more: &[&str]) -> (PathBuf, serde_json::Value) {
+    let scenario = small_scenario(folder);
+    let file = folder.join("repro.toml");
+    let paths = [&scenario, &file].map(|path| path.to_str().expect("text"));
+    let mut arguments = vec!["repro", paths[0], "--json", "--out", paths[1]];
+    arguments.extend(more);
+    let output = output(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    (file, json(&output))
+}
+
+#[test]
+fn a_failing_export_becomes_a_file_that_fails_every_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, said) = repro(folder.path(), &["--gate", "ungated"]);
+    assert_eq!(said["outcome"], "incomplete");
+    assert_eq!(said["recordings"], 1);
+    let path = file.to_str().expect("text");
+    let replayed = output(&["replay", path, "--times", "5", "--json"]);
+    assert_eq!(replayed.status.code(), Some(90));
+    let again = json(&replayed);
+    assert_eq!(again["failed"], 5);
+    assert_eq!(again["hash"], said["hash"]);
+    assert_eq!(again["hash"], again["expected_hash"]);
+}
+
+#[test]
+fn the_levels_and_the_recording_are_chosen_on_the_command_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, exact) = repro(folder.path(), &["--level", "exact", "--gate", "patient"]);
+    assert_eq!(exact["level"], "exact");
+    let number = exact["recording"].to_string();
+    let (_, named) = repro(
+        folder.path(),
+        &["--recording", &number, "--gate", "patient"],
+    );
+    assert_eq!(named["recording"], exact["recording"]);
+    assert_eq!(named["level"], "minimal");
+}
+
+#[test]
+fn a_run_s_folder_gives_the_same_repro_as_its_scenario() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = folder.path().join("run");
+    let simulated = super::small(folder.path(), &run, &[]);
+    assert!(simulated.status.success(), "{}", text(&simulated.stderr));
+    let (file, said) = repro(folder.path(), &["--gate", "ungated"]);
+    let of_run = folder.path().join("of-run.toml");
+    let paths = [&run, &of_run].map(|path| path.to_str().expect("text"));
+    let output = output(&[
+        "repro", paths[0], "--gate", "ungated", "--json", "--out", paths[1],
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(json(&output)["hash"], said["hash"]);
+    let texts = [&file, &of_run].map(|path| fs::read_to_string(path).expect("readable"));
+    assert_eq!(texts[0], texts[1]);
+}
+
+#[test]
+fn what_does_not_fail_or_is_not_there_is_refused_with_a_way_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let scenario = small_scenario(folder.path());
+    let path = scenario.to_str().expect("text");
+    for (arguments, code, words) in [
+        (vec!["--gate", "nobody"], 2, "there are ungated, patient"),
+        (vec!["--recording", "99999"], 2, "no recording 99999"),
+        (vec!["--recording", "nonsense"], 2, "write its number"),
+    ] {
+        let mut all = vec!["repro", path];
+        all.extend(arguments);
+        let output = output(&all);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    let output = output(&["repro", "scenarios/c02-webrtc-only.toml"]);
+    assert_eq!(output.status.code(), Some(93));
+    assert!(text(&output.stderr).contains("nothing fails"));
+}
+
+#[test]
+fn a_changed_repro_says_that_its_hash_is_another_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, said) = repro(folder.path(), &["--gate", "ungated"]);
+    let good = fs::read_to_string(&file).expect("readable");
+    let hash = said["hash"].as_str().expect("text");
+    let other = good.replace(hash, "0123456789abcdef");
+    fs::write(&file, other).expect("writable");
+    let path = file.to_str().expect("text");
+    let output = output(&["replay", path]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(90), "{stderr}");
+    assert!(stderr.contains("0123456789abcdef"), "{stderr}");
+}
