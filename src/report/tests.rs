@@ -84,6 +84,21 @@ fn markdown_says_the_same() {
 }
 
 #[test]
+fn the_page_says_the_same_without_its_pictures() {
+    snapshot("html", &html::render(&sample::summary(), &[]));
+}
+
+#[test]
+fn the_digest_says_it_in_short() {
+    snapshot("digest", &markdown::digest(&sample::summary()));
+}
+
+#[test]
+fn the_table_of_gates_has_a_row_for_each_phase() {
+    snapshot("gates_csv", &csv::render(&sample::summary()));
+}
+
+#[test]
 fn junit_turns_verdicts_into_test_results() {
     snapshot("junit", &junit::render(&live()).unwrap());
 }
@@ -143,6 +158,7 @@ fn no_line_is_wider_than_the_terminal() {
     for summary in [sample::summary(), live(), sample::empty()] {
         for width in [80, 100, 120, 200] {
             let text = terminal::render(&summary, Style::Plain, width);
+            assert!(text.lines().count() > 3, "{text}");
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }

@@ -14,7 +14,7 @@ use crate::scenario::{
 };
 use crate::selection::{Refusal, Selection};
 use crate::time::{Duration, Probability, Timestamp};
-use crate::timeline::{Timeline, View};
+use crate::timeline::{Decided, View};
 
 /// When a job reads what it writes of a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,21 +171,7 @@ impl ExportRules {
     }
 
     /// When a job that was started and is done reads what it writes.
-    #[inline]
     pub(crate) fn reads(
-        &self,
-        started_at: Timestamp,
-        done_at: Timestamp,
-        job: impl FnOnce() -> Draws,
-    ) -> Reads {
-        if self.order == WriteOrder::Together {
-            return Reads::at_once(self.snapshot_at(started_at, done_at));
-        }
-        self.reads_apart(started_at, done_at, self.between(job))
-    }
-
-    /// When a job of which chance is known reads what it writes.
-    pub(crate) fn reads_of(
         &self,
         started_at: Timestamp,
         done_at: Timestamp,
@@ -194,10 +180,7 @@ impl ExportRules {
         if self.order == WriteOrder::Together {
             return Reads::at_once(self.snapshot_at(started_at, done_at));
         }
-        self.reads_apart(started_at, done_at, times.between)
-    }
-
-    fn reads_apart(&self, started_at: Timestamp, done_at: Timestamp, between: Duration) -> Reads {
+        let between = times.between;
         let first = match self.snapshot {
             SnapshotInstant::Selection => started_at,
             SnapshotInstant::Write => done_at - between,
@@ -235,12 +218,6 @@ impl ExportRules {
         }
     }
 
-    /// Whether the job fails for the recording.
-    #[inline]
-    pub(crate) fn fails(&self, job: Draws, timeline: &Timeline) -> bool {
-        self.fails_by_chance(job, timeline.recording) || self.forbids(timeline)
-    }
-
     /// Whether chance makes the job fail for the recording.
     #[inline]
     pub(crate) fn fails_by_chance(&self, job: Draws, recording: RecordingIndex) -> bool {
@@ -251,16 +228,18 @@ impl ExportRules {
 
     /// Whether no job may write the recording.
     #[inline]
-    pub(crate) fn forbids(&self, timeline: &Timeline) -> bool {
-        let selection = self.selection.as_ref();
-        selection.is_some_and(|selection| selection.forbids(timeline, self.seed))
+    pub(crate) fn forbids(&self, recording: &impl Decided) -> bool {
+        let forbids = |selection: &Selection| {
+            recording.look(|timeline| selection.forbids(timeline, self.seed))
+        };
+        self.selection.as_ref().is_some_and(forbids)
     }
 
     /// What a strict job misses of a recording at `now`.
-    pub(crate) fn lacks(&self, now: Timestamp, timeline: &Timeline) -> FieldSet {
-        let view = self.view(now, timeline);
+    pub(crate) fn lacks(&self, now: Timestamp, recording: &impl Decided) -> FieldSet {
+        let view = self.view(now, recording);
         self.required
-            .of(timeline.taken_for())
+            .of(recording.taken_for())
             .difference(self.required.there(&view))
     }
 
@@ -269,15 +248,16 @@ impl ExportRules {
         &self,
         reads: Reads,
         created_at: Timestamp,
-        timeline: &Timeline,
+        recording: &impl Decided,
     ) -> Option<View> {
-        let found = self
-            .selection
-            .is_none_or(|selection| selection.finds(timeline, created_at, self.seed).is_ok());
-        let mut view = (timeline.ended_at <= reads.sidecar_at && found)
-            .then(|| self.view(reads.sidecar_at, timeline))?;
+        let finds = |selection: Selection| {
+            recording.look(|timeline| selection.finds(timeline, created_at, self.seed).is_ok())
+        };
+        let found = self.selection.is_none_or(finds);
+        let mut view = (recording.ended_at() <= reads.sidecar_at && found)
+            .then(|| self.view(reads.sidecar_at, recording))?;
         if let Some(media_at) = reads.media_at {
-            view.take_media(self.view(media_at, timeline));
+            view.take_media(self.view(media_at, recording));
         }
         Some(view)
     }
@@ -297,19 +277,26 @@ impl ExportRules {
         plain.then_some(self.read)
     }
 
-    fn view(&self, now: Timestamp, timeline: &Timeline) -> View {
-        let mut view = timeline.view(now, self.read);
-        let written = match &self.selection {
-            Some(selection) => selection.written(timeline),
-            None => self.schema.with(Field::Media),
-        };
+    fn view(&self, now: Timestamp, recording: &impl Decided) -> View {
+        let mut view = recording.view(now, self.read);
+        let mut written = self.schema.with(Field::Media);
         if let Some(selection) = &self.selection {
-            view.wrong = view.wrong.union(selection.mixed_up(timeline, self.seed));
+            let mixed_up;
+            (written, mixed_up) = recording.look(|timeline| {
+                (
+                    selection.written(timeline),
+                    selection.mixed_up(timeline, self.seed),
+                )
+            });
+            view.wrong = view.wrong.union(mixed_up);
         }
         view.present = view.present.intersection(written);
         view.null = view.null.intersection(written);
         view.wrong = view.wrong.intersection(view.present);
-        view.wrong = view.wrong.union(timeline.false_nulls(view.null));
+        if !view.null.is_empty() {
+            let false_nulls = recording.look(|timeline| timeline.false_nulls(view.null));
+            view.wrong = view.wrong.union(false_nulls);
+        }
         view
     }
 }

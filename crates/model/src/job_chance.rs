@@ -30,6 +30,11 @@ pub(crate) enum Chance {
 }
 
 impl Chance {
+    /// From these values.
+    pub(crate) const fn given(chances: JobChances) -> Self {
+        Self::Given(chances, BTreeMap::new())
+    }
+
     /// What chance makes of a job, and for which of its recordings it fails.
     pub(crate) fn meet(
         &mut self,

@@ -1,9 +1,7 @@
 //! One organization on the platform, as its API shows it: a token's rate limit, export jobs, and
 //! the sidecars that they take. Every tenant is an organization of its own.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-
+use crate::agenda::{Agenda, Due};
 use crate::draws::{Draws, Seed};
 pub use crate::export::JobTimes;
 pub use crate::export::verdict;
@@ -17,13 +15,21 @@ use crate::scenario::{
     ApiSpec, ExportRequest, ExportSpec, HoldSpec, Permission, RateLimit, RequiredFields, Slots,
 };
 use crate::selection::Refusal;
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
-use crate::timeline::{Timeline, View};
+use crate::timeline::{Decided, View};
 
 /// Where an organization finds its recordings.
 pub trait Recordings {
-    /// Calls `read` with the timeline of `recording`, if there is such a recording.
-    fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T>;
+    /// What is known of a recording.
+    type Recording: Decided;
+
+    /// Calls `read` with what is known of `recording`, if there is such a recording.
+    fn read<T>(
+        &self,
+        recording: RecordingIndex,
+        read: impl FnOnce(&Self::Recording) -> T,
+    ) -> Option<T>;
 }
 
 /// A fixed-window rate limit of one token.
@@ -197,8 +203,10 @@ pub struct Org {
     request: ExportRequest,
     chance: Chance,
     next: JobOrdinal,
-    jobs: BTreeMap<JobOrdinal, Job>,
-    due: BinaryHeap<Reverse<(Timestamp, JobOrdinal)>>,
+    jobs: Table<JobOrdinal, Job>,
+    /// Jobs that are pending or processing.
+    busy: u64,
+    due: Agenda,
     /// Fulfilled jobs whose objects are still on their way into storage.
     writing: usize,
 }
@@ -216,8 +224,9 @@ impl Org {
             request: ExportRequest::default(),
             chance: Chance::Drawn,
             next: JobOrdinal(0),
-            jobs: BTreeMap::new(),
-            due: BinaryHeap::new(),
+            jobs: Table::default(),
+            busy: 0,
+            due: Agenda::default(),
             writing: 0,
         }
     }
@@ -247,7 +256,7 @@ impl Org {
     /// one meets that again, and a recording without any takes no time.
     #[must_use]
     pub fn given(mut self, chances: JobChances) -> Self {
-        self.chance = Chance::Given(chances, BTreeMap::new());
+        self.chance = Chance::given(chances);
         self
     }
 
@@ -308,7 +317,8 @@ impl Org {
             JobState::Pending
         };
         if state == JobState::Pending {
-            self.due.push(Reverse((now + query_time, ordinal)));
+            self.busy += 1;
+            self.due.push(due(now + query_time, ordinal));
         }
         self.jobs.insert(
             ordinal,
@@ -339,9 +349,8 @@ impl Org {
         let Slots::Limited(slots) = self.slots else {
             return Ok(());
         };
-        let held = |job: &&Job| job.state.occupies_slot();
-        let busy = self.jobs.values().filter(held).count() + self.writing;
-        if busy < usize::try_from(slots).unwrap_or(usize::MAX) {
+        let busy = self.busy + self.writing as u64;
+        if busy < slots.into() {
             Ok(())
         } else {
             Err(JobError::TooManyJobs)
@@ -359,7 +368,7 @@ impl Org {
         request: ExportRequest,
     ) -> Result<JobOrdinal, JobError> {
         let ordinal = self.create_job(now, recordings)?;
-        if let Some(job) = self.jobs.get_mut(&ordinal) {
+        if let Some(job) = self.jobs.get_mut(ordinal) {
             job.asks = Some(request);
         }
         Ok(ordinal)
@@ -378,7 +387,7 @@ impl Org {
 
     /// What a job draws from.
     pub(crate) fn draws_of(&self, job: JobOrdinal) -> Option<Draws> {
-        self.jobs.get(&job).map(|job| job.draws)
+        self.jobs.get(job).map(|job| job.draws)
     }
 
     /// GET: the job's state.
@@ -387,7 +396,7 @@ impl Org {
     /// [`JobError::NotFound`].
     pub fn job_state(&self, job: JobOrdinal) -> Result<JobState, JobError> {
         self.jobs
-            .get(&job)
+            .get(job)
             .map(|job| job.state)
             .ok_or(JobError::NotFound)
     }
@@ -408,7 +417,7 @@ impl Org {
             return Err(JobError::WrongState(state));
         }
         self.need_slot()?;
-        let job = self.jobs.get_mut(&ordinal).ok_or(JobError::NotFound)?;
+        let job = self.jobs.get_mut(ordinal).ok_or(JobError::NotFound)?;
         let own = job.asks.map(|request| self.rules.asking(request));
         let rules = own.as_ref().unwrap_or(&self.rules);
         if rules.is_strict() {
@@ -418,18 +427,20 @@ impl Org {
             };
             let missing: Vec<_> = job.recordings.iter().filter_map(lacks).collect();
             if !missing.is_empty() {
+                // It was READY, and held no slot.
                 job.state = JobState::Cancelled;
                 return Err(JobError::MissingFields(missing));
             }
         }
         job.state = JobState::Processing;
+        self.busy += 1;
         let done_at = now + job.times.latency;
-        let reads = rules.reads_of(now, done_at, job.times);
+        let reads = rules.reads(now, done_at, job.times);
         job.reads = Some(reads);
         if reads.last() <= now {
             job.export = Some(write(rules, reads, ordinal, job, recordings));
         }
-        self.due.push(Reverse((done_at, ordinal)));
+        self.due.push(due(done_at, ordinal));
         Ok(())
     }
 
@@ -438,9 +449,10 @@ impl Org {
     /// # Errors
     /// [`JobError::NotFound`], [`JobError::WrongState`].
     pub fn cancel_job(&mut self, job: JobOrdinal) -> Result<(), JobError> {
-        let job = self.jobs.get_mut(&job).ok_or(JobError::NotFound)?;
+        let job = self.jobs.get_mut(job).ok_or(JobError::NotFound)?;
         match job.state {
             JobState::Pending | JobState::Ready | JobState::Processing => {
+                self.busy -= u64::from(job.state.occupies_slot());
                 job.state = JobState::Cancelled;
                 Ok(())
             }
@@ -451,7 +463,13 @@ impl Org {
     /// When a job is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due_at().ever()
+    }
+
+    /// When a job is due next; never if none is.
+    #[inline]
+    pub(crate) const fn due_at(&self) -> Timestamp {
+        self.due.first_at()
     }
 
     /// Handles the first thing that is due until `now`; call until it returns `None`. Returns what
@@ -462,16 +480,16 @@ impl Org {
         recordings: &impl Recordings,
     ) -> Option<JobOrdinal> {
         loop {
-            let Reverse((at, ordinal)) = self.due.peek().copied()?;
-            if at > now {
-                return None;
-            }
-            self.due.pop();
-            let Some(job) = self.jobs.get_mut(&ordinal) else {
+            let Due { at, content, .. } = self.due.pop_until(now)?;
+            let ordinal = JobOrdinal(content);
+            let Some(job) = self.jobs.get_mut(ordinal) else {
                 continue;
             };
             match job.state {
-                JobState::Pending => job.state = JobState::Ready,
+                JobState::Pending => {
+                    job.state = JobState::Ready;
+                    self.busy -= 1;
+                }
                 JobState::Processing => {
                     if job.export.is_none() {
                         let own = job.asks.map(|request| self.rules.asking(request));
@@ -480,6 +498,7 @@ impl Org {
                         job.export = Some(write(rules, reads, ordinal, job, recordings));
                     }
                     job.state = JobState::Fulfilled;
+                    self.busy -= 1;
                     return Some(ordinal);
                 }
                 JobState::Ready | JobState::Fulfilled | JobState::Cancelled => {}
@@ -490,7 +509,7 @@ impl Org {
     /// What a fulfilled job has written.
     #[must_use]
     pub fn export(&self, job: JobOrdinal) -> Option<&Export> {
-        let job = self.jobs.get(&job)?;
+        let job = self.jobs.get(job)?;
         if job.state == JobState::Fulfilled {
             job.export.as_ref()
         } else {
@@ -500,7 +519,21 @@ impl Org {
 
     /// Forgets a job that nobody will ask for again.
     pub fn forget(&mut self, job: JobOrdinal) {
-        self.jobs.remove(&job);
+        let held = |job: Job| job.state.occupies_slot();
+        self.busy -= u64::from(self.jobs.remove(job).is_some_and(held));
+    }
+
+    /// Takes what a fulfilled job has written, and forgets the job.
+    pub(crate) fn take_export(&mut self, job: JobOrdinal) -> Option<Export> {
+        self.export(job)?;
+        self.jobs.remove(job)?.export
+    }
+
+    /// Forgets every job, as if it were new.
+    pub(crate) fn clear(&mut self) {
+        self.jobs.clear();
+        self.busy = 0;
+        self.due.clear();
     }
 }
 
@@ -509,6 +542,14 @@ impl JobState {
     #[must_use]
     pub const fn occupies_slot(self) -> bool {
         matches!(self, Self::Pending | Self::Processing)
+    }
+}
+
+const fn due(at: Timestamp, job: JobOrdinal) -> Due {
+    Due {
+        at,
+        content: job.0,
+        slot: 0,
     }
 }
 
@@ -527,12 +568,14 @@ fn write(
         sidecars: Vec::new(),
         failed: Vec::new(),
     };
+    // In the order of the job's recordings.
+    let mut failing = job.failing.iter().peekable();
     for recording in &job.recordings {
+        let fails = failing.next_if_eq(&recording).is_some();
         let written = recordings.read(*recording, |it| {
             let view = rules.sidecar(reads, job.created_at, it);
             (rules.forbids(it), view)
         });
-        let fails = job.failing.contains(recording);
         let written = written.map(|(forbidden, view)| (fails || forbidden, view));
         match written {
             Some((true, _)) => export.failed.push(*recording),

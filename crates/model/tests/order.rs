@@ -12,7 +12,7 @@ use racegate_model::time::{Duration, Timestamp};
 use racegate_model::timeline::Timeline;
 use support::{Collected, gate, millis, spike};
 
-const EVERY: [Path; 3] = [Path::Auto, Path::Events, Path::Exporter];
+const EVERY: [Path; 2] = [Path::Auto, Path::Events];
 
 /// Jobs of one second that read the other thing two seconds later; everything else is exact.
 fn scenario(order: WriteOrder, media_ms: u64, fields_ms: u64) -> Scenario {

@@ -16,6 +16,8 @@ use support::{arm, gate, millis, required, run, spike};
 struct Nothing;
 
 impl Recordings for Nothing {
+    type Recording = Timeline;
+
     fn read<T>(&self, _: RecordingIndex, _: impl FnOnce(&Timeline) -> T) -> Option<T> {
         None
     }

@@ -7,9 +7,9 @@ use racegate_model::field::Field;
 use racegate_model::ids::{ConversationId, RecordingId, RecordingIndex};
 use racegate_model::org::{Export, Sidecar};
 
+use super::ids::job_id;
+use super::truth::truth_of_timeline;
 use super::{Service, TenantConfig};
-use crate::http::job_id;
-use crate::http::wire::truth_of_timeline;
 use crate::storage::layout::{manifest_key, media_key, sidecar_key};
 use crate::storage::manifest::{FailedEntry, JobManifest, ManifestEntry};
 use crate::storage::sidecar::SidecarDocument;

@@ -8,8 +8,10 @@ mod calls;
 mod control;
 mod deliveries;
 mod exports;
+pub(crate) mod ids;
 mod tenant;
 mod timelines;
+pub(crate) mod truth;
 mod withheld;
 
 pub use calls::{CallRegistry, CallsOn};

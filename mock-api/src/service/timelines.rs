@@ -69,6 +69,8 @@ impl Timelines {
 }
 
 impl Recordings for Timelines {
+    type Recording = Timeline;
+
     fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T> {
         self.slot(recording)?.load().as_deref().map(read)
     }

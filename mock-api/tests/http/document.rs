@@ -16,6 +16,12 @@ async fn the_document_is_served_without_a_token_and_is_what_the_crate_says() {
 }
 
 #[test]
+fn a_change_of_the_document_shows() {
+    let text = serde_json::to_string_pretty(&openapi()).unwrap();
+    insta::assert_snapshot!("openapi", text);
+}
+
+#[test]
 fn every_operation_says_who_may_call_it_and_how_it_refuses() {
     let document = serde_json::to_value(openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap();

@@ -1,6 +1,6 @@
 //! A 4-ary heap: half the levels of a binary one, and siblings in neighbouring cache lines.
 
-use super::{Due, Queue};
+use super::{Due, Queue, moved};
 
 const ARITY: usize = 4;
 
@@ -23,6 +23,7 @@ impl Heap {
             if !due.before(self.entries[parent]) {
                 break;
             }
+            moved(1);
             self.entries[hole] = self.entries[parent];
             hole = parent;
         }
@@ -47,6 +48,7 @@ impl Heap {
             } else {
                 left
             };
+            moved(1);
             self.entries[hole] = family[least];
             hole = first + least;
         }

@@ -5,9 +5,11 @@
 //! popping cost the same however much is pending.
 //!
 //! The length of a tick follows what is pending, so that a tick holds some dozen entries: with
-//! fewer, they would come down more levels; with more, sorting them would cost more.
+//! fewer, they would come down more levels; with more, sorting them would cost more. A burst may
+//! fill one tick whatever its length, so what is pushed into the tick under way goes to a heap.
 
-use super::{Due, Queue};
+use super::heap::Heap;
+use super::{Due, Queue, moved};
 use crate::time::Timestamp;
 
 const DIGIT_BITS: u32 = 6;
@@ -23,22 +25,16 @@ pub(super) struct Wheel {
     /// A tick is 2^bits nanoseconds.
     bits: u32,
     tick: u64,
-    /// The entries of the current tick, last first.
+    /// The entries of the current tick that were there when it began, last first.
     now: Vec<Due>,
+    /// Entries that were pushed into the current tick, or before it.
+    pushed: Heap,
     slots: Vec<Vec<Due>>,
     /// Per level, which slots hold something.
     occupied: [u64; LEVELS],
     len: usize,
     /// For how many entries the tick was chosen.
     chosen_for: usize,
-    /// Whether the current tick was begun since that was last asked.
-    begun: Begun,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Begun {
-    Now,
-    Before,
 }
 
 impl Wheel {
@@ -53,23 +49,14 @@ impl Wheel {
             bits,
             tick: from.as_nanos() >> bits,
             now: Vec::new(),
+            pushed: Heap::default(),
             slots: vec![Vec::new(); LEVELS * SLOTS],
             occupied: [0; LEVELS],
             len: entries.len(),
             chosen_for: entries.len(),
-            begun: Begun::Before,
         };
         entries.into_iter().for_each(|due| wheel.place(due));
         wheel
-    }
-
-    /// What comes next, last first, if that was not asked since it is known.
-    #[inline]
-    pub(super) fn coming(&mut self) -> &[Due] {
-        match std::mem::replace(&mut self.begun, Begun::Before) {
-            Begun::Now => &self.now,
-            Begun::Before => &[],
-        }
     }
 
     /// Removes everything, in no order.
@@ -77,16 +64,15 @@ impl Wheel {
         self.len = 0;
         self.occupied = [0; LEVELS];
         let slots = self.slots.iter_mut().flat_map(|slot| slot.drain(..));
-        self.now.drain(..).chain(slots)
+        self.now.drain(..).chain(self.pushed.drain()).chain(slots)
     }
 
     #[inline]
     fn place(&mut self, due: Due) {
+        moved(1);
         let tick = due.at.as_nanos() >> self.bits;
         if tick <= self.tick {
-            let at = self.now.partition_point(|other| due.before(*other));
-            self.now.insert(at, due);
-            return;
+            return self.pushed.push(due);
         }
         let level = (63 - (tick ^ self.tick).leading_zeros()) / DIGIT_BITS;
         let digit = (tick >> (level * DIGIT_BITS) & DIGIT) as usize;
@@ -98,7 +84,7 @@ impl Wheel {
     /// Moves on to the next tick that holds something.
     #[inline(never)]
     fn advance(&mut self) {
-        while self.now.is_empty() {
+        while self.now.is_empty() && self.pushed.len() == 0 {
             let Some(level) = self.occupied.iter().position(|slots| *slots != 0) else {
                 return;
             };
@@ -111,9 +97,9 @@ impl Wheel {
             self.tick = (above << DIGIT_BITS | digit as u64) << shift;
             let mut entries = std::mem::take(&mut self.slots[level * SLOTS + digit]);
             if level == 0 {
+                moved(entries.len());
                 entries.sort_unstable_by_key(|due| std::cmp::Reverse(due.key()));
                 std::mem::swap(&mut self.now, &mut entries);
-                self.begun = Begun::Now;
             } else {
                 for due in entries.drain(..) {
                     self.place(due);
@@ -146,16 +132,24 @@ impl Queue for Wheel {
 
     #[inline]
     fn peek(&mut self) -> Option<Due> {
-        if self.now.is_empty() {
+        if self.now.is_empty() && self.pushed.len() == 0 {
             self.advance();
         }
-        self.now.last().copied()
+        match (self.now.last(), self.pushed.peek()) {
+            (Some(first), Some(pushed)) if pushed.before(*first) => Some(pushed),
+            (Some(first), _) => Some(*first),
+            (None, pushed) => pushed,
+        }
     }
 
     #[inline]
     fn pop(&mut self) -> Option<Due> {
         let first = self.peek()?;
-        self.now.pop();
+        if self.now.last() == Some(&first) {
+            self.now.pop();
+        } else {
+            self.pushed.pop();
+        }
         self.len -= 1;
         if self.len * 4 < self.chosen_for {
             self.choose();

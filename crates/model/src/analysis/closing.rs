@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Accumulator;
-use super::index_set::IndexSet;
 use crate::history::Settled;
 use crate::ids::{ArmIndex, RecordingIndex, TenantIndex};
+use crate::index_set::IndexSet;
 
 /// What does not close.
 #[derive(Clone, Debug)]

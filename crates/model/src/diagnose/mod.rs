@@ -10,10 +10,10 @@ pub use counterfactual::Counterfactual;
 
 use std::cmp::Reverse;
 
-use crate::analysis::index_set::IndexSet;
 use crate::draws::Seed;
 use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::ArmIndex;
+use crate::index_set::IndexSet;
 use crate::outcome::OutcomeKind;
 use crate::recorder::Sink;
 use crate::scenario::{Arm, Scenario};

@@ -1,18 +1,26 @@
 //! The exporter's side of export jobs: slots, the life cycle, polls, and their price.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
-use super::{Command, Output, Reply};
+use super::{Command, Reply};
+use crate::agenda::{Agenda, Due};
 use crate::history::JobRecord;
 use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
 use crate::org::JobState;
 use crate::scenario::{JobDone, Slots};
+use crate::table::{Number, Table};
 use crate::time::{Duration, Timestamp};
 
 /// The exporter's own name for a job, in the order in which it asked for them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LocalJob(pub u64);
+
+impl Number for LocalJob {
+    #[inline(always)]
+    fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Gap between polls of a job, counted from its PUT.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -35,11 +43,14 @@ pub(super) struct Jobs {
     done_when: JobDone,
     next: LocalJob,
     queue: Vec<RecordingIndex>,
-    running: BTreeMap<LocalJob, Job>,
-    /// Jobs that are done and whose export is being read: they hold no slot.
-    reading: BTreeMap<LocalJob, Job>,
-    due: BinaryHeap<Reverse<(Timestamp, LocalJob)>>,
-    outputs: VecDeque<Output>,
+    jobs: Table<LocalJob, Job>,
+    /// Jobs that hold a slot: the others are done, and their export is being read.
+    slots_held: u64,
+    due: Agenda,
+    /// Calls to be made.
+    commands: VecDeque<Command>,
+    /// Jobs that are over.
+    over: VecDeque<JobRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,20 +69,26 @@ enum Call {
     Create,
     Poll,
     Start,
+    /// Its export is read, which holds no slot.
+    Read,
 }
 
+/// The lane of polls: they come half a second after one another, so nearly in order.
+const POLLS: usize = 0;
+
 impl Jobs {
-    pub(super) const fn new(tenant: TenantIndex, slots: Slots) -> Self {
+    pub(super) fn new(tenant: TenantIndex, slots: Slots) -> Self {
         Self {
             tenant,
             slots,
             done_when: JobDone::Status,
             next: LocalJob(0),
             queue: Vec::new(),
-            running: BTreeMap::new(),
-            reading: BTreeMap::new(),
-            due: BinaryHeap::new(),
-            outputs: VecDeque::new(),
+            jobs: Table::default(),
+            slots_held: 0,
+            due: Agenda::default(),
+            commands: VecDeque::new(),
+            over: VecDeque::new(),
         }
     }
 
@@ -81,25 +98,39 @@ impl Jobs {
         self
     }
 
+    /// Forgets every job.
+    pub(super) fn clear(&mut self) {
+        self.next = LocalJob(0);
+        self.queue.clear();
+        self.jobs.clear();
+        self.slots_held = 0;
+        self.due.clear();
+        self.commands.clear();
+        self.over.clear();
+    }
+
     pub(super) fn enqueue(&mut self, recording: RecordingIndex) {
         self.queue.push(recording);
     }
 
     /// Puts what is approved into jobs, as far as slots are free.
     pub(super) fn submit(&mut self, now: Timestamp) {
+        if self.queue.is_empty() {
+            return;
+        }
         match self.slots {
             Slots::Unlimited => {
-                for recording in std::mem::take(&mut self.queue) {
+                let mut queue = std::mem::take(&mut self.queue);
+                for recording in queue.drain(..) {
                     self.create(now, vec![recording]);
                 }
+                self.queue = queue;
             }
-            Slots::Limited(slots) => {
-                let free = usize::try_from(slots).unwrap_or(usize::MAX);
-                if !self.queue.is_empty() && self.running.len() < free {
-                    let recordings = std::mem::take(&mut self.queue);
-                    self.create(now, recordings);
-                }
+            Slots::Limited(slots) if self.slots_held < slots.into() => {
+                let recordings = std::mem::take(&mut self.queue);
+                self.create(now, recordings);
             }
+            Slots::Limited(_) => {}
         }
     }
 
@@ -114,15 +145,15 @@ impl Jobs {
             calls: 0,
             throttled: 0,
         };
-        self.running.insert(id, job);
+        self.jobs.insert(id, job);
+        self.slots_held += 1;
         self.call(id);
     }
 
     fn call(&mut self, id: LocalJob) {
-        let Some(job) = self.running.get_mut(&id) else {
+        let Some(job) = self.running(id) else {
             return;
         };
-        job.calls += 1;
         let command = match job.next {
             Call::Create => Command::CreateJob {
                 job: id,
@@ -130,8 +161,17 @@ impl Jobs {
             },
             Call::Poll => Command::PollJob(id),
             Call::Start => Command::StartJob(id),
+            // Nothing but its reply is waited for.
+            Call::Read => return,
         };
-        self.outputs.push_back(Output::Command(command));
+        job.calls += 1;
+        self.commands.push_back(command);
+    }
+
+    /// The job, while it holds a slot.
+    fn running(&mut self, id: LocalJob) -> Option<&mut Job> {
+        let job = self.jobs.get_mut(id)?;
+        (job.next != Call::Read).then_some(job)
     }
 
     /// Reply to POST. Returns recordings that cannot be exported at all.
@@ -141,7 +181,7 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<()>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else {
+        let Some(job) = self.running(id) else {
             return Vec::new();
         };
         match reply {
@@ -165,7 +205,8 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<JobState>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else {
+        let done_when = self.done_when;
+        let Some(job) = self.running(id) else {
             return Vec::new();
         };
         let state = match reply {
@@ -178,13 +219,14 @@ impl Jobs {
         };
         match state {
             // Nothing found, nothing written: the counters are equal.
-            JobState::Pending if self.done_when == JobDone::Counters => {
+            JobState::Pending if done_when == JobDone::Counters => {
                 self.read(id);
                 Vec::new()
             }
             JobState::Pending | JobState::Processing => {
                 let origin = job.started_at.unwrap_or(job.created_at);
-                self.due.push(Reverse((next_poll(origin, now), id)));
+                let at = next_poll(origin, now);
+                self.due.push_in_order(POLLS, due(at, id));
                 Vec::new()
             }
             JobState::Ready => {
@@ -202,10 +244,10 @@ impl Jobs {
 
     /// The job is done, for all that the client knows.
     fn read(&mut self, id: LocalJob) {
-        if let Some(job) = self.running.remove(&id) {
-            self.reading.insert(id, job);
-            self.outputs
-                .push_back(Output::Command(Command::ReadExport(id)));
+        if let Some(job) = self.running(id) {
+            job.next = Call::Read;
+            self.slots_held -= 1;
+            self.commands.push_back(Command::ReadExport(id));
         }
     }
 
@@ -216,14 +258,14 @@ impl Jobs {
         id: LocalJob,
         reply: &Reply<T>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self.running.get_mut(&id) else {
+        let Some(job) = self.running(id) else {
             return Vec::new();
         };
         match reply {
             Reply::Done(_) => {
                 job.started_at = Some(now);
                 job.next = Call::Poll;
-                self.due.push(Reverse((now + POLL_INTERVAL, id)));
+                self.due.push_in_order(POLLS, due(now + POLL_INTERVAL, id));
                 Vec::new()
             }
             Reply::NotFound
@@ -255,14 +297,11 @@ impl Jobs {
         id: LocalJob,
         snapshot_at: Option<Timestamp>,
     ) -> Vec<RecordingIndex> {
-        let Some(job) = self
-            .running
-            .remove(&id)
-            .or_else(|| self.reading.remove(&id))
-        else {
+        let Some(job) = self.jobs.remove(id) else {
             return Vec::new();
         };
-        self.outputs.push_back(Output::Job(JobRecord {
+        self.slots_held -= u64::from(job.next != Call::Read);
+        self.over.push_back(JobRecord {
             tenant: self.tenant,
             ordinal: JobOrdinal(id.0),
             created_at: job.created_at,
@@ -273,14 +312,14 @@ impl Jobs {
             recordings: job.recordings.len() as u64,
             calls: job.calls,
             throttled: job.throttled,
-        }));
+        });
         job.recordings
     }
 
     fn failed<T>(&mut self, now: Timestamp, id: LocalJob, reply: &Reply<T>) -> Vec<RecordingIndex> {
         let wait = match reply {
             Reply::Throttled(retry_after) => {
-                if let Some(job) = self.running.get_mut(&id) {
+                if let Some(job) = self.running(id) {
                     job.throttled += 1;
                 }
                 *retry_after
@@ -290,25 +329,39 @@ impl Jobs {
                 return self.finish(now, id, None);
             }
         };
-        self.due.push(Reverse((now + wait, id)));
+        self.due.push(due(now + wait, id));
         Vec::new()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some(Reverse((at, id))) = self.due.peek().copied() {
-            if at > now {
-                break;
-            }
-            self.due.pop();
-            self.call(id);
+        while let Some(due) = self.due.pop_until(now) {
+            self.call(LocalJob(due.content));
         }
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+    /// When a call is due next; never if none is.
+    #[inline]
+    pub(super) fn due_at(&self) -> Timestamp {
+        self.due.first_at()
     }
 
-    pub(super) fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    /// The next call to be made.
+    #[inline]
+    pub(super) fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// The next job that is over.
+    #[inline]
+    pub(super) fn poll_over(&mut self) -> Option<JobRecord> {
+        self.over.pop_front()
+    }
+}
+
+const fn due(at: Timestamp, job: LocalJob) -> Due {
+    Due {
+        at,
+        content: job.0,
+        slot: 0,
     }
 }

@@ -5,6 +5,7 @@
 //! engines drive it; the live one over HTTP, the simulated one by calls.
 
 pub(crate) mod jobs;
+mod sorted;
 pub(crate) mod tally;
 
 pub use jobs::LocalJob;
@@ -12,20 +13,22 @@ pub use jobs::LocalJob;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use crate::analysis::index_set::IndexSet;
 use crate::draws::Seed;
 use crate::field::{FieldSet, Kind};
 use crate::gate::{Action, Found, Gate, Observation, Read};
 use crate::history::{JobRecord, Settled};
 use crate::ids::{RecordingIndex, TenantIndex};
+use crate::index_set::IndexSet;
 use crate::org::JobState;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::scenario::{
     ExportSpec, GateSpec, GateStart, Repair, RequiredFields, SidecarName, WebhookEvent,
 };
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
 use jobs::Jobs;
+use sorted::Sorted;
 use tally::Tally;
 
 /// What the exporter wants done over the network.
@@ -134,53 +137,22 @@ pub struct Exporter {
     required: RequiredFields,
     sidecar_name: SidecarName,
     jobs: Jobs,
-    open: BTreeMap<RecordingIndex, Tally>,
+    open: Table<RecordingIndex, Tally>,
     /// How late calls for them were, where that was noted.
     lateness: BTreeMap<RecordingIndex, Duration>,
     /// All that it ever knew: a late duplicate of a notification must not export again.
     known: IndexSet,
     /// Recordings to be approved again, by when.
     again: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
-    outputs: VecDeque<Output>,
+    /// What became of recordings, apart from calls: those are many and small.
+    settled: VecDeque<Settled>,
+    commands: VecDeque<Command>,
 }
 
 /// After a strict export's refusal its failures are tried again that much later …
 const REJECTED_RETRY: Duration = Duration::from_secs(5);
 /// … so many times in all.
 const REJECTED_TRIES: u32 = 3;
-
-/// What follows for a recording whose export did not settle it for good.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
-    /// It is approved again at that instant.
-    ApproveAt(Timestamp),
-    /// It is settled.
-    Settle,
-}
-
-/// After refusal number `rejections` of a strict export.
-pub(crate) fn after_rejection(now: Timestamp, rejections: u32) -> Next {
-    if rejections >= REJECTED_TRIES {
-        Next::Settle
-    } else {
-        Next::ApproveAt(now + REJECTED_RETRY)
-    }
-}
-
-/// After export number `exports` came out as `outcome`.
-pub(crate) fn after_export(
-    now: Timestamp,
-    outcome: OutcomeKind,
-    exports: u32,
-    repair: Option<Repair>,
-) -> Next {
-    match repair {
-        Some(repair) if outcome != OutcomeKind::Complete && exports < repair.max_exports => {
-            Next::ApproveAt(now + repair.delay)
-        }
-        _ => Next::Settle,
-    }
-}
 
 impl Exporter {
     /// The exporter of `tenant`, which runs `gate`.
@@ -201,11 +173,12 @@ impl Exporter {
             sidecar_name: gate.request.sidecar_name,
             jobs: Jobs::new(tenant, gate.request.jobs_at_once.unwrap_or(export.slots))
                 .done_when(gate.request.done_when),
-            open: BTreeMap::new(),
+            open: Table::default(),
             lateness: BTreeMap::new(),
             known: IndexSet::default(),
             again: BinaryHeap::new(),
-            outputs: VecDeque::new(),
+            settled: VecDeque::new(),
+            commands: VecDeque::new(),
         }
     }
 
@@ -238,7 +211,7 @@ impl Exporter {
                 self.give_up(now, &given_up, cause_of(&reply));
             }
             Input::JobStarted(job, reply) => self.job_started(now, job, reply),
-            Input::Exported(job, read) => self.exported(now, job, &read),
+            Input::Exported(job, read) => self.exported(now, job, read),
         }
         self.act(now);
     }
@@ -260,16 +233,47 @@ impl Exporter {
     /// When something is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let again = self.again.peek().map(|Reverse((at, _))| *at);
-        [self.gate.poll_timeout(), again, self.jobs.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        self.due_at().ever()
     }
 
-    /// The next output.
+    /// When something is due next; never if nothing is.
+    #[inline]
+    pub(crate) fn due_at(&self) -> Timestamp {
+        let due_at = self.gate.due_at().min(self.jobs.due_at());
+        match self.again.peek() {
+            Some(Reverse((at, _))) => due_at.min(*at),
+            None => due_at,
+        }
+    }
+
+    /// The next output: what is over, then calls in the order in which they are due.
+    #[inline]
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        if let Some(job) = self.jobs.poll_over() {
+            return Some(Output::Job(job));
+        }
+        if let Some(settled) = self.settled.pop_front() {
+            return Some(Output::Settled(settled));
+        }
+        self.commands.pop_front().map(Output::Command)
+    }
+
+    /// The next call alone.
+    #[inline]
+    pub(crate) fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Forgets every recording and job, as if it were new.
+    pub(crate) fn clear(&mut self) {
+        self.gate.clear();
+        self.jobs.clear();
+        self.open.clear();
+        self.lateness.clear();
+        self.known = IndexSet::default();
+        self.again.clear();
+        self.settled.clear();
+        self.commands.clear();
     }
 
     /// Recordings that it knows of and has not settled.
@@ -280,13 +284,13 @@ impl Exporter {
 
     /// The jitter that follows the check of the recording under way, if it finds nothing.
     pub(crate) fn drawn(&self, recording: RecordingIndex) -> u64 {
-        let attempt = self.open.get(&recording).map(|tally| tally.gate_calls);
+        let attempt = self.open.get(recording).map(|tally| tally.gate_calls);
         attempt.map_or(0, |attempt| self.gate.drawn(recording, attempt))
     }
 
     /// Live only: a call for `recording` was made that much after its time.
     pub fn note_lateness(&mut self, recording: RecordingIndex, lateness: Duration) {
-        if self.open.contains_key(&recording) {
+        if self.open.get(recording).is_some() {
             let noted = self.lateness.entry(recording).or_default();
             *noted = lateness.max(*noted);
         }
@@ -301,7 +305,7 @@ impl Exporter {
 
     fn answered(&mut self, now: Timestamp, read: Read, reply: &Reply<Found>) {
         let recording = read.recording();
-        let Some(tally) = self.open.get_mut(&recording) else {
+        let Some(tally) = self.open.get_mut(recording) else {
             return;
         };
         let observation = match reply {
@@ -327,15 +331,14 @@ impl Exporter {
         while let Some(action) = self.gate.poll_action() {
             match action {
                 Action::Read(read) => {
-                    if let Some(tally) = self.open.get_mut(&read.recording()) {
+                    if let Some(tally) = self.open.get_mut(read.recording()) {
                         tally.gate_calls += 1;
                         tally.checked_at = now;
-                        let command = Command::Read(read);
-                        self.outputs.push_back(Output::Command(command));
+                        self.commands.push_back(Command::Read(read));
                     }
                 }
                 Action::Export(recording) => {
-                    if let Some(tally) = self.open.get_mut(&recording) {
+                    if let Some(tally) = self.open.get_mut(recording) {
                         tally.checks_passed = u32::from(tally.checks_answered > 0);
                     }
                     self.approve(now, recording);
@@ -346,13 +349,13 @@ impl Exporter {
             }
         }
         self.jobs.submit(now);
-        while let Some(output) = self.jobs.poll_output() {
-            self.outputs.push_back(output);
+        while let Some(command) = self.jobs.poll_command() {
+            self.commands.push_back(command);
         }
     }
 
     fn approve(&mut self, now: Timestamp, recording: RecordingIndex) {
-        if let Some(tally) = self.open.get_mut(&recording) {
+        if let Some(tally) = self.open.get_mut(recording) {
             tally.approved_at = now;
             self.jobs.enqueue(recording);
         }
@@ -364,8 +367,8 @@ impl Exporter {
         job: LocalJob,
         reply: Reply<Vec<(RecordingIndex, FieldSet)>>,
     ) {
-        let missing = match &reply {
-            Reply::Done(missing) if !missing.is_empty() => missing.clone(),
+        match reply {
+            Reply::Done(missing) if !missing.is_empty() => self.refused(now, job, missing),
             Reply::Done(_)
             | Reply::NotFound
             | Reply::Throttled(_)
@@ -374,43 +377,53 @@ impl Exporter {
             | Reply::Unavailable => {
                 let given_up = self.jobs.started(now, job, &reply);
                 self.give_up(now, &given_up, cause_of(&reply));
-                return;
-            }
-        };
-        let failing = |recording| missing.iter().any(|(failed, _)| *failed == recording);
-        for recording in self.jobs.refused(now, job) {
-            if !failing(recording) {
-                self.jobs.enqueue(recording);
-            }
-        }
-        for (recording, fields) in missing {
-            let Some(tally) = self.open.get_mut(&recording) else {
-                continue;
-            };
-            tally.rejections += 1;
-            match after_rejection(now, tally.rejections) {
-                Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
-                Next::Settle => self.settle(now, recording, OutcomeKind::Rejected, fields),
             }
         }
     }
 
-    fn exported(&mut self, now: Timestamp, job: LocalJob, read: &ExportRead) {
-        for recording in self.jobs.exported(now, job, read.snapshot_at) {
-            let Some(tally) = self.open.get_mut(&recording) else {
+    /// A strict export refused the job for what is `missing`.
+    fn refused(&mut self, now: Timestamp, job: LocalJob, missing: Vec<(RecordingIndex, FieldSet)>) {
+        let failing = Sorted::new(missing.iter().map(|(recording, _)| (*recording, ())));
+        for recording in self.jobs.refused(now, job) {
+            if failing.get(recording).is_none() {
+                self.jobs.enqueue(recording);
+            }
+        }
+        for (recording, fields) in missing {
+            let Some(tally) = self.open.get_mut(recording) else {
                 continue;
             };
-            let sidecar = read.sidecars.iter().find(|(found, _)| *found == recording);
-            if read.failed.contains(&recording) {
+            tally.rejections += 1;
+            if tally.rejections >= REJECTED_TRIES {
+                self.settle(now, recording, OutcomeKind::Rejected, fields);
+            } else {
+                self.again.push(Reverse((now + REJECTED_RETRY, recording)));
+            }
+        }
+    }
+
+    fn exported(&mut self, now: Timestamp, job: LocalJob, read: ExportRead) {
+        let sidecars = Sorted::new(read.sidecars.into_iter());
+        let failed = Sorted::new(read.failed.into_iter().map(|recording| (recording, ())));
+        for recording in self.jobs.exported(now, job, read.snapshot_at) {
+            let Some(tally) = self.open.get_mut(recording) else {
+                continue;
+            };
+            if failed.get(recording).is_some() {
                 self.give_up(now, &[recording], Cause::JobFailure);
-            } else if let Some((_, view)) = sidecar {
+            } else if let Some(view) = sidecars.get(recording) {
                 let view = self.sidecar_name.looked_up(*view);
                 let (outcome, missing) = crate::org::verdict(&self.required, tally.kind, &view);
                 tally.exported(read.snapshot_at, outcome, self.sidecar_name);
                 tally.media_read_at = read.media_read_at.unwrap_or(Timestamp::NEVER);
-                match after_export(now, outcome, tally.exports, self.repair) {
-                    Next::ApproveAt(at) => self.again.push(Reverse((at, recording))),
-                    Next::Settle => self.settle(now, recording, outcome, missing),
+                match self.repair {
+                    Some(repair)
+                        if outcome != OutcomeKind::Complete
+                            && tally.exports < repair.max_exports =>
+                    {
+                        self.again.push(Reverse((now + repair.delay, recording)));
+                    }
+                    _ => self.settle(now, recording, outcome, missing),
                 }
             } else {
                 self.settle(now, recording, OutcomeKind::Skipped, FieldSet::EMPTY);
@@ -421,7 +434,7 @@ impl Exporter {
     /// What can never be exported, and why.
     fn give_up(&mut self, now: Timestamp, recordings: &[RecordingIndex], cause: Cause) {
         for recording in recordings {
-            if let Some(tally) = self.open.get_mut(recording) {
+            if let Some(tally) = self.open.get_mut(*recording) {
                 tally.cause = Some(cause);
             }
             self.settle(now, *recording, OutcomeKind::Errored, FieldSet::EMPTY);
@@ -435,18 +448,18 @@ impl Exporter {
         outcome: OutcomeKind,
         missing: FieldSet,
     ) {
-        if let Some(tally) = self.open.remove(&recording) {
+        if let Some(tally) = self.open.remove(recording) {
             let settled = Settled {
                 lateness: self.lateness.remove(&recording),
                 ..tally.settled(self.tenant, recording, now, outcome, missing)
             };
-            self.outputs.push_back(Output::Settled(settled));
+            self.settled.push_back(settled);
         }
     }
 }
 
 /// Why a reply means that a job is given up.
-pub(crate) const fn cause_of<T>(reply: &Reply<T>) -> Cause {
+const fn cause_of<T>(reply: &Reply<T>) -> Cause {
     match reply {
         Reply::Forbidden => Cause::Permission,
         Reply::BadRequest => Cause::Filter,
@@ -458,7 +471,7 @@ pub(crate) const fn cause_of<T>(reply: &Reply<T>) -> Cause {
 
 impl SidecarName {
     /// What a client finds of a sidecar: under another name it finds the audio only.
-    pub(crate) fn looked_up(self, view: View) -> View {
+    fn looked_up(self, view: View) -> View {
         match self {
             Self::Right => view,
             Self::Wrong => View {
@@ -470,7 +483,7 @@ impl SidecarName {
         }
     }
 
-    pub(crate) const fn cause(self) -> Option<Cause> {
+    const fn cause(self) -> Option<Cause> {
         match self {
             Self::Right => None,
             Self::Wrong => Some(Cause::WrongSuffix),

@@ -84,12 +84,15 @@ impl Form for OddsIndex {
     }
 
     fn steady(&self) -> Option<(Duration, Option<Duration>)> {
-        if self.law.is_some() && self.pace.is_none() {
+        if self.law.is_some() && self.polling.max_calls.is_none() {
             return None;
         }
         // As far as the lag is exponential: e^x − x − 1 = price ÷ mean.
         let gap = (2.0 * self.price.as_secs_f64() * self.guess.as_secs_f64()).sqrt();
-        let paced = self.pace.map_or(0.0, |rate| 1.0 / rate.as_per_second_f64());
+        let paced = self
+            .polling
+            .max_calls
+            .map_or(0.0, |rate| 1.0 / rate.as_per_second_f64());
         let gap = Duration::from_secs_f64(gap.max(paced)).max(Duration::from_nanos(1));
         Some((gap, self.polling.deadline))
     }

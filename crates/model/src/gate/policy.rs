@@ -81,11 +81,6 @@ pub(super) enum Next {
 }
 
 impl Progress {
-    /// The recording that it is about.
-    pub(crate) const fn recording(&self) -> RecordingIndex {
-        self.recording
-    }
-
     /// At the beginning.
     #[must_use]
     pub const fn new(recording: RecordingIndex) -> Self {

@@ -1,14 +1,15 @@
 //! The gate of one tenant: what it sees of all recordings → what it wants done.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use super::bucket::Bucket;
 use super::{Policy, Progress, Ready, Seen, Step, WebhookEvent};
+use crate::agenda::{Agenda, Due};
 use crate::draws::Seed;
 use crate::field::Kind;
 use crate::ids::RecordingIndex;
 use crate::scenario::{GateSpec, ReadPath, RequiredFields};
+use crate::table::Table;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::View;
 
@@ -101,8 +102,8 @@ pub struct Gate {
     /// Decides about all recordings together, instead of the policy.
     fleet: Option<Box<dyn Fleet>>,
     required: RequiredFields,
-    pending: BTreeMap<RecordingIndex, Pending>,
-    due: BinaryHeap<Reverse<(Timestamp, RecordingIndex, u64)>>,
+    pending: Table<RecordingIndex, Pending>,
+    due: Agenda,
     /// What all checks pass, where the gate limits them.
     bucket: Option<Bucket>,
     /// Checks that wait for it.
@@ -114,8 +115,8 @@ pub struct Gate {
 struct Pending {
     kind: Kind,
     progress: Progress,
-    /// The number of the deadline that counts: an older one in the heap is void.
-    generation: u64,
+    /// The deadline that counts, if one does: any other is void.
+    due_at: Timestamp,
 }
 
 impl Gate {
@@ -127,8 +128,8 @@ impl Gate {
             policy: Policy::new(&spec.strategy, seed),
             fleet: spec.strategy.fleet(required),
             required,
-            pending: BTreeMap::new(),
-            due: BinaryHeap::new(),
+            pending: Table::default(),
+            due: Agenda::default(),
             bucket: polling.and_then(|it| it.max_calls).map(Bucket::new),
             queued: VecDeque::new(),
             actions: VecDeque::new(),
@@ -148,7 +149,7 @@ impl Gate {
         let pending = Pending {
             kind,
             progress: Progress::new(recording),
-            generation: 0,
+            due_at: Timestamp::NEVER,
         };
         self.pending.insert(recording, pending);
     }
@@ -160,7 +161,7 @@ impl Gate {
             return self.actions.extend(fleet.on(now, observation));
         }
         let recording = observation.recording();
-        let Some(pending) = self.pending.get_mut(&recording) else {
+        let Some(pending) = self.pending.get_mut(recording) else {
             return;
         };
         let seen = match observation {
@@ -189,8 +190,15 @@ impl Gate {
         if let Some(fleet) = &mut self.fleet {
             return fleet.refused(recording);
         }
-        self.pending.remove(&recording);
+        self.pending.remove(recording);
         vec![recording]
+    }
+
+    /// Forgets every recording; a fleet's strategy is left as it is.
+    pub(crate) fn clear(&mut self) {
+        self.pending.clear();
+        self.due.clear();
+        self.actions.clear();
     }
 
     /// Handles everything due until `now`.
@@ -198,19 +206,14 @@ impl Gate {
         if let Some(fleet) = &mut self.fleet {
             return self.actions.extend(fleet.handle_timeout(now));
         }
-        while let Some(Reverse((at, recording, generation))) = self.due.peek().copied() {
-            if at > now {
-                break;
+        while let Some(Due { at, content, .. }) = self.due.pop_until(now) {
+            let recording = RecordingIndex(content);
+            let pending = self.pending.get_mut(recording);
+            if let Some(pending) = pending.filter(|pending| pending.due_at == at) {
+                pending.due_at = Timestamp::NEVER;
+                let step = self.policy.due(at, &mut pending.progress);
+                self.apply(at, recording, step);
             }
-            self.due.pop();
-            let Some(pending) = self.pending.get_mut(&recording) else {
-                continue;
-            };
-            if pending.generation != generation {
-                continue;
-            }
-            let step = self.policy.due(at, &mut pending.progress);
-            self.apply(at, recording, step);
         }
         self.release(now);
     }
@@ -218,12 +221,22 @@ impl Gate {
     /// When something is due next; may name an instant at which nothing happens any more.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if let Some(fleet) = &self.fleet {
-            return fleet.poll_timeout();
+        self.due_at().ever()
+    }
+
+    /// The same; never if nothing is due.
+    #[inline]
+    pub(crate) fn due_at(&self) -> Timestamp {
+        match &self.fleet {
+            None => self.due.first_at().min(self.released_at()),
+            Some(fleet) => fleet.poll_timeout().unwrap_or(Timestamp::NEVER),
         }
-        let due = self.due.peek().map(|Reverse((at, _, _))| *at);
+    }
+
+    /// When the bucket lets the next waiting check pass; never if none waits.
+    fn released_at(&self) -> Timestamp {
         let bucket = self.bucket.as_ref().filter(|_| !self.queued.is_empty());
-        due.into_iter().chain(bucket.map(Bucket::next_at)).min()
+        bucket.map_or(Timestamp::NEVER, Bucket::next_at)
     }
 
     /// The next thing to do.
@@ -237,7 +250,7 @@ impl Gate {
             return;
         };
         while let Some(recording) = self.queued.front().copied() {
-            if self.pending.contains_key(&recording) {
+            if self.pending.get(recording).is_some() {
                 if bucket.take(now).is_none() {
                     break;
                 }
@@ -252,10 +265,13 @@ impl Gate {
         match step {
             Step::Wait => {}
             Step::At(at) => {
-                if let Some(pending) = self.pending.get_mut(&recording) {
-                    pending.generation += 1;
-                    self.due
-                        .push(Reverse((at.max(now), recording, pending.generation)));
+                if let Some(pending) = self.pending.get_mut(recording) {
+                    pending.due_at = at.max(now);
+                    self.due.push(Due {
+                        at: pending.due_at,
+                        content: recording.0,
+                        slot: 0,
+                    });
                 }
             }
             Step::Check if self.bucket.is_some() => self.queued.push_back(recording),
@@ -265,11 +281,11 @@ impl Gate {
                 self.actions.push_back(Action::Read(read));
             }
             Step::Approve => {
-                self.pending.remove(&recording);
+                self.pending.remove(recording);
                 self.actions.push_back(Action::Export(recording));
             }
             Step::GiveUp => {
-                self.pending.remove(&recording);
+                self.pending.remove(recording);
                 self.actions.push_back(Action::Abandon(recording));
             }
         }

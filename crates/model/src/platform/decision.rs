@@ -11,6 +11,11 @@ pub(crate) trait Clocked: Copy {
     fn clocks(&self) -> [FieldClock; FieldGroup::COUNT];
     /// `state` COMPLETED.
     fn state_at(&self) -> Timestamp;
+    /// Fields whose value is null.
+    #[inline(always)]
+    fn null_fields(&self) -> FieldSet {
+        FieldSet::EMPTY
+    }
     /// Why what does not come does not come.
     fn write(&self, timeline: &mut Timeline);
 }

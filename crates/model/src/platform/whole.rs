@@ -11,7 +11,7 @@ use crate::outcome::Cause;
 use crate::scenario::ReadPath;
 use crate::time::Timestamp;
 use crate::timeline::{
-    Decided, FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, latest_needed,
+    Decided, FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, View, latest_needed,
 };
 use crate::workload::Call;
 
@@ -140,6 +140,15 @@ impl<D: Clocked> Decided for Whole<D> {
         latest_needed(need, self.ended_at(), groups, self.media_at, state_at)
     }
 
+    #[inline]
+    fn view(&self, now: Timestamp, path: ReadPath) -> View {
+        let clocks = self.decision.clocks();
+        let mut view = View::of_groups(now, path, clocks, self.decision.null_fields());
+        view.see(now, self.media_at, self.decision.state_at());
+        view.wrong = view.present.intersection(self.false_fields());
+        view
+    }
+
     #[inline(always)]
     fn timeline(&self) -> Timeline {
         self.assemble()
@@ -187,14 +196,18 @@ impl<D: Clocked> Decided for Whole<D> {
 }
 
 impl<D: Clocked> Whole<D> {
+    fn false_fields(&self) -> FieldSet {
+        if self.is_true() {
+            FieldSet::EMPTY
+        } else {
+            FieldSet::EMPTY.with(Field::MediaType)
+        }
+    }
+
     /// By value: so whoever only compares instants never writes them to memory.
     #[inline(never)]
     fn assemble(self) -> Timeline {
         let stages = self.stages();
-        let mut false_fields = FieldSet::EMPTY;
-        if !self.is_true() {
-            false_fields.insert(Field::MediaType);
-        }
         let mut timeline = Timeline {
             recording: self.call.index,
             tenant: None,
@@ -209,7 +222,7 @@ impl<D: Clocked> Whole<D> {
             written_at: self.written_at,
             fields: [FieldClock::NEVER; Field::METADATA_COUNT],
             stages,
-            false_fields,
+            false_fields: self.false_fields(),
             null_fields: FieldSet::EMPTY,
             lost_cause: None,
             hold_cause: None,

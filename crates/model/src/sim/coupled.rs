@@ -1,8 +1,7 @@
 //! A tenant that loads its platform by its own calls: both advance together, instant by instant.
 
-use super::batch;
-use super::world::{Ended, Tenants, World};
-use crate::ids::RecordingIndex;
+use super::tenant::Tenant;
+use super::world::{Ended, World};
 use crate::recorder::Sink;
 use crate::time::Timestamp;
 use crate::workload::Call;
@@ -32,7 +31,7 @@ impl World<'_> {
             self.distribute(sink);
             self.advance_tenants(now, sink);
             self.take_reads(now);
-            if next.is_none() && self.tenants.open_count() == 0 {
+            if next.is_none() && self.open_count() == 0 {
                 break;
             }
         }
@@ -40,29 +39,16 @@ impl World<'_> {
     }
 
     fn next_instant(&self, call: Option<&Call>) -> Option<Timestamp> {
-        let tenants = self.batch_tenants().iter();
-        let tenants = tenants.filter_map(batch::Tenant::next_timeout);
+        let tenants = self.tenants.iter().filter_map(Tenant::next_timeout);
         let others = [call.map(Call::ended_at), self.platform.poll_timeout()];
         others.into_iter().flatten().chain(tenants).min()
     }
 
     fn take_reads(&mut self, now: Timestamp) {
-        let Tenants::Batch(tenants) = &mut self.tenants else {
-            return;
-        };
-        let reads: Vec<(RecordingIndex, _)> = tenants
-            .iter_mut()
-            .flat_map(batch::Tenant::take_reads)
-            .collect();
+        let tenants = self.tenants.iter_mut();
+        let reads: Vec<_> = tenants.flat_map(Tenant::take_reads).collect();
         for (recording, kind) in reads {
             self.platform.read(now, recording, kind);
-        }
-    }
-
-    fn batch_tenants(&self) -> &[batch::Tenant] {
-        match &self.tenants {
-            Tenants::Batch(tenants) => tenants,
-            Tenants::Solo(_) => &[],
         }
     }
 }

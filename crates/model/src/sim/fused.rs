@@ -9,15 +9,14 @@ use std::collections::BinaryHeap;
 use std::iter::once;
 
 use super::Share;
-use super::solo::{Ran, Solo, Way};
+use super::closed::{self, Closed, Ran, Way};
+use super::one::One;
 use super::world::{Ended, conclude};
 use crate::gate::Rounds;
 use crate::history::{JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
-use crate::platform::{
-    Block, Decides, Notification, Notifications, Output, Platform, Row, notifications,
-};
+use crate::platform::{Block, Decides, Output, Platform, Row};
 use crate::recorder::Sink;
 use crate::scenario::{Arm, Scenario};
 use crate::time::{Duration, Timestamp};
@@ -26,7 +25,7 @@ use crate::workload::{SessionEnds, ended_by};
 
 /// Whether no call that a tenant of `arm` makes changes what another one meets.
 pub(super) fn suits(arm: &Arm) -> bool {
-    super::solo::suits(arm) && arm.platform.api.rate_limit.is_none()
+    closed::suits(arm) && arm.platform.api.rate_limit.is_none()
 }
 
 /// Runs `share` of `arm`, whose tenants are counted from `first` on.
@@ -39,19 +38,19 @@ pub(super) fn run<S: Sink>(
     sink: &mut S,
 ) -> Ended {
     let seed = scenario.seed;
-    let gates = arm.gates.iter().zip((first.0..).map(TenantIndex));
+    let gates = || arm.gates.iter().zip((first.0..).map(TenantIndex));
     let until = ended_by(&scenario.workload) + scenario.limits.drain;
-    let solos: Vec<Solo> = gates
-        .map(|(gate, tenant)| Solo::new(tenant, gate, arm, seed).until(until))
+    let closed: Vec<Option<Closed>> = gates()
+        .map(|(gate, tenant)| Closed::new(tenant, gate, arm, seed, until))
         .collect();
     let mut fused = Fused {
-        arm,
         index,
         share,
         recordings: 0,
-        solos: &solos,
-        notifications: notifications(&arm.platform.notification, seed),
-        told: Vec::new(),
+        closed: &closed,
+        ones: gates()
+            .map(|(gate, tenant)| One::new(tenant, gate, arm, seed, until))
+            .collect(),
         rounds: Rounds::default(),
         judge: Judge::new(arm, first, seed),
         drain: scenario.limits.drain,
@@ -111,15 +110,14 @@ pub(super) fn run<S: Sink>(
 }
 
 struct Fused<'a> {
-    arm: &'a Arm,
     index: ArmIndex,
     share: Share,
     /// Taken so far.
     recordings: u64,
-    solos: &'a [Solo],
-    notifications: Notifications,
-    /// Those of one recording and tenant.
-    told: Vec<Notification>,
+    /// By gate: its closed form, if it has one.
+    closed: &'a [Option<Closed>],
+    /// By gate: exporter and organization, for what its closed form does not accept.
+    ones: Vec<One>,
     rounds: Rounds,
     judge: Judge,
     /// How long after the last session's end a recording may still be settled.
@@ -169,23 +167,23 @@ impl Fused<'_> {
             sink.decided(self.index, &recording);
         }
         // A loop for each way: what it needs of the rules stays in registers.
-        for solo in self.solos {
-            match solo.way() {
-                Way::Polling(gate) => {
+        for (position, closed) in self.closed.iter().enumerate() {
+            match closed.as_ref().map(Closed::way) {
+                Some(Way::Polling(gate)) => {
                     let mut rounds = std::mem::take(&mut self.rounds);
                     gate.run_all(&recordings, &mut rounds, |recording, ran| {
-                        self.note(solo, ran, recording, sink);
+                        self.note(position, ran, recording, sink);
                     });
                     self.rounds = rounds;
                 }
-                Way::Stepping(gate) => {
+                Some(Way::Stepping(gate)) => {
                     for recording in recordings() {
-                        self.note(solo, gate.run(&recording), &recording, sink);
+                        self.note(position, gate.run(&recording), &recording, sink);
                     }
                 }
-                Way::Long => {
+                None => {
                     for recording in recordings() {
-                        recording.look(|timeline| self.pass_slowly(solo, timeline, sink));
+                        recording.look(|timeline| self.settle_one(position, timeline, sink));
                     }
                 }
             }
@@ -195,7 +193,7 @@ impl Fused<'_> {
     #[inline(always)]
     fn note<S: Sink>(
         &mut self,
-        solo: &Solo,
+        gate: usize,
         ran: Ran<(Settled, Option<JobRecord>)>,
         recording: &impl Decided,
         sink: &mut S,
@@ -212,50 +210,37 @@ impl Fused<'_> {
             }
             Ran::InFlight => self.waiting += 1,
             Ran::Settled(_) | Ran::Unclear => {
-                recording.look(|timeline| self.pass_slowly(solo, timeline, sink));
+                recording.look(|timeline| self.settle_one(gate, timeline, sink));
             }
         }
     }
 
+    /// Takes a recording through one gate by the exporter and the organization themselves.
     #[cold]
     #[inline(never)]
-    fn pass_slowly<S: Sink>(&mut self, solo: &Solo, timeline: &Timeline, sink: &mut S) {
+    fn settle_one<S: Sink>(&mut self, gate: usize, timeline: &Timeline, sink: &mut S) {
         let in_time = timeline.ended_at + self.drain;
-        self.tell(solo, timeline);
-        let mut jobs = Vec::new();
-        let ran = solo.run(timeline, &self.told, |job| jobs.push(job));
-        for job in jobs {
+        let late = &mut self.late;
+        let settled = self.ones[gate].settle(timeline, |job| {
             if job.done_at <= in_time {
                 sink.job_of(timeline.recording, &job);
             } else {
                 let (at, what) = (job.done_at, What::Job(job));
-                self.late.push(Reverse(Late { at, what }));
+                late.push(Reverse(Late { at, what }));
             }
-        }
-        match ran {
-            Ran::Settled(settled) if settled.settled_at <= in_time => {
+        });
+        match settled {
+            Some(settled) if settled.settled_at <= in_time => {
                 self.last = self.last.max(settled.settled_at);
                 conclude(settled, timeline, &self.judge, sink);
             }
-            Ran::Settled(settled) => {
+            Some(settled) => {
                 let at = settled.settled_at;
                 let what = What::Settled(Box::new((settled, timeline.clone())));
                 self.late.push(Reverse(Late { at, what }));
             }
-            Ran::InFlight | Ran::Unclear => self.waiting += 1,
+            None => self.waiting += 1,
         }
-    }
-
-    /// What the tenant's subscription brings of the recording, in order of time.
-    fn tell(&mut self, solo: &Solo, timeline: &Timeline) {
-        self.told.clear();
-        let Some(event) = solo.listens() else {
-            return;
-        };
-        let required = self.arm.required.of(timeline.taken_for());
-        let notifications = self.notifications.of(event, timeline, required);
-        self.told.extend(notifications);
-        self.told.sort_unstable();
     }
 
     /// A session has ended at `at`: what was settled before its time is over is in time.

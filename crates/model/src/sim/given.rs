@@ -3,19 +3,19 @@
 //! The exporter is the one that both engines drive. Nothing is drawn of the platform; the jitter of
 //! a gate and the selection of a job stay keyed by seed and recording.
 
-use super::batch;
-use super::recordings::{Kept, Names, Slots};
+use super::recordings::{Kept, Slots};
+use super::tenant::{Subjects, Tenant};
 use crate::draws::Seed;
+use crate::exporter::Output;
 use crate::history::Settled;
 use crate::ids::{RecordingIndex, TenantIndex};
 use crate::judge::Judge;
-use crate::order::Event;
-use crate::org::{JobChance, JobChances};
+use crate::org::{JobChance, JobChances, Recordings as _};
 use crate::outcome::OutcomeKind;
 use crate::platform::{Notification, notifications};
 use crate::scenario::{Arm, GateSpec};
 use crate::time::{Duration, Timestamp};
-use crate::timeline::Timeline;
+use crate::timeline::{Decided as _, Timeline};
 
 /// Instants at which something happens, at most: what somebody wrote down need not end.
 const INSTANTS_MAX: u64 = 50_000_000;
@@ -107,23 +107,32 @@ impl GivenTenant<'_> {
         &self.arm.gates[0]
     }
 
-    fn tenant(&self) -> batch::Tenant {
-        batch::Tenant::new(TenantIndex(0), self.gate(), self.arm, self.seed)
+    fn tenant(&self) -> Tenant {
+        let tenant = Tenant::new(TenantIndex(0), self.gate(), self.arm, self.seed);
+        tenant.noting_calls(Subjects::Jobs)
     }
 
     fn conduct<'t>(
         &self,
-        mut tenant: batch::Tenant,
+        mut tenant: Tenant,
         recordings: impl Iterator<Item = (&'t Timeline, Vec<Timestamp>)>,
         until: Until,
     ) -> GivenOutcome {
         let judge = Judge::new(self.arm, TenantIndex(0), self.seed);
-        let mut slots = Slots::new(1, Names::Numbers);
+        let mut slots = Slots::new(1);
         let mut last_end = Timestamp::ZERO;
         for (timeline, told) in recordings {
             last_end = last_end.max(timeline.ended_at);
             tenant.announce(timeline);
-            self.notify(&mut tenant, timeline, &told);
+            for (copy, at) in (0..).zip(told) {
+                let recording = timeline.recording;
+                let notification = Notification {
+                    at,
+                    recording,
+                    copy,
+                };
+                tenant.notify(notification, timeline.taken_for());
+            }
             slots.put(Kept::Timeline(Box::new(timeline.clone())));
         }
         let horizon = last_end + self.drain;
@@ -133,50 +142,31 @@ impl GivenTenant<'_> {
                 break;
             };
             tenant.advance(at, &slots);
-            for record in tenant.take_outputs() {
-                match record {
-                    batch::Record::Settled(settled) => {
-                        let settled = judged(settled, &slots, &judge);
-                        let over = until == Until::Settled(settled.recording);
-                        outcome.settled.push(settled);
-                        if over {
-                            return outcome;
-                        }
-                    }
-                    batch::Record::Call(Event {
-                        at,
-                        kind: CHECK,
-                        recording,
-                        ..
-                    }) => outcome.checks.push((at, recording)),
-                    batch::Record::Call(_) | batch::Record::Job(_) => {}
+            let checks = tenant.drain_calls().filter(|call| call.kind == CHECK);
+            outcome
+                .checks
+                .extend(checks.map(|call| (call.at, call.recording)));
+            for output in tenant.drain_outputs() {
+                let Output::Settled(settled) = output else {
+                    continue;
+                };
+                let settled = judged(settled, &slots, &judge);
+                let over = until == Until::Settled(settled.recording);
+                outcome.settled.push(settled);
+                if over {
+                    return outcome;
                 }
             }
         }
         outcome.noted = tenant.noted().cloned().unwrap_or_default();
         outcome
     }
-
-    fn notify(&self, tenant: &mut batch::Tenant, timeline: &Timeline, told: &[Timestamp]) {
-        let Some(event) = self.gate().strategy.listens() else {
-            return;
-        };
-        for (copy, at) in (0..).zip(told) {
-            let notification = Notification {
-                at: *at,
-                recording: timeline.recording,
-                copy,
-            };
-            tenant.notify(notification, timeline.taken_for(), event);
-        }
-    }
 }
 
 /// With fate and cause.
 fn judged(mut settled: Settled, slots: &Slots, judge: &Judge) -> Settled {
-    use crate::org::Recordings as _;
     if settled.outcome != OutcomeKind::Complete {
-        let look = |timeline: &Timeline| judge.judge(&settled, timeline);
+        let look = |kept: &Kept| kept.look(|timeline| judge.judge(&settled, timeline));
         let found = slots.read(settled.recording, look);
         (settled.fate, settled.cause) = found.unwrap_or_default();
     }

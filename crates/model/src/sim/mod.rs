@@ -4,27 +4,28 @@
 //! run in a world of events. Both apply the same rules to the same timelines, so
 //! an arm that suits both gives the same history, recording by recording.
 
-mod batch;
+mod closed;
 mod coupled;
 mod fused;
 mod given;
+mod one;
 mod recordings;
 mod share;
-mod solo;
+mod tenant;
 mod world;
 
 pub use given::{GivenOutcome, GivenRecording, GivenTenant, Until};
+pub use one::One;
 pub use share::Share;
 
 use std::borrow::Cow;
 
 use crate::fault::{FaultPlan, SessionOutcome};
-use crate::field::Kind;
 use crate::history::{EndReason, JobRecord, Settled};
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::order::OrderHash;
 use crate::recorder::Sink;
-use crate::scenario::{Arm, Scenario, WebhookEvent};
+use crate::scenario::{Arm, Scenario};
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Timeline};
 use crate::workload::Calls;
@@ -37,9 +38,6 @@ pub enum Path {
     Auto,
     /// By events, whatever is possible.
     Events,
-    /// By events, with the exporter and the organization that the live engine drives even where
-    /// every recording has a job of its own.
-    Exporter,
 }
 
 /// Runs all arms of `scenario`.
@@ -72,7 +70,7 @@ fn run_parts<S: Sink>(path: Path, share: Share, scenario: &Scenario, sink: &mut 
             let ended = if path == Path::Auto && fused::suits(&arm) {
                 fused::run(scenario, &arm, index, first, share, sink)
             } else if share.has(first) {
-                World::new(path, scenario, &arm, index, first).run(sink)
+                World::new(scenario, &arm, index, first).run(sink)
             } else {
                 continue;
             };
@@ -98,7 +96,7 @@ pub fn order_of(scenario: &Scenario) -> OrderHash {
     let mut tenants_before = 0;
     for (index, arm) in (0_u32..).zip(&scenario.arms) {
         for (arm, first) in worlds(arm, TenantIndex(tenants_before)) {
-            let world = World::new(Path::Events, scenario, &arm, ArmIndex(index), first);
+            let world = World::new(scenario, &arm, ArmIndex(index), first);
             let ended = world.noting_order(first).run(&mut Nobody);
             order.append(&ended.order.unwrap_or_default());
         }
@@ -141,12 +139,4 @@ fn report_not_established(scenario: &Scenario, sink: &mut impl Sink) {
             sink.not_established(call.index, plan.stopped_at(&call));
         }
     }
-}
-
-/// A tenant's inbox holds (when, what kind of news, of which recording), in that order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum News {
-    Ended(Kind),
-    MediaStored,
-    Notified(Kind, WebhookEvent, u32),
 }

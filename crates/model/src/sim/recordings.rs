@@ -1,19 +1,15 @@
 //! The recordings of one arm that a tenant still asks for: their timelines, and what was settled of
 //! them before all was decided. Memory follows the recordings in flight.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
-use hashbrown::HashMap;
-
-use crate::draws::mix64;
 use crate::field::Kind;
 use crate::history::Settled;
 use crate::ids::RecordingIndex;
 use crate::org::Recordings;
 use crate::platform::{Alike, Whole};
 use crate::scenario::ReadPath;
+use crate::table::Table;
 use crate::time::Timestamp;
-use crate::timeline::{Decided, Need, Timeline};
+use crate::timeline::{Decided, Need, Timeline, View};
 
 /// Recordings by slot. A slot is free again when its recording is decided and settled by all.
 #[derive(Debug)]
@@ -21,19 +17,10 @@ pub(super) struct Slots {
     tenants: u32,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// Settled before all was decided, by slot.
-    waiting: HashMap<u32, Vec<Settled>, BuildHasherDefault<Mix>>,
-    /// Where a recording is, for those who know its number only; none where nobody asks.
-    by_recording: Option<HashMap<RecordingIndex, u32, BuildHasherDefault<Mix>>>,
-}
-
-/// How those who ask for a recording name it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Names {
-    /// By its number.
-    Numbers,
-    /// Only by its slot.
-    Slots,
+    /// Settled before all was decided.
+    waiting: Table<RecordingIndex, Vec<Settled>>,
+    /// Where a recording is.
+    by_recording: Table<RecordingIndex, u32>,
 }
 
 /// A recording, as far as it is decided.
@@ -62,19 +49,19 @@ enum Progress {
 
 impl Slots {
     /// None yet; each recording is settled by so many `tenants`.
-    pub(super) fn new(tenants: usize, names: Names) -> Self {
+    pub(super) fn new(tenants: usize) -> Self {
         Self {
             tenants: u32::try_from(tenants).unwrap_or(u32::MAX),
             entries: Vec::new(),
             free: Vec::new(),
-            waiting: HashMap::default(),
-            by_recording: (names == Names::Numbers).then(HashMap::default),
+            waiting: Table::default(),
+            by_recording: Table::default(),
         }
     }
 
     /// Where the recording is.
     pub(super) fn slot_of(&self, recording: RecordingIndex) -> Option<u32> {
-        self.by_recording.as_ref()?.get(&recording).copied()
+        self.by_recording.get(recording).copied()
     }
 
     /// The recording in `slot`, as far as it is decided.
@@ -121,9 +108,7 @@ impl Slots {
         } else {
             self.append(entry)
         };
-        if let Some(names) = &mut self.by_recording {
-            names.insert(recording, slot);
-        }
+        self.by_recording.insert(recording, slot);
         slot
     }
 
@@ -136,26 +121,8 @@ impl Slots {
     /// Everything of the recording is decided. Returns what was settled before.
     pub(super) fn decide(&mut self, slot: u32) -> Vec<Settled> {
         self.entries[slot as usize].progress = Progress::Decided;
-        self.waiting.remove(&slot).unwrap_or_default()
-    }
-
-    /// Whether everything of the recording is decided.
-    #[inline]
-    pub(super) fn is_decided(&self, slot: u32) -> bool {
-        self.entries[slot as usize].progress == Progress::Decided
-    }
-
-    /// Something of each cache line of the recording in `slot`.
-    #[inline]
-    pub(super) fn fetched(&self, slot: u32) -> u64 {
-        let entry = &self.entries[slot as usize];
-        entry.kept.ended_at().as_nanos() ^ u64::from(entry.settled)
-    }
-
-    /// A tenant has settled the recording.
-    #[inline]
-    pub(super) fn count_settled(&mut self, slot: u32) {
-        self.entries[slot as usize].settled += 1;
+        let recording = self.entries[slot as usize].kept.recording();
+        self.waiting.remove(recording).unwrap_or_default()
     }
 
     /// A tenant has settled the recording. Gives it back if all of the recording is decided.
@@ -165,7 +132,10 @@ impl Slots {
         if entry.progress == Progress::Decided {
             return Some(settled);
         }
-        self.waiting.entry(slot).or_default().push(settled);
+        match self.waiting.get_mut(settled.recording) {
+            Some(waiting) => waiting.push(settled),
+            None => self.waiting.insert(settled.recording, vec![settled]),
+        }
         None
     }
 
@@ -173,18 +143,18 @@ impl Slots {
     pub(super) fn release(&mut self, slot: u32) {
         let entry = &self.entries[slot as usize];
         if entry.progress == Progress::Decided && entry.settled >= self.tenants {
-            if let Some(names) = &mut self.by_recording {
-                names.remove(&entry.kept.recording());
-            }
+            self.by_recording.remove(entry.kept.recording());
             self.free.push(slot);
         }
     }
 }
 
 impl Recordings for Slots {
-    fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Timeline) -> T) -> Option<T> {
+    type Recording = Kept;
+
+    fn read<T>(&self, recording: RecordingIndex, read: impl FnOnce(&Kept) -> T) -> Option<T> {
         let slot = self.slot_of(recording)?;
-        Some(self.kept(slot).look(read))
+        Some(read(self.kept(slot)))
     }
 }
 
@@ -237,6 +207,14 @@ impl Decided for Kept {
         }
     }
 
+    #[inline]
+    fn view(&self, now: Timestamp, path: ReadPath) -> View {
+        match self {
+            Self::Timeline(timeline) => timeline.view(now, path),
+            Self::Whole(whole) => whole.view(now, path),
+        }
+    }
+
     fn timeline(&self) -> Timeline {
         match self {
             Self::Timeline(timeline) => (**timeline).clone(),
@@ -249,29 +227,5 @@ impl Decided for Kept {
             Self::Timeline(timeline) => look(timeline),
             Self::Whole(whole) => look(&whole.timeline()),
         }
-    }
-}
-
-/// Hashes one number, the same way everywhere.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = crate::draws::hash_bytes(bytes);
-    }
-
-    #[inline]
-    fn write_u32(&mut self, number: u32) {
-        self.0 = mix64(u64::from(number));
-    }
-
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        self.0 = mix64(number);
     }
 }

@@ -5,17 +5,19 @@
 //! size of a chunk means nothing. Ties are ordered by content: the platform before the exporter,
 //! then by recording.
 
-use super::recordings::{Kept, Names, Slots};
-use super::{Path, batch, solo};
+use super::closed;
+use super::recordings::{Kept, Slots};
+use super::tenant::{Subjects, Tenant};
 use crate::draws::{Draws, Purpose, Seed};
-use crate::history::{JobRecord, Settled};
+use crate::exporter::Output as Over;
+use crate::history::Settled;
 use crate::ids::{ArmIndex, TenantIndex};
 use crate::judge::Judge;
 use crate::order::{Event, OrderHash, Trace};
 use crate::outcome::OutcomeKind;
 use crate::platform::{Block, Known, Notifications, Output, Platform, notifications};
 use crate::recorder::Sink;
-use crate::scenario::{Arm, GateSpec, Scenario};
+use crate::scenario::{Arm, Scenario};
 use crate::time::Timestamp;
 use crate::timeline::{Decided, Timeline};
 use crate::workload::SessionEnds;
@@ -89,14 +91,9 @@ pub(super) struct World<'a> {
     pub(super) ends: SessionEnds,
     pub(super) platform: Platform,
     notifications: Notifications,
-    pub(super) tenants: Tenants,
+    pub(super) tenants: Vec<Tenant>,
     slots: Slots,
     block: Block,
-    /// Whether some gate wants to be notified.
-    listens: Listens,
-    /// Settled by the tenant at hand: what is decided, by slot, and what is not.
-    done: Vec<u32>,
-    waiting: Vec<(u32, Settled)>,
     judge: Judge,
     orders: Orders,
     pub(super) ended: u64,
@@ -104,69 +101,8 @@ pub(super) struct World<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What a tenant records of recordings with jobs of their own.
-struct Taken<'a, S> {
-    slots: &'a Slots,
-    judge: &'a Judge,
-    sink: &'a mut S,
-    orders: &'a mut Orders,
-    done: &'a mut Vec<u32>,
-    waiting: &'a mut Vec<(u32, Settled)>,
-}
-
-impl<S: Sink> solo::Records for Taken<'_, S> {
-    #[inline(always)]
-    fn call(&mut self, event: impl FnOnce() -> Event) {
-        if self.orders.tenants.is_some() {
-            self.orders.tenant(event());
-        }
-    }
-
-    #[inline(always)]
-    fn job(&mut self, job: impl FnOnce() -> JobRecord) {
-        self.sink.job(&job());
-    }
-
-    #[inline]
-    fn settled(&mut self, slot: u32, settled: Settled) {
-        if self.slots.is_decided(slot) {
-            conclude(settled, self.slots.kept(slot), self.judge, self.sink);
-            self.done.push(slot);
-        } else {
-            self.waiting.push((slot, settled));
-        }
-    }
-}
-
-/// Whether some gate wants to be notified.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Listens {
-    Somebody,
-    Nobody,
-}
-
-impl Listens {
-    fn of(arm: &Arm) -> Self {
-        let listens = |gate: &GateSpec| gate.strategy.listens().is_some();
-        if arm.gates.iter().any(listens) {
-            Self::Somebody
-        } else {
-            Self::Nobody
-        }
-    }
-}
-
-/// The tenants of an arm: all of one sort, since slots are the platform's.
-pub(super) enum Tenants {
-    /// Whose recordings go in jobs together.
-    Batch(Vec<batch::Tenant>),
-    /// Whose every recording has its own job.
-    Solo(Vec<solo::Tenant>),
-}
-
 impl<'a> World<'a> {
     pub(super) fn new(
-        path: Path,
         scenario: &'a Scenario,
         arm: &'a Arm,
         index: ArmIndex,
@@ -174,24 +110,11 @@ impl<'a> World<'a> {
     ) -> Self {
         let seed = scenario.seed;
         let gates = arm.gates.iter().zip((first.0..).map(TenantIndex));
-        let tenants = if solo::suits(arm) && path != Path::Exporter {
-            let limit = arm.platform.api.rate_limit;
-            let solo =
-                |(gate, tenant)| solo::Tenant::new(solo::Solo::new(tenant, gate, arm, seed), limit);
-            Tenants::Solo(gates.map(solo).collect())
-        } else {
-            let batch = |(gate, tenant)| batch::Tenant::new(tenant, gate, arm, seed);
-            Tenants::Batch(gates.map(batch).collect())
-        };
+        let tenant = |(gate, tenant)| Tenant::new(tenant, gate, arm, seed);
         let mut platform = Platform::new(arm, &scenario.workload, seed);
         if arm.is_coupled() {
             platform = platform.of_tenant(first);
         }
-        // Where all is decided at once, a recording is put into its slot once.
-        let names = match &tenants {
-            Tenants::Solo(_) if platform.decides_at_end() => Names::Slots,
-            Tenants::Solo(_) | Tenants::Batch(_) => Names::Numbers,
-        };
         Self {
             scenario,
             arm,
@@ -199,12 +122,9 @@ impl<'a> World<'a> {
             ends: SessionEnds::of_workload(&scenario.workload, seed),
             platform,
             notifications: notifications(&arm.platform.notification, seed),
-            tenants,
-            slots: Slots::new(arm.gates.len(), names),
+            tenants: gates.map(tenant).collect(),
+            slots: Slots::new(arm.gates.len()),
             block: Block::default(),
-            listens: Listens::of(arm),
-            done: Vec::new(),
-            waiting: Vec::new(),
             judge: Judge::new(arm, first, seed),
             orders: Orders::default(),
             ended: 0,
@@ -216,6 +136,13 @@ impl<'a> World<'a> {
     /// The same arm, which also notes the order of events.
     pub(super) fn noting_order(mut self, first: TenantIndex) -> Self {
         let tenants = vec![OrderHash::default(); self.arm.gates.len()];
+        let subjects = if closed::suits(self.arm) {
+            Subjects::Recordings
+        } else {
+            Subjects::Jobs
+        };
+        let noting = self.tenants.into_iter();
+        self.tenants = noting.map(|it| it.noting_calls(subjects)).collect();
         self.orders = Orders {
             first,
             seed: self.scenario.seed,
@@ -299,7 +226,7 @@ impl<'a> World<'a> {
         self.distribute(sink);
         let last = self.advance_tenants(horizon, sink).max(self.now);
         let draining = self.ends.is_drained();
-        self.now = if draining && self.tenants.open_count() == 0 {
+        self.now = if draining && self.open_count() == 0 {
             last.max(self.last_end)
         } else {
             horizon
@@ -313,47 +240,30 @@ impl<'a> World<'a> {
         sink: &mut S,
     ) -> Timestamp {
         let mut last = Timestamp::ZERO;
-        let (slots, judge, orders) = (&mut self.slots, &self.judge, &mut self.orders);
-        match &mut self.tenants {
-            Tenants::Batch(tenants) => {
-                for tenant in tenants {
-                    last = last.max(tenant.advance(horizon, slots));
-                    for output in tenant.take_outputs() {
-                        match output {
-                            batch::Record::Job(job) => sink.job(&job),
-                            batch::Record::Call(event) => orders.tenant(event),
-                            batch::Record::Settled(settled) => {
-                                if let Some(slot) = slots.slot_of(settled.recording) {
-                                    settle(slot, settled, slots, judge, sink);
-                                }
-                            }
+        let slots = &mut self.slots;
+        for tenant in &mut self.tenants {
+            last = last.max(tenant.advance(horizon, slots));
+            tenant
+                .drain_calls()
+                .for_each(|call| self.orders.tenant(call));
+            for output in tenant.drain_outputs() {
+                match output {
+                    Over::Job(job) => sink.job(&job),
+                    Over::Command(_) => {}
+                    Over::Settled(settled) => {
+                        if let Some(slot) = slots.slot_of(settled.recording) {
+                            settle(slot, settled, slots, &self.judge, sink);
                         }
-                    }
-                }
-            }
-            Tenants::Solo(tenants) => {
-                for tenant in tenants {
-                    let (done, waiting) = (&mut self.done, &mut self.waiting);
-                    let mut taken = Taken {
-                        slots,
-                        judge,
-                        sink: &mut *sink,
-                        orders: &mut *orders,
-                        done,
-                        waiting,
-                    };
-                    last = last.max(tenant.advance(horizon, slots, &mut taken));
-                    for slot in done.drain(..) {
-                        slots.count_settled(slot);
-                        slots.release(slot);
-                    }
-                    for (slot, settled) in waiting.drain(..) {
-                        settle(slot, settled, slots, judge, sink);
                     }
                 }
             }
         }
         last
+    }
+
+    /// Recordings that some tenant has not settled.
+    pub(super) fn open_count(&self) -> usize {
+        self.tenants.iter().map(Tenant::open_count).sum()
     }
 
     /// Hands what the platform has decided to the tenants.
@@ -392,11 +302,6 @@ impl<'a> World<'a> {
         let (slot, is_new) = self.slots.put(kept);
         if is_new {
             self.announce(slot);
-        } else if let Tenants::Solo(tenants) = &mut self.tenants {
-            let kept = self.slots.kept(slot);
-            tenants
-                .iter_mut()
-                .for_each(|tenant| tenant.decided(slot, kept));
         }
         slot
     }
@@ -406,43 +311,28 @@ impl<'a> World<'a> {
         let kept = self.slots.kept(slot);
         self.orders
             .platform(kept, |timeline| (timeline.ended_at, 0));
-        match &mut self.tenants {
-            Tenants::Batch(tenants) => tenants.iter_mut().for_each(|tenant| tenant.announce(kept)),
-            Tenants::Solo(tenants) => {
-                tenants
-                    .iter_mut()
-                    .for_each(|tenant| tenant.announce(slot, kept));
-            }
-        }
+        self.tenants
+            .iter_mut()
+            .for_each(|tenant| tenant.announce(kept));
         self.notify(slot, Known::AtEnd);
     }
 
     fn notify(&mut self, slot: u32, known: Known) {
-        if self.listens == Listens::Nobody {
-            return;
-        }
-        let timeline = &self.slots.kept(slot).timeline();
-        let required = self.arm.required.of(timeline.taken_for());
-        for (position, gate) in self.arm.gates.iter().enumerate() {
-            let event = gate.strategy.listens();
-            let event = event.filter(|e| self.notifications.known(*e, timeline) == known);
-            let Some(event) = event else { continue };
-            for notification in self.notifications.of(event, timeline, required) {
-                let kind = timeline.taken_for();
-                match &mut self.tenants {
-                    Tenants::Batch(tenants) => tenants[position].notify(notification, kind, event),
-                    Tenants::Solo(tenants) => tenants[position].notify(slot, notification, kind),
+        let kept = self.slots.kept(slot);
+        for tenant in &mut self.tenants {
+            let Some(event) = tenant.listens() else {
+                continue;
+            };
+            kept.look(|timeline| {
+                if self.notifications.known(event, timeline) != known {
+                    return;
                 }
-            }
-        }
-    }
-}
-
-impl Tenants {
-    pub(super) fn open_count(&self) -> usize {
-        match self {
-            Self::Batch(tenants) => tenants.iter().map(batch::Tenant::open_count).sum(),
-            Self::Solo(tenants) => tenants.iter().map(solo::Tenant::open_count).sum(),
+                let kind = timeline.taken_for();
+                let required = self.arm.required.of(kind);
+                for notification in self.notifications.of(event, timeline, required) {
+                    tenant.notify(notification, kind);
+                }
+            });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is asked of a recording with all its instants, with or without its timeline being put
 //! together.
 
-use super::{FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, latest_needed};
+use super::{FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, View, latest_needed};
 use crate::draws::{Draws, Seed};
 use crate::field::{FieldGroup, FieldSet, Kind};
 use crate::ids::{RecordingIndex, TenantIndex};
@@ -29,6 +29,10 @@ pub trait Decided {
     /// The first instant at which a reader of `path` sees all that is needed; `ended_at` at the
     /// earliest.
     fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp;
+    /// What a reader of `path` sees at `now`.
+    fn view(&self, now: Timestamp, path: ReadPath) -> View {
+        self.look(|timeline| timeline.view(now, path))
+    }
     /// The whole timeline.
     fn timeline(&self) -> Timeline;
     /// Looks at the whole timeline.
@@ -122,6 +126,11 @@ impl<D: Decided> Decided for &D {
     #[inline(always)]
     fn first_seen(&self, path: ReadPath, need: &Need) -> Timestamp {
         (**self).first_seen(path, need)
+    }
+
+    #[inline(always)]
+    fn view(&self, now: Timestamp, path: ReadPath) -> View {
+        (**self).view(now, path)
     }
 
     #[inline(always)]

@@ -175,6 +175,46 @@ pub struct View {
 }
 
 impl View {
+    /// Nothing is there yet.
+    const EMPTY: Self = Self {
+        present: FieldSet::EMPTY,
+        null: FieldSet::EMPTY,
+        wrong: FieldSet::EMPTY,
+        state: RecordingState::Processing,
+    };
+
+    /// What a reader of `path` sees at `now` of fields that share their groups' `clocks`; the value
+    /// of `nulls` is null.
+    #[inline]
+    pub(crate) fn of_groups(
+        now: Timestamp,
+        path: ReadPath,
+        clocks: [FieldClock; FieldGroup::COUNT],
+        nulls: FieldSet,
+    ) -> Self {
+        let mut view = Self::EMPTY;
+        for (clock, group) in clocks.into_iter().zip(FieldGroup::ALL) {
+            if clock.visible_at(path) <= now {
+                view.present = view.present.union(group.fields().difference(nulls));
+                view.null = view.null.union(group.fields().intersection(nulls));
+            } else if clock.null_at <= now {
+                view.null = view.null.union(group.fields().difference(nulls));
+            }
+        }
+        view
+    }
+
+    /// Adds the media and the state, which show from their instants on.
+    #[inline]
+    pub(crate) fn see(&mut self, now: Timestamp, media_at: Timestamp, state_at: Timestamp) {
+        if media_at <= now {
+            self.present.insert(Field::Media);
+        }
+        if state_at <= now {
+            self.state = RecordingState::Completed;
+        }
+    }
+
     /// What `other` sees of the media, and all else as before.
     pub(crate) fn take_media(&mut self, other: Self) {
         let take = |own: FieldSet, other: FieldSet| {
@@ -324,12 +364,7 @@ impl Timeline {
     /// What a reader of `path` sees at `now`. An instant is visible from itself on.
     #[must_use]
     pub fn view(&self, now: Timestamp, path: ReadPath) -> View {
-        let mut view = View {
-            present: FieldSet::EMPTY,
-            null: FieldSet::EMPTY,
-            wrong: FieldSet::EMPTY,
-            state: RecordingState::Processing,
-        };
+        let mut view = View::EMPTY;
         for field in Field::METADATA {
             let clock = self.clock(now, field);
             if clock.visible_at(path) <= now {
@@ -342,12 +377,7 @@ impl Timeline {
                 view.null.insert(field);
             }
         }
-        if self.media_at <= now {
-            view.present.insert(Field::Media);
-        }
-        if self.state_at <= now {
-            view.state = RecordingState::Completed;
-        }
+        view.see(now, self.media_at, self.state_at);
         view.wrong = view.present.intersection(self.false_fields);
         if let Some(later) = &self.later {
             later.apply(now, path, &mut view);

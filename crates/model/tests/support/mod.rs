@@ -298,6 +298,8 @@ impl Sink for Collected {
 pub(crate) fn run(scenario: &Scenario) -> Collected {
     let mut collected = Collected::default();
     sim::run(scenario, &mut collected);
+    // Tests look at each recording in turn: at none, they would see nothing wrong.
+    assert!(!collected.settled.is_empty(), "the run settled nothing");
     collected
 }
 

@@ -115,6 +115,17 @@ pub(crate) struct Troubles {
     pub(crate) hold_set_at: HoldSetAt,
 }
 
+/// The share that is missed, the share whose propagation is lost, the level, when it is set, and
+/// how long it takes to propagate.
+fn holds() -> impl Generator<Value = (u32, u32, HoldLevel, HoldSetAt, u64)> {
+    let level = prop_oneof![Just(HoldLevel::Interaction), Just(HoldLevel::Recording)];
+    let set_at = prop_oneof![Just(HoldSetAt::CallStart), Just(HoldSetAt::CallEnd)];
+    // Half of the platforms see every hold in time.
+    let missed = prop_oneof![Just(0_u32), 1_u32..50];
+    let propagation = prop_oneof![Just(0_u64), 1_u64..1_000];
+    (missed, 0_u32..30, level, set_at, propagation)
+}
+
 pub(crate) fn troubles() -> impl Generator<Value = Troubles> {
     let pipeline = (
         1_u32..6,
@@ -131,12 +142,7 @@ pub(crate) fn troubles() -> impl Generator<Value = Troubles> {
         0_u64..5_000,
     );
     let index = (0_u64..4_000, 0_u64..2_000);
-    let level = prop_oneof![Just(HoldLevel::Interaction), Just(HoldLevel::Recording)];
-    let set_at = prop_oneof![Just(HoldSetAt::CallStart), Just(HoldSetAt::CallEnd)];
-    // Half of the platforms see every hold in time.
-    let missed = prop_oneof![Just(0_u32), 1_u32..50];
-    let propagation = prop_oneof![Just(0_u64), 1_u64..1_000];
-    let hold = (missed, 0_u32..30, level, set_at, propagation);
+    let hold = holds();
     let policy = prop_oneof![Just(ExportPolicy::Lenient), Just(ExportPolicy::Strict)];
     let by = prop_oneof![Just(Correlation::Conversation), Just(Correlation::Session)];
     let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));

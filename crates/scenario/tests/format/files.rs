@@ -17,6 +17,7 @@ pub(crate) fn folder(name: &str) -> Vec<(String, Source)> {
             .is_some_and(|extension| extension == "toml")
     });
     files.sort();
+    assert!(!files.is_empty(), "{}: no scenario", folder.display());
     files
         .iter()
         .map(|path| {

@@ -19,17 +19,16 @@ pub(in crate::http) mod predicate;
 pub(in crate::http) mod protection;
 pub(in crate::http) mod recording;
 pub(in crate::http) mod trigger;
-mod truth;
 pub(in crate::http) mod upload;
 mod whole;
 pub(in crate::http) mod words;
 mod written;
 
+pub use crate::service::truth::{client_ip, truth_of_call, truth_of_timeline};
 pub use dates::{ApiDate, ApiInterval};
 pub use error::{ErrorBody, ErrorDetail, ErrorLimit, MissingFields};
 pub use fields::RecordingBody;
 pub use maybe::Maybe;
-pub use truth::{client_ip, truth_of_call, truth_of_timeline};
 pub(in crate::http) use written::Written;
 
 /// The answer of `/healthz`.

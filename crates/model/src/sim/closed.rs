@@ -1,25 +1,121 @@
-//! The short way: where only time decides about an export, its outcome is a comparison.
+//! The closed form of one gate whose every recording has an export job of its own: where only time
+//! decides about an export, its outcome is a comparison.
+//!
+//! It is the rule of the exporter and the organization worked out beforehand, for the arms and
+//! recordings that it accepts; [`super::One`] takes the others. `tests/paths.rs` holds both against
+//! each other.
 
-use super::{Job, Solo};
+use crate::draws::{Seed, Stream};
 use crate::export::{ExportRules, verdict};
 use crate::exporter::jobs::{POLL_INTERVAL, next_poll};
 use crate::exporter::tally::Tally;
 use crate::field::{Field, FieldSet, Kind, PerKind};
-use crate::gate::{Polls, Progress, Ready, Rounds, Seen, Series, Step};
+use crate::gate::{Policy, Polls, Progress, Ready, Rounds, Seen, Series, Step};
 use crate::history::{JobRecord, Settled};
-use crate::ids::{JobOrdinal, RecordingIndex};
+use crate::ids::{JobOrdinal, RecordingIndex, TenantIndex};
+use crate::job_draws::JobDraws;
 use crate::outcome::OutcomeKind;
-use crate::scenario::{Arm, GateStart, ReadPath, RequiredFields, SidecarName};
+use crate::scenario::{
+    Arm, ExportRequest, GateSpec, GateStart, ReadPath, RequiredFields, SidecarName, Slots,
+};
 use crate::time::{Duration, Timestamp};
 use crate::timeline::{Decided, Missed, Need};
 
-/// What came of a passage that was run at once.
-pub(in crate::sim) enum Ran<T> {
+/// Whether the tenants of `arm` can be run recording by recording: a job for each, and no gate or
+/// platform through which one changes what another meets.
+pub(super) fn suits(arm: &Arm) -> bool {
+    let alone = |gate: &GateSpec| {
+        let slots = gate.request.jobs_at_once.unwrap_or(Slots::Unlimited);
+        let polling = gate.strategy.polling();
+        let unpaced = polling.is_none_or(|it| it.max_calls.is_none());
+        slots == Slots::Unlimited && unpaced && gate.strategy.fleet(arm.required).is_none()
+    };
+    arm.platform.export.slots == Slots::Unlimited
+        && !arm.is_coupled()
+        && !arm.platform.loses_values()
+        && !arm.has_lasting_nulls()
+        && arm.gates.iter().all(alone)
+}
+
+/// The rules of one tenant of which outcomes are a matter of time alone.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    seed: Seed,
+    tenant: TenantIndex,
+    policy: Policy,
+    start: GateStart,
+    /// What checks look for, and where.
+    need: PerKind<Need>,
+    path: ReadPath,
+    required: RequiredFields,
+    rules: ExportRules,
+    /// Draws of the jobs, which are keyed by their recording.
+    stream: Stream,
+    /// What a sidecar must hold.
+    plain: Plain,
+    /// The times of its jobs, if they are all the same.
+    same_times: Option<JobTimes>,
+    /// What would happen later does not happen in this run.
+    until: Timestamp,
+}
+
+impl Closed {
+    /// The rules of `tenant`, which runs `gate` on `arm` in a run that is over at `until`; none
+    /// where something else than time decides.
+    pub(super) fn new(
+        tenant: TenantIndex,
+        gate: &GateSpec,
+        arm: &Arm,
+        seed: Seed,
+        until: Timestamp,
+    ) -> Option<Self> {
+        let plain = gate.request == ExportRequest::default()
+            && gate.repair.is_none()
+            && gate.strategy.listens().is_none();
+        if !plain {
+            return None;
+        }
+        let platform = &arm.platform;
+        let rules = ExportRules::new(&platform.export, arm.required, seed);
+        let rules = rules.selecting(&platform.export, &platform.hold, gate.request);
+        let read = rules.plain_read()?;
+        let policy = Policy::new(&gate.strategy, seed);
+        let need = PerKind::of(|kind| policy.need(arm.required.of(kind)));
+        Some(Self {
+            seed,
+            tenant,
+            start: gate.start,
+            plain: Plain::new(read, arm, gate.start, (policy.read_path(), &need)),
+            need,
+            path: policy.read_path(),
+            policy,
+            required: arm.required,
+            stream: JobDraws::of_recordings(seed),
+            same_times: JobTimes::of_all(&rules),
+            rules,
+            until,
+        })
+    }
+
+    /// How recordings pass this gate.
+    pub(super) fn way(&self) -> Way<'_> {
+        match self.policy.polls(self.until) {
+            Some(gate) => Way::Polling(Plainly { rules: self, gate }),
+            None => Way::Stepping(Plainly {
+                rules: self,
+                gate: Steps,
+            }),
+        }
+    }
+}
+
+/// What the closed form says of a recording.
+pub(super) enum Ran<T> {
     /// It waits for something that never comes.
     InFlight,
     /// It is settled.
     Settled(T),
-    /// The outcome is not a matter of time alone: the long way says.
+    /// The outcome is not a matter of time alone: exporter and organization say.
     Unclear,
 }
 
@@ -38,59 +134,35 @@ struct Passed {
 }
 
 /// How recordings pass a gate.
-pub(in crate::sim) enum Way<'a> {
+pub(super) enum Way<'a> {
     /// It only polls.
     Polling(Plainly<'a, Polls<'a>>),
     /// Any other strategy, step by step.
     Stepping(Plainly<'a, Steps>),
-    /// Outcomes are not a matter of time alone.
-    Long,
 }
 
 /// A gate of which outcomes are a matter of time alone.
-pub(in crate::sim) struct Plainly<'a, G> {
-    solo: &'a Solo,
-    plain: &'a Plain,
+pub(super) struct Plainly<'a, G> {
+    rules: &'a Closed,
     gate: G,
 }
 
 /// Any strategy.
-pub(in crate::sim) struct Steps;
-
-impl Solo {
-    /// How recordings pass this gate.
-    pub(in crate::sim) fn way(&self) -> Way<'_> {
-        let Some(plain) = self.plain.as_ref().filter(|_| self.listens.is_none()) else {
-            return Way::Long;
-        };
-        match self.policy.polls(self.until) {
-            Some(gate) => Way::Polling(Plainly {
-                solo: self,
-                plain,
-                gate,
-            }),
-            None => Way::Stepping(Plainly {
-                solo: self,
-                plain,
-                gate: Steps,
-            }),
-        }
-    }
-}
+pub(super) struct Steps;
 
 impl Plainly<'_, Polls<'_>> {
     /// Takes recordings from their sessions' ends to their outcomes.
     #[inline(always)]
-    pub(in crate::sim) fn run_all<R: Decided, I: Iterator<Item = R>>(
+    pub(super) fn run_all<R: Decided, I: Iterator<Item = R>>(
         &self,
         recordings: impl Fn() -> I,
         rounds: &mut Rounds,
         mut note: impl FnMut(&R, Ran<(Settled, Option<JobRecord>)>),
     ) {
-        let Solo {
+        let Closed {
             start, path, seed, ..
-        } = *self.solo;
-        let need = self.solo.need;
+        } = *self.rules;
+        let need = self.rules.need;
         let starts = recordings().map(move |recording| {
             let start = match start {
                 GateStart::SessionEnd => recording.ended_at(),
@@ -101,7 +173,7 @@ impl Plainly<'_, Polls<'_>> {
         });
         let series = self.gate.run(starts, rounds);
         let rows = recordings().zip(series);
-        if let Some(times) = self.solo.same_times {
+        if let Some(times) = self.rules.same_times {
             rows.for_each(|(recording, series)| {
                 let passed = Some(Passed::by(series));
                 note(&recording, self.follow(&recording, passed, || times));
@@ -109,7 +181,7 @@ impl Plainly<'_, Polls<'_>> {
         } else {
             rows.for_each(|(recording, series)| {
                 let passed = Some(Passed::by(series));
-                let times = || self.solo.job_times(recording.recording());
+                let times = || self.rules.job_times(recording.recording());
                 note(&recording, self.follow(&recording, passed, times));
             });
         }
@@ -119,15 +191,12 @@ impl Plainly<'_, Polls<'_>> {
 impl Plainly<'_, Steps> {
     /// Takes the recording from its session's end to its outcome.
     #[inline(always)]
-    pub(in crate::sim) fn run(
-        &self,
-        recording: &impl Decided,
-    ) -> Ran<(Settled, Option<JobRecord>)> {
-        let (start, ready_at) = (self.start(recording), self.solo.ready_at(recording));
-        let passed = self
-            .solo
-            .step_through(start, ready_at, recording.recording());
-        let times = || self.solo.job_times(recording.recording());
+    pub(super) fn run(&self, recording: &impl Decided) -> Ran<(Settled, Option<JobRecord>)> {
+        let (start, rules) = (self.start(recording), self.rules);
+        let need = rules.need.get(recording.taken_for());
+        let ready_at = recording.first_seen(rules.path, need);
+        let passed = rules.step_through(start, ready_at, recording.recording());
+        let times = || rules.job_times(recording.recording());
         self.follow(recording, passed, times)
     }
 }
@@ -136,7 +205,7 @@ impl<G> Plainly<'_, G> {
     /// When the gate's clock starts.
     #[inline(always)]
     fn start(&self, recording: &impl Decided) -> Timestamp {
-        match self.solo.start {
+        match self.rules.start {
             GateStart::SessionEnd => recording.ended_at(),
             GateStart::Media => recording.media_at(),
         }
@@ -153,8 +222,9 @@ impl<G> Plainly<'_, G> {
         if !recording.is_true() {
             return Ran::Unclear;
         }
-        let Self { solo, plain, .. } = self;
-        let Some(passed) = passed.filter(|passed| passed.at <= solo.until) else {
+        let rules = self.rules;
+        let plain = &rules.plain;
+        let Some(passed) = passed.filter(|passed| passed.at <= rules.until) else {
             return Ran::InFlight;
         };
         let now = passed.at;
@@ -164,9 +234,9 @@ impl<G> Plainly<'_, G> {
         tally.checked_at = passed.looked_at.unwrap_or(Timestamp::NEVER);
         if passed.approved == Ready::No {
             let outcome = OutcomeKind::Abandoned;
-            let mut settled = solo.settled(tally, recording, now, outcome, FieldSet::EMPTY);
+            let mut settled = rules.settled(tally, recording, now, outcome, FieldSet::EMPTY);
             let looked_at = passed.looked_at.unwrap_or(now);
-            plain.judge(looked_at, solo.path, recording, &mut settled);
+            plain.judge(looked_at, rules.path, recording, &mut settled);
             return Ran::Settled((settled, None));
         }
         tally.checks_passed = u32::from(tally.checks_answered > 0);
@@ -178,30 +248,31 @@ impl<G> Plainly<'_, G> {
         let sure = passed.saw == Ready::Yes && plain.shown_by_looks(kind);
         let mut missed = None;
         if !sure && snapshot_at < plain.complete_at(recording) {
-            let needed = solo.required.of(kind).with(Field::Media);
+            let needed = rules.required.of(kind).with(Field::Media);
             missed = recording.missed(snapshot_at, plain.path, needed);
             (outcome, missing) = match &missed {
                 Some(missed) => (OutcomeKind::Incomplete, missed.fields),
                 None => {
                     let view = recording.look(|timeline| timeline.view(snapshot_at, plain.path));
-                    verdict(&solo.required, kind, &view)
+                    verdict(&rules.required, kind, &view)
                 }
             };
         }
         tally.exported(snapshot_at, outcome, SidecarName::Right);
-        let mut settled = solo.settled(tally, recording, done_at, outcome, missing);
+        let mut settled = rules.settled(tally, recording, done_at, outcome, missing);
         plain.conclude(missed, &mut settled);
-        let job = Job {
+        let record = JobRecord {
+            tenant: rules.tenant,
             // Fused jobs have no order: their recording names them.
             ordinal: JobOrdinal(recording.recording().0),
             created_at: now,
-            posted_at: now,
-            started_at: now + times.started,
-            done_at: now + times.ended,
+            started_at: Some(now + times.started),
+            snapshot_at: Some(snapshot_at),
+            done_at,
+            recordings: 1,
             calls: times.calls,
             throttled: 0,
         };
-        let record = solo.job_record(&job, done_at, Some(snapshot_at));
         Ran::Settled((settled, Some(record)))
     }
 }
@@ -219,7 +290,7 @@ impl Passed {
     }
 }
 
-impl Solo {
+impl Closed {
     /// What the gate decides about a recording that is ready at `ready_at`, where its clock starts
     /// at `start`, step by step; none if it never decides.
     fn step_through(
@@ -312,8 +383,14 @@ enum Judges {
 }
 
 impl Plain {
-    /// Sidecars that are read on `path` and need the `required` fields, behind the looks of `solo`.
-    pub(super) fn new(path: ReadPath, arm: &Arm, solo: &Solo) -> Self {
+    /// Sidecars that are read on `path`, behind looks that begin at `start`, on a path of their own
+    /// and for what they need.
+    fn new(
+        path: ReadPath,
+        arm: &Arm,
+        start: GateStart,
+        (looked, needs): (ReadPath, &PerKind<Need>),
+    ) -> Self {
         let required = arm.required;
         let stages = arm.platform.pipelines.iter().flat_map(|it| &it.stages);
         let judges = if stages.into_iter().all(|stage| stage.outages.is_empty()) {
@@ -323,11 +400,11 @@ impl Plain {
         };
         let need = |kind| Need::fields(required.of(kind).with(Field::Media));
         let shown = |kind| {
-            let looks = match solo.start {
-                GateStart::Media => solo.need.get(kind).and_media(),
-                GateStart::SessionEnd => *solo.need.get(kind),
+            let looks = match start {
+                GateStart::Media => needs.get(kind).and_media(),
+                GateStart::SessionEnd => *needs.get(kind),
             };
-            if solo.path == path && need(kind).is_within(&looks) {
+            if looked == path && need(kind).is_within(&looks) {
                 Ready::Yes
             } else {
                 Ready::No
