@@ -204,11 +204,12 @@ pub(super) fn write(
         folder.write_reports(summary).map_err(|error| chain(&error)),
         if is_short || table == Table::Asked {
             let table = folder.write_recordings(scenario, tenants);
+            let table = table.and_then(|()| folder.write_dead_letters(scenario, tenants));
             table.map_err(|error| chain(&error))
         } else {
             note(&format!(
-                "recordings.csv is left out above {TABLE_MAX} recordings; \
-                 `racegate report --csv {}` writes it",
+                "recordings.csv and dead-letters.csv are left out above {TABLE_MAX} recordings; \
+                 `racegate report --csv {}` writes them",
                 folder.path().display()
             ));
             Ok(())

@@ -17,8 +17,8 @@ use super::latency::interval_log;
 use super::lock::{self, Claim};
 use super::run_file::folder_of;
 use super::{
-    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, MODEL_REPLICATIONS, Machine,
-    RECORDINGS, REPLICATIONS, RUN, SUMMARY, Stored, StoredError, WhenFull, utc_now,
+    DEAD_LETTERS, HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, MODEL_REPLICATIONS,
+    Machine, RECORDINGS, REPLICATIONS, RUN, SUMMARY, Stored, StoredError, WhenFull, utc_now,
 };
 use crate::live::Arms;
 use crate::report::{self, ReportError};

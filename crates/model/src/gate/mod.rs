@@ -5,6 +5,7 @@
 //! ([`Policy`]); some about all of a tenant together ([`Fleet`]). [`Gate`] drives either.
 
 mod backoff;
+mod bucket;
 mod event;
 mod exponential_backoff;
 mod fixed_delay;

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use super::bucket::Bucket;
 use super::{Policy, Progress, Ready, Seen, Step, WebhookEvent};
 use crate::draws::Seed;
 use crate::field::Kind;
@@ -102,6 +103,10 @@ pub struct Gate {
     required: RequiredFields,
     pending: BTreeMap<RecordingIndex, Pending>,
     due: BinaryHeap<Reverse<(Timestamp, RecordingIndex, u64)>>,
+    /// What all checks pass, where the gate limits them.
+    bucket: Option<Bucket>,
+    /// Checks that wait for it.
+    queued: VecDeque<RecordingIndex>,
     actions: VecDeque<Action>,
 }
 
@@ -117,12 +122,15 @@ impl Gate {
     /// The gate that `spec` describes.
     #[must_use]
     pub fn new(spec: &GateSpec, required: RequiredFields, seed: Seed) -> Self {
+        let polling = spec.strategy.polling();
         Self {
             policy: Policy::new(&spec.strategy, seed),
             fleet: spec.strategy.fleet(required),
             required,
             pending: BTreeMap::new(),
             due: BinaryHeap::new(),
+            bucket: polling.and_then(|it| it.max_calls).map(Bucket::new),
+            queued: VecDeque::new(),
             actions: VecDeque::new(),
         }
     }
@@ -164,10 +172,16 @@ impl Gate {
             // No policy asks for it.
             Observation::Answered(_, Found::Watermark(_)) => return,
             Observation::NotFound(_) => Seen::Checked(Ready::No),
-            Observation::Throttled(_, retry_after) => Seen::Throttled(retry_after),
+            Observation::Throttled(_, retry_after) => {
+                if let Some(bucket) = &mut self.bucket {
+                    bucket.pause(now + retry_after);
+                }
+                Seen::Throttled(retry_after)
+            }
         };
         let step = self.policy.on(now, seen, &mut pending.progress);
         self.apply(now, recording, step);
+        self.release(now);
     }
 
     /// A read of `recording` is refused for good. Returns the recordings for which that is the end.
@@ -198,6 +212,7 @@ impl Gate {
             let step = self.policy.due(at, &mut pending.progress);
             self.apply(at, recording, step);
         }
+        self.release(now);
     }
 
     /// When something is due next; may name an instant at which nothing happens any more.
@@ -206,12 +221,31 @@ impl Gate {
         if let Some(fleet) = &self.fleet {
             return fleet.poll_timeout();
         }
-        self.due.peek().map(|Reverse((at, _, _))| *at)
+        let due = self.due.peek().map(|Reverse((at, _, _))| *at);
+        let bucket = self.bucket.as_ref().filter(|_| !self.queued.is_empty());
+        due.into_iter().chain(bucket.map(Bucket::next_at)).min()
     }
 
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Makes the checks that wait, as far as the bucket has tokens for them.
+    fn release(&mut self, now: Timestamp) {
+        let (Some(bucket), path) = (&mut self.bucket, self.policy.read_path()) else {
+            return;
+        };
+        while let Some(recording) = self.queued.front().copied() {
+            if self.pending.contains_key(&recording) {
+                if bucket.take(now).is_none() {
+                    break;
+                }
+                let read = Read::Check { recording, path };
+                self.actions.push_back(Action::Read(read));
+            }
+            self.queued.pop_front();
+        }
     }
 
     fn apply(&mut self, now: Timestamp, recording: RecordingIndex, step: Step) {
@@ -224,6 +258,7 @@ impl Gate {
                         .push(Reverse((at.max(now), recording, pending.generation)));
                 }
             }
+            Step::Check if self.bucket.is_some() => self.queued.push_back(recording),
             Step::Check => {
                 let path = self.policy.read_path();
                 let read = Read::Check { recording, path };
