@@ -135,8 +135,8 @@ fn on(path: Path, scenario: &Scenario) -> Collected {
 struct Reached(Cell<u32>);
 
 impl Reached {
-    fn count(&self, reached: bool) {
-        self.0.set(self.0.get() + u32::from(reached));
+    fn count(&self, reached: impl Into<u32>) {
+        self.0.set(self.0.get() + reached.into());
     }
 
     #[track_caller]
@@ -158,7 +158,7 @@ fn every_path_of_the_simulator_settles_every_recording_alike() {
             (None, Decides::AtEnd) => at_end.count(true),
             (None, Decides::InSteps) => steps.count(true),
         }
-        late.count(seen.settled.len() as u64 % seen.ended[0] != 0);
+        late.count(!(seen.settled.len() as u64).is_multiple_of(seen.ended[0]));
         settled.count(seen.settled.len() > 500);
     };
     let result = runner("tests/regressions/paths.txt").run(&cases(), |case| {

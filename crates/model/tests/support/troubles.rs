@@ -115,6 +115,29 @@ pub(crate) struct Troubles {
     pub(crate) hold_set_at: HoldSetAt,
 }
 
+/// What becomes of an export's jobs and selection.
+fn exports() -> impl Generator<Value = (u32, u32, ExportPolicy, Correlation, Option<LakeSpec>)> {
+    let policy = prop_oneof![Just(ExportPolicy::Lenient), Just(ExportPolicy::Strict)];
+    let by = prop_oneof![Just(Correlation::Conversation), Just(Correlation::Session)];
+    let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
+    let lake = proptest::option::of(Just(LakeSpec { refresh, lag }));
+    (0_u32..20, 0_u32..50, policy, by, lake)
+}
+
+/// In which order a job reads, how long after each other, and when.
+fn orders() -> impl Generator<Value = (WriteOrder, u64, SnapshotInstant)> {
+    let first = prop_oneof![
+        Just(WriteOrder::Together),
+        Just(WriteOrder::MediaFirst),
+        Just(WriteOrder::SidecarFirst),
+    ];
+    let at = prop_oneof![
+        Just(SnapshotInstant::Write),
+        Just(SnapshotInstant::Selection)
+    ];
+    (first, 0_u64..4_000, at)
+}
+
 pub(crate) fn troubles() -> impl Generator<Value = Troubles> {
     let pipeline = (
         1_u32..6,
@@ -137,21 +160,8 @@ pub(crate) fn troubles() -> impl Generator<Value = Troubles> {
     let missed = prop_oneof![Just(0_u32), 1_u32..50];
     let propagation = prop_oneof![Just(0_u64), 1_u64..1_000];
     let hold = (missed, 0_u32..30, level, set_at, propagation);
-    let policy = prop_oneof![Just(ExportPolicy::Lenient), Just(ExportPolicy::Strict)];
-    let by = prop_oneof![Just(Correlation::Conversation), Just(Correlation::Session)];
-    let (refresh, lag) = (Duration::from_secs(5), Duration::from_secs(3));
-    let lake = proptest::option::of(Just(LakeSpec { refresh, lag }));
-    let export = (0_u32..20, 0_u32..50, policy, by, lake);
-    let first = prop_oneof![
-        Just(WriteOrder::Together),
-        Just(WriteOrder::MediaFirst),
-        Just(WriteOrder::SidecarFirst),
-    ];
-    let at = prop_oneof![
-        Just(SnapshotInstant::Write),
-        Just(SnapshotInstant::Selection)
-    ];
-    let order = (first, 0_u64..4_000, at);
+    let export = exports();
+    let order = orders();
     let done = prop_oneof![Just(JobDone::Status), Just(JobDone::Counters)];
     let corrected = proptest::option::of(0_u64..9_000);
     let provisional = prop_oneof![Just(0_u32), 1_u32..40];
