@@ -14,6 +14,7 @@ pub mod load;
 pub mod output;
 pub mod plan;
 mod progress;
+mod replay;
 pub mod report;
 mod signals;
 pub mod sinks;

@@ -78,6 +78,24 @@ pub fn select_gates(scenario: &mut Scenario, names: &[String]) -> Result<(), Exi
     Ok(())
 }
 
+/// Adds claims to what is expected of the run.
+///
+/// # Errors
+/// All mistakes of the claims.
+pub fn add_claims(scenario: &mut Scenario, claims: &[String]) -> Result<(), Exit> {
+    let read = |text: &String| racegate_scenario::claim("--until", text, scenario);
+    let (sound, mistaken): (Vec<_>, Vec<_>) = claims.iter().map(read).partition(Result::is_ok);
+    let mistakes: Vec<String> = mistaken
+        .into_iter()
+        .filter_map(|claim| Some(claim.err()?.render(color())))
+        .collect();
+    if !mistakes.is_empty() {
+        return Err(Exit::Usage(mistakes.join("\n")));
+    }
+    scenario.expect.extend(sound.into_iter().flatten());
+    Ok(())
+}
+
 /// The tenants that are run, in the order of [`racegate_model::ids::TenantIndex`].
 #[must_use]
 pub fn tenants(scenario: &Scenario, arms: Arms) -> Vec<Tenant> {
@@ -100,6 +118,7 @@ pub fn what_was_run(stored: &Stored) -> Result<(Scenario, Vec<Tenant>), Exit> {
     let folder = Path::new(&stored.scenario_folder);
     let mut scenario = parse(&source, &stored.overrides, folder)?;
     select_gates(&mut scenario, &stored.gates)?;
+    add_claims(&mut scenario, &stored.until)?;
     scenario.engine = stored.engine;
     let arms = if stored.all_arms {
         Arms::All

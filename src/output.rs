@@ -111,7 +111,7 @@ pub fn complain(exit: &Exit) {
     // Diagnostics say themselves that they are errors; their colours are ours, and the rest of them
     // is clean.
     let is_diagnostic = message.starts_with("error") || message.starts_with('\u{1b}');
-    if matches!(exit, Exit::Scenario(_)) && is_diagnostic {
+    if matches!(exit, Exit::Scenario(_) | Exit::Usage(_)) && is_diagnostic {
         note_styled(message);
     } else {
         note(&format!("error: {message}"));

@@ -8,6 +8,7 @@
 //! model-replications.json  what the simulated seeds of a live run showed
 //! latency.hlog         added delays by gate and phase, as an HdrHistogram interval log
 //! recordings.csv       one row per gate and recording
+//! dead-letters.csv     one row per gate and recording that it gave up
 //! report.html, report.md, summary.md, junit.xml, gates.csv, *.svg, *.png
 //! ```
 //!
@@ -15,6 +16,7 @@
 //! not at all. Only the history grows in place: a reader may find it cut off, and says so. The one
 //! process that writes to the folder holds a lock on `.lock`.
 
+mod dead_letters;
 mod folder;
 mod history;
 mod latency;
@@ -30,7 +32,7 @@ pub use folder::{CreateError, Existing, NewRun, OpenError, ReportsError, RunFold
 use history::WhenFull;
 pub use history::{Flaw, HistoryError, HistoryLost, HistoryReader, HistoryWriter};
 pub use machine::Machine;
-pub use recordings::RecordingsError;
+pub use recordings::TableError;
 use run_file::utc_now;
 pub use run_file::{Stored, StoredError};
 
@@ -48,5 +50,7 @@ const MODEL_REPLICATIONS: &str = "model-replications.json";
 const LATENCY: &str = "latency.hlog";
 /// One row per gate and recording.
 const RECORDINGS: &str = "recordings.csv";
+/// One row per gate and recording that it gave up.
+const DEAD_LETTERS: &str = "dead-letters.csv";
 /// Points at the newest run of a scenario.
 const LATEST: &str = "latest";

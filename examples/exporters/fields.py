@@ -16,6 +16,7 @@ def wait_for_fields(exporter, recording):
     began, gap = time.monotonic(), FIRST_GAP
     while time.monotonic() - began < DEADLINE:
         seen = exporter.recording(recording) or {}
+        seen = {**seen.get("metadata", {}), **seen}
         if all(seen.get(field) is not None for field in REQUIRED):
             return True
         time.sleep(gap)

@@ -30,6 +30,7 @@ is_complete() {
   python3 -c 'import json, sys
 fields = ["legal_hold_flag", "media_type", "start_time", "end_time"]
 one = json.load(open(sys.argv[1]))
+one = {**one.get("metadata", {}), **one}
 sys.exit(any(one.get(field) is None for field in fields))' "$1"
 }
 

@@ -14,7 +14,7 @@ use super::rows::{self, Rows, RowsError};
 
 /// Mistakes that are shown of a file; more are counted.
 const SHOWN: usize = 10;
-/// Recordings of which it is remembered that they were seen: 32 MB at most.
+/// Recordings that are remembered as seen: 32 MB at most.
 const REMEMBERED: usize = 1 << 20;
 /// Share of negative lags that passes for noise of the clocks.
 const NEGATIVE_SHARE: f64 = 0.01;

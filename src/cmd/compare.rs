@@ -9,6 +9,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use racegate_model::analysis::Exit;
 use racegate_model::compare::{Comparison, Judgement, Line, Margins, Sample, compare};
 
+use super::trend;
 use crate::baseline;
 use crate::output::{Output, OutputArgs, note, print, print_json};
 
@@ -18,8 +19,12 @@ pub(super) struct CompareArgs {
     /// What is compared with: a run's folder, or a baseline by its name or file
     base: String,
     /// What is judged: folders of runs of one scenario, taken together
-    #[arg(required = true)]
+    #[arg(required_unless_present = "trend")]
     runs: Vec<String>,
+    /// Say at which run a metric changed its level, along all runs named, the oldest first: runs, or
+    /// folders of runs such as reports/SCENARIO; at least 11
+    #[arg(long, conflicts_with = "junit")]
+    trend: bool,
     #[command(flatten)]
     margins: MarginArgs,
     /// Append the verdicts as Markdown, e.g. to "$GITHUB_STEP_SUMMARY"
@@ -55,6 +60,9 @@ impl CompareArgs {
     /// Compares, shows the verdicts, and says which is the worst.
     pub(super) fn run(self) -> Result<Exit, Exit> {
         let margins = self.margins.margins()?;
+        if self.trend {
+            return self.show_trend(&margins);
+        }
         let base = baseline::read(&self.base)?;
         let mut runs = self.runs.iter().map(|name| (name, baseline::read(name)));
         let (_, first) = runs.next().expect("clap insists on one");
@@ -68,16 +76,34 @@ impl CompareArgs {
             Output::Table => print(&text(&comparison))?,
             Output::Json => print_json(&comparison)?,
         }
-        if let Some(path) = &self.markdown {
-            let mut how = OpenOptions::new();
-            write(path, &markdown(&comparison), how.append(true))?;
-        }
+        self.write_markdown(&markdown(&comparison))?;
         if let Some(path) = &self.junit {
             let xml = junit(&comparison).map_err(Exit::internal)?;
             let mut how = OpenOptions::new();
             write(path, &xml, how.write(true).truncate(true))?;
         }
         Ok(exit_of(&comparison))
+    }
+
+    fn show_trend(&self, margins: &Margins) -> Result<Exit, Exit> {
+        let names: Vec<&str> = std::iter::once(&self.base)
+            .chain(&self.runs)
+            .map(String::as_str)
+            .collect();
+        let found = trend::along(&names, margins)?;
+        match self.output.output() {
+            Output::Table => print(&trend::text(&found))?,
+            Output::Json => print_json(&found)?,
+        }
+        self.write_markdown(&trend::markdown(&found))?;
+        Ok(trend::exit_of(&found))
+    }
+
+    fn write_markdown(&self, text: &str) -> Result<(), Exit> {
+        self.markdown.as_ref().map_or(Ok(()), |path| {
+            let mut how = OpenOptions::new();
+            write(path, text, how.append(true))
+        })
     }
 }
 
@@ -180,12 +206,14 @@ fn text(comparison: &Comparison) -> String {
     format!("{}\n{notes}\n{table}", comparison.pairing)
 }
 
+/// What a cell of a Markdown table can hold.
+pub(super) fn safe(text: &str) -> String {
+    text.replace('|', "\\|")
+        .replace(['\n', '\r'], " ")
+        .replace('<', "&lt;")
+}
+
 fn markdown(comparison: &Comparison) -> String {
-    let safe = |text: &str| {
-        text.replace('|', "\\|")
-            .replace(['\n', '\r'], " ")
-            .replace('<', "&lt;")
-    };
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = format!(
         "## racegate: {}\n\n{}, {}\n\n",

@@ -100,6 +100,7 @@ impl JudgeArgs {
             source: &source,
             overrides: &overrides,
             gates: &self.kept_gates(),
+            until: &[],
             arms: Arms::Base,
             engine: Engine::Live,
         })?;

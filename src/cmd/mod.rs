@@ -15,6 +15,7 @@ mod repro;
 mod run;
 mod schema;
 mod serve;
+mod trend;
 mod tune;
 pub mod usage;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use racegate_model::analysis::{Doubt, Exit, Replay, Tenant};
 use racegate_model::scenario::Scenario;
-use racegate_model::summary::Summary;
+use racegate_model::summary::{ExpectationResult, Summary};
 
 use crate::engine::Played;
 use crate::load::{context, what_was_run};
@@ -84,6 +84,7 @@ fn render(path: &Path, output: Output, table: Table) -> Result<Exit, Exit> {
             summary.conformance = earlier.conformance;
             summary.valid &= earlier.valid;
             summary.invalid_reasons = earlier.invalid_reasons;
+            keep_claims(&mut summary, &scenario, earlier.expect);
         }
         (Verdict::Worse, Some(earlier)) => summary = earlier,
         (_, None) => {}
@@ -136,6 +137,16 @@ fn speak_of_seeds(
         summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
     }
     Ok(())
+}
+
+/// Keeps what became of claims: the further seeds that decided them are in no file.
+fn keep_claims(summary: &mut Summary, scenario: &Scenario, earlier: Vec<ExpectationResult>) {
+    let lines = scenario.expect.iter().zip(&mut summary.expect).zip(earlier);
+    for ((line, now), earlier) in lines {
+        if line.certainty.is_some() && earlier.expression == now.expression {
+            *now = earlier;
+        }
+    }
 }
 
 /// What a history is worth beside the summary that is there.
@@ -204,11 +215,12 @@ pub(super) fn write(
         folder.write_reports(summary).map_err(|error| chain(&error)),
         if is_short || table == Table::Asked {
             let table = folder.write_recordings(scenario, tenants);
+            let table = table.and_then(|()| folder.write_dead_letters(scenario, tenants));
             table.map_err(|error| chain(&error))
         } else {
             note(&format!(
-                "recordings.csv is left out above {TABLE_MAX} recordings; \
-                 `racegate report --csv {}` writes it",
+                "recordings.csv and dead-letters.csv are left out above {TABLE_MAX} recordings; \
+                 `racegate report --csv {}` writes them",
                 folder.path().display()
             ));
             Ok(())

@@ -105,7 +105,7 @@ impl ReproArgs {
     pub(super) fn run(self) -> Result<Exit, Exit> {
         let begun = Instant::now();
         let (scenario, captured) = if self.source.is_dir() {
-            self.from_run()?
+            self.of_run()?
         } else {
             let (scenario, _) = load(&self.source, &self.change.overrides())?;
             let captured = capture(&scenario, &self.wanted(&scenario)?);
@@ -132,7 +132,7 @@ impl ReproArgs {
     }
 
     /// The scenario of a run's folder, and the failure in it.
-    fn from_run(&self) -> Result<(Scenario, Result<Captured, CaptureError>), Exit> {
+    fn of_run(&self) -> Result<(Scenario, Result<Captured, CaptureError>), Exit> {
         let folder = RunFolder::open(&self.source).map_err(Exit::internal)?;
         if !self.change.overrides().is_empty() {
             return Err(Exit::Usage(
@@ -148,7 +148,10 @@ impl ReproArgs {
         let (mut timelines, mut settled) = (Vec::new(), Vec::new());
         for entry in folder.read_history().map_err(Exit::internal)? {
             match entry {
-                Entry::Timeline { arm, timeline } if arm == ArmIndex(0) => timelines.push(timeline),
+                Entry::Timeline {
+                    arm: ArmIndex(0),
+                    timeline,
+                } => timelines.push(timeline),
                 Entry::Settled(one) => settled.push(one),
                 Entry::Timeline { .. }
                 | Entry::Job(_)

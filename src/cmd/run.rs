@@ -16,7 +16,7 @@ use crate::baseline;
 use crate::engine::seeds::Replications;
 use crate::engine::{self, Played};
 use crate::live::{Arms, LiveOptions};
-use crate::load::{load, select_gates, tenants};
+use crate::load::{add_claims, load, select_gates, tenants};
 use crate::output::{Notes, OutputArgs, conclude, note};
 use crate::plan::Plan;
 use crate::report::REPORT;
@@ -46,9 +46,14 @@ pub(super) struct RunArgs {
     /// [default: auto]
     #[arg(long, value_name = "N|auto")]
     replications: Option<Replications>,
-    /// Sim: how long `--replications auto` may go on [default: 2s]
+    /// Sim: how long `--replications auto` and `--until` may go on [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = racegate_scenario::parse_duration)]
     budget: Option<Duration>,
+    /// Go on until it is decided that CLAIM holds or does not, e.g.
+    /// "incomplete_rate{gate=forum} < 1e-4 at 95%": with further seeds within the budget (sim), or
+    /// from the run's own recordings where they share nothing (live) (repeatable)
+    #[arg(long, value_name = "CLAIM")]
+    until: Vec<String>,
     /// The run's folder [default: reports/<scenario>/<utc>-<seed>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -153,6 +158,7 @@ impl RunArgs {
         let overrides = self.overrides();
         let (mut scenario, source) = load(path, &overrides)?;
         select_gates(&mut scenario, &self.gates)?;
+        add_claims(&mut scenario, &self.until)?;
         scenario.engine = self.engine.map_or(scenario.engine, EngineArg::engine);
         self.refuse_flags_of_the_other_engine(scenario.engine)?;
         let arms = self.arms();
@@ -170,6 +176,7 @@ impl RunArgs {
             source: &source,
             overrides: &overrides,
             gates: &self.gates,
+            until: &self.until,
             arms,
             engine: scenario.engine,
         })?;

@@ -18,12 +18,9 @@ use crate::tune::objective::{Constraint, Measure, Objective};
 use crate::tune::race::{self, Raced};
 use crate::tune::search::{Found, Mode, search};
 use crate::tune::snippets::snippets;
+use crate::tune::verify::verify;
 use crate::tune::{self, certify};
 
-/// Seeds of a verification begin so far from the scenario's.
-const FRESH: u64 = 1_000_000;
-/// Repetitions of a verification.
-const VERIFICATIONS: u32 = 20;
 /// Recordings to certify with, as a multiple of the fewest that could.
 const CERTIFYING: u64 = 4;
 const CERTIFYING_MAX: u64 = 200_000;
@@ -91,7 +88,9 @@ impl TuneArgs {
         };
         let mut found = search(&lags, &objective, mode);
         let raced = match &scenario {
-            Some(scenario) if race::is_coupled(scenario) => race(scenario, &lags, &mut found),
+            Some(scenario) if race::is_coupled(scenario) => {
+                race(scenario, &lags, &objective, &mut found)
+            }
             _ => Vec::new(),
         };
         if let Some(folder) = &self.out {
@@ -188,53 +187,12 @@ impl TuneArgs {
 }
 
 /// Races the front in the simulator and takes the winner.
-fn race(scenario: &Scenario, lags: &Lags, found: &mut Found) -> Vec<Raced> {
-    let raced = race::race(
-        scenario,
-        found.chosen,
-        &found.front,
-        lags.reads,
-        found.bound,
-    );
+fn race(scenario: &Scenario, lags: &Lags, objective: &Objective, found: &mut Found) -> Vec<Raced> {
+    let raced = race::race(scenario, lags, found);
     if let Some(winner) = raced.first() {
-        found.choose(lags, winner.fit);
+        found.choose(lags, objective, winner.fit);
     }
     raced
-}
-
-/// Simulates the winner on seeds that nothing has seen.
-fn verify(scenario: &Scenario, lags: &Lags, found: &Found) -> Exit {
-    let request = scenario.arms[0].gates[0].request;
-    let gate = race::gate("tuned", &found.chosen, lags.reads, request);
-    let first = scenario.seed.0.wrapping_add(FRESH);
-    let summaries = race::simulate(scenario, vec![gate], first, VERIFICATIONS);
-    let Some(summary) = summaries.first() else {
-        return Exit::Internal("nothing was simulated".to_owned());
-    };
-    let total = &summary.total;
-    let failed = total.outcomes.abandoned + total.outcomes.incomplete;
-    let settled = total.recordings - total.outcomes.in_flight;
-    let upper = racegate_model::stats::proportion_upper(failed, settled, certify::LEVEL);
-    let upper = upper.unwrap_or(1.0);
-    let words = format!(
-        "verified on {settled} recordings of {VERIFICATIONS} fresh seeds: {:.2} calls (promised \
-         {:.2}), {:.2} s of delay (promised {:.2}), {failed} abandoned or incomplete, at most \
-         {:.3} % at 95 % (promised {:.3} %)",
-        summary.calls_per_recording,
-        found.chosen.cost.calls,
-        summary.regret.mean_s,
-        found.chosen.cost.delay_when_found(),
-        100.0 * upper,
-        100.0 * found.bound,
-    );
-    let estimate = failed as f64 / settled.max(1) as f64;
-    if upper <= found.bound {
-        Exit::Met(words)
-    } else if estimate > found.bound {
-        Exit::Failed(words)
-    } else {
-        Exit::Inconclusive(words)
-    }
 }
 
 fn write(folder: &Path, lags: &Lags, found: &Found, raced: &[Raced]) -> Result<(), Exit> {

@@ -1,6 +1,6 @@
 //! The live engine as the main job sees it: a runtime, signals, and the comparison afterwards.
 
-use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
+use racegate_model::analysis::{Accumulator, Claims, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::conformance::Conformance;
 use racegate_model::ids::TenantIndex;
 use racegate_model::recorder::Sink;
@@ -89,11 +89,14 @@ fn conduct(
         let sharing = Sharing::of(scenario);
         let mut own = Replicates::new(sharing);
         own.push(accumulator.replicate());
-        seeds = Some(own);
         if sharing.is_some() && !summary.interrupted {
             let borrowed = borrow_doubt(scenario, tenants, sharing, &mut summary)?;
             simulated = Some(borrowed);
         }
+        if !summary.interrupted {
+            judge_claims(scenario, &own, simulated.as_ref(), &mut summary);
+        }
+        seeds = Some(own);
     }
     summary
         .invalid_reasons
@@ -125,6 +128,26 @@ fn borrow_doubt(
     Seeds::new(scenario, tenants).fill(&mut simulated, BORROWED)?;
     summary.speak_of_seeds(scenario, Doubt::Borrowed(&simulated));
     Ok(simulated)
+}
+
+/// Judges claims by the one run that there is; what it leaves open, so many repeats would decide as
+/// the simulated seeds tell.
+fn judge_claims(
+    scenario: &Scenario,
+    own: &Replicates,
+    simulated: Option<&Replicates>,
+    summary: &mut Summary,
+) {
+    let after = |runs: &Replicates| {
+        let mut claims = Claims::of(scenario);
+        (0..runs.len()).for_each(|run| claims.add(&runs.run(run)));
+        claims
+    };
+    let claims = after(own);
+    claims.judge(summary);
+    if let Some(simulated) = simulated {
+        claims.say_repeats(&after(simulated), summary);
+    }
 }
 
 /// Plays `scenario` until it is over or a signal ends it.

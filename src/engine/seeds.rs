@@ -1,13 +1,14 @@
 //! Further seeds of a simulation: on all cores, in the order of their index whatever the threads.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use racegate_model::analysis::{
-    Accumulator, Context, Exit, Replicate, Replicates, Sharing, Tenant, is_stationary,
+    Accumulator, Claims, Context, Exit, Replicate, Replicates, Sharing, Tenant, is_stationary,
 };
 use racegate_model::draws::Seed;
 use racegate_model::scenario::{Engine, Scenario};
@@ -16,6 +17,15 @@ use crate::signals::Signals;
 
 /// Runs that are made at least where recordings share something.
 pub(crate) const RUNS_MIN: u64 = 20;
+
+/// Seeds that are tried at most to decide a claim.
+const SEEDS_MAX: u64 = 10_000_000;
+
+/// How long the seeds that are counted together take: a claim's budget is kept that closely.
+const BATCH: Duration = Duration::from_millis(100);
+
+/// Seeds that are counted together at most: their values wait in memory.
+const BATCH_MAX: u64 = 512;
 
 /// A run whose twenty repetitions take this many budgets is not repeated.
 const BUDGETS_MAX: u32 = 10;
@@ -84,13 +94,20 @@ impl<'a> Seeds<'a> {
     /// # Errors
     /// When the accounts of a run do not close, which is a fault of the simulator.
     pub(crate) fn fill(&self, replicates: &mut Replicates, count: u64) -> Result<(), Exit> {
-        let next = AtomicU64::new(replicates.len() as u64);
+        let runs = self.runs(replicates.len() as u64..count)?;
+        runs.into_iter().for_each(|run| replicates.push(run));
+        Ok(())
+    }
+
+    /// The runs of these seeds after the scenario's, in their order.
+    fn runs(&self, seeds: Range<u64>) -> Result<Vec<Replicate>, Exit> {
+        let next = AtomicU64::new(seeds.start);
         let (sender, runs) = mpsc::channel();
         let worker = |sender: mpsc::Sender<(u64, Replicate)>| {
             while !self.is_ending() {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 // The receiver lives until all workers are done.
-                if index >= count || sender.send((index, self.one(index))).is_err() {
+                if index >= seeds.end || sender.send((index, self.one(index))).is_err() {
                     return;
                 }
             }
@@ -104,11 +121,37 @@ impl<'a> Seeds<'a> {
         });
         let mut runs: Vec<_> = runs.into_iter().collect();
         runs.sort_by_key(|(index, _)| *index);
-        for (_, run) in runs {
-            if let Some(reason) = run.invalid.first() {
-                return Err(Exit::internal(format!("seed {}: {reason}", run.seed)));
+        let runs = runs.into_iter().map(|(_, run)| run);
+        runs.map(|run| match run.invalid.first() {
+            Some(reason) => Err(Exit::internal(format!("seed {}: {reason}", run.seed))),
+            None => Ok(run),
+        })
+        .collect()
+    }
+
+    /// Goes on with the seeds after the first `count` until `claims` are decided, or `until` has
+    /// come. The verdict is that of the first seed that decides, whatever the number of threads.
+    ///
+    /// # Errors
+    /// See [`Seeds::fill`].
+    pub(crate) fn decide(
+        &self,
+        claims: &mut Claims,
+        mut count: u64,
+        until: Instant,
+    ) -> Result<(), Exit> {
+        let mut batch = self.threads as u64;
+        while !claims.are_decided() && !self.is_ending() && count < SEEDS_MAX {
+            let begun = Instant::now();
+            if begun >= until {
+                return Ok(());
             }
-            replicates.push(run);
+            let seeds = count..(count + batch).min(SEEDS_MAX);
+            count = seeds.end;
+            self.runs(seeds)?.iter().for_each(|run| claims.add(run));
+            if begun.elapsed() < BATCH && begun + begun.elapsed() * 4 < until {
+                batch = (batch * 2).min(BATCH_MAX);
+            }
         }
         Ok(())
     }
@@ -206,6 +249,30 @@ mod tests {
         assert!(one.get("incomplete_rate{gate=none}").is_some());
         assert_eq!(one, on(2));
         assert_eq!(one, on(7));
+    }
+
+    #[test]
+    fn a_claim_is_decided_by_the_same_seed_on_one_two_and_seven_threads() {
+        let mut scenario = scenario();
+        let claim = "incomplete_rate{gate=none} < 99% at 99%";
+        let claim = racegate_scenario::claim("--until", claim, &scenario);
+        scenario.expect.push(claim.expect("a claim"));
+        let tenants = Tenant::all(&scenario);
+        let on = |threads| {
+            let mut claims = Claims::of(&scenario);
+            let seeds = Seeds::new(&scenario, &tenants).on(threads);
+            let until = Instant::now() + Duration::from_secs(600);
+            seeds.decide(&mut claims, 0, until).expect("runs close");
+            assert!(claims.are_decided());
+            claims
+        };
+        let one = on(1);
+        assert_eq!(one, on(2));
+        assert_eq!(one, on(7));
+        let mut late = Claims::of(&scenario);
+        let seeds = Seeds::new(&scenario, &tenants).on(2);
+        seeds.decide(&mut late, 0, Instant::now()).expect("no run");
+        assert!(!late.are_decided());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use racegate_model::analysis::{Accumulator, Doubt, Exit, Replicates, Sharing, Tenant};
+use racegate_model::analysis::{Accumulator, Claims, Doubt, Exit, Replicates, Sharing, Tenant};
 use racegate_model::scenario::Scenario;
 
 use super::seeds::{Replications, Seeds};
@@ -26,15 +26,22 @@ pub(crate) fn run(
     let took = begun.elapsed();
     let mut all = Replicates::new(Sharing::of(scenario));
     all.push(accumulator.replicate());
+    let mut claims = Claims::of(scenario);
     // Whole runs say nothing of one that was cut short.
     if !accumulator.interrupted() {
         let seeds = Seeds::new(scenario, tenants).ended_by(signals);
+        let until = Instant::now() + budget;
         seeds.add(&mut all, replications, took, budget)?;
+        (0..all.len()).for_each(|run| claims.add(&all.run(run)));
+        if replications == Replications::Auto {
+            seeds.decide(&mut claims, all.len() as u64, until)?;
+        }
     }
     let mut summary = accumulator.summary();
     if all.len() > 1 {
         summary.speak_of_seeds(scenario, Doubt::Replicated(&all));
     }
+    claims.judge(&mut summary);
     close(Some(history), &mut summary);
     Ok(Played {
         counted: accumulator,

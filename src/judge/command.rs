@@ -22,7 +22,7 @@ const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 const SIGTERM: i32 = 15;
 
 /// A command that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Box<dyn ChildWrapper>,
     outputs: [JoinHandle<Heard>; 2],
     ended: Option<ExitStatus>,
@@ -37,15 +37,15 @@ struct Heard {
 
 /// How a command ended.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its exit code or signal, in words.
-    pub(super) how: String,
+    pub(crate) how: String,
     /// Whether it ended by itself, before it was told to.
-    pub(super) by_itself: bool,
+    pub(crate) by_itself: bool,
     /// Bytes that it wrote to its output streams, kept or not.
-    pub(super) output_bytes: u64,
+    pub(crate) output_bytes: u64,
     /// Lines of output that hold a client secret.
-    pub(super) secrets_in_output: u64,
+    pub(crate) secrets_in_output: u64,
 }
 
 impl Running {
@@ -53,7 +53,7 @@ impl Running {
     ///
     /// # Errors
     /// When the program cannot be started or the files cannot be written.
-    pub(super) fn start(
+    pub(crate) fn start(
         command: &[OsString],
         variables: &[(&'static str, String)],
         secret: &str,
@@ -86,15 +86,22 @@ impl Running {
     }
 
     /// Whether it has ended by itself.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().ok().flatten();
         }
         self.ended.is_some()
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) async fn wait(&mut self) {
+        if self.ended.is_none() {
+            self.ended = self.child.wait().await.ok();
+        }
+    }
+
     /// Asks it and its children to end, then makes them.
-    pub(super) async fn end(mut self) -> Ended {
+    pub(crate) async fn end(mut self) -> Ended {
         let by_itself = self.has_ended();
         if !by_itself {
             // It may have ended meanwhile, which is as good.

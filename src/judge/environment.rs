@@ -9,7 +9,7 @@ use racegate_model::scenario::Scenario;
 const REGION: &str = "us-east-1";
 
 /// The variables, by the names that Genesys' and Amazon's own tools read, and by ours.
-pub(super) fn variables(
+pub(crate) fn variables(
     scenario: &Scenario,
     server: &MockServer,
     tenant: &TenantConfig,

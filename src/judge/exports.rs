@@ -28,20 +28,20 @@ pub(super) enum Source {
 
 /// One export of one recording.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// When it was taken, in the run's time.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
     /// When its media was read, if not then.
     pub(super) media_read_at: Option<Timestamp>,
     /// What it holds; none if a later export replaced it before it was looked at.
-    pub(super) view: Option<View>,
+    pub(crate) view: Option<View>,
 }
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Exports {
+pub(crate) struct Exports {
     /// By recording, each in the order of time.
-    pub(super) written: BTreeMap<RecordingIndex, Vec<Written>>,
+    pub(crate) written: BTreeMap<RecordingIndex, Vec<Written>>,
     /// Recordings that a job lists as failed.
     pub(super) failed: BTreeSet<RecordingIndex>,
     /// What could not be understood, a line each.
@@ -55,7 +55,7 @@ const UNREADABLE_MAX: usize = 20;
 
 impl Exports {
     /// Reads the manifests of jobs that are new in `organization`'s bucket.
-    pub(super) fn read_jobs(&mut self, service: &Service, organization: &str) {
+    pub(crate) fn read_jobs(&mut self, service: &Service, organization: &str) {
         let prefix = format!("{organization}/jobs/");
         for key in keys(service, organization, &prefix) {
             if !key.ends_with("/manifest.json") || self.read.contains(&key) {

@@ -146,7 +146,7 @@ impl FieldMap {
         let mut native = Map::new();
         for field in FIELDS {
             let name = field.name();
-            let own = several(&[name, &camel(name)]);
+            let own = own_places(name);
             let places = self.fields.get(name).unwrap_or(&own);
             if let Some(value) = places.find(document) {
                 // The real API calls every medium of a call so, under a key of its own.
@@ -160,6 +160,18 @@ impl FieldMap {
         native.insert("snapshotAtNanos".into(), json!(0));
         Value::Object(native)
     }
+}
+
+/// Where a field stands unless told otherwise: outermost, or as the API's own recordings have it.
+fn own_places(name: &str) -> Places {
+    let camel = camel(name);
+    let beneath = |name: &str| format!("/metadata/{name}");
+    Places::Several(vec![
+        name.to_owned(),
+        beneath(name),
+        camel.clone(),
+        beneath(&camel),
+    ])
 }
 
 /// A date in another notation than the sidecar's is the same date.
@@ -212,6 +224,16 @@ mod tests {
         );
         assert!(FieldMap::parse(r#"{"field": {}}"#).is_err());
         assert!(FieldMap::parse("[]").is_err());
+    }
+
+    #[test]
+    fn a_recording_as_the_api_shows_it_has_its_fields_where_they_are_looked_for() {
+        let found = |document: Value| own_places("legal_hold_flag").find(&document).cloned();
+        assert_eq!(found(json!({"legal_hold_flag": true})), Some(json!(true)));
+        assert_eq!(found(json!({"legalHoldFlag": true})), Some(json!(true)));
+        let beneath = json!({"id": "x", "metadata": {"legal_hold_flag": false}});
+        assert_eq!(found(beneath), Some(json!(false)));
+        assert_eq!(found(json!({"metadata": null})), None);
     }
 
     #[test]

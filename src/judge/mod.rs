@@ -23,12 +23,15 @@ use racegate_model::outcome::OutcomeKind;
 use racegate_model::scenario::Scenario;
 
 use crate::live::{Guest, LiveError};
-use command::{Ended, Running};
-use exports::{Exports, Source};
+use command::Ended;
+use exports::Source;
 use fields::FieldMap;
 use journal::Watch;
 use verdict::{Findings, Verdicts};
 
+pub(crate) use command::Running;
+pub(crate) use environment::variables;
+pub(crate) use exports::Exports;
 pub(crate) use report::{exit, print};
 
 /// What the exporter is, and where its results are.
@@ -167,7 +170,7 @@ impl Guest for Judge<'_> {
         tenant: &TenantConfig,
         clock: RunClock,
     ) -> Result<(), LiveError> {
-        let mut variables = environment::variables(self.scenario, server, tenant);
+        let mut variables = variables(self.scenario, server, tenant);
         if let Source::Folder(folder, _) = &self.source {
             variables.push(("RACEGATE_EXPORTS", folder.display().to_string()));
         }

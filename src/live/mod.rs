@@ -22,6 +22,7 @@ mod world;
 pub use error::LiveError;
 pub use generator::{GeneratorReport, Progress};
 pub use guest::{Guest, NoGuest};
+pub(crate) use network::HttpTransport;
 pub use world::{LiveOptions, Stop, run, run_beside};
 
 /// Which arms a live run runs.

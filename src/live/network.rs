@@ -20,7 +20,7 @@ use super::error::LiveError;
 use super::transport::{Transport, truth};
 
 /// One tenant's connections.
-pub(super) struct HttpTransport {
+pub(crate) struct HttpTransport {
     service: Service,
     tenant: TenantConfig,
     client: ApiClient,
@@ -33,7 +33,7 @@ impl HttpTransport {
     ///
     /// # Errors
     /// [`LiveError::Login`].
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         server: &MockServer,
         tenant: &TenantConfig,
     ) -> Result<Self, LiveError> {

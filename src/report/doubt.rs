@@ -20,6 +20,7 @@ pub(super) fn doubts(summary: &Summary) -> Vec<Doubt> {
     trust(summary, &mut doubts);
     in_flight(summary, &mut doubts);
     few_samples(summary, &mut doubts);
+    never_served(summary, &mut doubts);
     expectations(summary, &mut doubts);
     if let Some(generator) = &summary.generator {
         generator_health(generator, summary, &mut doubts);
@@ -185,6 +186,21 @@ fn more_recordings(summary: &Summary) -> String {
         format!("{longer}, or use `--replications {replications}`")
     } else {
         longer.to_owned()
+    }
+}
+
+/// A mean wait leaves out those that wait for ever.
+fn never_served(summary: &Summary, doubts: &mut Vec<Doubt>) {
+    let stages = summary.platform.iter().flat_map(|row| &row.stages);
+    for stage in stages.filter(|stage| stage.unserved > 0) {
+        doubts.push(caution(
+            format!(
+                "{} never reached a worker of stage {}: its mean wait is of those that did",
+                human::counted(stage.unserved, "recording"),
+                stage.name
+            ),
+            "read the share that waited, which counts them; more workers or a longer `limits.drain`",
+        ));
     }
 }
 

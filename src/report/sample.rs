@@ -86,7 +86,7 @@ pub(crate) fn summary() -> Summary {
     }
 }
 
-/// A run of which nothing came.
+/// A run without any recording.
 pub(crate) fn empty() -> Summary {
     let mut summary = summary();
     summary.recordings = 0;
@@ -361,6 +361,7 @@ fn platform(arm: &str, (kind, webrtc): (&str, bool), recordings: &[Recording]) -
             name: "inject".to_owned(),
             workers: if arm == "base" { 6 } else { 64 },
             count: waits.len() as u64,
+            unserved: 0,
             wait_mean_s: waits.iter().sum::<f64>() / waits.len() as f64,
             wait_mean_se_s: 0.31,
             wait_mean: None,

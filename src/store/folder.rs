@@ -17,8 +17,8 @@ use super::latency::interval_log;
 use super::lock::{self, Claim};
 use super::run_file::folder_of;
 use super::{
-    HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, MODEL_REPLICATIONS, Machine,
-    RECORDINGS, REPLICATIONS, RUN, SUMMARY, Stored, StoredError, WhenFull, utc_now,
+    DEAD_LETTERS, HISTORY, HistoryReader, HistoryWriter, LATENCY, LATEST, MODEL_REPLICATIONS,
+    Machine, RECORDINGS, REPLICATIONS, RUN, SUMMARY, Stored, StoredError, WhenFull, utc_now,
 };
 use crate::live::Arms;
 use crate::report::{self, ReportError};
@@ -55,6 +55,8 @@ pub struct NewRun<'a> {
     pub overrides: &'a [Override],
     /// Gates that were asked for; all if empty.
     pub gates: &'a [String],
+    /// Claims that the run goes on for, as they were written.
+    pub until: &'a [String],
     /// Arms of a live run.
     pub arms: Arms,
     /// The engine.
@@ -188,6 +190,7 @@ impl NewRun<'_> {
             scenario_folder: folder_of(&self.source.name),
             overrides: self.overrides.to_vec(),
             gates: self.gates.to_vec(),
+            until: self.until.to_vec(),
             all_arms: self.engine == Engine::Sim || self.arms == Arms::All,
             machine: Machine::here(),
             scenario: self.source.text.clone(),

@@ -23,9 +23,9 @@ const HEADER: &str = "arm,gate,recording,kind,phase,legal_hold,started_s,ended_s
 /// Recordings of the warm-up are listed under this phase.
 const WARMUP: &str = "warm-up";
 
-/// Why `recordings.csv` cannot be made.
+/// Why a table of recordings cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordingsError {
+pub enum TableError {
     /// The history cannot be read.
     #[error(transparent)]
     Read(#[from] OpenError),
@@ -60,7 +60,7 @@ impl RunFolder {
         &self,
         scenario: &Scenario,
         tenants: &[Tenant],
-    ) -> Result<(), RecordingsError> {
+    ) -> Result<(), TableError> {
         let mut facts = BTreeMap::new();
         for entry in self.read_history()? {
             if let Entry::Timeline { arm, timeline } = entry {
@@ -95,7 +95,7 @@ impl RunFolder {
 }
 
 /// Which timeline a settled recording belongs to: its arm's, or its tenant's own.
-fn key_of(
+pub(super) fn key_of(
     scenario: &Scenario,
     tenant: Tenant,
     settled: &Settled,
@@ -191,7 +191,7 @@ fn write_row(
 }
 
 /// Seconds of the run's clock to the nanosecond; empty if never.
-fn instant(at: Option<Timestamp>) -> String {
+pub(super) fn instant(at: Option<Timestamp>) -> String {
     length(
         at.filter(|at| !at.is_never())
             .map(|at| at.since(Timestamp::ZERO)),
@@ -205,7 +205,7 @@ fn length(length: Option<Duration>) -> String {
     })
 }
 
-fn fields(fields: FieldSet) -> String {
+pub(super) fn fields(fields: FieldSet) -> String {
     fields
         .iter()
         .map(|field| field.name())
@@ -214,7 +214,7 @@ fn fields(fields: FieldSet) -> String {
 }
 
 /// A field as RFC 4180 wants it; a sign that a spreadsheet would compute is disarmed.
-fn text(field: &str) -> String {
+pub(super) fn text(field: &str) -> String {
     let sign = if field.starts_with(['=', '+', '-', '@']) {
         "'"
     } else {

@@ -35,6 +35,8 @@ pub struct Stored {
     pub overrides: Vec<Override>,
     /// Gates that were asked for; all if empty.
     pub gates: Vec<String>,
+    /// Claims that the run went on for, as they were written.
+    pub until: Vec<String>,
     /// Whether all arms were run, and not the base arm only.
     pub all_arms: bool,
     /// The machine.
@@ -93,6 +95,9 @@ impl Stored {
             .map(|change| (&change.flag, &change.assignment));
         line("overrides", json(&overrides.collect::<Vec<_>>()));
         line("gates", json(&self.gates));
+        if !self.until.is_empty() {
+            line("until", json(&self.until));
+        }
         line("all_arms", json(&self.all_arms));
         line("machine.os", json(&self.machine.os));
         line("machine.arch", json(&self.machine.arch));
@@ -138,6 +143,10 @@ impl Stored {
                 .map(|(flag, assignment)| Override { flag, assignment })
                 .collect(),
             gates: value(text, "gates")?,
+            until: match value(text, "until") {
+                Err(StoredError::Missing(_)) => Vec::new(),
+                claims => claims?,
+            },
             all_arms: value(text, "all_arms")?,
             machine: Machine {
                 os: value(text, "machine.os")?,
@@ -229,6 +238,7 @@ pub(super) mod tests {
                 Override::of_flag("--seed", "seed", "7"),
             ],
             gates: vec!["forum \"old\"".into()],
+            until: vec!["incomplete_rate{gate=\"forum \"} < 1%".into()],
             all_arms: true,
             machine: Machine {
                 os: "linux".into(),

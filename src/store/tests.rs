@@ -34,6 +34,10 @@ strategy = "none"
 name = "patient"
 strategy = "fixed-delay"
 delay = "3s"
+[[gate]]
+name = "hasty"
+strategy = "forum-backoff"
+attempts = 1
 "#;
 
 /// Writes and counts.
@@ -94,6 +98,7 @@ fn run(parent: &std::path::Path) -> (Scenario, RunFolder, Accumulator) {
         source: &source,
         overrides: &[],
         gates: &[],
+        until: &[],
         arms: Arms::Base,
         engine: Engine::Sim,
     };
@@ -162,7 +167,7 @@ fn the_table_has_one_row_per_gate_and_recording() {
     let rows: Vec<&str> = table.lines().skip(1).collect();
     assert_eq!(
         rows.len() as u64,
-        2 * (summary.recordings + summary.warmup_recordings)
+        3 * (summary.recordings + summary.warmup_recordings)
     );
     let complete = rows.iter().filter(|row| {
         row.contains(",complete,") && row.starts_with("base,ungated,") && row.contains(",calm,")
@@ -172,4 +177,34 @@ fn the_table_has_one_row_per_gate_and_recording() {
         summary.gates[0].total.outcomes.complete
     );
     assert!(table.contains("base,patient,"), "{table}");
+}
+
+#[test]
+fn what_gates_gave_up_is_listed_with_what_their_last_look_missed() {
+    let parent = tempfile::tempdir().unwrap();
+    let (scenario, folder, counted) = run(parent.path());
+    folder
+        .write_dead_letters(&scenario, &Tenant::all(&scenario))
+        .unwrap();
+    let table = std::fs::read_to_string(folder.path().join("dead-letters.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|it| it.split(',').collect())
+        .collect();
+    let summary = counted.summary();
+    let abandoned = summary.gates[2].total.outcomes.abandoned;
+    assert!(abandoned > 10, "{abandoned} abandoned");
+    // The warm-up's are there too, and are not counted.
+    assert!(rows.len() as u64 >= abandoned, "{table}");
+    for row in &rows {
+        assert_eq!(row.len(), 12, "{row:?}");
+        assert_eq!(row[..2], ["base", "hasty"]);
+        assert_eq!((row[5], row[8], row[9]), ("abandoned", "1", "0"));
+        assert!(["queue_wait", "service"].contains(&row[6]), "{row:?}");
+        assert!(row[7].contains("legal_hold_flag media_type"), "{row:?}");
+        // It looked when the session ended, slept a second, and gave up.
+        let at = |cell: &str| cell.parse::<f64>().unwrap();
+        assert!((at(row[11]) - at(row[10]) - 1.0).abs() < 1e-6, "{row:?}");
+    }
 }

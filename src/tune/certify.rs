@@ -18,8 +18,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Counts the recordings that a last check at `last` seconds would miss. One of which only
-    /// bounds are known counts as missed if it may be later.
+    /// Counts the recordings that a last check at `last` seconds would miss. Where only
+    /// bounds are known, a recording counts as missed if it may be later.
     #[must_use]
     pub fn of(held_out: &Observations, last: f64) -> Self {
         let late = held_out.iter().filter(|one| one.high > last);

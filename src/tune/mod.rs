@@ -2,7 +2,8 @@
 //!
 //! [`lags`] takes lags from a scenario's platform or a trace, [`search`] walks the front of calls
 //! against delay and chooses on it, [`certify`] holds the choice against recordings that the
-//! search did not see, and [`race`] runs candidates in the simulator where gates share something.
+//! search did not see, [`race`] runs candidates in the simulator where gates share something, and
+//! [`verify`] simulates the winner on seeds that nothing has seen.
 
 pub mod certify;
 pub mod lags;
@@ -13,6 +14,7 @@ pub mod race;
 mod say;
 pub mod search;
 pub mod snippets;
+pub mod verify;
 
 pub use page::page;
 pub use picture::pictures;

@@ -12,6 +12,8 @@ use racegate_model::sim;
 use racegate_model::summary::GateSummary;
 use racegate_model::time::{Duration, Fixed};
 
+use super::lags::Lags;
+use super::search::{Found, as_written};
 use crate::load::context;
 
 /// Rounds; each has twice the repetitions of the one before.
@@ -72,6 +74,23 @@ pub fn gate(name: &str, fit: &FamilyFit, reads: ReadPath, request: ExportRequest
     }
 }
 
+/// The first arm of `scenario` with `gates`, at seeds from `first` on.
+pub(super) fn alone(
+    scenario: &Scenario,
+    gates: Vec<GateSpec>,
+    first: u64,
+    repetitions: u32,
+) -> impl Iterator<Item = Scenario> {
+    let mut alone = scenario.clone();
+    alone.arms.truncate(1);
+    alone.arms[0].gates = gates;
+    alone.expect.clear();
+    (0..repetitions).map(move |repetition| Scenario {
+        seed: Seed(first.wrapping_add(u64::from(repetition))),
+        ..alone.clone()
+    })
+}
+
 /// Runs `gates` on the first arm, with seeds from `first` on.
 #[must_use]
 pub fn simulate(
@@ -80,13 +99,8 @@ pub fn simulate(
     first: u64,
     repetitions: u32,
 ) -> Vec<GateSummary> {
-    let mut alone = scenario.clone();
-    alone.arms.truncate(1);
-    alone.arms[0].gates = gates;
-    alone.expect.clear();
     let mut all: Option<Accumulator> = None;
-    for repetition in 0..repetitions {
-        alone.seed = Seed(first.wrapping_add(u64::from(repetition)));
+    for alone in alone(scenario, gates, first, repetitions) {
         let mut one = Accumulator::new(&alone, context(&alone, Tenant::all(&alone)));
         sim::run(&alone, &mut one);
         all = Some(match all {
@@ -99,17 +113,14 @@ pub fn simulate(
 
 /// Races members of the front, the chosen one among them; the best comes first.
 #[must_use]
-pub fn race(
-    scenario: &Scenario,
-    chosen: FamilyFit,
-    front: &[FamilyFit],
-    reads: ReadPath,
-    bound: f64,
-) -> Vec<Raced> {
+pub fn race(scenario: &Scenario, lags: &Lags, found: &Found) -> Vec<Raced> {
+    let (chosen, front, reads, bound) = (found.chosen, &found.front, lags.reads, found.bound);
     let request = scenario.arms[0].gates[0].request;
     let every = front.len().div_ceil(CANDIDATES - 1).max(1);
     let mut fits = vec![chosen];
-    fits.extend(front.iter().step_by(every).copied());
+    let members = front.iter().step_by(every);
+    // What is raced is what would be written down.
+    fits.extend(members.map(|fit| as_written(lags, fit, bound)));
     let mut raced = Vec::new();
     let (mut seed, mut repetitions) = (scenario.seed.0, 1);
     for _ in 0..ROUNDS {

@@ -2,7 +2,7 @@
 
 use racegate_model::schedule::{
     Cost, Family, FamilyFit, Lag, Optimum, Price, evaluate, fit_family, fit_robust, frontier,
-    optimal,
+    optimal, worst_ratio,
 };
 
 use super::certify::{Certificate, needed};
@@ -60,8 +60,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// Takes another member of the front for the recommended one.
-    pub fn choose(&mut self, lags: &Lags, fit: FamilyFit) {
+    /// Takes another member of the front, as it would be written down, for the recommended one.
+    pub fn choose(&mut self, lags: &Lags, objective: &Objective, fit: FamilyFit) {
         let lag = lags.searched.as_ref();
         self.chosen = FamilyFit {
             price: self.chosen.price,
@@ -72,6 +72,12 @@ impl Found {
         self.certificate = Certificate::of(&lags.held_out, last);
         self.slack = slack(lag, &self.chosen, self.chosen.cost.abandoned.max(1e-9));
         self.times_limit = times_limit(lag, &self.chosen, &self.optimum);
+        self.broken = broken(objective, &self.chosen.cost, &self.certificate);
+        if self.regret.is_some() {
+            let left = self.chosen.cost.abandoned.max(1e-9);
+            let family = self.chosen.family;
+            self.regret = Some(worst_ratio(&laws(lags), self.chosen.price, left, family));
+        }
     }
 
     /// Delay saved by one more call per recording, and calls saved by one more second of delay;
@@ -154,9 +160,7 @@ pub fn search(lags: &Lags, objective: &Objective, mode: Mode) -> Found {
     let (chosen, regret) = match mode {
         Mode::Nominal => (chosen, None),
         Mode::Robust => {
-            let mut laws: Vec<&dyn Lag> = vec![lag];
-            laws.extend(lags.others.iter().map(AsRef::as_ref));
-            let (robust, worst) = fit_robust(&laws, chosen.price, design, chosen.family);
+            let (robust, worst) = fit_robust(&laws(lags), chosen.price, design, chosen.family);
             (robust, Some(worst))
         }
     };
@@ -190,6 +194,13 @@ pub fn search(lags: &Lags, objective: &Objective, mode: Mode) -> Found {
     }
 }
 
+/// A member of the front as it would be written down, with as many checks as `bound` takes.
+#[must_use]
+pub fn as_written(lags: &Lags, fit: &FamilyFit, bound: f64) -> FamilyFit {
+    let lag = lags.searched.as_ref();
+    written(lag, fit, design(lags, bound) + lag.survival(f64::MAX))
+}
+
 /// The same schedule with parameters as they are written down: milliseconds, four decimals.
 fn written(lag: &dyn Lag, fit: &FamilyFit, abandoned: f64) -> FamilyFit {
     let millis = |seconds: f64| (seconds * 1e3).round().max(1.0) / 1e3;
@@ -208,6 +219,14 @@ fn written(lag: &dyn Lag, fit: &FamilyFit, abandoned: f64) -> FamilyFit {
         cost,
         price: fit.price,
     }
+}
+
+/// The lag searched on, and what it may also be.
+fn laws(lags: &Lags) -> Vec<&dyn Lag> {
+    let others = lags.others.iter().map(AsRef::as_ref);
+    std::iter::once(lags.searched.as_ref())
+        .chain(others)
+        .collect()
 }
 
 /// Share that a schedule may leave on the lags searched on, so that as many held-out recordings
@@ -270,20 +289,28 @@ fn choose(lag: &dyn Lag, front: &[FamilyFit], objective: &Objective, abandoned: 
 /// The constraints that do not hold, or are not certified.
 fn broken(objective: &Objective, cost: &Cost, certificate: &Certificate) -> Vec<String> {
     let mut broken = Vec::new();
-    for constraint in &objective.constraints {
-        if !constraint.is_rate() {
-            if !constraint.holds(cost) {
-                broken.push(format!("no schedule satisfies {}", constraint.text));
-            }
-        } else if !certificate.holds(constraint.bound) {
-            let needed = needed(constraint.bound).unwrap_or(u64::MAX);
+    let mut certify = |claim: &str, bound: f64| {
+        if !certificate.holds(bound) {
+            let needed = needed(bound).unwrap_or(u64::MAX);
             broken.push(format!(
-                "{} is not certified: {} of {} held-out recordings are missed, which shows at most \
-                 {:.2e}; {needed} recordings without a miss are needed to certify it",
-                constraint.text, certificate.missed, certificate.recordings, certificate.upper
+                "{claim} is not certified: {} of {} held-out recordings are missed, which shows at \
+                 most {:.2e}; {needed} recordings without a miss are needed to certify it",
+                certificate.missed, certificate.recordings, certificate.upper
             ));
         }
+    };
+    let (rates, others): (Vec<_>, Vec<_>) = objective
+        .constraints
+        .iter()
+        .partition(|constraint| constraint.is_rate());
+    for constraint in &rates {
+        certify(&constraint.text, constraint.bound);
     }
+    if rates.is_empty() {
+        certify("abandoned_rate < 0.1 %, the default,", DEFAULT_ABANDONED);
+    }
+    let unmet = others.iter().filter(|constraint| !constraint.holds(cost));
+    broken.extend(unmet.map(|constraint| format!("no schedule satisfies {}", constraint.text)));
     broken
 }
 

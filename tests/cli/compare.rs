@@ -93,3 +93,51 @@ fn a_missing_baseline_is_said_with_the_way_out() {
         errors(&output)
     );
 }
+
+#[test]
+fn a_trend_names_the_run_from_which_on_exports_got_worse() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let reports = folder.path().join("reports");
+    let run = |at: u32, more: &[&str]| {
+        let out = reports.join(format!("run-{at:02}"));
+        std::fs::create_dir_all(&reports).expect("writable");
+        let seed = at.to_string();
+        let output = small(folder.path(), &out, &[&["--seed", &seed], more].concat());
+        assert_eq!(code(&output), Some(0), "{}", errors(&output));
+    };
+    let trend = |more: &[&str]| {
+        let mut command = racegate(&["compare", "--trend"]);
+        command
+            .arg(&reports)
+            .args(more)
+            .output()
+            .expect("it starts")
+    };
+    (0..8).for_each(|at| run(at, &[]));
+    let few = trend(&[]);
+    assert_eq!(code(&few), Some(91), "{}", errors(&few));
+    (8..14).for_each(|at| run(at, &["--set", "gate.patient.delay=\"2s\""]));
+    let markdown = folder.path().join("trend.md");
+    let worse = trend(&["--json", "--markdown", markdown.to_str().expect("letters")]);
+    assert_eq!(code(&worse), Some(90), "{}", errors(&worse));
+    assert!(
+        errors(&worse).contains("from run-08 on"),
+        "{}",
+        errors(&worse)
+    );
+    let json: serde_json::Value = serde_json::from_slice(&worse.stdout).expect("JSON");
+    assert_eq!(json["runs"].as_array().map(Vec::len), Some(14));
+    let change = json["changes"].as_array().and_then(|all| {
+        let mut all = all.iter();
+        all.find(|change| change["series"] == "incomplete_rate{gate=patient}")
+    });
+    let change = change.expect("the rate changed");
+    assert_eq!(
+        (&change["run"], &change["is_worse"]),
+        (&"run-08".into(), &true.into())
+    );
+    let text = std::fs::read_to_string(&markdown).expect("Markdown");
+    assert!(text.starts_with("## racegate: worse"), "{text}");
+    let notes = json["notes"].to_string();
+    assert!(notes.contains("from run-08 on, the scenario"), "{notes}");
+}

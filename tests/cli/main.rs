@@ -1,10 +1,12 @@
 //! The program as a user meets it: exit codes, messages, folders.
 
+mod ci;
 mod compare;
 mod endings;
 mod folder;
 mod options;
 mod repro;
+mod until;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -100,3 +100,77 @@ fn a_changed_repro_says_that_its_hash_is_another_one() {
     assert_eq!(output.status.code(), Some(90), "{stderr}");
     assert!(stderr.contains("0123456789abcdef"), "{stderr}");
 }
+
+/// Replays a repro over HTTP.
+fn force(file: &Path, more: &[&str]) -> std::process::Output {
+    let path = file.to_str().expect("text");
+    let mut arguments = vec!["replay", path, "--json"];
+    arguments.extend(more);
+    output(&arguments)
+}
+
+#[test]
+fn the_interleaving_is_forced_over_http_every_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, _) = repro(folder.path(), &["--gate", "ungated"]);
+    let live = ["--engine", "live", "--times", "20"];
+    let failing = force(&file, &live);
+    assert_eq!(failing.status.code(), Some(90), "{}", text(&failing.stderr));
+    assert_eq!(json(&failing)["incomplete"], 20);
+    let more = [&live[..], &["--gate", "exponential-backoff"]].concat();
+    let correct = force(&file, &more);
+    assert_eq!(correct.status.code(), Some(0), "{}", text(&correct.stderr));
+    assert_eq!(json(&correct)["complete"], 20);
+    let simulated = force(&file, &["--gate", "exponential-backoff"]);
+    assert_eq!(
+        simulated.status.code(),
+        Some(0),
+        "{}",
+        text(&simulated.stderr)
+    );
+}
+
+#[test]
+fn a_command_that_cannot_be_forced_never_passes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, _) = repro(folder.path(), &["--gate", "ungated"]);
+    for (script, words) in [
+        ("exit 0", "it ended: exit code 0"),
+        ("exit 7", "it ended: exit code 7"),
+        (
+            "trap '' TERM; sleep 1000 & wait; sleep 1000",
+            "its time was over",
+        ),
+        ("yes", "its time was over"),
+    ] {
+        let output = force(&file, &["--timeout", "1", "--", "sh", "-c", script]);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(91), "{script}: {stderr}");
+        assert!(stderr.contains(words), "{script}: {stderr}");
+        assert_eq!(json(&output)["impossible"], 1);
+    }
+    let missing = force(&file, &["--", "no-such-program-anywhere"]);
+    assert_eq!(missing.status.code(), Some(2), "{}", text(&missing.stderr));
+    let simulated = force(&file, &["--engine", "sim", "--", "true"]);
+    assert_eq!(
+        simulated.status.code(),
+        Some(2),
+        "{}",
+        text(&simulated.stderr)
+    );
+}
+
+#[test]
+fn a_gate_that_cannot_be_put_in_place_is_refused_with_a_way_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, _) = repro(folder.path(), &["--gate", "ungated"]);
+    for (gate, words) in [
+        ("fixed-delay", "`delay`"),
+        ("nonsense", "exponential-backoff"),
+    ] {
+        let output = force(&file, &["--gate", gate]);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+}

@@ -109,10 +109,18 @@ fn run(scenario: &Scenario, index: u64) -> Accumulator {
 }
 
 /// What is true of each series: the mean over all runs. None for what is not judged by coverage.
-fn truths(all: &Replicates) -> BTreeMap<&str, (&'static str, f64)> {
+/// A rate of which some groups of `runs` seeds show nothing, or nothing else, is a kind of its own:
+/// how often such an interval covers depends on whether the group showed an event, so that all of
+/// them are judged together, one-sided or not.
+fn truths(all: &Replicates, runs: usize) -> BTreeMap<&str, (&'static str, f64)> {
     let judged = all.series.iter().filter_map(|(key, column)| {
         let kind = kind_of(key)?;
         let values = column.seen();
+        let kind = if is_rare(kind, &values, runs) {
+            RARE
+        } else {
+            kind
+        };
         let constant = values
             .windows(2)
             .all(|pair| pair[0].to_bits() == pair[1].to_bits());
@@ -126,6 +134,21 @@ fn truths(all: &Replicates) -> BTreeMap<&str, (&'static str, f64)> {
         })
     });
     judged.collect()
+}
+
+/// The kind of rates of rare events.
+const RARE: &str = "rate of a rare event";
+
+/// Whether more than one group of `runs` in fifty shows none of the event, or nothing else.
+fn is_rare(kind: &str, values: &[f64], runs: usize) -> bool {
+    let alike = |end: f64| {
+        let count = values
+            .iter()
+            .filter(|value| value.to_bits() == end.to_bits())
+            .count();
+        (count as f64 / values.len().max(1) as f64).powf(runs as f64)
+    };
+    kind.starts_with("rate") && alike(0.0) + alike(1.0) > 0.02
 }
 
 /// The kind of interval that a series has.
@@ -154,11 +177,10 @@ fn kind_of(key: &str) -> Option<&'static str> {
 fn judge(rows: &mut Rows, kind: &'static str, key: &str, seen: &Estimate, truth: f64) {
     let rounding = 1e-9 * truth.abs();
     let covers = seen.low - rounding <= truth && truth <= seen.high + rounding;
-    let kind = if seen.method == Method::OneSided {
-        "one-sided bound"
-    } else {
-        kind
-    };
+    if seen.method == Method::OneSided {
+        let bounds = rows.entry("one-sided bound").or_default();
+        bounds.add(key, u64::from(covers));
+    }
     rows.entry(kind).or_default().add(key, u64::from(covers));
 }
 
@@ -178,7 +200,7 @@ fn draw(all: &Replicates, runs: usize, group: u64) -> Replicates {
 
 /// Groups of `runs` seeds each, against the mean over all of them.
 pub(crate) fn replicated(all: &Replicates, runs: usize, groups: u64) -> Rows {
-    let truths = truths(all);
+    let truths = truths(all, runs);
     let mut rows = Rows::new();
     for group in 0..groups {
         let part = draw(all, runs, group);
@@ -194,7 +216,7 @@ pub(crate) fn replicated(all: &Replicates, runs: usize, groups: u64) -> Rows {
 /// Live runs on a paused clock, each with the doubt of `runs` simulated seeds. Such a run settles
 /// every recording as the simulation of its seed does, which the conformance tests hold.
 pub(crate) fn live(all: &Replicates, runs: usize, groups: u64) -> Rows {
-    let truths = truths(all);
+    let truths = truths(all, runs);
     let mut rows = Rows::new();
     for group in 0..groups {
         let part = draw(all, runs, group);
@@ -240,6 +262,12 @@ pub(crate) fn single(summaries: &[Summary]) -> Rows {
     for ((key, kind), estimates) in seen {
         let count = estimates.len() as f64;
         let truth = estimates.iter().map(|one| one.estimate).sum::<f64>() / count;
+        let values: Vec<f64> = estimates.iter().map(|one| one.estimate).collect();
+        let kind = if is_rare(kind, &values, 1) {
+            RARE
+        } else {
+            kind
+        };
         for estimate in &estimates {
             judge(&mut rows, kind, &key, estimate, truth);
         }

@@ -28,7 +28,7 @@ const INDEPENDENT: &str = include_str!("independent.toml");
 #[derive(Debug, Args)]
 pub(crate) struct DoubtArgs {
     /// Seeds that are simulated of each scenario; what is true is their mean
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 800, value_parser = clap::value_parser!(u64).range(100..=100_000))]
     seeds: u64,
     /// Groups of them whose intervals are judged
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -52,7 +52,9 @@ impl DoubtArgs {
     fn tables(&self) -> Result<String, Exit> {
         let mut text = format!(
             "{} groups of seeds drawn from {} per scenario; what is true is the mean over all of \
-             them.\n\n| scenario | 95 % interval of | intervals | cover | worst series |\n\
+             them. A *rate of a rare event* is one of which some groups see no event at all; its \
+             intervals and bounds are judged together. At a threshold equal to the truth, an \
+             expectation is decided as often as its interval does not cover.\n\n| scenario | 95 % interval of | intervals | cover | worst series |\n\
              | --- | --- | --: | --: | --- |\n",
             self.groups, self.seeds
         );
@@ -75,7 +77,7 @@ impl DoubtArgs {
             &coverage::replicated(&mm1, SIM, self.groups),
         );
         let long = scenario("mm1.toml", &MM1.replace("750s", "7500s"))?;
-        let blocks = coverage::single(&coverage::summaries(&long, self.groups / 4 + 2));
+        let blocks = coverage::single(&coverage::summaries(&long, self.groups / 2 + 2));
         table(
             &mut text,
             "M/M/1 at 0.8, ten times as long, blocks",

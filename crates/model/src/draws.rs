@@ -103,6 +103,8 @@ pub enum Purpose {
     JobOrder = 44,
     /// Time that a restore from the archive takes.
     Restore = 45,
+    /// What a client adds to its wait after 429 number `k`.
+    RetryJitter = 46,
     /// Whether the call is made on a persistent connection.
     Connection = 50,
     /// Whether an injected fault strikes match `k` of a rule.

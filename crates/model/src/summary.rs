@@ -399,14 +399,17 @@ pub struct StageSummary {
     pub workers: u32,
     /// Recordings that entered it.
     pub count: u64,
-    /// Mean wait in the queue, in seconds.
+    /// Of these, recordings that never reached a worker.
+    #[serde(default)]
+    pub unserved: u64,
+    /// Mean wait in the queue of those that reached a worker, in seconds.
     pub wait_mean_s: f64,
     /// Its standard error.
     pub wait_mean_se_s: f64,
     /// The mean wait with its interval, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_mean: Option<Estimate>,
-    /// Share of recordings that waited.
+    /// Share of recordings that waited, those that never reached a worker included.
     pub wait_probability: f64,
     /// Its standard error.
     pub wait_probability_se: f64,

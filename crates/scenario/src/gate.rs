@@ -12,6 +12,10 @@ use crate::request;
 
 /// Gates of one arm.
 const GATES_MAX: usize = 64;
+/// Looks at one recording: at more, a run would do little else.
+const LOOKS_MAX: f64 = 1_000_000.0;
+/// How long a gate without a deadline is taken to look.
+const UNLIMITED: Duration = Duration::from_secs(3_600);
 /// Exports of one recording.
 const EXPORTS_MAX: u32 = 1_000;
 /// The strategy that repairs what another one, its `inner`, exported.
@@ -43,10 +47,12 @@ pub(crate) fn read_all(root: &mut Table<'_>) -> Vec<GateSpec> {
     for mut table in root.tables("gate", GATES_MAX) {
         let name = table.need("name", "\"ungated\"");
         spans.push(name.as_ref().map_or(table.span, |name| name.node.span));
-        gates.push(read(
+        let gate = read(
             &mut table,
             name.and_then(|name| name.name()).unwrap_or_default(),
-        ));
+        );
+        refuse_restless(&table, &gate);
+        gates.push(gate);
         table.finish();
     }
     if let Some(field) = root.get("gate")
@@ -60,6 +66,25 @@ pub(crate) fn read_all(root: &mut Table<'_>) -> Vec<GateSpec> {
         gates.iter().map(|gate| gate.name.as_str()).zip(spans),
     );
     gates
+}
+
+/// Refuses a gate that would do nothing but look.
+fn refuse_restless(table: &Table<'_>, gate: &GateSpec) {
+    let Some(looks) = gate.strategy.looks_within(UNLIMITED) else {
+        return;
+    };
+    if looks > LOOKS_MAX {
+        let message = format!(
+            "gate `{}` would look about {looks:.0} times at a recording that is not ready",
+            gate.name
+        );
+        let help = format!(
+            "lengthen the gaps, shorten `deadline` or set `max_attempts`: at most {LOOKS_MAX:.0} \
+             looks"
+        );
+        let mistake = Diagnostic::new(table.span, message).help(help);
+        table.context.report(mistake);
+    }
 }
 
 /// The strategies by name; none stands for [`VERIFY_REPAIR`].

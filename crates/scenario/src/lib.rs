@@ -31,6 +31,7 @@ mod write;
 use racegate_model::scenario::Scenario;
 
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Label};
+pub use expect::claim;
 pub use load::{LoadError, load, parse_in_folder, read};
 pub use printable::{is_unprintable, printable};
 pub use repro::{Origin, REPRO_BYTES_MAX, REPRO_SCHEMA, Repro, read_repro, read_repro_file};

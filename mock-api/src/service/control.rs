@@ -112,6 +112,19 @@ impl Service {
         self.inner.alarm.notify_one();
     }
 
+    /// The instants of a recording that was placed are told anew. What was visible must stay so;
+    /// notifications follow from what is told now.
+    pub fn retell(&self, timeline: &Timeline, on: On) {
+        for (index, arm) in self.arms_on(on) {
+            // The platform's lock keeps its own publishing from being overwritten.
+            let platform = arm.platform.lock();
+            arm.timelines.set(Arc::new(timeline.clone()));
+            drop(platform);
+            self.schedule(index, arm, timeline, Known::WhenDecided);
+        }
+        self.inner.alarm.notify_one();
+    }
+
     /// Holds back those of `fields` that are not visible at `now`, until they are released.
     /// A notification that the metadata is ready waits with them; one of the session's end does
     /// not.

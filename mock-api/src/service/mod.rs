@@ -31,7 +31,7 @@ use racegate_model::scenario::{Arm, ReadPath, RequiredFields, WebhookEvent, Work
 use racegate_model::time::Timestamp;
 use racegate_model::timeline::Timeline;
 use racegate_model::workload::Call;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::storage::layout::RunEpoch;
 use crate::storage::sidecar::Dialect;
@@ -97,6 +97,8 @@ struct Inner {
     alarm: Notify,
     news: mpsc::UnboundedSender<News>,
     notices: broadcast::Sender<Notice>,
+    /// Exports that jobs have written so far.
+    exports: watch::Sender<u64>,
     dialect: OnceLock<Dialect>,
 }
 
@@ -150,6 +152,7 @@ impl Service {
             alarm: Notify::new(),
             news,
             notices: broadcast::Sender::new(NOTICES_MAX),
+            exports: watch::Sender::new(0),
             dialect: OnceLock::new(),
         };
         (
@@ -295,6 +298,12 @@ impl Service {
     pub fn watch(&self) -> broadcast::Receiver<Notice> {
         self.inner.deliveries.lock().watch();
         self.inner.notices.subscribe()
+    }
+
+    /// Exports that jobs have written; changes with each.
+    #[must_use]
+    pub fn exports(&self) -> watch::Receiver<u64> {
+        self.inner.exports.subscribe()
     }
 
     /// When something is due next.

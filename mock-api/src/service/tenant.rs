@@ -377,6 +377,7 @@ impl Tenant {
                 let writes = Arc::<JobWrites>::default();
                 exports::write(service, &self.config, export, &writes);
                 self.writes.lock().insert(job, writes);
+                service.inner.exports.send_modify(|count| *count += 1);
             }
         }
     }

@@ -31,6 +31,7 @@ pub(super) fn is_ours(name: &str) -> bool {
         SUMMARY,
         LATENCY,
         RECORDINGS,
+        DEAD_LETTERS,
         REPLICATIONS,
         MODEL_REPLICATIONS,
     ];

@@ -60,6 +60,23 @@ impl Accumulator {
 
     fn verdict(&self, line: &Expectation, pair: Option<&Pair>) -> ExpectationResult {
         let expression = line.expression.clone();
+        let result = self.verdict_of_run(expression, line, pair);
+        if line.certainty.is_none() || result.observed.is_none() {
+            return result;
+        }
+        ExpectationResult {
+            verdict: Verdict::Inconclusive,
+            note: Some("the run ended before this was looked at".to_owned()),
+            ..result
+        }
+    }
+
+    fn verdict_of_run(
+        &self,
+        expression: String,
+        line: &Expectation,
+        pair: Option<&Pair>,
+    ) -> ExpectationResult {
         match self.observe_line(line, pair) {
             Ok(observation) => {
                 let verdict = judge(observation.interval, &line.conditions);

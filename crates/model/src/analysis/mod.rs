@@ -7,6 +7,7 @@
 //! entries were written.
 
 mod batches;
+mod claims;
 mod closing;
 mod delay;
 mod exit;
@@ -28,6 +29,7 @@ mod tests;
 mod within_run;
 
 pub use batches::REPLICATIONS_MIN;
+pub use claims::Claims;
 pub use exit::Exit;
 pub use over_seeds::Doubt;
 pub use replay::Replay;

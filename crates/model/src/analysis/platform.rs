@@ -79,9 +79,15 @@ impl LagSums {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct StageSums {
-    count: u64,
+    /// Recordings that reached a worker.
+    served: u64,
+    /// Those that never did.
+    unserved: u64,
+    /// Of those that reached one: how many had to wait for it.
     waited: u64,
     wait_ns: u128,
+    /// Recordings that the stage was done with.
+    done: u64,
     service_ns: u128,
 }
 
@@ -91,9 +97,11 @@ impl Sums for PlatformSums {
             mine.add(theirs);
         }
         for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
-            mine.count += theirs.count;
+            mine.served += theirs.served;
+            mine.unserved += theirs.unserved;
             mine.waited += theirs.waited;
             mine.wait_ns += theirs.wait_ns;
+            mine.done += theirs.done;
             mine.service_ns += theirs.service_ns;
         }
     }
@@ -137,17 +145,24 @@ impl PlatformCell {
     pub(crate) fn add_stages(&mut self, recording: RecordingIndex, stages: &[StageTimes]) {
         let sums = self.batches.at(recording.0);
         for (stage, times) in stages.iter().enumerate() {
-            if times.started_at.is_never() || times.done_at.is_never() {
+            if times.queued_at.is_never() {
+                continue;
+            }
+            let sums = &mut sums.stages[stage];
+            if times.started_at.is_never() {
+                sums.unserved += 1;
                 continue;
             }
             let wait = times.started_at.since(times.queued_at);
-            let service = times.done_at.since(times.started_at);
             self.wait_max[stage] = self.wait_max[stage].max(wait);
-            let sums = &mut sums.stages[stage];
-            sums.count += 1;
+            sums.served += 1;
             sums.waited += u64::from(wait > Duration::ZERO);
             sums.wait_ns += u128::from(wait.as_nanos());
-            sums.service_ns += u128::from(service.as_nanos());
+            if !times.done_at.is_never() {
+                let service = times.done_at.since(times.started_at);
+                sums.done += 1;
+                sums.service_ns += u128::from(service.as_nanos());
+            }
         }
     }
 
@@ -194,30 +209,35 @@ impl PlatformCell {
         })
     }
 
-    /// The mean wait in stage `stage`, in nanoseconds.
+    /// The mean wait in stage `stage` of those that reached a worker, in nanoseconds.
     pub(crate) fn wait_mean(&self, stage: usize) -> Option<MeanEstimate> {
-        self.stage_ratio(stage, |sums| sums.wait_ns as f64)
+        self.stage_ratio(stage, |sums| (sums.wait_ns as f64, sums.served))
     }
 
-    /// The share of recordings that waited in stage `stage`.
+    /// The share of recordings that waited in stage `stage`, those that wait for ever included.
     pub(crate) fn wait_probability(&self, stage: usize) -> Option<MeanEstimate> {
-        self.stage_ratio(stage, |sums| sums.waited as f64)
+        self.stage_ratio(stage, |sums| {
+            let waited = sums.waited + sums.unserved;
+            (waited as f64, sums.served + sums.unserved)
+        })
     }
 
-    /// Recordings that waited in stage `stage`, and all that went through it.
+    /// Recordings that waited in stage `stage`, and all that came to it.
     pub(crate) fn waited(&self, stage: usize) -> (u64, u64) {
         let total = self.batches.total();
-        total
-            .stages
-            .get(stage)
-            .map_or((0, 0), |sums| (sums.waited, sums.count))
+        total.stages.get(stage).map_or((0, 0), |sums| {
+            (sums.waited + sums.unserved, sums.served + sums.unserved)
+        })
     }
 
-    fn stage_ratio(&self, stage: usize, part: impl Fn(&StageSums) -> f64) -> Option<MeanEstimate> {
+    fn stage_ratio(
+        &self,
+        stage: usize,
+        part: impl Fn(&StageSums) -> (f64, u64),
+    ) -> Option<MeanEstimate> {
         self.batches.ratio(|sums| {
-            sums.stages
-                .get(stage)
-                .map_or((0.0, 0.0), |sums| (part(sums), sums.count as f64))
+            let (sum, count) = sums.stages.get(stage).map_or((0.0, 0), &part);
+            (sum, count as f64)
         })
     }
 
@@ -261,12 +281,13 @@ impl PlatformCell {
         let sums = total.stages.get(position).cloned().unwrap_or_default();
         let wait = self.wait_mean(position).map(MeanEstimate::in_seconds);
         let waited = self.wait_probability(position);
-        let service = self.stage_ratio(position, |sums| sums.service_ns as f64);
+        let service = self.stage_ratio(position, |sums| (sums.service_ns as f64, sums.done));
         let error = |mean: Option<MeanEstimate>| mean.and_then(|mean| mean.standard_error);
         StageSummary {
             name: spec.name.clone(),
             workers: spec.workers,
-            count: sums.count,
+            count: sums.served + sums.unserved,
+            unserved: sums.unserved,
             wait_mean_s: wait.map_or(0.0, |wait| wait.mean),
             wait_mean_se_s: error(wait).unwrap_or(0.0),
             wait_mean: None,
@@ -336,5 +357,39 @@ impl Usage {
         } else {
             0.0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_that_never_reaches_a_worker_has_waited_and_has_no_wait() {
+        let at = Timestamp::from_nanos;
+        let times = |started_at, done_at| StageTimes {
+            queued_at: at(10),
+            started_at,
+            done_at,
+        };
+        let mut cell = PlatformCell::default();
+        for (index, stage) in [
+            times(at(10), at(30)),
+            times(at(50), at(60)),
+            times(at(30), Timestamp::NEVER),
+            times(Timestamp::NEVER, Timestamp::NEVER),
+            StageTimes::NONE,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            cell.add_stages(RecordingIndex(index as u64), &[stage]);
+        }
+        assert_eq!(cell.waited(0), (3, 4));
+        let mean = |estimate: Option<MeanEstimate>| estimate.expect("recordings").mean;
+        assert!((mean(cell.wait_mean(0)) - 20.0).abs() < 1e-12);
+        assert!((mean(cell.wait_probability(0)) - 0.75).abs() < 1e-12);
+        let total = cell.batches.total();
+        assert_eq!((total.stages[0].unserved, total.stages[0].done), (1, 2));
     }
 }

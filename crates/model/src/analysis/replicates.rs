@@ -110,6 +110,29 @@ impl Replicates {
         self.series.get(series)
     }
 
+    /// The run at a position, with what it showed of every series.
+    ///
+    /// # Panics
+    ///
+    /// If there is no run at that position.
+    #[must_use]
+    pub fn run(&self, at: usize) -> Replicate {
+        let samples = self.series.iter().filter_map(|(key, column)| {
+            let sample = Sample {
+                value: column.values[at]?,
+                count: column.counts[at],
+                blocks: column.blocks[at],
+            };
+            Some((key.clone(), sample))
+        });
+        Replicate {
+            seed: self.seeds[at],
+            hash: self.hashes[at].clone(),
+            invalid: Vec::new(),
+            samples: samples.collect(),
+        }
+    }
+
     /// The runs at these positions by themselves, in this order.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Arm, Executor, Scenario, Slots, StageShape, Strategy, Workload};
+use crate::scenario::{Arm, Executor, Scenario, Slots, StageShape, Workload};
 
 /// What recordings share, so that what becomes of one tells of its neighbours. Where they share
 /// nothing, formulas for independent recordings hold within one run; elsewhere the run is the
@@ -13,7 +13,8 @@ pub enum Sharing {
     /// Every recording goes its own way.
     #[default]
     Nothing,
-    /// The calls that a token may make, a watermark, or a closed model's users.
+    /// The calls that a token may make, a gate that decides about all of its recordings together
+    /// (a watermark; one that learns from its looks or paces them), or a closed model's users.
     Calls,
     /// Export jobs hold many recordings, or wait for each other.
     Jobs,
@@ -75,8 +76,7 @@ fn shares_jobs(arm: &Arm) -> bool {
 }
 
 fn shares_calls(arm: &Arm) -> bool {
-    let fleet =
-        |gate: &crate::scenario::GateSpec| matches!(gate.strategy, Strategy::Watermark { .. });
+    let fleet = |gate: &crate::scenario::GateSpec| gate.strategy.fleet(arm.required).is_some();
     arm.platform.api.rate_limit.is_some() || arm.gates.iter().any(fleet)
 }
 

@@ -29,8 +29,8 @@ pub struct LatencyInterval {
 
 impl Accumulator {
     /// The numbers of the run, its verdicts and its exit code. What only the live engine knows
-    /// (`generator`, `conformance`) is left out; whoever adds it, or a reason to distrust the
-    /// run, sets `exit_code` again by [`Exit::of`].
+    /// (`generator`, `conformance`) is left out; `exit_code` is to be set again by
+    /// [`Exit::of`] once that, or a reason to distrust the run, is added.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = self.numbers();

@@ -11,6 +11,7 @@ mod ledger;
 mod metric;
 mod outcomes;
 mod sample;
+mod trend;
 mod verdict;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use ledger::Ledger;
 pub use metric::{Margin, MarginError, Margins};
 pub use outcomes::Outcomes;
 pub use sample::{SAMPLE_SCHEMA, Sample, SampleError, Spread, Values};
+pub use trend::{TREND_RUNS_MIN, TREND_SCHEMA, Trend, TrendChange, trend};
 pub use verdict::Judgement;
 
 use evidence::{Evidence, Pairing};

@@ -113,7 +113,7 @@ fn share_of_worse(pairs: u64, pair: impl Fn(u64) -> (Sample, Sample)) -> f64 {
 
 #[test]
 fn equal_independent_runs_with_other_seeds_are_hardly_ever_called_worse() {
-    let share = share_of_worse(400, |at| {
+    let share = share_of_worse(1_000, |at| {
         (independent(2 * at, 0.02), independent(2 * at + 1, 0.02))
     });
     assert!(share <= 0.01, "{share}");
@@ -121,7 +121,7 @@ fn equal_independent_runs_with_other_seeds_are_hardly_ever_called_worse() {
 
 #[test]
 fn equal_coupled_runs_with_other_seeds_are_hardly_ever_called_worse() {
-    let share = share_of_worse(400, |at| {
+    let share = share_of_worse(1_000, |at| {
         let from = 1_000 * at;
         (
             coupled(from..from + 20, 1.0),
@@ -133,7 +133,7 @@ fn equal_coupled_runs_with_other_seeds_are_hardly_ever_called_worse() {
 
 #[test]
 fn a_rise_from_two_to_three_percent_on_the_same_recordings_is_seen() {
-    let share = share_of_worse(400, |at| (independent(at, 0.02), independent(at, 0.03)));
+    let share = share_of_worse(1_000, |at| (independent(at, 0.02), independent(at, 0.03)));
     assert!(share >= 0.95, "{share}");
 }
 
@@ -332,4 +332,53 @@ fn a_damaged_baseline_is_refused_with_a_reason() {
     let mut torn = good;
     torn.outcomes.insert("{gate=g}".to_owned(), "3q".to_owned());
     assert!(matches!(torn.check(), Err(SampleError::Outcomes { .. })));
+}
+
+/// Runs whose rate of incomplete exports and mean delay are what `level` says, one seed each.
+fn runs_at(levels: &[(f64, f64)]) -> Vec<(String, Sample)> {
+    let run = |(at, (rate, delay)): (usize, &(f64, f64))| {
+        let mut sample = sample(Sharing::Queue, &[at as u64]);
+        let noise = 0.01 * (uniform(9, at as u64, 0) - 0.5);
+        let series = [
+            ("incomplete_rate{gate=g}", rate + noise),
+            ("added_delay_mean{gate=g}", delay + noise),
+        ];
+        for (key, value) in series {
+            sample.series.insert(key.to_owned(), values(&[value]));
+        }
+        (format!("run-{at:02}"), sample)
+    };
+    levels.iter().enumerate().map(run).collect()
+}
+
+#[test]
+fn a_trend_names_the_run_at_which_a_metric_got_worse() {
+    let mut levels = vec![(0.10, 5.0); 9];
+    levels.extend([(0.20, 5.0); 7]);
+    let trend = trend(&runs_at(&levels), &Margins::default());
+    assert_eq!((trend.verdict, trend.series), (Judgement::Worse, 2));
+    let [change] = trend.changes.as_slice() else {
+        panic!("{:?}", trend.changes);
+    };
+    assert_eq!((change.run.as_str(), change.at), ("run-09", 9));
+    assert!(change.is_worse && change.is_last && change.p < 1e-6);
+}
+
+#[test]
+fn what_was_mended_or_is_within_the_margin_is_told_and_is_not_worse() {
+    let mut levels = vec![(0.10, 5.0); 8];
+    levels.extend([(0.20, 5.0); 8]);
+    levels.extend([(0.10, 5.2); 8]);
+    let trend = trend(&runs_at(&levels), &Margins::default());
+    assert_eq!(
+        (trend.verdict, trend.changes.len()),
+        (Judgement::NotWorse, 3)
+    );
+    let few = super::trend(&runs_at(&levels[..10]), &Margins::default());
+    assert_eq!(few.verdict, Judgement::Inconclusive);
+    assert!(
+        few.notes[0].contains("10 runs are too few"),
+        "{:?}",
+        few.notes
+    );
 }

@@ -103,6 +103,12 @@ impl Gap {
 }
 
 impl Gap {
+    /// Its mean length.
+    pub(super) const fn mean(self) -> Duration {
+        let half = Duration::from_nanos(self.spread.as_nanos() / 2);
+        self.least.saturating_add(half)
+    }
+
     /// A gap that is always the same.
     pub(super) const fn exactly(least: Duration) -> Self {
         Self {
@@ -194,6 +200,16 @@ impl Gaps {
             *next += self.after(waited, || 0).as_secs_f64();
             Some(check)
         })
+    }
+
+    /// The gaps that are worked out.
+    pub(super) fn kept(&self) -> impl Iterator<Item = Gap> {
+        self.kept.iter().copied()
+    }
+
+    /// Whether gaps go on growing after those, as the last two of them do.
+    pub(super) const fn grows(&self) -> bool {
+        self.backoff.is_some()
     }
 
     /// The delay before the first check, where the schedule says that.

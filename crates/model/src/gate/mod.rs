@@ -5,6 +5,7 @@
 //! ([`Policy`]); some about all of a tenant together ([`Fleet`]). [`Gate`] drives either.
 
 mod backoff;
+mod bucket;
 mod event;
 mod exponential_backoff;
 mod fixed_delay;
@@ -13,6 +14,7 @@ mod forum_backoff;
 mod gaps;
 pub mod keys;
 mod linear_backoff;
+mod looks;
 mod minimax;
 mod odds_index;
 mod optimal;
@@ -57,7 +59,7 @@ pub use webhook_confirm::WebhookConfirm;
 pub use webhook_fallback::WebhookFallback;
 
 use crate::scenario::RequiredFields;
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 use keys::Keys;
 
 /// What a strategy says of itself. `Default` gives every key its default.
@@ -91,6 +93,12 @@ pub(crate) trait Form: Default {
 
     /// The gaps between its checks, worked out beforehand.
     fn gaps(&self) -> Option<Gaps> {
+        None
+    }
+
+    /// The gap between looks of one that decides about all recordings together, and when it gives
+    /// up.
+    fn steady(&self) -> Option<(Duration, Option<Duration>)> {
         None
     }
 
@@ -164,6 +172,10 @@ macro_rules! strategies {
             #[must_use]
             pub fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
                 match self { $(Self::$name(form) => form.fleet(required),)+ }
+            }
+
+            fn steady(&self) -> Option<(Duration, Option<Duration>)> {
+                match self { $(Self::$name(form) => form.steady(),)+ }
             }
 
             pub(crate) fn closed_form(&self) -> bool {

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::bucket::Bucket;
 use super::gaps::Gaps;
 use super::keys::{Key, Keys, Value};
 use super::policy::{Look, Seen, Step};
@@ -12,8 +13,8 @@ use crate::distribution::Distribution;
 use crate::field::Kind;
 use crate::ids::RecordingIndex;
 use crate::scenario::RequiredFields;
-use crate::schedule::{LearnedLaw, OddsIndex as Index, Price};
-use crate::time::{Duration, Rate, Timestamp};
+use crate::schedule::{LearnedLaw, LoadScale, OddsIndex as Index, Price};
+use crate::time::{Duration, Timestamp};
 
 /// Observations between two estimates of the law.
 const ESTIMATE_EVERY: u32 = 25;
@@ -30,9 +31,8 @@ pub struct OddsIndex {
     pub law: Option<Distribution>,
     /// The median lag that is expected before any is learned.
     pub guess: Duration,
-    /// Calls at most; when they are scarce, the recordings of the largest index come first.
-    pub pace: Option<Rate>,
-    /// End, and what it looks for.
+    /// End, limits, and what it looks for. Where `max_calls` makes looks scarce, the recordings of
+    /// the largest index come first.
     pub polling: Polling,
 }
 
@@ -42,7 +42,6 @@ impl Default for OddsIndex {
             price: Duration::from_secs(1),
             law: None,
             guess: Duration::from_secs(5),
-            pace: None,
             polling: Polling::default(),
         }
     }
@@ -51,7 +50,8 @@ impl Default for OddsIndex {
 impl Form for OddsIndex {
     const NAME: &'static str = "odds-index";
     const ABOUT: &'static str = "looks at a recording when the integral of the odds that it is \
-        ready reaches `price`; learns the lag from its own looks where `law` is not given";
+        ready reaches `price`; learns the lag from its own looks where `law` is not given; under \
+        `max_calls` the best looks come first";
 
     fn keys(&mut self, keys: &mut dyn Keys) {
         let key = Key::new("price", "delay that one call is worth");
@@ -63,11 +63,6 @@ impl Form for OddsIndex {
         keys.key(key, Value::Law(&mut self.law));
         let key = Key::new("guess", "median lag expected before any is learned");
         keys.key(key, Value::Interval(&mut self.guess));
-        let key = Key::new(
-            "pace",
-            "looks of the gate at most; the best ones come first",
-        );
-        keys.key(key, Value::Pace(&mut self.pace));
         self.polling.limit_keys(keys);
     }
 
@@ -88,8 +83,22 @@ impl Form for OddsIndex {
         Some(Gaps::schedule(&checks))
     }
 
+    fn steady(&self) -> Option<(Duration, Option<Duration>)> {
+        if self.law.is_some() && self.polling.max_calls.is_none() {
+            return None;
+        }
+        // As far as the lag is exponential: e^x − x − 1 = price ÷ mean.
+        let gap = (2.0 * self.price.as_secs_f64() * self.guess.as_secs_f64()).sqrt();
+        let paced = self
+            .polling
+            .max_calls
+            .map_or(0.0, |rate| 1.0 / rate.as_per_second_f64());
+        let gap = Duration::from_secs_f64(gap.max(paced)).max(Duration::from_nanos(1));
+        Some((gap, self.polling.deadline))
+    }
+
     fn fleet(&self, required: RequiredFields) -> Option<Box<dyn Fleet>> {
-        if self.law.is_some() && self.pace.is_none() {
+        if self.law.is_some() && self.polling.max_calls.is_none() {
             return None;
         }
         Some(Box::new(Machine::new(self, required)?))
@@ -105,12 +114,15 @@ impl Form for OddsIndex {
 #[derive(Debug)]
 struct Machine {
     price: Price,
-    /// Least gap between looks.
-    pace: Duration,
+    /// What all looks pass, where they are limited.
+    bucket: Option<Bucket>,
     polling: Polling,
     required: RequiredFields,
-    /// What is learned, unless the law is known.
+    /// What is learned, unless the law is known: of lags as multiples of `load`'s.
     learned: Option<LearnedLaw>,
+    /// How lags grow with the number of recordings that wait.
+    load: LoadScale,
+    guess: f64,
     fresh: u32,
     index: Index,
     waiting: BTreeMap<RecordingIndex, Waiting>,
@@ -118,8 +130,6 @@ struct Machine {
     due: BinaryHeap<Reverse<(Timestamp, RecordingIndex)>>,
     /// Those worth a look, while looks are scarce.
     queued: Vec<RecordingIndex>,
-    /// When the pace allows the next look.
-    next_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +138,9 @@ struct Waiting {
     started_at: Timestamp,
     /// Age at which it was last seen unready, in seconds.
     seen: f64,
+    /// How many waited when its clock started, and the multiple of the lag that this makes.
+    load: usize,
+    scale: f64,
     looks: u32,
 }
 
@@ -152,19 +165,19 @@ impl Machine {
             (Some(law), _) => Index::of(law),
             (None, learned) => learned.as_ref()?.index(),
         };
-        let pace = spec.pace.map_or(0.0, |rate| 1.0 / rate.as_per_second_f64());
         Some(Self {
             price: Price::new(spec.price.as_secs_f64())?,
-            pace: Duration::from_secs_f64(pace),
+            bucket: spec.polling.max_calls.map(Bucket::new),
             polling: spec.polling.clone(),
             required,
             learned,
+            load: LoadScale::default(),
+            guess: spec.guess.as_secs_f64(),
             fresh: 0,
             index,
             waiting: BTreeMap::new(),
             due: BinaryHeap::new(),
             queued: Vec::new(),
-            next_at: Timestamp::ZERO,
         })
     }
 
@@ -173,7 +186,10 @@ impl Machine {
         let Some(waiting) = self.waiting.get(&recording) else {
             return;
         };
-        let age = Duration::from_secs_f64(self.index.next(waiting.seen, self.price));
+        // A law of multiples of the scale: a call costs so many of them less.
+        let price = self.price.per(waiting.scale);
+        let age = waiting.scale * self.index.next(waiting.seen / waiting.scale, price);
+        let age = Duration::from_secs_f64(age);
         let mut at = waiting.started_at + age;
         if let Some(deadline) = self.polling.deadline {
             at = at.min(waiting.started_at + deadline);
@@ -208,15 +224,20 @@ impl Machine {
         now >= waiting.started_at + deadline
     }
 
-    fn learn(&mut self, low: f64, high: f64) {
+    /// The recording became ready between its last look but one and the age `high`.
+    fn learn(&mut self, waiting: &Waiting, high: f64) {
         let Some(learned) = &mut self.learned else {
             return;
         };
-        learned.observe(low, high);
+        let (low, scale) = (waiting.seen, waiting.scale);
+        learned.observe(low / scale, high / scale);
+        self.load
+            .observe(waiting.load, f64::midpoint(low, high) / self.guess);
         self.fresh += 1;
         if self.fresh >= ESTIMATE_EVERY {
             self.fresh = 0;
-            let unready = self.waiting.values().map(|waiting| waiting.seen);
+            let unready = self.waiting.values();
+            let unready = unready.map(|waiting| waiting.seen / waiting.scale);
             learned.estimate(unready.filter(|seen| *seen > 0.0));
             self.index = learned.index();
         }
@@ -232,7 +253,7 @@ impl Machine {
             return self.unready(now, recording);
         }
         self.waiting.remove(&recording);
-        self.learn(waiting.seen, waiting.age(now));
+        self.learn(&waiting, waiting.age(now));
         vec![Action::Export(recording)]
     }
 
@@ -241,7 +262,11 @@ impl Machine {
         let worth = |recording: &RecordingIndex| {
             let waiting = self.waiting.get(recording);
             waiting.map_or(0.0, |waiting| {
-                self.index.index(waiting.seen, waiting.age(now))
+                let scaled = |age: f64| age / waiting.scale;
+                let index = self
+                    .index
+                    .index(scaled(waiting.seen), scaled(waiting.age(now)));
+                index * waiting.scale
             })
         };
         let best = (0..self.queued.len())
@@ -256,6 +281,8 @@ impl Fleet for Machine {
             kind,
             started_at: Timestamp::NEVER,
             seen: 0.0,
+            load: 0,
+            scale: 1.0,
             looks: 0,
         };
         self.waiting.insert(recording, waiting);
@@ -264,8 +291,11 @@ impl Fleet for Machine {
     fn on(&mut self, now: Timestamp, observation: Observation) -> Vec<Action> {
         match observation {
             Observation::Started(recording) => {
+                let load = self.waiting.len();
+                let scale = self.learned.as_ref().map_or(1.0, |_| self.load.at(load));
                 if let Some(waiting) = self.waiting.get_mut(&recording) {
                     waiting.started_at = now;
+                    (waiting.load, waiting.scale) = (load, scale);
                 }
                 self.plan(now, recording);
                 Vec::new()
@@ -281,8 +311,8 @@ impl Fleet for Machine {
                 }
                 self.due.push(Reverse((now + wait, recording)));
                 // What the limit refuses to one it would refuse to the next.
-                if self.pace > Duration::ZERO {
-                    self.next_at = self.next_at.max(now + wait);
+                if let Some(bucket) = &mut self.bucket {
+                    bucket.pause(now + wait);
                 }
                 Vec::new()
             }
@@ -299,10 +329,14 @@ impl Fleet for Machine {
         }
         let path = self.polling.ready.path();
         let mut actions = Vec::new();
-        while now >= self.next_at
-            && let Some(recording) = self.best(now)
-        {
-            self.next_at = now + self.pace;
+        while !self.queued.is_empty() {
+            let bucket = self.bucket.as_mut();
+            if bucket.is_some_and(|bucket| bucket.take(now).is_none()) {
+                break;
+            }
+            let Some(recording) = self.best(now) else {
+                break;
+            };
             actions.push(Action::Read(Read::Check { recording, path }));
         }
         actions
@@ -310,7 +344,8 @@ impl Fleet for Machine {
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         if !self.queued.is_empty() {
-            return Some(self.next_at);
+            let next_at = self.bucket.as_ref().map(Bucket::next_at);
+            return Some(next_at.unwrap_or(Timestamp::ZERO));
         }
         self.due.peek().map(|Reverse((at, _))| *at)
     }

@@ -1,6 +1,6 @@
 //! The strategies as pure decisions about one recording: what was seen → what next.
 
-use super::gaps::{Gaps, Memory};
+use super::gaps::{Gap, Gaps, Memory};
 use super::polls::Polls;
 use super::{Readiness, Strategy, WebhookEvent};
 use crate::draws::{Draws, Purpose, Seed};
@@ -59,6 +59,8 @@ pub struct Progress {
     pub(super) attempts: u32,
     /// The last of them in a row that found what the gate looks for.
     pub(super) passes: u32,
+    /// Checks that were refused.
+    throttles: u32,
     /// The last gap, where the next one depends on it.
     pub(super) gap: Duration,
     /// What the next deadline is for.
@@ -87,6 +89,7 @@ impl Progress {
             started_at: Timestamp::NEVER,
             attempts: 0,
             passes: 0,
+            throttles: 0,
             gap: Duration::ZERO,
             next: Next::Check,
         }
@@ -121,6 +124,14 @@ impl Look<'_> {
         }
         self.progress.gap = gaps.memory.gap(attempts, self.progress.gap, draw);
         self.progress.gap
+    }
+
+    /// What chance adds to a wait that was asked for, up to `most`.
+    pub(super) fn retry_jitter(&mut self, most: Duration) -> Duration {
+        self.progress.throttles += 1;
+        let draws = Draws::of_call(self.seed, self.progress.recording.0);
+        let nth = self.progress.throttles;
+        Gap::between(Duration::ZERO, most).jittered(|| draws.draw_nth(Purpose::RetryJitter, nth))
     }
 
     /// What is left at `now` of the time that polling may take.

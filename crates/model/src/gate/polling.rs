@@ -4,7 +4,7 @@ use super::gaps::{Gaps, Memory};
 use super::keys::{Key, Keys, Value};
 use super::policy::{Look, Next, Ready, Seen, Step};
 use super::{Polls, Readiness};
-use crate::time::{Duration, Timestamp};
+use crate::time::{Duration, Rate, Timestamp};
 
 /// Checks of one recording.
 const ATTEMPTS_MAX: u32 = 1_000_000;
@@ -24,6 +24,10 @@ pub struct Polling {
     pub positives: u32,
     /// Wait after the last of these before the export.
     pub settle: Duration,
+    /// Checks of all recordings of the gate together, evenly spaced; none is no limit.
+    pub max_calls: Option<Rate>,
+    /// Up to this is added by chance to the wait that a 429 asks for.
+    pub retry_jitter: Duration,
 }
 
 impl Default for Polling {
@@ -35,6 +39,8 @@ impl Default for Polling {
             ready: Readiness::required_fields(),
             positives: 1,
             settle: Duration::ZERO,
+            max_calls: None,
+            retry_jitter: Duration::ZERO,
         }
     }
 }
@@ -69,6 +75,13 @@ impl Polling {
             Key::new("settle", "wait between the last check and the export"),
             Value::Duration(&mut self.settle),
         );
+        keys.key(
+            Key::new(
+                "retry_jitter",
+                "up to this is added by chance to the wait that a 429 asks for",
+            ),
+            Value::Duration(&mut self.retry_jitter),
+        );
     }
 
     /// Lists the keys of its limits and of what it looks for.
@@ -91,6 +104,13 @@ impl Polling {
                 "give one of the two",
             );
         }
+        keys.key(
+            Key::new(
+                "max_calls",
+                "checks of the gate at most, all its recordings together, evenly spaced",
+            ),
+            Value::Pace(&mut self.max_calls),
+        );
         keys.key(
             Key::new("ready", "what a check must find: all of the list"),
             Value::Checks(&mut self.ready),
@@ -164,23 +184,25 @@ impl Polling {
         }
     }
 
-    /// A check was refused: it waits as long as it is told to, and gives up at its deadline.
+    /// A check was refused: it waits as long as it is told to and by chance a little longer, and
+    /// gives up at its deadline.
     pub(super) fn throttled(&self, now: Timestamp, wait: Duration, look: &mut Look<'_>) -> Step {
-        let progress = &mut *look.progress;
-        if let (Some(deadline), Some(start)) = (self.deadline, progress.started_at.ever())
+        if let (Some(deadline), Some(start)) = (self.deadline, look.progress.started_at.ever())
             && now >= start + deadline
         {
             return Step::GiveUp;
         }
-        progress.next = Next::Check;
-        Step::At(now + wait)
+        look.progress.next = Next::Check;
+        Step::At(now + wait + look.retry_jitter(self.retry_jitter))
     }
 
     /// Its polls in closed form with `gaps`, up to a first look after `until`; none where a check
     /// does more than look once.
     pub(super) fn polls<'a>(&self, gaps: &'a Gaps, until: Timestamp) -> Option<Polls<'a>> {
-        let plain =
-            self.positives == 1 && self.settle == Duration::ZERO && gaps.memory == Memory::None;
+        let plain = self.positives == 1
+            && self.settle == Duration::ZERO
+            && self.max_calls.is_none()
+            && gaps.memory == Memory::None;
         plain.then(|| Polls::new(self, gaps, until))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::bucket::Bucket;
 use super::{Policy, Progress, Ready, Seen, Step, WebhookEvent};
 use crate::agenda::{Agenda, Due};
 use crate::draws::Seed;
@@ -103,6 +104,10 @@ pub struct Gate {
     required: RequiredFields,
     pending: Table<RecordingIndex, Pending>,
     due: Agenda,
+    /// What all checks pass, where the gate limits them.
+    bucket: Option<Bucket>,
+    /// Checks that wait for it.
+    queued: VecDeque<RecordingIndex>,
     actions: VecDeque<Action>,
 }
 
@@ -118,12 +123,15 @@ impl Gate {
     /// The gate that `spec` describes.
     #[must_use]
     pub fn new(spec: &GateSpec, required: RequiredFields, seed: Seed) -> Self {
+        let polling = spec.strategy.polling();
         Self {
             policy: Policy::new(&spec.strategy, seed),
             fleet: spec.strategy.fleet(required),
             required,
             pending: Table::default(),
             due: Agenda::default(),
+            bucket: polling.and_then(|it| it.max_calls).map(Bucket::new),
+            queued: VecDeque::new(),
             actions: VecDeque::new(),
         }
     }
@@ -165,10 +173,16 @@ impl Gate {
             // No policy asks for it.
             Observation::Answered(_, Found::Watermark(_)) => return,
             Observation::NotFound(_) => Seen::Checked(Ready::No),
-            Observation::Throttled(_, retry_after) => Seen::Throttled(retry_after),
+            Observation::Throttled(_, retry_after) => {
+                if let Some(bucket) = &mut self.bucket {
+                    bucket.pause(now + retry_after);
+                }
+                Seen::Throttled(retry_after)
+            }
         };
         let step = self.policy.on(now, seen, &mut pending.progress);
         self.apply(now, recording, step);
+        self.release(now);
     }
 
     /// A read of `recording` is refused for good. Returns the recordings for which that is the end.
@@ -201,6 +215,7 @@ impl Gate {
                 self.apply(at, recording, step);
             }
         }
+        self.release(now);
     }
 
     /// When something is due next; may name an instant at which nothing happens any more.
@@ -213,14 +228,37 @@ impl Gate {
     #[inline]
     pub(crate) fn due_at(&self) -> Timestamp {
         match &self.fleet {
-            None => self.due.first_at(),
+            None => self.due.first_at().min(self.released_at()),
             Some(fleet) => fleet.poll_timeout().unwrap_or(Timestamp::NEVER),
         }
+    }
+
+    /// When the bucket lets the next waiting check pass; never if none waits.
+    fn released_at(&self) -> Timestamp {
+        let bucket = self.bucket.as_ref().filter(|_| !self.queued.is_empty());
+        bucket.map_or(Timestamp::NEVER, Bucket::next_at)
     }
 
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Makes the checks that wait, as far as the bucket has tokens for them.
+    fn release(&mut self, now: Timestamp) {
+        let (Some(bucket), path) = (&mut self.bucket, self.policy.read_path()) else {
+            return;
+        };
+        while let Some(recording) = self.queued.front().copied() {
+            if self.pending.get(recording).is_some() {
+                if bucket.take(now).is_none() {
+                    break;
+                }
+                let read = Read::Check { recording, path };
+                self.actions.push_back(Action::Read(read));
+            }
+            self.queued.pop_front();
+        }
     }
 
     fn apply(&mut self, now: Timestamp, recording: RecordingIndex, step: Step) {
@@ -236,6 +274,7 @@ impl Gate {
                     });
                 }
             }
+            Step::Check if self.bucket.is_some() => self.queued.push_back(recording),
             Step::Check => {
                 let path = self.policy.read_path();
                 let read = Read::Check { recording, path };

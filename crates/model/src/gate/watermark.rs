@@ -41,6 +41,10 @@ impl Form for Watermark {
         keys.key(Key::new("deadline", help), Value::Limit(&mut self.deadline));
     }
 
+    fn steady(&self) -> Option<(Duration, Option<Duration>)> {
+        Some((self.interval, self.deadline))
+    }
+
     fn fleet(&self, _: RequiredFields) -> Option<Box<dyn Fleet>> {
         Some(Box::new(Machine::new(self.interval, self.deadline)))
     }

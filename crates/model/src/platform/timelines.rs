@@ -1,8 +1,8 @@
 //! The timelines of one arm, wherever they come from.
 //!
-//! A gate and its jobs are one rule on one timeline; whether the platform decided that timeline step
-//! by step, at its session's end, in a block with others, or somebody wrote it down, is all the same
-//! to them.
+//! A gate and its jobs are one rule on one timeline. Whether the platform decided that timeline step
+//! by step, at its session's end or in a block with others, or a file holds it, is all the same to
+//! them.
 
 use std::slice;
 

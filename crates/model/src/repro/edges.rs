@@ -6,7 +6,6 @@ use super::{Case, Played};
 use crate::field::{Field, FieldSet};
 use crate::ids::RecordingIndex;
 use crate::outcome::OutcomeKind;
-use crate::scenario::ReadPath;
 use crate::time::{Duration, Timestamp};
 use crate::timeline::{StageTimes, Timeline};
 
@@ -255,19 +254,17 @@ fn race(case: &Case, played: &Played, timeline: &Timeline, reads: &[Timestamp]) 
     edges.collect()
 }
 
-/// How the failing recording's export and its platform are ordered, for an engine that forces it.
+/// How the failing export and what it lacked are ordered, for an engine that forces it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Schedule {
     /// Reads of the recording by the gate before it approved the export.
     pub reads: usize,
-    /// What was visible when the export was taken, where it reads.
-    pub visible: FieldSet,
-    /// Whether a reader of the primary store saw more then than the export did.
-    pub primary: FieldSet,
-    /// Whether `state` was COMPLETED.
-    pub completed: crate::timeline::RecordingState,
-    /// What came too late, or never.
+    /// When the export was taken.
+    pub taken_at: Timestamp,
+    /// What it lacked.
     pub late: FieldSet,
+    /// What of that never came.
+    pub never: FieldSet,
 }
 
 impl Schedule {
@@ -276,20 +273,67 @@ impl Schedule {
     pub fn of(case: &Case, played: &Played) -> Option<Self> {
         let timeline = case.timeline()?;
         let settled = &played.failing;
-        let at = settled
-            .snapshot_at
-            .filter(|_| settled.outcome == OutcomeKind::Incomplete)?;
-        let approved = settled.approved_at.unwrap_or(at);
+        let incomplete = settled.outcome == OutcomeKind::Incomplete;
+        let taken_at = settled.snapshot_at.filter(|_| incomplete)?;
+        let approved = settled.approved_at.unwrap_or(taken_at);
         let reads = played.outcome.checks.iter();
         let reads = reads.filter(|(read, one)| *one == case.failing && *read <= approved);
-        let seen = timeline.view(at, case.arm.platform.export.read);
-        let primary = timeline.view(at, ReadPath::Primary);
+        let read = case.arm.platform.export.read;
+        let end = timeline.view(Timestamp::from_nanos(u64::MAX - 1), read);
+        let late = settled.missing;
         Some(Self {
             reads: reads.count(),
-            visible: seen.present.difference(settled.missing),
-            primary: primary.present,
-            completed: primary.state,
-            late: settled.missing,
+            taken_at,
+            late,
+            never: late.difference(case.arm.required.there(&end)),
         })
+    }
+
+    /// The recording as a reader saw it when the export was taken, from `now` on; what came later
+    /// never comes.
+    #[must_use]
+    pub fn held(&self, timeline: &Timeline, length: Duration, now: Timestamp) -> Timeline {
+        self.shifted(timeline, length, now, Timestamp::NEVER)
+    }
+
+    /// The same, with what came later at `then`.
+    #[must_use]
+    pub fn released(
+        &self,
+        timeline: &Timeline,
+        length: Duration,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> Timeline {
+        self.shifted(timeline, length, now, then)
+    }
+
+    fn shifted(
+        &self,
+        timeline: &Timeline,
+        length: Duration,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> Timeline {
+        let shift = |at: Timestamp| match at {
+            at if at <= self.taken_at => now,
+            at if at.is_never() => at,
+            _ => then,
+        };
+        let mut moved = timeline.clone();
+        moved.started_at = now - length;
+        moved.ended_at = now;
+        moved.submitted_at = now;
+        moved.media_at = shift(timeline.media_at);
+        moved.state_at = shift(timeline.state_at);
+        moved.written_at = shift(timeline.written_at);
+        moved.stages = [StageTimes::NONE; crate::timeline::STAGES_MAX];
+        moved.later = None;
+        for clock in &mut moved.fields {
+            clock.null_at = shift(clock.null_at);
+            clock.value_at = shift(clock.value_at);
+            clock.index_at = shift(clock.index_at);
+        }
+        moved
     }
 }

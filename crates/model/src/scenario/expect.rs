@@ -14,6 +14,9 @@ pub struct Expectation {
     pub minus: Option<Series>,
     /// All must hold; never empty.
     pub conditions: Vec<Condition>,
+    /// How sure its verdict must be, however often the numbers are looked at on the way; none of a
+    /// line of the scenario, which is judged once, by its 95 % interval.
+    pub certainty: Option<f64>,
 }
 
 /// A metric of one series.

@@ -40,8 +40,8 @@ pub fn periodic_optimum(mean: f64, price: Price) -> Periodic {
 }
 
 /// Checks that are best for a lag uniform on 0 to `longest` seconds: each gap is shorter than the
-/// one before by the price. They are also Derman's minimax checks (1961) for a lag of which only
-/// the longest value is known.
+/// one before by the price. They are also Derman's minimax checks (1961) for a lag whose
+/// longest value alone is known.
 #[must_use]
 pub fn uniform_optimum(longest: f64, price: Price) -> Vec<f64> {
     let c = price.seconds();
@@ -92,7 +92,7 @@ pub fn fluid_constant(law: &Distribution) -> f64 {
     sum * step / NANOS.sqrt()
 }
 
-/// A back-off whose checks are at `first × factor^k`, for a lag of which nothing is known.
+/// A back-off whose checks are at `first × factor^k`, for a lag that nothing is known about.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct GeometricBackoff {
     /// Growth from check to check, above 1.

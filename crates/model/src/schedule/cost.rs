@@ -18,6 +18,11 @@ impl Price {
     pub const fn seconds(self) -> f64 {
         self.0
     }
+
+    /// The price in units of `seconds`, which are above zero.
+    pub(crate) const fn per(self, seconds: f64) -> Self {
+        Self(self.0 / seconds)
+    }
 }
 
 /// What a schedule costs per recording, in expectation.

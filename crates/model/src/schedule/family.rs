@@ -163,17 +163,8 @@ pub fn fit_robust(
     abandoned: f64,
     start: Family,
 ) -> (FamilyFit, f64) {
-    let limits: Vec<f64> = laws
-        .iter()
-        .map(|law| optimal(*law, price).cost.total(price))
-        .collect();
-    let worst = |family: Family| {
-        let ratios = laws.iter().zip(&limits).map(|(law, limit)| {
-            let (_, cost) = family.evaluate(*law, abandoned);
-            cost.total(price) / limit
-        });
-        ratios.fold(0.0, f64::max)
-    };
+    let limits = limits(laws, price);
+    let worst = |family: Family| worst_of(laws, &limits, price, abandoned, family);
     let worth = |free: &[f64]| worst(Family::bound(free));
     let mut point = start.free().to_vec();
     for step in [0.4, 0.2, 0.1] {
@@ -191,6 +182,33 @@ pub fn fit_robust(
         price,
     };
     (fit, worst(family))
+}
+
+/// The largest cost of `family` relative to each law's own optimum.
+#[must_use]
+pub fn worst_ratio(laws: &[&dyn Lag], price: Price, abandoned: f64, family: Family) -> f64 {
+    worst_of(laws, &limits(laws, price), price, abandoned, family)
+}
+
+/// The least cost of any schedule on each law.
+fn limits(laws: &[&dyn Lag], price: Price) -> Vec<f64> {
+    laws.iter()
+        .map(|law| optimal(*law, price).cost.total(price))
+        .collect()
+}
+
+fn worst_of(
+    laws: &[&dyn Lag],
+    limits: &[f64],
+    price: Price,
+    abandoned: f64,
+    family: Family,
+) -> f64 {
+    let ratios = laws.iter().zip(limits).map(|(law, limit)| {
+        let (_, cost) = family.evaluate(*law, abandoned);
+        cost.total(price) / limit
+    });
+    ratios.fold(0.0, f64::max)
 }
 
 /// Members along the front of calls against delay, by falling price: a search of `evaluations` at

@@ -15,6 +15,7 @@ mod cost;
 mod family;
 mod lag;
 mod learned;
+mod load;
 mod odds;
 mod optimum;
 mod polish;
@@ -26,8 +27,9 @@ pub use bounds::{
 };
 pub use budget::{Budgeted, optimal_within};
 pub use cost::{Cost, Price, evaluate};
-pub use family::{Family, FamilyFit, fit_family, fit_robust, frontier};
+pub use family::{Family, FamilyFit, fit_family, fit_robust, frontier, worst_ratio};
 pub use lag::{Lag, Steps};
 pub use learned::LearnedLaw;
+pub use load::LoadScale;
 pub use odds::OddsIndex;
 pub use optimum::{Optimum, optimal};

@@ -8,6 +8,9 @@ const POINTS: u32 = 2_048;
 /// Share of the lags outside the table, on either side.
 const OUTSIDE: f64 = 1e-12;
 
+/// Newton's steps at most; three or four are enough.
+const NEWTON_STEPS: u32 = 12;
+
 /// Tables of a law's survival S and of `A(t) = ∫₀ᵗ du/S(u)`.
 ///
 /// For a recording that was last seen unready at age x, `W(x, t) = S(x)(A(t) − A(x)) − (t − x)` is
@@ -79,17 +82,10 @@ impl OddsIndex {
             let last = self.points[self.points.len() - 1];
             return last.at.max(seen) + price.seconds();
         };
-        let mut low = self.points[place.saturating_sub(1)].at.max(seen);
-        let mut high = end.at.max(low);
-        for _ in 0..12 {
-            let middle = f64::midpoint(low, high);
-            if worth(&self.point(middle)) {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        high
+        let before = self.points[place.saturating_sub(1)];
+        let start = if before.at > from.at { before } else { from };
+        let reached = from.survival * (start.area - from.area) - (start.at - from.at);
+        start.at + start.until(*end, from.survival, price.seconds() - reached)
     }
 
     /// The checks of the index from the start on, in seconds, without end.
@@ -113,6 +109,40 @@ impl OddsIndex {
         let survival = before.survival * libm::pow(after.survival / before.survival, share);
         let area = before.area + area(before, at, survival);
         Point { at, survival, area }
+    }
+}
+
+impl Point {
+    /// How long after this point, and before the `end` of its cell, the odds of a recording that was
+    /// `left` with that survival add up to `worth`.
+    ///
+    /// In a cell S falls as exp(−ku), so the odds add up to `a (exp(ku) − 1)/k − u`, with a ≥ 1:
+    /// convex and rising, so that Newton's steps from the cell's end never pass the root.
+    fn until(self, end: Self, left: f64, worth: f64) -> f64 {
+        let width = end.at - self.at;
+        let (hazard, ratio) = (
+            libm::log(self.survival / end.survival) / width,
+            left / self.survival,
+        );
+        let mut wait = width;
+        for _ in 0..NEWTON_STEPS {
+            let fallen = libm::exp(hazard * wait);
+            let summed = if hazard > 0.0 {
+                ratio * (fallen - 1.0) / hazard - wait
+            } else {
+                (ratio - 1.0) * wait
+            };
+            let slope = ratio * fallen - 1.0;
+            if slope <= 0.0 {
+                break;
+            }
+            let step = (summed - worth) / slope;
+            wait -= step;
+            if step.abs() <= width * 1e-9 {
+                break;
+            }
+        }
+        wait.clamp(0.0, width)
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) fn around(checks: &[f64], step: impl Fn(f64) -> f64) -> Vec<f64> {
     finer
 }
 
-/// The best checks among the rising instants of `grid`, the last of which is one.
+/// The best checks among the rising instants of `grid`; its last instant is one of them.
 fn on_grid(lag: &(impl Lag + ?Sized), grid: &[f64], price: Price) -> Vec<f64> {
     let survival: Vec<f64> = grid.iter().map(|&instant| lag.survival(instant)).collect();
     // Nothing is left to look for after the first instant that all lags have reached.

@@ -26,7 +26,9 @@ use crate::timeline::{Decided, Missed, Need};
 pub(super) fn suits(arm: &Arm) -> bool {
     let alone = |gate: &GateSpec| {
         let slots = gate.request.jobs_at_once.unwrap_or(Slots::Unlimited);
-        slots == Slots::Unlimited && gate.strategy.fleet(arm.required).is_none()
+        let polling = gate.strategy.polling();
+        let unpaced = polling.is_none_or(|it| it.max_calls.is_none());
+        slots == Slots::Unlimited && unpaced && gate.strategy.fleet(arm.required).is_none()
     };
     arm.platform.export.slots == Slots::Unlimited
         && !arm.is_coupled()

@@ -1,4 +1,4 @@
-//! The recordings of one arm that somebody still asks for: their timelines, and what was settled of
+//! The recordings of one arm that a tenant still asks for: their timelines, and what was settled of
 //! them before all was decided. Memory follows the recordings in flight.
 
 use crate::field::Kind;

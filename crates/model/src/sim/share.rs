@@ -26,7 +26,7 @@ impl Share {
         together: 0,
     };
 
-    /// `count` shares, of which the first has all recordings before number `together`.
+    /// `count` shares; the first one has all recordings before number `together`.
     pub fn split(count: u64, together: u64) -> impl Iterator<Item = Self> {
         let of = count.max(1);
         (0..of).map(move |nth| Self { nth, of, together })

@@ -5,7 +5,9 @@
 
 mod batch_means;
 pub(crate) mod beta;
+mod betting;
 mod bounds;
+mod changes;
 mod goodness;
 mod histogram;
 mod holm;
@@ -23,7 +25,9 @@ pub(crate) mod special;
 
 pub use batch_means::{BatchMeans, MeanEstimate};
 pub use beta::{student_t_above, student_t_quantile};
+pub use betting::BetBelow;
 pub use bounds::{proportion_lower, proportion_upper, rule_of_three, trials_to_bound};
+pub use changes::{Change, changes};
 pub use goodness::{Distances, distances, kolmogorov_smirnov_p, two_sample_distance};
 pub use histogram::Histogram;
 pub use holm::holm;
@@ -37,4 +41,4 @@ pub use rates::{
     score_bounds,
 };
 pub use seeds::{SeedMean, bound_of_none};
-pub use sequential::{Mixture, ln_evidence_above, ln_evidence_below, ln_evidence_of_mean};
+pub use sequential::{Mixture, Running, ln_evidence_above, ln_evidence_below};

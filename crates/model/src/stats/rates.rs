@@ -7,7 +7,7 @@ use super::special::{normal_quantile, normal_tails};
 use crate::distribution::Tails;
 
 /// Events of one sample among its trials.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Events {
     /// How many there were.
     pub count: u64,

@@ -4,7 +4,6 @@
 //! to 1 ÷ α with probability at most α (Ville 1939). So a run may go on until it is decided.
 
 use super::beta::{incomplete_beta, ln_beta};
-use super::means::mean_and_variance;
 use super::rates::Events;
 
 /// Beta distribution over the rates that a bet is spread on.
@@ -49,23 +48,66 @@ pub fn ln_evidence_above(seen: Events, bound: f64, mixture: Mixture) -> f64 {
     ln_evidence_below(others, 1.0 - bound, mirrored)
 }
 
-/// ln E of the bet that the mean of `values` is not `mean`: the t test's likelihood ratio, mixed
-/// over normal effect sizes of variance 1 (Lai, *Annals of Statistics* 4, 1976; Wang and Ramdas,
-/// *Anytime-valid t-tests*, 2023). Exact for normal values, whatever their variance. `None` below
-/// two values or without variation.
-#[must_use]
-pub fn ln_evidence_of_mean(values: &[f64], mean: f64) -> Option<f64> {
-    let (seen, variance) = mean_and_variance(values)?;
-    if variance <= 0.0 {
-        return None;
+/// Number, mean and variance of values that come one by one.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Running {
+    /// Values so far.
+    pub count: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// Sum of squared deviations from it.
+    squares: f64,
+}
+
+impl Running {
+    /// Adds a value (Welford, *Technometrics* 4, 1962).
+    pub fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let before = value - self.mean;
+        self.mean += before / self.count;
+        self.squares += before * (value - self.mean);
     }
-    let count = values.len() as f64;
-    let miss = seen - mean;
-    let t2 = count * miss * miss / variance;
-    let degrees = count - 1.0;
-    let shrunk = t2 / (1.0 + count);
-    let gain = libm::log1p(t2 / degrees) - libm::log1p(shrunk / degrees);
-    Some(0.5 * (count * gain - libm::log1p(count)))
+
+    /// As many values more of the same mean and variance.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            count: self.count * factor,
+            squares: self.squares * factor,
+            ..self
+        }
+    }
+
+    /// Their standard deviation; 0 below two.
+    #[must_use]
+    pub fn deviation(&self) -> f64 {
+        (self.squares / (self.count - 1.0).max(1.0)).sqrt()
+    }
+
+    /// ln E of the bet that the values' mean is not `mean`: the t test's likelihood ratio, mixed
+    /// over normal effect sizes of variance 1 (Lai, *Annals of Statistics* 4, 1976; Wang and
+    /// Ramdas, *Anytime-valid t-tests*, 2023). Exact for normal values, whatever their variance.
+    /// `None` below two values or without variation.
+    #[must_use]
+    pub fn ln_evidence_of_mean(&self, mean: f64) -> Option<f64> {
+        let degrees = self.count - 1.0;
+        if degrees < 1.0 || self.squares <= 0.0 {
+            return None;
+        }
+        let miss = self.mean - mean;
+        let t2 = self.count * miss * miss * degrees / self.squares;
+        let shrunk = t2 / (1.0 + self.count);
+        let gain = libm::log1p(t2 / degrees) - libm::log1p(shrunk / degrees);
+        Some(0.5 * (self.count * gain - libm::log1p(self.count)))
+    }
+}
+
+impl FromIterator<f64> for Running {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut running = Self::default();
+        values.into_iter().for_each(|value| running.add(value));
+        running
+    }
 }
 
 #[cfg(test)]
@@ -130,22 +172,22 @@ mod tests {
 
     #[test]
     fn a_mean_is_told_from_what_it_is_not() {
-        let values: Vec<f64> = (0..30).map(|k| 5.0 + f64::from(k % 7) * 0.1).collect();
-        let (seen, _) = mean_and_variance(&values).unwrap();
-        assert!(ln_evidence_of_mean(&values, seen).unwrap() < 0.0);
-        assert!(ln_evidence_of_mean(&values, 4.9).unwrap() > libm::log(20.0));
-        assert_eq!(ln_evidence_of_mean(&[1.0; 9], 0.0), None);
+        let values: Running = (0..30).map(|k| 5.0 + f64::from(k % 7) * 0.1).collect();
+        assert!(values.ln_evidence_of_mean(values.mean).unwrap() < 0.0);
+        assert!(values.ln_evidence_of_mean(4.9).unwrap() > libm::log(20.0));
+        assert!(values.times(2.0).ln_evidence_of_mean(4.9) > values.ln_evidence_of_mean(4.9));
+        let alike: Running = [1.0; 9].into_iter().collect();
+        assert_eq!(alike.ln_evidence_of_mean(0.0), None);
     }
 
     #[test]
     fn evidence_of_a_mean_is_the_bayes_factor_of_the_t_test() {
-        // n = 4, mean 1, variance 1, against 0: t² = 4, (1+4)^-½ ((1+4/3) ÷ (1+4/15))².
-        let values = [0.0, 2.0, 0.5, 1.5];
-        let (_, variance) = mean_and_variance(&values).unwrap();
-        let t2 = 4.0 / variance;
+        // n = 4, mean 1, variance 2.5/3, against 0: t² = 4.8, (1+4)^-½ ((1+t²/3) ÷ (1+t²/15))².
+        let values: Running = [0.0, 2.0, 0.5, 1.5].into_iter().collect();
+        let t2 = 4.0 / (2.5 / 3.0);
         let ratio: f64 = (1.0 + t2 / 3.0) / (1.0 + t2 / 15.0);
         let expected = ratio * ratio / 5_f64.sqrt();
-        let got = libm::exp(ln_evidence_of_mean(&values, 0.0).unwrap());
+        let got = libm::exp(values.ln_evidence_of_mean(0.0).unwrap());
         assert!((got - expected).abs() < 1e-12, "{got} {expected}");
     }
 }

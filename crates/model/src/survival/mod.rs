@@ -1,4 +1,4 @@
-//! What a trace says about a lag of which some values are only known to lie between two looks.
+//! What a trace says about a lag, where some values are only known to lie between two looks.
 //!
 //! [`Observations`] holds lags that are exact, interval-censored (ready between the last look
 //! without and the first look with the field) or right-censored (not ready at the last look).

@@ -173,8 +173,8 @@ enum Smoothing {
     Neighbours,
 }
 
-/// The smoothed self-consistent estimate on cells between the rising `borders`, the last of which
-/// reaches on without end; one more cell than borders, from 0. `prior` holds one mass per cell, in
+/// The smoothed self-consistent estimate on cells between the rising `borders`: one more cell
+/// than borders, from 0, and the last one has no end. `prior` holds one mass per cell, in
 /// recordings: what is believed before anything was seen.
 #[must_use]
 pub fn binned(borders: &[f64], observations: &[Observation], prior: &[f64]) -> Vec<f64> {

@@ -1,4 +1,4 @@
-//! What is asked of a recording with all its instants, whether or not anybody has put its timeline
+//! What is asked of a recording with all its instants, with or without its timeline being put
 //! together.
 
 use super::{FieldClock, Need, Region, STAGES_MAX, StageTimes, Timeline, View, latest_needed};

@@ -25,7 +25,7 @@ pub(crate) fn lognormal(median: u64, p99: u64) -> Distribution {
     Distribution::lognormal_median_p99(millis(median), millis(p99)).expect("it is in range")
 }
 
-fn stage(name: &str, secs: u64, rate: u64) -> Stage {
+pub(crate) fn stage(name: &str, secs: u64, rate: u64) -> Stage {
     let shape = StageShape::Constant(Rate::per_second(rate));
     Stage {
         name: name.into(),

@@ -1,5 +1,6 @@
 //! `[expect]`: what must be true of the results, checked against what the scenario has.
 
+mod claim;
 mod condition;
 mod labels;
 mod metric;
@@ -14,6 +15,7 @@ use crate::reader::{Context, Field, Table};
 use crate::source::Span;
 use crate::suggest;
 
+pub use claim::claim;
 pub(crate) use metric::names as metric_names;
 
 /// Expectations of one scenario.
@@ -167,6 +169,7 @@ fn expectation(context: &Context<'_>, entry: &Entry, world: &World<'_>) -> Optio
         series,
         minus,
         conditions,
+        certainty: None,
     })
 }
 

@@ -68,7 +68,14 @@ fn the_main_scenario_is_as_designed() {
         .collect();
     assert_eq!(
         names,
-        ["ungated", "fixed-5s", "forum", "full-jitter", "webhook"]
+        [
+            "ungated",
+            "fixed-5s",
+            "forum",
+            "full-jitter",
+            "webhook",
+            "odds-index"
+        ]
     );
     let Executor::ArrivalRate(stages) = &scenario.workload.executor else {
         panic!("open model")
@@ -103,7 +110,7 @@ fn the_main_scenario_is_as_designed() {
         Some(15_000)
     );
     assert_eq!(scenario.limits, Limits::default());
-    assert_eq!(scenario.expect.len(), 5);
+    assert_eq!(scenario.expect.len(), 8);
     let spiked = &scenario.expect[1];
     assert_eq!(
         spiked.expression,
@@ -153,6 +160,8 @@ fn what_is_left_out_has_the_documented_default() {
             ready: Readiness::required_fields(),
             positives: 1,
             settle: Duration::ZERO,
+            max_calls: None,
+            retry_jitter: Duration::ZERO,
         },
     });
     assert_eq!(gate(&scenario, "backoff").strategy, backoff);

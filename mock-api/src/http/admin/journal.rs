@@ -8,6 +8,7 @@ use axum::http::{Method, Uri};
 use parking_lot::Mutex;
 use racegate_model::ids::{RecordingIndex, TenantIndex};
 use racegate_model::time::Timestamp;
+use tokio::sync::watch;
 
 /// Requests that a journal remembers unless told otherwise.
 pub(crate) const JOURNAL_DEFAULT: u32 = 65_536;
@@ -20,6 +21,8 @@ const SLOT_KEPT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Journal {
     ring: Mutex<Ring>,
+    /// Requests so far, for those who wait for the next one.
+    answered: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -78,7 +81,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl Journal {
-    pub(crate) const fn new(capacity: u32) -> Self {
+    pub(crate) fn new(capacity: u32) -> Self {
         Self {
             ring: Mutex::new(Ring {
                 slots: Vec::new(),
@@ -86,15 +89,29 @@ impl Journal {
                 next: 0,
                 first: 0,
             }),
+            answered: watch::Sender::new(0),
         }
     }
 
+    /// Changes whenever a request was answered.
+    pub(crate) fn answered(&self) -> watch::Receiver<u64> {
+        self.answered.subscribe()
+    }
+
     pub(crate) fn record(&self, record: Record<'_>) {
+        let sequence = self.write(record);
+        if self.answered.receiver_count() > 0 {
+            self.answered.send_replace(sequence + 1);
+        }
+    }
+
+    /// Writes a request down; returns its number.
+    fn write(&self, record: Record<'_>) -> u64 {
         let mut ring = self.ring.lock();
         let sequence = ring.next;
         ring.next += 1;
         if ring.capacity == 0 {
-            return;
+            return sequence;
         }
         let capacity = u64::from(ring.capacity);
         let at = usize::try_from(sequence % capacity).unwrap_or(0);
@@ -118,6 +135,7 @@ impl Journal {
             Some(slot) => *slot = entry,
             None => ring.slots.push(entry),
         }
+        sequence
     }
 
     /// Forgets all requests, or one tenant's.

@@ -16,11 +16,13 @@ pub(super) use faults::Faults;
 pub(super) use journal::{Journal, Record, target_of, wall_millis};
 pub(super) use wire::{FaultBody, FaultKind, Moment, RetryAfter, Span};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use racegate_model::ids::TenantIndex;
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -69,6 +71,34 @@ impl Control {
         let uri: Option<axum::http::Uri> = url.parse().ok();
         let path = uri.as_ref().map_or(url, |uri| uri.path());
         self.inner.faults.deliveries(path, tenant)
+    }
+
+    /// Changes whenever a request was answered.
+    #[must_use]
+    pub fn answered(&self) -> watch::Receiver<u64> {
+        self.inner.journal.answered()
+    }
+
+    /// How often each target that names one of `ids` was read with success, by a GET; calls for
+    /// export jobs are none.
+    #[must_use]
+    pub fn reads_of(&self, ids: &[String]) -> BTreeMap<String, u64> {
+        let named = |target: &str| {
+            let path = target.split('?').next().unwrap_or_default();
+            let mut parts = path.split('/');
+            parts.any(|part| ids.iter().any(|id| id.eq_ignore_ascii_case(part)))
+        };
+        let (found, _) = self.inner.journal.find(|entry| {
+            entry.method == Method::GET
+                && (200..300).contains(&entry.status)
+                && !entry.target.starts_with("/api/v2/recording/jobs")
+                && named(&entry.target)
+        });
+        let mut reads = BTreeMap::new();
+        for entry in found {
+            *reads.entry(entry.target).or_default() += 1;
+        }
+        reads
     }
 
     pub(super) fn traffic(&self) -> &Traffic {

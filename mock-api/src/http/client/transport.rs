@@ -5,7 +5,7 @@ use std::time::Duration as StdDuration;
 
 use arc_swap::ArcSwapOption;
 use axum::body::Bytes;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -81,10 +81,25 @@ fn retry_after(headers: &HeaderMap) -> Duration {
     let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let millis = number(RETRY_AFTER_MS);
     let millis = millis.or_else(|| number(RETRY_AFTER)?.checked_mul(1000));
-    // A day is as good as for ever, and does not overflow.
+    let millis = millis.or_else(|| millis_until(headers));
+    // A day is as good as for ever, and does not overflow. No wait at all would ask for ever at one
+    // instant of the exporter's clock.
     millis.map_or(DEFAULT_RETRY, |millis| {
-        Duration::from_millis(millis.min(86_400_000))
+        Duration::from_millis(millis.clamp(1, 86_400_000))
     })
+}
+
+/// Milliseconds until the date that `Retry-After` names, by the server's own clock where its answer
+/// tells the time.
+fn millis_until(headers: &HeaderMap) -> Option<u64> {
+    let date = |name| {
+        let text = headers.get(name)?.to_str().ok()?;
+        let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+        Some(zoned.timestamp().as_millisecond())
+    };
+    let until = date(RETRY_AFTER)?;
+    let now = date(DATE).unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
+    Some(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
 }
 
 pub(super) struct Transport {
@@ -252,5 +267,19 @@ mod tests {
             HeaderValue::from_static("18446744073709551615"),
         );
         assert_eq!(retry_after(&headers), Duration::from_secs(86_400));
+    }
+
+    #[test]
+    fn a_date_is_a_wait_by_the_servers_own_clock() {
+        let mut headers = HeaderMap::new();
+        let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
+        headers.insert(RETRY_AFTER, date);
+        // Without the server's clock it has passed long ago.
+        assert_eq!(retry_after(&headers), Duration::from_millis(1));
+        let now = HeaderValue::from_static("Sun, 06 Nov 1994 08:48:30 GMT");
+        headers.insert(DATE, now);
+        assert_eq!(retry_after(&headers), Duration::from_secs(67));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("soon"));
+        assert_eq!(retry_after(&headers), DEFAULT_RETRY);
     }
 }

@@ -332,5 +332,6 @@ pub(super) fn expectation(
         series,
         minus,
         conditions,
+        certainty: None,
     }
 }
