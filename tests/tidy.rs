@@ -186,6 +186,7 @@ const PRODUCT_LAYERS: &[&str] = &[
     "signals",
     "progress",
     "engine",
+    "replay",
     "cmd",
 ];
 
