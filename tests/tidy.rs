@@ -239,7 +239,7 @@ fn taken_from(prefix: &str, code: &str) -> Vec<String> {
 fn upward(folder: &Path, layers: &[&str]) -> Vec<String> {
     let layer = |module: &str| {
         let holds = |line: &&str| line.split(' ').any(|known| known == module);
-        layers.iter().position(|line| holds(&line))
+        layers.iter().position(holds)
     };
     let mut found = Vec::new();
     files(folder, "rs", &mut found);

@@ -62,6 +62,18 @@ fn view(fates: &[u8], state: RecordingState) -> View {
     view
 }
 
+/// What a reader makes of `view` in a sidecar of `truth`: a null counts as false, so it is wrong
+/// unless the true value is `false`.
+fn read_back(mut view: View, truth: &Truth) -> View {
+    for field in FIELDS {
+        let says_false = field == Field::LegalHoldFlag && truth.hold == Hold::Free;
+        if view.null.contains(field) && !says_false {
+            view.wrong.insert(field);
+        }
+    }
+    view
+}
+
 fn written(truth: &Truth, view: View, dialect: Dialect, at: u64) -> bytes::Bytes {
     let epoch = RunEpoch::from_unix_millis(1_772_874_000_123);
     let snapshot_at = Timestamp::from_nanos(at);
@@ -101,7 +113,7 @@ fn every_combination_of_fields_reads_back_as_written() {
         );
         let view = view(&fates, RecordingState::Completed);
         let parsed = sidecar::parse(&written(&truth, view, Dialect::Forum, 7), &truth).unwrap();
-        assert_eq!(parsed.view, view, "{fates:?}");
+        assert_eq!(parsed.view, read_back(view, &truth), "{fates:?}");
     }
 }
 
@@ -118,7 +130,7 @@ proptest! {
             if completed { RecordingState::Completed } else { RecordingState::Processing };
         let view = view(&fates, state);
         let parsed = sidecar::parse(&written(&truth, view, Dialect::Forum, at), &truth).unwrap();
-        prop_assert_eq!(parsed.view, view);
+        prop_assert_eq!(parsed.view, read_back(view, &truth));
         prop_assert_eq!(parsed.snapshot_at, Timestamp::from_nanos(at));
     }
 

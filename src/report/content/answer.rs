@@ -130,11 +130,10 @@ fn findings(gates: &[&GateSummary], recommended: Option<&GateSummary>) -> Vec<St
         .take(FINDINGS_MAX)
         .map(|gate| finding(gate))
         .collect();
-    if others.len() > FINDINGS_MAX {
-        told.push(format!(
-            "{} more are in the tables.",
-            human::counted((others.len() - FINDINGS_MAX) as u64, "gate")
-        ));
+    match others.len().saturating_sub(FINDINGS_MAX) {
+        0 => {}
+        1 => told.push("One more gate is in the tables.".to_owned()),
+        more => told.push(format!("{more} more gates are in the tables.")),
     }
     told
 }
