@@ -103,10 +103,9 @@ impl Gap {
 }
 
 impl Gap {
-    /// Its mean length.
-    pub(super) const fn mean(self) -> Duration {
-        let half = Duration::from_nanos(self.spread.as_nanos() / 2);
-        self.least.saturating_add(half)
+    /// Its mean length in seconds: half a nanosecond is not none.
+    pub(super) fn mean_s(self) -> f64 {
+        self.least.as_secs_f64() + self.spread.as_secs_f64() / 2.0
     }
 
     /// A gap that is always the same.

@@ -36,7 +36,7 @@ impl Gaps {
         let mut looks = 1.0;
         let (mut last, mut before) = (0.0, 0.0);
         for gap in self.kept() {
-            (before, last) = (last, gap.mean().as_secs_f64());
+            (before, last) = (last, gap.mean_s());
             left -= last;
             looks += 1.0;
             if left <= 0.0 {
