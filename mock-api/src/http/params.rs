@@ -96,8 +96,8 @@ impl Params {
         let words = self
             .values(name)
             .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|word| !word.is_empty());
+            .filter(|word| !word.is_empty())
+            .map(str::trim);
         words
             .map(|word| {
                 let found = known.iter().find(|known| **known == word);
@@ -164,8 +164,11 @@ mod tests {
             let params = Params::parse(query).unwrap();
             assert_eq!(params.words("f", KNOWN).unwrap(), ["WAV", "MP3"], "{query}");
         }
-        let params = Params::parse("f=WAV,OGG").unwrap();
-        assert!(params.words("f", KNOWN).is_err());
+        for query in ["f=WAV,OGG", "f=%09", "f=WAV,%20"] {
+            let params = Params::parse(query).unwrap();
+            assert!(params.words("f", KNOWN).is_err(), "{query}");
+        }
+        let params = Params::parse("").unwrap();
         assert!(params.words("g", KNOWN).unwrap().is_empty());
     }
 
