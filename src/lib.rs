@@ -5,6 +5,7 @@
 
 mod baseline;
 pub mod calibrate;
+mod certificate;
 pub mod cmd;
 mod doubts;
 pub mod engine;

@@ -187,6 +187,7 @@ const PRODUCT_LAYERS: &[&str] = &[
     "progress",
     "engine",
     "replay",
+    "certificate",
     "cmd",
 ];
 

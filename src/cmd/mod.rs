@@ -3,6 +3,7 @@
 mod calibrate;
 mod call;
 mod catalogue;
+mod certify;
 mod change;
 mod check;
 mod compare;
@@ -61,6 +62,8 @@ enum Command {
     Repro(repro::ReproArgs),
     /// Run a repro again, simulated or forced over HTTP: exit 0 (complete) or 90 (still fails)
     Replay(replay::ReplayArgs),
+    /// Try every order of the platform's writes against a gate's looks: exit 0 or 90 (one breaks it)
+    Certify(certify::CertifyArgs),
     /// Render a run's folder again, also that of a run that was cut short
     Report(report::ReportArgs),
     /// Say whether runs are worse than a baseline: exit 0, 90 (worse) or 91 (inconclusive)
@@ -103,6 +106,7 @@ impl Command {
             Self::Judge(args) => args.run(),
             Self::Repro(args) => args.run(),
             Self::Replay(args) => args.run(),
+            Self::Certify(args) => args.run(),
             Self::Report(args) => args.run(),
             Self::Calibrate(args) => args.run(),
             Self::Tune(args) => args.run(),

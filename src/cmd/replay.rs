@@ -132,14 +132,14 @@ impl ReplayArgs {
         let case = &repro.case;
         let gate = case.arm.gates[0].clone();
         if self.command.is_empty() {
-            let stage = Stage::start(case, schedule, gate, Pace::MANUAL, self.reads).await?;
+            let stage = Stage::start(case, Some(schedule), gate, Pace::MANUAL, self.reads).await?;
             return run_gate(stage).await;
         }
         let gate = GateSpec {
             name: "exporter".to_owned(),
             ..gate
         };
-        let stage = Stage::start(case, schedule, gate, Pace::REAL, self.reads).await?;
+        let stage = Stage::start(case, Some(schedule), gate, Pace::REAL, self.reads).await?;
         let command = Command {
             words: &self.command,
             folder,

@@ -239,7 +239,7 @@ fn repro(
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Exit> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Exit> {
     let failed = |error: std::io::Error| {
         Exit::internal(format!(
             "cannot write {} ({error}); name another place with --out",

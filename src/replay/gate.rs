@@ -1,6 +1,8 @@
 //! A gate in the forced interleaving: its exporter over HTTP and S3, on a clock that jumps from one
 //! thing to the next.
 
+use std::collections::VecDeque;
+
 use racegate_model::analysis::Exit;
 use racegate_model::exporter::{Exporter, Input, Output};
 use racegate_model::history::Settled;
@@ -19,27 +21,67 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs the stage's gate until it has settled the recording.
 pub(crate) async fn run(mut stage: Stage) -> Result<Verdict, Exit> {
-    let transport = HttpTransport::connect(&stage.server, &stage.tenant).await;
-    let transport = transport.map_err(Exit::internal)?;
-    let arm = &stage.scenario.arms[0];
-    let gate = arm.gates[0].clone();
-    let (export, seed) = (&arm.platform.export, stage.scenario.seed);
-    let mut driver = Driver {
-        exporter: Exporter::new(stage.tenant.index, &gate, export, arm.required, seed),
-        transport,
-        listens: gate.strategy.listens(),
-        now: stage.ended_at,
-    };
-    let settled = driver.conduct(&mut stage).await?;
+    let settled = Driver::start(&stage, &[])
+        .await?
+        .conduct(&mut stage)
+        .await?;
     let verdict = verdict(&stage, settled);
     stage.stop().await;
     Ok(verdict)
+}
+
+/// Runs the stage's gate on a recording whose own instants decide, and which is `told` about then;
+/// none if its gate waits for ever.
+pub(crate) async fn run_free(
+    mut stage: Stage,
+    told: &[Timestamp],
+) -> Result<Option<Settled>, Exit> {
+    let settled = Driver::start(&stage, told)
+        .await?
+        .conduct(&mut stage)
+        .await?;
+    stage.stop().await;
+    Ok(settled)
+}
+
+impl Driver {
+    async fn start(stage: &Stage, told: &[Timestamp]) -> Result<Self, Exit> {
+        let transport = HttpTransport::connect(&stage.server, &stage.tenant).await;
+        let transport = transport.map_err(Exit::internal)?;
+        let arm = &stage.scenario.arms[0];
+        let gate = arm.gates[0].clone();
+        let (export, seed) = (&arm.platform.export, stage.scenario.seed);
+        let listens = gate.strategy.listens();
+        let timeline = stage.timeline();
+        let mut coming: VecDeque<(Timestamp, Input)> = VecDeque::new();
+        if stage.held == Held::Released {
+            let told = told.iter().zip(std::iter::repeat(listens));
+            let told = told.filter_map(|(at, event)| {
+                Some((
+                    *at,
+                    Input::Notified(RECORDING, timeline.taken_for(), event?),
+                ))
+            });
+            coming.extend(told);
+            coming.push_back((timeline.media_at, Input::MediaStored(RECORDING)));
+            coming.make_contiguous().sort_by_key(|(at, _)| *at);
+        }
+        Ok(Self {
+            exporter: Exporter::new(stage.tenant.index, &gate, export, arm.required, seed),
+            transport,
+            listens,
+            coming,
+            now: stage.ended_at,
+        })
+    }
 }
 
 struct Driver {
     exporter: Exporter,
     transport: HttpTransport,
     listens: Option<WebhookEvent>,
+    /// What it will be told, in order of time.
+    coming: VecDeque<(Timestamp, Input)>,
     now: Timestamp,
 }
 
@@ -48,16 +90,23 @@ impl Driver {
     async fn conduct(&mut self, stage: &mut Stage) -> Result<Option<Settled>, Exit> {
         let timeline = stage.timeline();
         self.tell(Input::Ended(RECORDING, timeline.taken_for()));
-        self.tell_media(&timeline);
-        if self.listens == Some(WebhookEvent::SessionEnded) {
-            self.notify(&timeline, WebhookEvent::SessionEnded);
+        if stage.held == Held::Yes {
+            self.tell_media(&timeline);
+            if self.listens == Some(WebhookEvent::SessionEnded) {
+                self.notify(&timeline, WebhookEvent::SessionEnded);
+            }
         }
         let horizon = stage.ended_at + PATIENCE;
         loop {
             if let Some(settled) = self.serve(stage).await {
                 return Ok(Some(settled));
             }
-            let due = [self.exporter.poll_timeout(), stage.service().poll_timeout()];
+            let told = self.coming.front().map(|(at, _)| *at);
+            let due = [
+                told,
+                self.exporter.poll_timeout(),
+                stage.service().poll_timeout(),
+            ];
             match due.into_iter().flatten().min() {
                 Some(at) if at <= horizon => self.advance(stage, at)?,
                 _ if stage.held == Held::Yes => self.release(stage, Held::GivenUp),
@@ -92,6 +141,11 @@ impl Driver {
             dial.set(self.now).map_err(Exit::internal)?;
         }
         stage.service().handle_timeout(self.now);
+        while self.coming.front().is_some_and(|(at, _)| *at <= self.now)
+            && let Some((_, input)) = self.coming.pop_front()
+        {
+            self.tell(input);
+        }
         self.exporter.handle_timeout(self.now);
         Ok(())
     }

@@ -8,7 +8,7 @@ mod stage;
 use racegate_model::field::FieldSet;
 
 pub(crate) use command::{Command, run as run_command};
-pub(crate) use gate::run as run_gate;
+pub(crate) use gate::{run as run_gate, run_free};
 pub(crate) use stage::Stage;
 
 /// What an exporter did in the forced interleaving.

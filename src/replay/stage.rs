@@ -46,7 +46,8 @@ pub(crate) struct Stage {
     pub(super) server: MockServer,
     pub(super) tenant: TenantConfig,
     pub(super) clock: RunClock,
-    pub(super) schedule: Schedule,
+    /// What is held back; none where the recording's own instants decide.
+    schedule: Option<Schedule>,
     /// The recording as the repro has it.
     original: Timeline,
     pub(super) ended_at: Timestamp,
@@ -57,10 +58,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts the mock; time stands still, or runs.
+    /// Starts the mock; time stands still, or runs. Where there is a `schedule`, what came too
+    /// late in it is held back until the exporter was observed.
     pub(crate) async fn start(
         case: &Case,
-        schedule: &Schedule,
+        schedule: Option<&Schedule>,
         gate: GateSpec,
         pace: Pace,
         reads: Option<u64>,
@@ -95,15 +97,19 @@ impl Stage {
             server,
             tenant,
             clock,
-            schedule: schedule.clone(),
+            schedule: schedule.cloned(),
             original: Timeline {
                 recording: RECORDING,
                 ..original.clone()
             },
             ended_at,
             length,
-            held: Held::Yes,
-            reads: reads.unwrap_or_else(|| (schedule.reads as u64).max(1) + 1),
+            held: if schedule.is_some() {
+                Held::Yes
+            } else {
+                Held::Released
+            },
+            reads: reads.unwrap_or_else(|| schedule.map_or(0, |it| it.reads as u64).max(1) + 1),
         };
         stage.place()?;
         Ok(stage)
@@ -130,8 +136,10 @@ impl Stage {
 
     /// The recording's instants as they are held back.
     pub(super) fn timeline(&self) -> Timeline {
+        let held = |it: &Schedule| it.held(&self.original, self.length, self.ended_at);
         self.schedule
-            .held(&self.original, self.length, self.ended_at)
+            .as_ref()
+            .map_or_else(|| self.original.clone(), held)
     }
 
     pub(super) const fn service(&self) -> &Service {
@@ -160,22 +168,29 @@ impl Stage {
     pub(super) fn release(&mut self, now: Timestamp, how: Held) -> Timeline {
         self.held = how;
         let (length, ended_at) = (self.length, self.ended_at);
-        let released = self
-            .schedule
-            .released(&self.original, length, ended_at, now);
+        let Some(schedule) = &self.schedule else {
+            return self.original.clone();
+        };
+        let released = schedule.released(&self.original, length, ended_at, now);
         self.service().retell(&released, On::Every);
         released
     }
 
     /// Fields that the failing export lacked and that never come.
     pub(super) fn never(&self) -> String {
-        let names: Vec<&str> = self.schedule.never.iter().map(Field::name).collect();
+        let names: Vec<&str> = self.missing_for_ever().iter().map(Field::name).collect();
         names.join(", ")
+    }
+
+    fn missing_for_ever(&self) -> FieldSet {
+        self.schedule
+            .as_ref()
+            .map_or(FieldSet::EMPTY, |schedule| schedule.never)
     }
 
     /// Whether all that was held back comes in the end.
     pub(super) fn all_comes(&self) -> bool {
-        self.schedule.never == FieldSet::EMPTY
+        self.missing_for_ever() == FieldSet::EMPTY
     }
 
     /// Stops the mock.

@@ -1,5 +1,6 @@
 //! The program as a user meets it: exit codes, messages, folders.
 
+mod certify;
 mod ci;
 mod compare;
 mod endings;

@@ -11,11 +11,13 @@ mod config;
 mod edges;
 mod minimize;
 mod numbers;
+mod orders;
 mod values;
 
 pub use capture::{CaptureError, Captured, Wanted, capture, capture_history};
 pub use edges::{Decides, Edge, Point, Schedule, explain};
 pub use minimize::{Level, Pass, Rest, Shrinker, Shrunk, Unwatched, Watch};
+pub use orders::{Order, Orders, Step, Write};
 
 use crate::draws::Seed;
 use crate::field::FieldSet;
