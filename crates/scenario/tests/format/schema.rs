@@ -110,3 +110,31 @@ fn row(kind: &FaultKind) -> String {
     let group = kind.group.name();
     format!("| `{name}` | {group} | {when} | {text} | {outcome} |\n")
 }
+
+#[test]
+fn the_schema_beside_the_docs_is_the_one_that_is_printed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = folder.join("../../docs/scenario.schema.json");
+    let text = std::fs::read_to_string(path).expect("readable");
+    let there: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(
+        there == json_schema(),
+        "racegate schema > docs/scenario.schema.json"
+    );
+}
+
+#[test]
+fn every_scenario_names_the_schema_for_editors() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_some_and(|end| end == "toml") {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let directive = "#:schema ../docs/scenario.schema.json\n";
+            assert!(text.starts_with(directive), "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 40, "{count}");
+}
