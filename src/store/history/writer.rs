@@ -89,7 +89,7 @@ impl Disk for File {
     }
 }
 
-/// Writes a history from a thread of its own.
+/// Writes a history from threads of its own: one makes lines of entries, one compresses them.
 ///
 /// Dropped without [`HistoryWriter::finish`], it writes what it was given, as in a panic.
 pub struct HistoryWriter {
@@ -131,7 +131,7 @@ impl HistoryWriter {
         frame_bytes: usize,
     ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE / when_full.batch());
-        let frames = Frames::new(disk, frame_bytes);
+        let frames = Frames::start(disk, frame_bytes)?;
         let thread = std::thread::Builder::new()
             .name("history".to_owned())
             .spawn(move || frames.run(&receiver))?;
@@ -213,16 +213,27 @@ impl Drop for HistoryWriter {
     }
 }
 
-/// What the thread did.
+/// What became of entries.
+#[derive(Default)]
 struct Written {
     kept: u64,
     lost: u64,
     error: Option<io::Error>,
 }
 
-/// The thread's state: the frame being filled, and what is on disk.
+/// Lines that are compressed and written together.
+struct Frame {
+    lines: Vec<u8>,
+    entries: u64,
+}
+
+/// The thread that turns entries into lines: the frame being filled.
 struct Frames {
-    disk: Box<dyn Disk>,
+    /// To the thread that writes them.
+    frames: SyncSender<Frame>,
+    /// Buffers that it is done with.
+    emptied: Receiver<Vec<u8>>,
+    thread: JoinHandle<Written>,
     frame_bytes: usize,
     lines: Vec<u8>,
     entries: u64,
@@ -230,27 +241,34 @@ struct Frames {
     digest: Digest,
     /// When the frame is due.
     due: Option<Instant>,
-    /// Bytes of whole frames.
-    length: u64,
-    written: Written,
+    /// What never became a line.
+    unwritten: Written,
 }
 
 impl Frames {
-    fn new(disk: Box<dyn Disk>, frame_bytes: usize) -> Self {
-        Self {
+    fn start(disk: Box<dyn Disk>, frame_bytes: usize) -> io::Result<Self> {
+        // One frame is written while the next one is filled.
+        let (frames, to_write) = sync_channel(1);
+        let (done, emptied) = sync_channel(2);
+        let disk = Writer {
             disk,
+            length: 0,
+            written: Written::default(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("history-disk".to_owned())
+            .spawn(move || disk.run(&to_write, &done))?;
+        Ok(Self {
+            frames,
+            emptied,
+            thread,
             frame_bytes,
             lines: Vec::new(),
             entries: 0,
             digest: Digest::default(),
             due: None,
-            length: 0,
-            written: Written {
-                kept: 0,
-                lost: 0,
-                error: None,
-            },
-        }
+            unwritten: Written::default(),
+        })
     }
 
     fn run(mut self, receiver: &Receiver<Vec<Entry>>) -> Written {
@@ -263,18 +281,17 @@ impl Frames {
                 Some(wait) => receiver.recv_timeout(wait),
             };
             match received {
-                Ok(entries) => entries.iter().for_each(|entry| self.add(entry)),
-                Err(RecvTimeoutError::Timeout) => self.close_frame(),
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.close_frame();
-                    return self.written;
+                Ok(entries) => {
+                    let now = Instant::now();
+                    entries.iter().for_each(|entry| self.add(entry, now));
                 }
+                Err(RecvTimeoutError::Timeout) => self.close_frame(),
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
             }
         }
     }
 
-    fn add(&mut self, entry: &Entry) {
-        let now = Instant::now();
+    fn add(&mut self, entry: &Entry, now: Instant) {
         let line_start = self.lines.len();
         let line = if matches!(entry, Entry::End(_)) {
             let sealed = Sealed::new(entry, &self.digest);
@@ -290,8 +307,8 @@ impl Frames {
             }
             Err(error) => {
                 self.lines.truncate(line_start);
-                self.written.lost += 1;
-                self.written.error.get_or_insert(error.into());
+                self.unwritten.lost += 1;
+                self.unwritten.error.get_or_insert(error.into());
             }
         }
         let due = *self.due.get_or_insert(now + FRAME_TIME);
@@ -305,15 +322,60 @@ impl Frames {
         if self.lines.is_empty() {
             return;
         }
+        let next = self.emptied.try_recv().unwrap_or_default();
+        let frame = Frame {
+            lines: std::mem::replace(&mut self.lines, next),
+            entries: std::mem::take(&mut self.entries),
+        };
+        let entries = frame.entries;
+        // What would follow a hole could not be read.
+        if self.unwritten.error.is_some() || self.frames.send(frame).is_err() {
+            self.unwritten.lost += entries;
+        }
+    }
+
+    fn finish(mut self) -> Written {
+        self.close_frame();
+        drop(self.frames);
+        let mut written = self.thread.join().unwrap_or_else(|_| Written {
+            error: Some(io::Error::other("the thread that writes frames failed")),
+            ..Written::default()
+        });
+        written.lost += self.unwritten.lost;
+        written.error = self.unwritten.error.or(written.error);
+        written
+    }
+}
+
+/// The thread that compresses frames and writes them: what is on disk.
+struct Writer {
+    disk: Box<dyn Disk>,
+    /// Bytes of whole frames.
+    length: u64,
+    written: Written,
+}
+
+impl Writer {
+    fn run(mut self, frames: &Receiver<Frame>, emptied: &SyncSender<Vec<u8>>) -> Written {
+        while let Ok(mut frame) = frames.recv() {
+            self.write(&frame);
+            frame.lines.clear();
+            // Full, or nothing more is filled: the buffer is dropped.
+            drop(emptied.try_send(frame.lines));
+        }
+        self.written
+    }
+
+    fn write(&mut self, frame: &Frame) {
         // After a failure nothing is written: what would follow a hole could not be read.
         let result = match &self.written.error {
             Some(_) => Err(None),
-            None => self.append().map_err(Some),
+            None => self.append(&frame.lines).map_err(Some),
         };
         match result {
-            Ok(()) => self.written.kept += self.entries,
+            Ok(()) => self.written.kept += frame.entries,
             Err(error) => {
-                self.written.lost += self.entries;
+                self.written.lost += frame.entries;
                 if error.is_some() {
                     self.written.error = error;
                     // What is left of the frame would be skipped by a reader anyway.
@@ -321,15 +383,13 @@ impl Frames {
                 }
             }
         }
-        self.lines.clear();
-        self.entries = 0;
     }
 
-    fn append(&mut self) -> io::Result<()> {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
         // Without a checksum a bit that flips gives other numbers without a word.
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-        let frame = compressor.compress(&self.lines)?;
+        let frame = compressor.compress(lines)?;
         self.disk.append(&frame)?;
         self.length += frame.len() as u64;
         Ok(())
