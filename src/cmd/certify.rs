@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::change::ChangeArgs;
 use crate::certificate::{Agreement, Certificate, body, breaks, describe};
-use crate::load::{TOOL, load, select_gates};
+use crate::load::{TOOL, select_gates};
 use crate::output::{Output, OutputArgs, print, print_json};
 use crate::replay::{Stage, run_free};
 use crate::signals::Signals;
@@ -50,7 +50,8 @@ Exit code 0: no order makes a gate export an incomplete or false manifest; 90: s
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct CertifyArgs {
-    /// The scenario file; its first arm is looked at
+    /// A scenario file, or the folder of a run; the first arm is looked at
+    #[arg(value_name = "RUN|SCENARIO")]
     scenario: PathBuf,
     #[command(flatten)]
     change: ChangeArgs,
@@ -108,7 +109,7 @@ enum KindArg {
 impl CertifyArgs {
     /// Tries all orders and says which break a gate.
     pub(super) fn run(self) -> Result<Exit, Exit> {
-        let (mut scenario, _) = load(&self.scenario, &self.change.overrides())?;
+        let mut scenario = self.change.scenario_of(&self.scenario)?;
         select_gates(&mut scenario, &self.gates)?;
         let signals = Signals::listen().map_err(Exit::internal)?;
         let mut found = Vec::new();

@@ -1,10 +1,16 @@
 //! Arguments that change a scenario, common to several verbs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
+use racegate_model::analysis::Exit;
+use racegate_model::scenario::Scenario;
 use racegate_scenario::Override;
+
+use crate::load::{load, what_was_run};
+use crate::store::RunFolder;
 
 /// Changes to a scenario.
 #[derive(Debug, Default, Args)]
@@ -78,6 +84,28 @@ impl ChangeArgs {
             .filter_map(|(flag, key, value)| Some(Override::of_flag(*flag, key, value.as_ref()?)));
         let set = self.set.iter().map(Override::set);
         set.chain(flags).chain(self.expectations()).collect()
+    }
+
+    /// The scenario of a file with the changes, or that of a run's folder as it was run.
+    pub(super) fn scenario_of(&self, source: &Path) -> Result<Scenario, Exit> {
+        if source.is_dir() {
+            return Ok(self.run_of(source)?.1);
+        }
+        let (scenario, _) = load(source, &self.overrides())?;
+        Ok(scenario)
+    }
+
+    /// A run's folder, and the scenario that was run, which cannot be changed any more.
+    pub(super) fn run_of(&self, source: &Path) -> Result<(RunFolder, Scenario), Exit> {
+        let folder = RunFolder::open(source).map_err(Exit::internal)?;
+        if !self.overrides().is_empty() {
+            return Err(Exit::Usage(
+                "--seed, --set and the like change a scenario; what a run did is in its folder"
+                    .to_owned(),
+            ));
+        }
+        let (scenario, _) = what_was_run(folder.stored())?;
+        Ok((folder, scenario))
     }
 
     /// Lines of `[expect]`: several limits of one metric are one line.

@@ -10,7 +10,7 @@ use racegate_model::stats::Interval;
 use serde_json::{Value, json};
 
 use super::change::ChangeArgs;
-use crate::load::{load, select_gates};
+use crate::load::select_gates;
 use crate::output::{Output, OutputArgs, print};
 
 const AFTER_HELP: &str = "\
@@ -19,13 +19,15 @@ two, where causes hide behind each other), on the same recordings with the same 
 that is complete without the cause, and not with it, was kept from it by that cause. Shares are means
 over seeds with 95 % intervals; shares of causes that each suffice add up to more than 100 %.
 
-  racegate diagnose scenarios/webrtc-spike.toml --gate ungated";
+  racegate diagnose scenarios/webrtc-spike.toml --gate ungated
+  racegate diagnose reports/webrtc-spike/latest";
 
 /// Arguments of `racegate diagnose`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct DiagnoseArgs {
-    /// The scenario file
+    /// A scenario file, or the folder of a run: its scenario, seed and gates
+    #[arg(value_name = "RUN|SCENARIO")]
     scenario: PathBuf,
     #[command(flatten)]
     change: ChangeArgs,
@@ -42,7 +44,7 @@ pub(super) struct DiagnoseArgs {
 impl DiagnoseArgs {
     /// Diagnoses the gates of the first arm.
     pub(super) fn run(self) -> Result<Exit, Exit> {
-        let (scenario, _) = load(&self.scenario, &self.change.overrides())?;
+        let scenario = self.change.scenario_of(&self.scenario)?;
         // Named to be checked; all of them run, since other gates are possible repairs.
         select_gates(&mut scenario.clone(), &self.gates)?;
         let mut found = diagnose(&scenario, self.seeds);

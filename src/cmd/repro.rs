@@ -18,9 +18,8 @@ use racegate_scenario::{Origin, Repro};
 use serde_json::json;
 
 use super::change::ChangeArgs;
-use crate::load::{TOOL, load, select_gates, what_was_run};
+use crate::load::{TOOL, load, select_gates};
 use crate::output::{Output, OutputArgs, print, print_json};
-use crate::store::RunFolder;
 
 const AFTER_HELP: &str = "\
 From a scenario, or from a run's folder, the failing export that takes least is picked (the commonest
@@ -133,13 +132,7 @@ impl ReproArgs {
 
     /// The scenario of a run's folder, and the failure in it.
     fn of_run(&self) -> Result<(Scenario, Result<Captured, CaptureError>), Exit> {
-        let folder = RunFolder::open(&self.source).map_err(Exit::internal)?;
-        if !self.change.overrides().is_empty() {
-            return Err(Exit::Usage(
-                "--seed and --set change a scenario; what a run did is in its folder".to_owned(),
-            ));
-        }
-        let (scenario, _) = what_was_run(folder.stored())?;
+        let (folder, scenario) = self.change.run_of(&self.source)?;
         let wanted = self.wanted(&scenario)?;
         if scenario.engine == Engine::Sim {
             let captured = capture(&scenario, &wanted);

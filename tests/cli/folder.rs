@@ -186,3 +186,25 @@ fn when_the_disk_is_full_at_the_end_the_table_is_printed_all_the_same() {
         "{stderr}"
     );
 }
+
+#[test]
+fn a_runs_folder_is_diagnosed_as_its_scenario_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("run");
+    assert!(
+        small(folder.path(), &out, &["--seed", "7"])
+            .status
+            .success()
+    );
+    let scenario = folder.path().join("small.toml");
+    let said = |source: &Path, more: &[&str]| {
+        let mut diagnose = racegate(&["diagnose", "--json", "--seeds", "2"]);
+        let output = diagnose.arg(source).args(more).output();
+        output.expect("it starts")
+    };
+    let of_run = said(&out, &[]);
+    assert!(of_run.status.success(), "{}", text(&of_run.stderr));
+    assert_eq!(of_run.stdout, said(&scenario, &["--seed", "7"]).stdout);
+    assert_ne!(of_run.stdout, said(&scenario, &["--seed", "8"]).stdout);
+    assert_eq!(said(&out, &["--seed", "8"]).status.code(), Some(2));
+}
