@@ -103,7 +103,8 @@ fn simulate(scenario: &Scenario) -> Result<Summary, Exit> {
 
 /// The comment that a scenario begins with: the claim, its source, what it shows.
 fn claim(text: &str) -> String {
-    let comment = text.lines().take_while(|line| line.starts_with('#'));
+    let lines = text.lines().skip_while(|line| line.starts_with("#:"));
+    let comment = lines.take_while(|line| line.starts_with('#'));
     let words = comment.map(|line| line.trim_start_matches('#').trim());
     words.collect::<Vec<_>>().join("\n")
 }

@@ -54,10 +54,7 @@ pub fn render(summary: &Summary, origin: Option<&Origin>, pictures: &[Picture]) 
                     (contents(&document.blocks))
                     @for one in &body[head..] { (PreEscaped(one)) }
                     h2 id=(WORDS) { "Words" }
-                    dl.words { @for term in terms {
-                        dt id=(term.anchor()) { (term.name) }
-                        dd { (term.text) }
-                    } }
+                    @for group in Group::ALL { (words(group, &terms)) }
                 }
             }
         }
@@ -193,6 +190,18 @@ fn causes(list: &str) -> Markup {
         @if let Some((cause, count)) = part.split_once(' ') {
             (word(Group::Cause, cause)) " " (count)
         } @else { (part) }
+    } }
+}
+
+/// The definitions of those of `terms` that belong to a group.
+fn words(group: Group, terms: &[&Term]) -> Markup {
+    let mut own = terms.iter().filter(|term| term.group == group).peekable();
+    html! { @if own.peek().is_some() {
+        h3 { (group.title()) }
+        dl.words { @for term in own {
+            dt id=(term.anchor()) { (term.name) }
+            dd { (term.text) }
+        } }
     } }
 }
 

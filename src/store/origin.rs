@@ -2,6 +2,7 @@
 
 use racegate_model::scenario::Engine;
 use racegate_model::summary::Summary;
+use racegate_scenario::Override;
 
 use super::{Machine, Stored};
 use crate::report::Origin;
@@ -31,8 +32,9 @@ impl Stored {
         };
         option("--engine", self.engine.name());
         option("--seed", &self.seed.to_string());
-        let changes = self.overrides.iter().filter(|one| one.flag != "--seed");
-        for change in changes {
+        // The seed is told already.
+        let is_other = |change: &&Override| !change.assignment.starts_with("seed=");
+        for change in self.overrides.iter().filter(is_other) {
             option("--set", &change.assignment);
         }
         for gate in &self.gates {

@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 
 use parts::{array, name, object, one_of, reference, words};
 
+/// Where the schema of the newest version is found.
+const ID: &str =
+    "https://raw.githubusercontent.com/racegate/racegate/main/docs/scenario.schema.json";
+
 /// The JSON Schema (draft 2020-12) of a scenario, as TOML maps to JSON.
 #[must_use]
 pub fn json_schema() -> Value {
@@ -55,6 +59,7 @@ pub fn json_schema() -> Value {
             "$schema".into(),
             "https://json-schema.org/draft/2020-12/schema".into(),
         );
+        root.insert("$id".into(), ID.into());
         root.insert("title".into(), "racegate scenario".into());
         root.insert("$defs".into(), parts::definitions());
     }

@@ -62,6 +62,18 @@ fn the_schema_rejects_what_is_wrong_in_structure() {
 }
 
 #[test]
+fn the_checked_in_schema_is_the_one_that_the_tool_prints() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = folder.join("../../docs/scenario.schema.json");
+    let known = std::fs::read_to_string(page).unwrap_or_default();
+    let known: serde_json::Value = serde_json::from_str(&known).unwrap_or_default();
+    assert!(
+        known == json_schema(),
+        "write docs/scenario.schema.json with `racegate schema`"
+    );
+}
+
+#[test]
 fn every_fault_is_documented_as_the_catalogue_has_it_and_known_to_the_schema() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = folder.join("../../docs/scenario-format.md");
