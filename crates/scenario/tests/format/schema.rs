@@ -66,7 +66,7 @@ fn the_checked_in_schema_is_the_one_that_the_tool_prints() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = folder.join("../../docs/scenario.schema.json");
     let known = std::fs::read_to_string(page).unwrap_or_default();
-    let known: serde_json::Value = serde_json::from_str(&known).unwrap_or_default();
+    let known: Value = serde_json::from_str(&known).unwrap_or_default();
     assert!(
         known == json_schema(),
         "write docs/scenario.schema.json with `racegate schema`"
