@@ -22,6 +22,7 @@ mod history;
 mod latency;
 mod lock;
 mod machine;
+mod origin;
 mod recordings;
 mod run_file;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod content;
 pub mod csv;
 mod document;
 mod doubt;
+mod glossary;
 pub mod html;
 mod human;
 pub mod junit;
@@ -46,6 +47,17 @@ pub enum ReportError {
     },
 }
 
+/// Where a report's numbers come from: what `run.toml` says, in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// The command line that runs the same again.
+    pub command: String,
+    /// Names and values, in the order of the page.
+    pub facts: Vec<(&'static str, String)>,
+    /// The scenario's text.
+    pub scenario: String,
+}
+
 /// The report that a person reads first.
 pub const REPORT: &str = "report.html";
 
@@ -66,6 +78,7 @@ pub fn files() -> impl Iterator<Item = String> {
 /// Fails if `write` does, or if a file cannot be made.
 pub fn write_all(
     summary: &Summary,
+    origin: Option<&Origin>,
     write: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>,
 ) -> Result<(), ReportError> {
     let mut put = |name: &str, bytes: &[u8]| {
@@ -83,5 +96,5 @@ pub fn write_all(
         put(&format!("{}.svg", picture.name), picture.svg.as_bytes())?;
         put(&format!("{}.png", picture.name), &picture.png)?;
     }
-    put(REPORT, html::render(summary, &pictures).as_bytes())
+    put(REPORT, html::render(summary, origin, &pictures).as_bytes())
 }

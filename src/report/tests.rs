@@ -183,7 +183,7 @@ fn html_fetches_nothing_and_escapes_names() {
         }
     }
     let pictures = drawings(&summary).unwrap();
-    let page = html::render(&summary, &pictures);
+    let page = html::render(&summary, None, &pictures);
     assert!(!page.contains("<script") && !page.contains("<b>"));
     for (at, _) in page.match_indices("http") {
         let from_here = &page[at..];
@@ -214,7 +214,7 @@ fn csv_has_a_row_per_gate_arm_and_phase() {
 #[test]
 fn every_file_is_handed_over_once_and_a_failure_to_write_names_it() {
     let mut names = Vec::new();
-    write_all(&sample::empty(), &mut |name, bytes| {
+    write_all(&sample::empty(), None, &mut |name, bytes| {
         assert!(!bytes.is_empty(), "{name}");
         names.push(name.to_owned());
         Ok(())
@@ -238,6 +238,6 @@ fn every_file_is_handed_over_once_and_a_failure_to_write_names_it() {
         ]
     );
     let full = |_: &str, _: &[u8]| Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
-    let error = write_all(&sample::empty(), &mut { full }).unwrap_err();
+    let error = write_all(&sample::empty(), None, &mut { full }).unwrap_err();
     assert_eq!(error.to_string(), "cannot write report.md");
 }

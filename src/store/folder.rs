@@ -350,9 +350,11 @@ impl RunFolder {
     ///
     /// Fails if a file cannot be made or written; those before it are there.
     pub fn write_reports(&self, summary: &Summary) -> Result<(), ReportsError> {
-        report::write_all(summary, &mut |name, bytes| {
-            self.write(name, bytes).map_err(|error| error.source)
-        })?;
+        report::write_all(
+            summary,
+            Some(&self.run.origin(summary)),
+            &mut |name, bytes| self.write(name, bytes).map_err(|error| error.source),
+        )?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod endings;
 mod folder;
 mod options;
 mod repro;
+mod tutorial;
 mod until;
 
 use std::fs;

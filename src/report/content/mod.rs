@@ -26,7 +26,7 @@ pub(super) fn document(summary: &Summary) -> Document {
     blocks.extend(live::blocks(summary));
     let doubts = doubt::doubts(summary);
     if !doubts.is_empty() {
-        blocks.push(Block::Heading("Doubts".to_owned()));
+        blocks.push(Block::Heading("Warnings".to_owned()));
         blocks.push(Block::Doubts(doubts));
     }
     blocks.push(Block::Heading("Run".to_owned()));

@@ -5,7 +5,7 @@ use super::keys::{Key, Keys, Value};
 use super::policy::{Look, Next, Seen, Step};
 use crate::time::{Duration, Timestamp};
 
-/// Exports after a delay, unseen.
+/// Exports after a delay, without checking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FixedDelay {
     /// The delay.

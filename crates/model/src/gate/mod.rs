@@ -203,7 +203,7 @@ macro_rules! strategies {
 strategies! {
     /// Exports at once.
     Ungated,
-    /// Exports after a delay, unseen.
+    /// Exports after a delay, without checking.
     FixedDelay,
     /// Polls at a fixed interval.
     FixedInterval,
