@@ -275,7 +275,7 @@ fn write_repro(
         expect,
         case,
     };
-    super::repro::write(path, &repro.text())
+    super::repro::write(path, repro.text())
 }
 
 fn conclude(found: &[Certificate]) -> Exit {

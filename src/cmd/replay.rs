@@ -15,8 +15,9 @@ use racegate_scenario::{LoadError, Repro, read_repro_file};
 use serde_json::json;
 
 use crate::load::load;
-use crate::output::{Output, OutputArgs, color, note, print, print_json};
+use crate::output::{Output, OutputArgs, color, note, print, print_json, width};
 use crate::replay::{Command, Stage, Verdict, run_command, run_gate};
+use crate::report::lanes::Lanes;
 use crate::signals::Signals;
 
 const AFTER_HELP: &str = "\
@@ -216,7 +217,8 @@ impl ReplayArgs {
         let outcome = played.failing.outcome;
         match self.output.output() {
             Output::Table => print(&format!(
-                "{failed} of {} times recording {} is not exported complete ({})\nhash {hash}{}",
+                "{}\n\n{failed} of {} times recording {} is not exported complete ({})\nhash {hash}{}",
+                Lanes::of(&repro.case, &played).map_or(String::new(), |it| it.text(width())),
                 self.times,
                 repro.case.failing.0,
                 outcome.name(),

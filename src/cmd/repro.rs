@@ -19,7 +19,9 @@ use serde_json::json;
 
 use super::change::ChangeArgs;
 use crate::load::{TOOL, load, select_gates};
-use crate::output::{Output, OutputArgs, print, print_json};
+use crate::output::{Output, OutputArgs, print, print_json, width};
+use crate::report::lanes::Lanes;
+use crate::report::timeline;
 
 const AFTER_HELP: &str = "\
 From a scenario, or from a run's folder, the failing export that takes least is picked (the commonest
@@ -31,7 +33,8 @@ fails with the same outcome, cause, stage and missing fields:
   essence  a simpler configuration too: fewer workers and stages, shorter waits, fewer limits
 
 What is written is a TOML file of values, not draws, with what happened before what in sentences and
-as edges; `racegate replay` runs it again.
+as edges; `racegate replay` runs it again. Beside it are the race timeline of the recording as SVG and
+PNG, and a trace for ui.perfetto.dev.
 
   racegate repro scenarios/webrtc-spike.toml --gate ungated
   racegate replay reports/webrtc-spike/repro-ungated-minimal.toml --engine live --times 100";
@@ -122,9 +125,18 @@ impl ReproArgs {
         let rest = shrunk.rest;
         let repro = repro(&scenario, &captured, shrunk, level)?;
         let path = self.path(&scenario, &repro);
-        write(&path, &repro.text())?;
+        write(&path, repro.text())?;
+        let played = repro.case.play();
+        let lanes = played.and_then(|played| Lanes::of(&repro.case, &played));
+        if let Some(lanes) = &lanes {
+            draw(&path, lanes)?;
+        }
         match self.output.output() {
-            Output::Table => print(&describe(&captured, &repro, &log, (rest, took), &path))?,
+            Output::Table => {
+                let lanes = lanes.map_or(String::new(), |lanes| lanes.text(width()));
+                let said = describe(&captured, &repro, &log, (rest, took), &path);
+                print(&format!("{lanes}\n\n{said}"))?;
+            }
             Output::Json => print_json(&body(&repro, &log, rest, &path))?,
         }
         Ok(Exit::Done)
@@ -232,7 +244,16 @@ fn repro(
     })
 }
 
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Exit> {
+/// Writes the race timeline beside the repro: as SVG, as PNG, and as a trace for Perfetto.
+fn draw(path: &Path, lanes: &Lanes) -> Result<(), Exit> {
+    let picture = timeline(lanes).map_err(Exit::internal)?;
+    let trace = lanes.trace().to_string();
+    write(&path.with_extension("svg"), picture.svg)?;
+    write(&path.with_extension("png"), picture.png)?;
+    write(&path.with_extension("trace.json"), trace)
+}
+
+pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Exit> {
     let failed = |error: std::io::Error| {
         Exit::internal(format!(
             "cannot write {} ({error}); name another place with --out",
@@ -245,7 +266,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Exit> {
     {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    std::fs::write(path, text).map_err(failed)
+    std::fs::write(path, bytes).map_err(failed)
 }
 
 fn describe(

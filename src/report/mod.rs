@@ -11,6 +11,7 @@ mod glossary;
 pub mod html;
 mod human;
 pub mod junit;
+pub mod lanes;
 pub mod markdown;
 mod plot;
 #[cfg(test)]
@@ -25,7 +26,9 @@ use std::io;
 
 use racegate_model::summary::Summary;
 
-pub use self::plot::{Axis, AxisKind, Chart, Picture, PlotError, Series, Shape, chart, pictures};
+pub use self::plot::{
+    Axis, AxisKind, Chart, Picture, PlotError, Series, Shape, chart, pictures, timeline,
+};
 pub use self::terminal::Style;
 
 /// What can go wrong when a report is written.

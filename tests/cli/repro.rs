@@ -33,6 +33,39 @@ fn a_failing_export_becomes_a_file_that_fails_every_time() {
 }
 
 #[test]
+fn the_race_timeline_is_printed_and_lies_beside_the_repro() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, _) = repro(folder.path(), &["--gate", "patient"]);
+    let svg = fs::read_to_string(file.with_extension("svg")).expect("an SVG");
+    assert!(svg.contains("is incomplete under patient"), "{svg}");
+    let png = fs::read(file.with_extension("png")).expect("a PNG");
+    assert!(png.starts_with(b"\x89PNG"));
+    let trace = fs::read(file.with_extension("trace.json")).expect("a trace");
+    let trace: serde_json::Value = serde_json::from_slice(&trace).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let of = |name: &str| {
+        let found = events.iter().find(|event| event["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name}: {trace}"))["ts"].as_f64()
+    };
+    // The export lies within the session and the window begins with it.
+    assert_eq!(of("race window"), of("export"));
+    assert!(of("export") > of("session"), "{trace}");
+
+    let replayed = output(&["replay", file.to_str().expect("text")]);
+    let said = text(&replayed.stdout);
+    let lane = |name: &str| {
+        let line = said.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name}: {said}"))
+            .to_owned()
+    };
+    let export = lane("exporter").find('X').expect("an export");
+    assert_eq!(lane("race window").find('!'), Some(export), "{said}");
+    let fields = lane("index ");
+    let visible = fields[30..].find('-').expect("they come") + 30;
+    assert!(visible > export, "{said}");
+}
+
+#[test]
 fn the_levels_and_the_recording_are_chosen_on_the_command_line() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_, exact) = repro(folder.path(), &["--level", "exact", "--gate", "patient"]);

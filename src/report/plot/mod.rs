@@ -12,11 +12,13 @@ mod rates;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 use racegate_model::summary::Summary;
 
 pub use self::chart::{Axis, AxisKind, Chart, Series, Shape, chart};
 use self::scene::Scene;
+pub use self::timeline::timeline;
 
 /// What can go wrong when a picture is drawn.
 #[derive(Debug, thiserror::Error)]
