@@ -194,7 +194,7 @@ fn html_fetches_nothing_and_escapes_names() {
             &from_here[..60]
         );
     }
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 4);
     assert!(
         pictures
             .iter()
@@ -230,6 +230,8 @@ fn every_file_is_handed_over_once_and_a_failure_to_write_names_it() {
             "incomplete-rate.png",
             "incomplete-rate.svg",
             "junit.xml",
+            "loss-and-delay.png",
+            "loss-and-delay.svg",
             "race-over-time.png",
             "race-over-time.svg",
             "report.html",

@@ -17,6 +17,7 @@ pub(super) fn document(summary: &Summary) -> Document {
     blocks.extend(expectations(summary));
     blocks.extend(load(summary));
     blocks.push(Block::Picture("race-over-time"));
+    blocks.push(Block::Picture("loss-and-delay"));
     for arm in arms(summary) {
         blocks.extend(gates::blocks(summary, arm));
         blocks.extend(platform::blocks(summary, arm));

@@ -126,7 +126,7 @@ fn scene(chart: &Chart) -> Scene {
 }
 
 impl Axis {
-    fn scale(&self, places: (f64, f64)) -> Scale {
+    pub(super) fn scale(&self, places: (f64, f64)) -> Scale {
         match self.kind {
             AxisKind::LogSeconds | AxisKind::LogNumber => Scale::logarithmic(self.range, places),
             AxisKind::Seconds | AxisKind::Share => Scale::linear(self.range, places),
@@ -165,7 +165,8 @@ fn labelled(ticks: Vec<f64>, label: impl Fn(f64) -> String) -> Vec<(f64, String)
     ticks.into_iter().map(|tick| (tick, label(tick))).collect()
 }
 
-fn grid(scene: &mut Scene, chart: &Chart, x: &Scale, y: &Scale) {
+/// Draws the axes with their ticks and labels.
+pub(super) fn grid(scene: &mut Scene, chart: &Chart, x: &Scale, y: &Scale) {
     let (left, right) = (x.at(f64::NEG_INFINITY), x.at(f64::INFINITY));
     let (bottom, top) = (y.at(f64::NEG_INFINITY), y.at(f64::INFINITY));
     for (value, label) in chart.x.ticks() {

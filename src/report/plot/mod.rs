@@ -7,6 +7,7 @@ mod delay;
 mod page;
 mod palette;
 mod panel;
+mod plane;
 mod race;
 mod rates;
 mod scene;
@@ -58,11 +59,16 @@ pub(super) struct Plot {
 }
 
 /// Every picture, in the order of a report.
-pub(super) const PLOTS: [Plot; 3] = [
+pub(super) const PLOTS: [Plot; 4] = [
     Plot {
         name: "race-over-time",
         caption: "Arrivals, metadata lag and incomplete exports over time.",
         scene: race::scene,
+    },
+    Plot {
+        name: "loss-and-delay",
+        caption: "What each gate loses, against how long it takes; larger points call more.",
+        scene: plane::scene,
     },
     Plot {
         name: "incomplete-rate",
