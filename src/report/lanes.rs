@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::human;
 
 /// Cells of a name in the terminal.
-const NAME: usize = 30;
+const NAME: usize = 34;
 /// The shortest picture, in seconds.
 const SPAN_LEAST: f64 = 1e-3;
 /// What of the picture comes after the last thing that happened.
@@ -26,10 +26,13 @@ pub struct Lanes {
     pub title: String,
     /// The lanes, in the order of the platform.
     pub lanes: Vec<Lane>,
-    /// From what the exporter saw to the last thing it lacked; that never comes at infinity.
+    /// From what the exporter saw to the last thing it lacked, where that came later; what never
+    /// comes, at infinity.
     pub window: Option<(f64, f64)>,
     /// The last instant that is drawn.
     pub until: f64,
+    /// What shares a lane that is named after the first of them.
+    pub together: Vec<String>,
 }
 
 /// A lane.
@@ -128,7 +131,20 @@ impl Lanes {
         )];
         lanes.extend(stages(case, timeline, &seconds));
         lanes.push(visible("media", seconds(timeline.media_at)));
-        lanes.extend(fields(case, timeline, &seconds));
+        let groups = groups(case, timeline);
+        let mut together: Vec<String> = groups
+            .iter()
+            .filter(|group| group.fields.len() > 1)
+            .map(|group| format!("{}: {}", group.name(), group.fields.join(", ")))
+            .collect();
+        together.sort();
+        together.dedup();
+        lanes.extend(groups.iter().map(|group| {
+            visible(
+                &format!("{} {}", group.path, group.name()),
+                seconds(group.at),
+            )
+        }));
         let exporter = exporter(case, played, &seconds);
         let window = window(case, played, timeline, &seconds);
         lanes.push(exporter);
@@ -147,6 +163,7 @@ impl Lanes {
             lanes,
             window,
             until: last * (1.0 + AFTER),
+            together,
         })
     }
 
@@ -191,6 +208,8 @@ impl Lanes {
             "{:<NAME$} = session  . waiting  # service  - visible  o look  X export",
             ""
         ));
+        let names = self.together.iter();
+        lines.extend(names.map(|names| format!("{:<NAME$} {names}", "")));
         lines.join("\n")
     }
 
@@ -254,7 +273,7 @@ fn visible(name: &str, at: Option<f64>) -> Lane {
     let name = if span.is_some() {
         name.to_owned()
     } else {
-        format!("{name} (never)")
+        format!("never: {name}")
     };
     Lane {
         name,
@@ -296,34 +315,41 @@ fn stages(
         .collect()
 }
 
-/// A lane for fields that become visible together, where `GET` reads and on the index.
-fn fields(
-    case: &Case,
-    timeline: &Timeline,
-    seconds: &impl Fn(Timestamp) -> Option<f64>,
-) -> Vec<Lane> {
-    let mut lanes = Vec::new();
-    for (path, name) in [(ReadPath::Primary, "GET"), (ReadPath::Index, "index")] {
-        if path == ReadPath::Index && case.arm.platform.export.read != ReadPath::Index {
+/// Fields that become visible together on a read path.
+struct Group {
+    path: &'static str,
+    at: Timestamp,
+    fields: Vec<&'static str>,
+}
+
+impl Group {
+    fn name(&self) -> String {
+        match self.fields.as_slice() {
+            [only] => (*only).to_owned(),
+            [first, others @ ..] => format!("{first} +{}", others.len()),
+            [] => String::new(),
+        }
+    }
+}
+
+/// The required fields in groups, where `GET` reads and, if exports read it, on the index.
+fn groups(case: &Case, timeline: &Timeline) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for (read, path) in [(ReadPath::Primary, "GET"), (ReadPath::Index, "index")] {
+        if read == ReadPath::Index && case.arm.platform.export.read != ReadPath::Index {
             continue;
         }
-        let mut together: BTreeMap<Timestamp, Vec<&str>> = BTreeMap::new();
+        let mut together: BTreeMap<Timestamp, Vec<&'static str>> = BTreeMap::new();
         for field in case.arm.required.of(timeline.taken_for()).iter() {
             if field != Field::Media {
-                let at = timeline.clock(Timestamp::NEVER, field).visible_at(path);
+                let at = timeline.clock(Timestamp::NEVER, field).visible_at(read);
                 together.entry(at).or_default().push(field.name());
             }
         }
-        for (at, names) in together {
-            let what = match names.as_slice() {
-                [only] => (*only).to_owned(),
-                [first, others @ ..] => format!("{first} +{}", others.len()),
-                [] => String::new(),
-            };
-            lanes.push(visible(&format!("{name} {what}"), seconds(at)));
-        }
+        let of_path = together.into_iter();
+        groups.extend(of_path.map(|(at, fields)| Group { path, at, fields }));
     }
-    lanes
+    groups
 }
 
 fn exporter(case: &Case, played: &Played, seconds: &impl Fn(Timestamp) -> Option<f64>) -> Lane {
@@ -374,6 +400,48 @@ fn window(
         | Field::WebrtcSessionId
         | Field::ClientIp => timeline.clock(Timestamp::NEVER, field).visible_at(read),
     });
-    let last = comes.max()?;
-    Some((from, seconds(last).unwrap_or(f64::INFINITY)))
+    // What it lacks may have been there before, or be left out by the export itself.
+    let last = seconds(comes.max()?).unwrap_or(f64::INFINITY);
+    (last >= from).then_some((from, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use racegate_model::repro::{Wanted, capture};
+
+    use super::*;
+
+    #[test]
+    fn the_failure_of_every_scenario_can_be_drawn() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let (mut drawn, mut windows) = (0, 0);
+        for entry in std::fs::read_dir(folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.extension().is_none_or(|end| end != "toml") {
+                continue;
+            }
+            let (scenario, _) = racegate_scenario::load(&path, &[]).expect("a scenario");
+            let Ok(captured) = capture(&scenario, &Wanted::default()) else {
+                continue;
+            };
+            let played = captured.case.play().expect("it is settled");
+            let lanes = Lanes::of(&captured.case, &played).expect("lanes");
+            let text = lanes.text(100);
+            assert!(text.lines().count() > lanes.lanes.len(), "{text}");
+            let trace = lanes.trace();
+            let events = trace["traceEvents"].as_array().expect("events");
+            for event in events {
+                let lasts = event["dur"].as_f64().unwrap_or(0.0);
+                assert!(lasts >= 0.0, "{}: {event}", path.display());
+            }
+            windows += usize::from(text.contains("race window"));
+            drawn += 1;
+        }
+        assert!(
+            drawn > 30 && windows > 20,
+            "{drawn} drawn, {windows} windows"
+        );
+    }
 }

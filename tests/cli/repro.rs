@@ -61,7 +61,7 @@ fn the_race_timeline_is_printed_and_lies_beside_the_repro() {
     let export = lane("exporter").find('X').expect("an export");
     assert_eq!(lane("race window").find('!'), Some(export), "{said}");
     let fields = lane("index ");
-    let visible = fields[30..].find('-').expect("they come") + 30;
+    let visible = fields[34..].find('-').expect("they come") + 34;
     assert!(visible > export, "{said}");
 }
 

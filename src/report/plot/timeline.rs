@@ -35,7 +35,11 @@ fn scene(lanes: &Lanes) -> Scene {
     let title = fit(&lanes.title, TITLE, width);
     let y = MARGIN + TITLE * 0.6;
     head.text((MARGIN, y), Anchor::Left, TITLE, INK, &title);
-    let top = head.paragraph((MARGIN, y + SMALL * 1.9), width, SMALL, MUTED, READING) + 12.0;
+    let mut top = head.paragraph((MARGIN, y + SMALL * 1.9), width, SMALL, MUTED, READING);
+    for names in &lanes.together {
+        top = head.paragraph((MARGIN, top), width, SMALL, MUTED, names);
+    }
+    let top = top + 12.0;
     let bottom = top + LANE * lanes.lanes.len() as f64;
     let mut scene = Scene::new(WIDTH, bottom + MARGIN + SMALL * 3.0);
     scene.marks = head.marks;
